@@ -1,0 +1,1 @@
+"""The ledger: double-entry books that are only ever added to."""

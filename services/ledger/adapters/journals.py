@@ -1,0 +1,208 @@
+"""The journals of one transaction: loaded for a batch, added in memory, written set-based at flush.
+
+A batch of 500 journals costs a handful of statements: one that finds facts already booked, one for positions,
+at most three for accounts, and a COPY each for journals and entries. No row of the books is ever locked or
+updated, so that an account in every journal costs the same as accounts spread evenly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import psycopg
+import sqlalchemy as sa
+
+from services.ledger.adapters.accounts import AccountDirectory
+from services.ledger.domain.chart import AccountRef, Side
+from services.ledger.domain.journal import Cause, Entry, Journal
+from shared.kernel.errors import InvariantViolation, Poison
+from shared.persistence.arrays import text_array
+
+# A plan made while the tables were nearly empty would scan them whole long after they have grown.
+_INDEXES_ONLY: Final = sa.text("SET LOCAL enable_seqscan = off")
+_BOOKED: Final = """
+SELECT j.rule, j.fact_key, j.payment_id, j.currency, j.amount_minor FROM journals j
+  JOIN unnest(%(rules)s::text[], %(fact_keys)s::text[]) AS wanted(rule, fact_key) USING (rule, fact_key)
+"""
+_POSITIONS: Final = sa.text("SELECT nextval('journal_positions') FROM generate_series(1, :count)")
+_OF_PAYMENTS: Final = sa.text(
+    "SELECT j.position, j.journal_id, j.rule, j.cause_event_id, j.cause_event_type, j.fact_key, j.subject,"
+    " j.payment_id, j.merchant_id, j.currency, j.amount_minor, j.effective_at, j.from_party, j.to_party,"
+    " o.journal_id AS reverses_journal_id,"
+    " e.side, e.amount_minor AS entry_minor, e.clearing_key, a.family, a.owner,"
+    " a.currency AS account_currency"
+    " FROM journals j JOIN entries e ON e.journal_position = j.position"
+    " JOIN accounts a ON a.account_id = e.account_id"
+    " LEFT JOIN journals o ON o.position = j.reverses_position"
+    " WHERE j.payment_id = ANY(:payment_ids) ORDER BY j.position, e.line"
+)
+_COPY_JOURNALS: Final = (
+    "COPY journals (position, journal_id, rule, cause_event_id, cause_event_type, fact_key, subject,"
+    " payment_id, merchant_id, currency, amount_minor, from_party, to_party, reverses_position, entry_count,"
+    " effective_at) FROM STDIN"
+)
+_COPY_ENTRIES: Final = (
+    "COPY entries (journal_position, line, account_id, side, amount_minor, currency, clearing_key) FROM STDIN"
+)
+
+_LINES: Final = {fields: "\t".join(["%s"] * fields) + "\n" for fields in (7, 16)}
+"""One row in COPY's text format, by its number of columns."""
+
+FactKey = tuple[str, str]
+SubjectKey = tuple[str, str, str]
+Money = tuple[str, str, int]
+
+
+def _subject(journal: Journal) -> SubjectKey:
+    return journal.payment_id, journal.rule, journal.subject
+
+
+class PostedJournals:
+    """The journals that one transaction sees and writes; made per transaction, thrown away with it."""
+
+    def __init__(self, connection: sa.Connection, accounts: AccountDirectory) -> None:
+        self._connection = connection
+        self._accounts = accounts
+        self._by_subject: dict[SubjectKey, Journal] = {}
+        self._added: dict[FactKey, Journal] = {}
+        self._booked: dict[FactKey, Money] = {}
+        self._positions: dict[str, int] = {}
+
+    def load_facts(self, facts: Collection[FactKey]) -> None:
+        """Read which facts are booked already, so that a second event about one is known."""
+        self._connection.execute(_INDEXES_ONLY)
+        keys = {
+            "rules": text_array([rule for rule, _ in facts]),
+            "fact_keys": text_array([fact_key for _, fact_key in facts]),
+        }
+        for row in self._connection.exec_driver_sql(_BOOKED, keys):
+            rule, fact_key, *money = row
+            self._booked[rule, fact_key] = tuple(money)
+
+    def load_payments(self, payment_ids: Collection[str]) -> None:
+        """Read every journal of these payments with its entries."""
+        self._connection.execute(_INDEXES_ONLY)
+        rows = self._connection.execute(_OF_PAYMENTS, {"payment_ids": list(payment_ids)}).all()
+        for position, journal in _journals(rows):
+            self._positions[journal.journal_id] = position
+            self._by_subject[_subject(journal)] = journal
+
+    def find(self, payment_id: str, rule: str, subject: str) -> Journal | None:
+        return self._by_subject.get((payment_id, rule, subject))
+
+    def add(self, journal: Journal) -> None:
+        """One fact has one effect; the same fact with other money is a contradiction that people must see."""
+        fact = (journal.rule, journal.fact_key)
+        money = (journal.payment_id, journal.currency, journal.amount_minor)
+        booked = self._booked.get(fact)
+        if booked is not None and booked != money:
+            raise Poison(f"{journal.rule} of {journal.fact_key} is booked already, with other money")
+        if booked is not None:
+            return
+        self._booked[fact] = money
+        self._added[fact] = journal
+        self._by_subject[_subject(journal)] = journal
+
+    def flush(self) -> Sequence[Journal]:
+        """Write what was added; return it, so that it can be announced."""
+        journals, self._added = list(self._added.values()), {}
+        if journals:
+            self._connection.execute(_INDEXES_ONLY)
+            self._write(journals)
+        return journals
+
+    def _write(self, journals: Sequence[Journal]) -> None:
+        positions = self._connection.execute(_POSITIONS, {"count": len(journals)}).scalars().all()
+        for journal, position in zip(journals, positions, strict=True):
+            self._positions[journal.journal_id] = position
+        refs = {entry.account for journal in journals for entry in journal.entries}
+        ids = self._accounts.ids_of(refs, self._connection)
+        driver = self._connection.connection.driver_connection
+        if not isinstance(driver, psycopg.Connection):
+            raise InvariantViolation("driver", f"COPY needs psycopg, not {type(driver).__name__}")
+        _copy(driver, _COPY_JOURNALS, [self._journal_row(journal) for journal in journals])
+        _copy(driver, _COPY_ENTRIES, self._entry_rows(journals, ids))
+
+    def _entry_rows(
+        self, journals: Sequence[Journal], ids: Mapping[AccountRef, int]
+    ) -> list[tuple[Any, ...]]:
+        rows = []
+        for journal in journals:
+            position = self._positions[journal.journal_id]
+            for line, (account, side, amount_minor, clearing_key) in enumerate(journal.entries, start=1):
+                rows.append(
+                    (position, line, ids[account], side, amount_minor, account.currency, clearing_key)
+                )
+        return rows
+
+    def _journal_row(self, journal: Journal) -> tuple[Any, ...]:
+        original = journal.reverses_journal_id
+        return (
+            self._positions[journal.journal_id],
+            journal.journal_id,
+            journal.rule,
+            journal.cause.event_id,
+            journal.cause.type_and_version,
+            journal.fact_key,
+            journal.subject,
+            journal.payment_id,
+            journal.merchant_id,
+            journal.currency,
+            journal.amount_minor,
+            journal.from_party,
+            journal.to_party,
+            None if original is None else self._positions[original],
+            len(journal.entries),
+            journal.effective_at.isoformat(),
+        )
+
+
+def _copy(driver: psycopg.Connection[Any], statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Copy rows of texts, integers and NULLs."""
+    block = "".join([_LINES[len(row)] % tuple(["\\N" if v is None else v for v in row]) for row in rows])
+    fields = len(rows[0])
+    nulls = sum([row.count(None) for row in rows])
+    plain = (
+        block.count("\t") == len(rows) * (fields - 1)
+        and block.count("\n") == len(rows)
+        and block.count("\\") == nulls
+        and "\r" not in block
+    )
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        if plain:
+            copy.write(block)
+        else:  # a text holds what COPY gives a meaning to: let the driver escape every value
+            for row in rows:
+                copy.write_row(row)
+
+
+def _journals(rows: Sequence[sa.Row[Any]]) -> Iterator[tuple[int, Journal]]:
+    """Fold rows, one per entry and in order, into journals."""
+    entries: list[Entry] = []
+    for index, row in enumerate(rows):
+        account = AccountRef(row.family, row.owner, row.account_currency)
+        entries.append(Entry(account, Side(row.side), row.entry_minor, row.clearing_key))
+        if index + 1 < len(rows) and rows[index + 1].position == row.position:
+            continue
+        event_type, _, version = row.cause_event_type.rpartition(".v")
+        yield (
+            row.position,
+            Journal(
+                journal_id=row.journal_id,
+                rule=row.rule,
+                cause=Cause(event_id=row.cause_event_id, event_type=event_type, version=int(version)),
+                fact_key=row.fact_key,
+                subject=row.subject,
+                payment_id=row.payment_id,
+                merchant_id=row.merchant_id,
+                currency=row.currency,
+                amount_minor=row.amount_minor,
+                effective_at=row.effective_at,
+                entries=tuple(entries),
+                from_party=row.from_party,
+                to_party=row.to_party,
+                reverses_journal_id=row.reverses_journal_id,
+            ),
+        )
+        entries = []

@@ -1,0 +1,218 @@
+"""The queries behind the reads: balances are sums of entries, so that nothing can disagree with the books."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.ledger.adapters.tables import ACCOUNTS, ENTRIES, JOURNALS
+from services.ledger.app.views import (
+    AccountBalance,
+    EntryView,
+    JournalView,
+    MerchantBalance,
+    OpenItem,
+    TrialBalance,
+    TrialBalanceLine,
+)
+from services.ledger.domain.chart import MA, MP, balance_on_normal_side
+
+_DEBIT = sa.func.coalesce(sa.func.sum(ENTRIES.c.amount_minor).filter(ENTRIES.c.side == "debit"), 0)
+_CREDIT = sa.func.coalesce(sa.func.sum(ENTRIES.c.amount_minor).filter(ENTRIES.c.side == "credit"), 0)
+_JOINED = ACCOUNTS.join(ENTRIES, ENTRIES.c.account_id == ACCOUNTS.c.account_id)
+
+
+class SqlBooksReader:
+    """Answers in one read-only transaction each, from one snapshot."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine.execution_options(postgresql_readonly=True)
+
+    def merchant_balances(self, merchant_id: str, currency: str | None) -> list[MerchantBalance]:
+        """Pending and available per currency; a merchant without entries has none."""
+        query = (
+            sa.select(ACCOUNTS.c.family, ACCOUNTS.c.currency, _DEBIT.label("debit"), _CREDIT.label("credit"))
+            .select_from(_JOINED)
+            .where(ACCOUNTS.c.owner == merchant_id, ACCOUNTS.c.family.in_([MP.name, MA.name]))
+            .group_by(ACCOUNTS.c.family, ACCOUNTS.c.currency)
+        )
+        if currency is not None:
+            query = query.where(ACCOUNTS.c.currency == currency)
+        found: dict[str, dict[str, int]] = {}
+        for row in self._all(query):
+            balance_minor = balance_on_normal_side(row.family, int(row.debit), int(row.credit))
+            found.setdefault(row.currency, {})[row.family] = balance_minor
+        return [
+            MerchantBalance(
+                merchant_id=merchant_id,
+                currency=code,
+                pending_minor=balances.get(MP.name, 0),
+                available_minor=balances.get(MA.name, 0),
+            )
+            for code, balances in sorted(found.items())
+        ]
+
+    def account_balances(
+        self, *, family: str | None, owner: str | None, currency: str | None, after: int, limit: int
+    ) -> list[AccountBalance]:
+        """Accounts with their sums, a page at a time in the order of their ids."""
+        page = sa.select(ACCOUNTS).where(ACCOUNTS.c.account_id > after)
+        for column, value in (
+            (ACCOUNTS.c.family, family),
+            (ACCOUNTS.c.owner, owner),
+            (ACCOUNTS.c.currency, currency),
+        ):
+            if value is not None:
+                page = page.where(column == value)
+        accounts = page.order_by(ACCOUNTS.c.account_id).limit(limit).subquery()
+        key = (accounts.c.account_id, accounts.c.family, accounts.c.owner, accounts.c.currency)
+        query = (
+            sa.select(*key, _DEBIT.label("debit"), _CREDIT.label("credit"))
+            .select_from(accounts.outerjoin(ENTRIES, ENTRIES.c.account_id == accounts.c.account_id))
+            .group_by(*key)
+            .order_by(accounts.c.account_id)
+        )
+        return [
+            AccountBalance(
+                account_id=row.account_id,
+                family=row.family,
+                owner=row.owner,
+                currency=row.currency,
+                debit_minor=int(row.debit),
+                credit_minor=int(row.credit),
+                balance_minor=balance_on_normal_side(row.family, int(row.debit), int(row.credit)),
+            )
+            for row in self._all(query)
+        ]
+
+    def trial_balance(self) -> TrialBalance:
+        """Every entry summed by family and currency, from one snapshot."""
+        lines = (
+            sa.select(ACCOUNTS.c.currency, ACCOUNTS.c.family, _DEBIT.label("debit"), _CREDIT.label("credit"))
+            .select_from(_JOINED)
+            .group_by(ACCOUNTS.c.currency, ACCOUNTS.c.family)
+            .order_by(ACCOUNTS.c.currency, ACCOUNTS.c.family)
+        )
+        found = [
+            TrialBalanceLine(
+                currency=row.currency,
+                family=row.family,
+                debit_minor=int(row.debit),
+                credit_minor=int(row.credit),
+                balance_minor=balance_on_normal_side(row.family, int(row.debit), int(row.credit)),
+            )
+            for row in self._all(lines)
+        ]
+        imbalance: dict[str, int] = {}
+        for line in found:
+            imbalance[line.currency] = imbalance.get(line.currency, 0) + line.debit_minor - line.credit_minor
+        return TrialBalance(lines=tuple(found), imbalance_minor=imbalance)
+
+    def open_items(self, *, family: str | None, limit: int) -> list[OpenItem]:
+        """Clearing keys that have not returned to zero, oldest first."""
+        net = sa.func.sum(
+            sa.case((ENTRIES.c.side == "debit", ENTRIES.c.amount_minor), else_=-ENTRIES.c.amount_minor)
+        )
+        key = (ACCOUNTS.c.family, ACCOUNTS.c.owner, ACCOUNTS.c.currency, ENTRIES.c.clearing_key)
+        since = sa.func.min(JOURNALS.c.booked_at)
+        query = (
+            sa.select(*key, _DEBIT.label("debit"), _CREDIT.label("credit"), since.label("since"))
+            .select_from(_JOINED.join(JOURNALS, JOURNALS.c.position == ENTRIES.c.journal_position))
+            .where(ACCOUNTS.c.transitional)
+            .group_by(*key)
+            .having(net != 0)
+            .order_by(since)
+            .limit(limit)
+        )
+        if family is not None:
+            query = query.where(ACCOUNTS.c.family == family)
+        return [
+            OpenItem(
+                family=row.family,
+                owner=row.owner,
+                currency=row.currency,
+                clearing_key=row.clearing_key,
+                balance_minor=balance_on_normal_side(row.family, int(row.debit), int(row.credit)),
+                since=row.since,
+            )
+            for row in self._all(query)
+        ]
+
+    def journals_of_payment(self, payment_id: str, merchant_id: str | None) -> list[JournalView]:
+        """The payment's journals in the order of booking; none for a merchant that it does not belong to."""
+        return self._journals(JOURNALS.c.payment_id == payment_id, merchant_id)
+
+    def journal(self, journal_id: str, merchant_id: str | None) -> JournalView | None:
+        found = self._journals(JOURNALS.c.journal_id == journal_id, merchant_id)
+        return found[0] if found else None
+
+    def _journals(self, which: sa.ColumnElement[bool], merchant_id: str | None) -> list[JournalView]:
+        original, reversal = JOURNALS.alias("original"), JOURNALS.alias("reversal")
+        query = (
+            sa.select(
+                JOURNALS,
+                original.c.journal_id.label("reverses_journal_id"),
+                reversal.c.journal_id.label("reversed_by_journal_id"),
+                ENTRIES.c.line,
+                ENTRIES.c.side,
+                ENTRIES.c.amount_minor.label("entry_minor"),
+                ENTRIES.c.currency.label("entry_currency"),
+                ENTRIES.c.clearing_key,
+                ACCOUNTS.c.family,
+                ACCOUNTS.c.owner,
+            )
+            .select_from(
+                JOURNALS.join(ENTRIES, ENTRIES.c.journal_position == JOURNALS.c.position)
+                .join(ACCOUNTS, ACCOUNTS.c.account_id == ENTRIES.c.account_id)
+                .outerjoin(original, original.c.position == JOURNALS.c.reverses_position)
+                .outerjoin(reversal, reversal.c.reverses_position == JOURNALS.c.position)
+            )
+            .where(which)
+            .order_by(JOURNALS.c.position, ENTRIES.c.line)
+        )
+        if merchant_id is not None:
+            query = query.where(JOURNALS.c.merchant_id == merchant_id)
+        grouped: dict[int, list[sa.Row[Any]]] = {}
+        for row in self._all(query):
+            grouped.setdefault(row.position, []).append(row)
+        return [_journal_view(rows) for rows in grouped.values()]
+
+    def _all(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+        with self._engine.connect() as connection:
+            return connection.execute(query).all()
+
+
+def _journal_view(rows: Sequence[sa.Row[Any]]) -> JournalView:
+    first = rows[0]
+    return JournalView(
+        position=first.position,
+        journal_id=first.journal_id,
+        rule=first.rule,
+        cause_event_id=first.cause_event_id,
+        cause_event_type=first.cause_event_type,
+        fact_key=first.fact_key,
+        payment_id=first.payment_id,
+        merchant_id=first.merchant_id,
+        currency=first.currency,
+        amount_minor=first.amount_minor,
+        from_party=first.from_party,
+        to_party=first.to_party,
+        reverses_journal_id=first.reverses_journal_id,
+        reversed_by_journal_id=first.reversed_by_journal_id,
+        effective_at=first.effective_at,
+        booked_at=first.booked_at,
+        entries=tuple(
+            EntryView(
+                line=row.line,
+                family=row.family,
+                owner=row.owner,
+                side=row.side,
+                amount_minor=row.entry_minor,
+                currency=row.entry_currency,
+                clearing_key=row.clearing_key,
+            )
+            for row in rows
+        ),
+    )

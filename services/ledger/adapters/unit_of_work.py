@@ -1,0 +1,50 @@
+"""One transaction of the ledger: the journals it adds, written and announced together at its end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from services.ledger.adapters.accounts import AccountDirectory
+from services.ledger.adapters.journals import PostedJournals
+from services.ledger.adapters.publishing import TOPIC, journal_posted
+from shared.kernel.ids import Ids
+from shared.persistence.outbox import Outbox
+from shared.persistence.unit_of_work import UnitOfWork
+from shared.runtime.metric_names import JOURNALS_POSTED
+from shared.runtime.metrics import counter
+
+
+class LedgerUnitOfWork(UnitOfWork):
+    """The base unit of work with the books. Every journal written is announced in the same transaction."""
+
+    def __init__(
+        self, connection: sa.Connection, outbox: Outbox, now: datetime, ids: Ids, accounts: AccountDirectory
+    ) -> None:
+        super().__init__(connection, outbox, now, ids)
+        self.journals = PostedJournals(connection, accounts)
+        self._posted: Counter[str] = Counter()
+
+    def flush(self) -> None:
+        for journal in self.journals.flush():
+            self._posted[journal.rule] += 1
+            key = journal.payment_id
+            self.outbox.append(TOPIC, journal_posted(journal), key=key, cause_id=journal.cause.event_id)
+
+    def committed(self) -> None:
+        for rule, journals in self._posted.items():
+            counter(JOURNALS_POSTED, rule, amount=journals)
+
+
+def unit_of_work_builder(
+    accounts: AccountDirectory,
+) -> Callable[[sa.Connection, Outbox, datetime, Ids], LedgerUnitOfWork]:
+    """The maker of units of work that share one directory of accounts."""
+
+    def build(connection: sa.Connection, outbox: Outbox, now: datetime, ids: Ids) -> LedgerUnitOfWork:
+        return LedgerUnitOfWork(connection, outbox, now, ids, accounts)
+
+    return build

@@ -1,0 +1,119 @@
+"""What the books answer to questions: plain frozen rows, shared by the HTTP face and the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountBalance:
+    """One account with what stands on each side; ``balance_minor`` is positive on the normal side."""
+
+    account_id: int
+    family: str
+    owner: str
+    currency: str
+    debit_minor: int
+    credit_minor: int
+    balance_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MerchantBalance:
+    """What a merchant has with us in one currency; either may be negative."""
+
+    merchant_id: str
+    currency: str
+    pending_minor: int
+    available_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialBalanceLine:
+    """One family in one currency."""
+
+    currency: str
+    family: str
+    debit_minor: int
+    credit_minor: int
+    balance_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialBalance:
+    """All entries of the books, summed. ``imbalance_minor`` must be zero per currency; else it pages."""
+
+    lines: tuple[TrialBalanceLine, ...]
+    imbalance_minor: dict[str, int]
+
+    @property
+    def balanced(self) -> bool:
+        return not any(self.imbalance_minor.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenItem:
+    """What has not returned to zero on a transitional account, by its clearing key, and since when."""
+
+    family: str
+    owner: str
+    currency: str
+    clearing_key: str
+    balance_minor: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryView:
+    """One entry as people read it."""
+
+    line: int
+    family: str
+    owner: str
+    side: str
+    amount_minor: int
+    currency: str
+    clearing_key: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalView:
+    """One journal with its cause, its entries, what it reverses and what reverses it."""
+
+    position: int
+    journal_id: str
+    rule: str
+    cause_event_id: str
+    cause_event_type: str
+    fact_key: str
+    payment_id: str | None
+    merchant_id: str | None
+    currency: str
+    amount_minor: int
+    from_party: str | None
+    to_party: str | None
+    reverses_journal_id: str | None
+    reversed_by_journal_id: str | None
+    effective_at: datetime
+    booked_at: datetime
+    entries: tuple[EntryView, ...]
+
+
+class BooksReader(Protocol):
+    """The questions. ``merchant_id`` limits an answer to what that merchant may see."""
+
+    def merchant_balances(self, merchant_id: str, currency: str | None) -> list[MerchantBalance]: ...
+
+    def account_balances(
+        self, *, family: str | None, owner: str | None, currency: str | None, after: int, limit: int
+    ) -> list[AccountBalance]: ...
+
+    def trial_balance(self) -> TrialBalance: ...
+
+    def open_items(self, *, family: str | None, limit: int) -> list[OpenItem]: ...
+
+    def journals_of_payment(self, payment_id: str, merchant_id: str | None) -> list[JournalView]: ...
+
+    def journal(self, journal_id: str, merchant_id: str | None) -> JournalView | None: ...

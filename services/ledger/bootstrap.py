@@ -1,0 +1,75 @@
+"""The ledger's composition root: the only place that picks concrete adapters."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from services.ledger.adapters.accounts import AccountDirectory
+from services.ledger.adapters.booking_lag import BookingMetrics
+from services.ledger.adapters.read_models import SqlBooksReader
+from services.ledger.adapters.unit_of_work import LedgerUnitOfWork, unit_of_work_builder
+from services.ledger.app.check_balance import check_balance
+from services.ledger.settings import LedgerSettings
+from shared.runtime import metric_names
+from shared.runtime.metrics import gauge
+from shared.runtime.operator_tokens import TokenVerifier
+from shared.runtime.process import Role, ServiceRuntime
+from shared.runtime.roles import PeriodicRole
+from shared.runtime.service_parts import ServiceParts
+from shared.runtime.surroundings import Surroundings
+
+NAME = "ledger"
+
+
+def build(settings: LedgerSettings, surroundings: Surroundings | None = None) -> ServiceRuntime:
+    """The ledger's roles (``serve``, ``consume``, ``relay``, ``work``), not yet running."""
+    parts: ServiceParts[LedgerUnitOfWork] = ServiceParts(
+        NAME, settings, unit_of_work_builder(AccountDirectory()), own_topic="ledger.events", consumer=NAME,
+        surroundings=surroundings,
+    )  # fmt: skip
+    reader = SqlBooksReader(parts.engine)
+
+    def app() -> Any:
+        parts.watch()
+        made = _entry("http").application(
+            reader, operators=parts.operator_tokens(), merchants=_verifier(settings.merchant_token_public_key)
+        )
+        made.include_router(parts.parked_keys_router())
+        return made
+
+    def consume() -> Role:
+        return parts.consume(_entry("consumer").ROUTES, BookingMetrics(NAME))
+
+    def work() -> Role:
+        def tell(currency: str, imbalance_minor: int) -> None:
+            gauge(metric_names.LEDGER_IMBALANCE_MINOR, imbalance_minor, currency)
+
+        return PeriodicRole(
+            "work", settings.balance_check_interval_s, lambda: check_balance(reader, tell), parts.clock
+        )
+
+    # Several members share the partitions: one books in the database while another decodes.
+    further = {f"consume.{number}": consume for number in range(2, settings.consumers + 1)}
+    consumers = {"consume": consume, **further}
+    return ServiceRuntime(
+        name=NAME,
+        settings=settings,
+        app=app,
+        roles={**consumers, "work": work, **parts.key_roles(), **parts.relay_roles()},
+        checks=parts.checks(),
+        transactions=parts.transactions,
+        engines={"app": parts.engine},
+        operations=parts.operations(),
+        close=parts.close,
+        clock=parts.clock,
+    )
+
+
+def _verifier(public_key: str | None) -> TokenVerifier | None:
+    return TokenVerifier(public_key) if public_key else None
+
+
+def _entry(name: str) -> Any:
+    """An entry point: they lie above this layer, so they are named here and not imported."""
+    return import_module(f"services.ledger.entrypoints.{name}")

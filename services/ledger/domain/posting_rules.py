@@ -1,0 +1,350 @@
+"""The posting rules, as one table: what each event writes into the books, and what it does not.
+
+Every event type of the payment stream has at least one row; a type without a row is refused when the consumer
+starts. Amounts are named by the event's fields. A negative amount stands on the other side, zero writes none.
+``docs/posting-rules.md`` is generated from this table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from services.ledger.domain.chart import (
+    DISPUTE_FEES,
+    FEE_REVENUE,
+    IN_DOUBT_CONTRA,
+    IN_DOUBT_IN,
+    IN_DOUBT_OUT,
+    MA,
+    MH,
+    MP,
+    RF,
+    SUSPENSE,
+    D,
+    Family,
+    R,
+    Side,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A sum of event fields, some of them taken away."""
+
+    plus: tuple[str, ...]
+    minus: tuple[str, ...] = ()
+
+    def __sub__(self, other: Amount) -> Amount:
+        return Amount(self.plus + other.minus, self.minus + other.plus)
+
+    def __str__(self) -> str:
+        names = [name.removesuffix("_minor") for name in self.plus]
+        return " + ".join(names) + "".join(f" - {name.removesuffix('_minor')}" for name in self.minus)
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One entry of a rule. ``key`` lists the fields whose values, joined by colons, are the clearing key."""
+
+    side: Side
+    family: Family
+    amount: Amount
+    key: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """The row holds only for events whose field has this value."""
+
+    field: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posting:
+    """The event writes one journal. ``fact_key`` and ``subject`` name the fields that hold them."""
+
+    on: str
+    rule: str
+    fact_key: str
+    subject: str
+    legs: tuple[Leg, ...]
+    parties: tuple[str, str] | None = None
+    when: When | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reversal:
+    """The event reverses, exactly and once, every journal of these rules that stands for the same subject.
+
+    ``must_exist``: an event that finds no journal at all to reverse is poison.
+    """
+
+    on: str
+    reverses: tuple[str, ...]
+    subject: str
+    must_exist: bool
+    when: When | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoPosting:
+    """The event moves no money, and this is why."""
+
+    on: str
+    why: str
+    when: When | None = None
+
+
+Row = Posting | Reversal | NoPosting
+
+
+def debit(family: Family, amount: Amount, *key: str) -> Leg:
+    return Leg(Side.DEBIT, family, amount, key)
+
+
+def credit(family: Family, amount: Amount, *key: str) -> Leg:
+    return Leg(Side.CREDIT, family, amount, key)
+
+
+AMOUNT: Final = Amount(("amount_minor",))
+FEE: Final = Amount(("fee_minor",))
+FEE_RETURNED: Final = Amount(("fee_returned_minor",))
+DISPUTE_FEE: Final = Amount(("fee_minor",))
+HELD: Final = Amount(("held_minor",))
+OBJECT: Final = ("processor", "account", "object_id")
+CHARGE: Final = ("customer", "merchant")
+RETURN: Final = ("merchant", "customer")
+OF_MERCHANT: Final = When("charged_to", "merchant")
+OF_STRAY: Final = When("charged_to", "suspense")
+
+POSTING_RULES: Final[tuple[Row, ...]] = (
+    Posting(
+        on="PaymentCaptured",
+        rule="capture",
+        fact_key="fact_key",
+        subject="object_id",
+        parties=CHARGE,
+        legs=(debit(R, AMOUNT, *OBJECT), credit(MP, AMOUNT - FEE), credit(FEE_REVENUE, FEE)),
+    ),
+    Posting(
+        on="RefundRequested",
+        rule="refund_requested",
+        fact_key="refund_id",
+        subject="refund_id",
+        parties=RETURN,
+        legs=(
+            debit(MA, AMOUNT),
+            credit(RF, AMOUNT, "refund_id"),
+            debit(FEE_REVENUE, FEE_RETURNED),
+            credit(MA, FEE_RETURNED),
+        ),
+    ),
+    Posting(
+        on="RefundSucceeded",
+        rule="refund_succeeded",
+        fact_key="fact_key",
+        subject="refund_id",
+        parties=RETURN,
+        legs=(debit(RF, AMOUNT, "refund_id"), credit(R, AMOUNT, *OBJECT)),
+    ),
+    Reversal(
+        on="RefundFailed",
+        reverses=("refund_succeeded", "refund_requested", "refund_adopted"),
+        subject="refund_id",
+        must_exist=True,
+    ),
+    Posting(
+        on="RefundAdopted",
+        rule="refund_adopted",
+        fact_key="fact_key",
+        subject="refund_id",
+        parties=RETURN,
+        legs=(debit(MA, AMOUNT), credit(R, AMOUNT, *OBJECT)),
+    ),
+    Posting(
+        on="OperationUncertain",
+        when=When("direction", "in"),
+        rule="capture_in_doubt",
+        fact_key="operation_id",
+        subject="operation_id",
+        legs=(debit(IN_DOUBT_IN, AMOUNT, "operation_id"), credit(IN_DOUBT_CONTRA, AMOUNT, "operation_id")),
+    ),
+    Posting(
+        on="OperationUncertain",
+        when=When("direction", "out"),
+        rule="refund_in_doubt",
+        fact_key="operation_id",
+        subject="operation_id",
+        legs=(debit(IN_DOUBT_CONTRA, AMOUNT, "operation_id"), credit(IN_DOUBT_OUT, AMOUNT, "operation_id")),
+    ),
+    NoPosting(
+        on="OperationUncertain",
+        when=When("direction", "none"),
+        why="an authorization or a cancel moves no money, so none is in doubt",
+    ),
+    Reversal(
+        on="OperationResolved",
+        reverses=("capture_in_doubt", "refund_in_doubt"),
+        subject="operation_id",
+        must_exist=False,
+    ),
+    Posting(
+        on="StrayFound",
+        when=When("kind", "money"),
+        rule="stray_found",
+        fact_key="fact_key",
+        subject="stray_id",
+        legs=(debit(R, AMOUNT, *OBJECT), credit(SUSPENSE, AMOUNT, "stray_id")),
+    ),
+    NoPosting(on="StrayFound", when=When("kind", "hold"), why="a hold is not money; it is voided"),
+    Posting(
+        on="StrayReturnRequested",
+        rule="stray_return_requested",
+        fact_key="operation_id",
+        subject="operation_id",
+        legs=(debit(SUSPENSE, AMOUNT, "stray_id"), credit(RF, AMOUNT, "operation_id")),
+    ),
+    Posting(
+        on="StrayReturnSucceeded",
+        rule="stray_return_succeeded",
+        fact_key="fact_key",
+        subject="operation_id",
+        legs=(debit(RF, AMOUNT, "operation_id"), credit(R, AMOUNT, *OBJECT)),
+    ),
+    Reversal(
+        on="StrayReturnFailed",
+        reverses=("stray_return_succeeded", "stray_return_requested"),
+        subject="operation_id",
+        must_exist=True,
+    ),
+    Reversal(
+        on="StrayAccepted",
+        reverses=("stray_found", "refund_stray_found"),
+        subject="stray_id",
+        must_exist=True,
+    ),
+    Posting(
+        on="RefundStrayFound",
+        rule="refund_stray_found",
+        fact_key="fact_key",
+        subject="stray_id",
+        legs=(debit(SUSPENSE, AMOUNT, "stray_id"), credit(R, AMOUNT, *OBJECT)),
+    ),
+    Reversal(on="RefundStrayFailed", reverses=("refund_stray_found",), subject="stray_id", must_exist=True),
+    Posting(
+        on="DisputeWithdrawn",
+        when=OF_MERCHANT,
+        rule="dispute_withdrawn",
+        fact_key="fact_key",
+        subject="dispute_id",
+        parties=RETURN,
+        legs=(
+            debit(D, AMOUNT, *OBJECT),
+            credit(R, AMOUNT, *OBJECT),
+            debit(MA, AMOUNT),
+            credit(MH, AMOUNT, *OBJECT),
+            debit(MA, DISPUTE_FEE),
+            credit(DISPUTE_FEES, DISPUTE_FEE),
+        ),
+    ),
+    Posting(
+        on="DisputeWithdrawn",
+        when=OF_STRAY,
+        rule="stray_disputed",
+        fact_key="fact_key",
+        subject="dispute_id",
+        legs=(debit(SUSPENSE, AMOUNT, "stray_id"), credit(R, AMOUNT, *OBJECT)),
+    ),
+    Posting(
+        # What was still held leaves D and MH; what was written off before comes back to the merchant alone.
+        on="DisputeReinstated",
+        when=OF_MERCHANT,
+        rule="dispute_reinstated",
+        fact_key="fact_key",
+        subject="dispute_id",
+        parties=CHARGE,
+        legs=(
+            debit(R, AMOUNT, *OBJECT),
+            credit(D, HELD, *OBJECT),
+            debit(MH, HELD, *OBJECT),
+            credit(MA, AMOUNT),
+        ),
+    ),
+    Posting(
+        on="DisputeReinstated",
+        when=OF_STRAY,
+        rule="stray_reinstated",
+        fact_key="fact_key",
+        subject="dispute_id",
+        legs=(debit(R, AMOUNT, *OBJECT), credit(SUSPENSE, AMOUNT, "stray_id")),
+    ),
+    Posting(
+        on="DisputeWrittenOff",
+        rule="dispute_written_off",
+        fact_key="fact_key",
+        subject="dispute_id",
+        legs=(debit(MH, AMOUNT, *OBJECT), credit(D, AMOUNT, *OBJECT)),
+    ),
+    Posting(
+        on="DisputeWriteOffReversed",
+        rule="dispute_write_off_reversed",
+        fact_key="fact_key",
+        subject="dispute_id",
+        legs=(debit(D, AMOUNT, *OBJECT), credit(MH, AMOUNT, *OBJECT)),
+    ),
+    Posting(
+        on="ReversalReceived",
+        when=OF_MERCHANT,
+        rule="reversal_received",
+        fact_key="fact_key",
+        subject="reversal_id",
+        parties=RETURN,
+        legs=(debit(MA, AMOUNT), credit(R, AMOUNT, *OBJECT)),
+    ),
+    Posting(
+        on="ReversalReceived",
+        when=OF_STRAY,
+        rule="stray_reversed",
+        fact_key="fact_key",
+        subject="reversal_id",
+        legs=(debit(SUSPENSE, AMOUNT, "stray_id"), credit(R, AMOUNT, *OBJECT)),
+    ),
+    Posting(
+        on="ReversalGivenBack",
+        when=OF_MERCHANT,
+        rule="reversal_given_back",
+        fact_key="fact_key",
+        subject="reversal_id",
+        parties=CHARGE,
+        legs=(debit(R, AMOUNT, *OBJECT), credit(MA, AMOUNT)),
+    ),
+    Posting(
+        on="ReversalGivenBack",
+        when=OF_STRAY,
+        rule="stray_reversal_given_back",
+        fact_key="fact_key",
+        subject="reversal_id",
+        legs=(debit(R, AMOUNT, *OBJECT), credit(SUSPENSE, AMOUNT, "stray_id")),
+    ),
+    NoPosting(
+        on="DisputeOpened", why="an inquiry asks and a dispute claims; the money moves on its money rows"
+    ),
+    NoPosting(on="DisputeClosed", why="won posts nothing; a loss is booked by DisputeWrittenOff"),
+    NoPosting(on="DisputeResponseRequested", why="an answer to a dispute moves no money"),
+    NoPosting(on="PaymentCreated", why="an intent moves no money"),
+    NoPosting(on="OperationRequested", why="asking moves no money; a refund is booked by RefundRequested"),
+    NoPosting(on="RiskHoldChanged", why="waiting for a person moves no money"),
+    NoPosting(on="PaymentMethodDeclined", why="nothing was charged"),
+    NoPosting(on="PaymentFailed", why="nothing was charged"),
+    NoPosting(on="PaymentAuthorized", why="a hold is not money"),
+    NoPosting(on="PaymentCanceled", why="a void releases a hold, which was not money"),
+    NoPosting(on="HoldReleased", why="releasing the rest of a hold moves no money"),
+    NoPosting(on="CaseOpened", why="a case is work for people; its money is booked by the facts"),
+    NoPosting(on="OperatorActed", why="an audit record; what was done comes as its own event"),
+)
+
+EVENT_TYPES: Final = frozenset(row.on for row in POSTING_RULES)
+REVERSING_EVENT_TYPES: Final = frozenset(row.on for row in POSTING_RULES if isinstance(row, Reversal))
+POSTING_EVENT_TYPES: Final = frozenset(row.on for row in POSTING_RULES if not isinstance(row, NoPosting))

@@ -1,0 +1,27 @@
+"""The ledger's settings: read from LEDGER_* variables, checked at start, printable with secrets masked."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from shared.runtime.settings import ServiceSettings
+
+
+class LedgerSettings(ServiceSettings):
+    """What the ledger needs beyond every service's settings."""
+
+    model_config = SettingsConfigDict(env_prefix="LEDGER_")
+
+    merchant_token_public_key: str | None = Field(
+        None, description="PEM of the Ed25519 key that merchants' 15-minute read tokens are verified with"
+    )
+    balance_check_interval_s: float = Field(
+        60.0, gt=0, description="seconds between two sums of the whole books"
+    )
+    consumers: int = Field(
+        1,
+        ge=1,
+        le=6,
+        description="members of the consumer group in this process; a second books while the first waits",
+    )

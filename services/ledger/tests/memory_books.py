@@ -1,0 +1,55 @@
+"""The posting rules on books held in memory: what the consumer does, without PostgreSQL."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime
+
+from services.ledger.domain.chart import Side, balance_on_normal_side
+from services.ledger.domain.journal import Cause
+from services.ledger.domain.posting import journals_for
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+class MemoryBooks:
+    """Adds what the rules return and answers what they ask."""
+
+    def __init__(self):
+        self.journals = []
+        self._by_subject = {}
+        self._facts = set()
+        self._number = itertools.count()
+
+    def find(self, payment_id, rule, subject):
+        return self._by_subject.get((payment_id, rule, subject))
+
+    def post(self, event_type, fields):
+        cause = Cause(event_id=f"evt_{next(self._number)}", event_type=event_type, version=1)
+        posted = journals_for(cause, fields, NOW, self, lambda: f"jrn_{next(self._number)}")
+        for journal in posted:
+            if (journal.rule, journal.fact_key) not in self._facts:
+                self._facts.add((journal.rule, journal.fact_key))
+                self._by_subject[journal.payment_id, journal.rule, journal.subject] = journal
+                self.journals.append(journal)
+        return posted
+
+    def net_minor(self):
+        """Debits minus credits over all entries, by currency."""
+        net = {}
+        for entry in self.entries():
+            signed = entry.amount_minor if entry.side is Side.DEBIT else -entry.amount_minor
+            net[entry.account.currency] = net.get(entry.account.currency, 0) + signed
+        return net
+
+    def balances(self):
+        """By family, on the normal side, without the zeros."""
+        total = {}
+        for entry in self.entries():
+            debit, credit = (entry.amount_minor, 0) if entry.side is Side.DEBIT else (0, entry.amount_minor)
+            family = entry.account.family
+            total[family] = total.get(family, 0) + balance_on_normal_side(family, debit, credit)
+        return {family: balance for family, balance in total.items() if balance}
+
+    def entries(self):
+        return (entry for journal in self.journals for entry in journal.entries)

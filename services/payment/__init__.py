@@ -1,0 +1,1 @@
+"""The payment service: merchants, payments, operations, refunds, evidence, cases."""

@@ -1,0 +1,54 @@
+"""What waits for somebody, as operators see it: cases, doubts, strays, decisions, facts that fit nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from services.payment.domain.case_reasons import explain
+
+Row = dict[str, Any]
+
+_AGE: Final = "extract(epoch FROM clock_timestamp() - {})::float8 AS age_s"
+QUERIES: Final[Mapping[str, str]] = {
+    "cases": f"""
+SELECT case_id, payment_id, reason, subject, operation_id, exposure_minor, currency, opened_at,
+       {_AGE.format("opened_at")}
+  FROM cases WHERE closed_at IS NULL ORDER BY case_id LIMIT %(limit)s""",
+    # The index of what is in doubt finds these among millions.
+    "doubts": f"""
+SELECT o.operation_id, o.payment_id, p.merchant_id, o.type, o.state, o.amount_minor,
+       coalesce(s.currency, p.currency) AS currency, o.processor, o.account, o.since, {_AGE.format("o.since")},
+       o.next_check_at, o.looked_up_at, o.message
+  FROM operations AS o JOIN payments AS p USING (payment_id) LEFT JOIN strays AS s USING (stray_id)
+ WHERE o.state IN ('UNCERTAIN', 'IN_REVIEW') ORDER BY o.since LIMIT %(limit)s""",
+    "strays": f"""
+SELECT s.stray_id, s.payment_id, s.kind, s.processor, s.account, s.object_type, s.object_id, s.operation_id,
+       s.amount_minor, s.currency, s.returned_minor, s.reserved_minor, s.mismatch, s.found_at,
+       {_AGE.format("s.found_at")},
+       (SELECT o.state FROM operations AS o WHERE o.payment_id = s.payment_id AND o.stray_id = s.stray_id
+         ORDER BY o.number DESC LIMIT 1) AS last_operation
+  FROM strays AS s WHERE NOT s.released AND s.returned_minor < s.amount_minor
+ ORDER BY s.found_at LIMIT %(limit)s""",
+    "decisions": f"""
+SELECT decision_id, kind, subject_id, payment_id, outcome, amount_minor, currency, evidence, object_id, reason,
+       proposed_by, proposed_at, {_AGE.format("proposed_at")}
+  FROM operator_decisions WHERE state = 'proposed' ORDER BY proposed_at LIMIT %(limit)s""",
+    "waiting-facts": f"""
+SELECT waiting_id, payment_id, fact->>'processor' AS processor, fact->>'object_type' AS object_type,
+       fact->>'object_id' AS object_id, fact->>'status' AS status, (fact->>'amount_minor')::bigint AS amount_minor,
+       fact->>'currency' AS currency, source, received_at, {_AGE.format("received_at")}, next_check_at, deadline_at,
+       checks, deadline_at < clock_timestamp() AS stuck
+  FROM waiting_facts ORDER BY received_at LIMIT %(limit)s""",
+}
+
+
+def read_list(connection: sa.Connection, name: str, limit: int) -> Sequence[Row]:
+    """Read one of the lists, oldest first; a case also says what its reason means."""
+    rows = [dict(row) for row in connection.exec_driver_sql(QUERIES[name], {"limit": limit}).mappings()]
+    if name == "cases":
+        for row in rows:
+            row["meaning"] = explain(row["reason"])
+    return rows

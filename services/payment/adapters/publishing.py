@@ -1,0 +1,78 @@
+"""Domain events and commands to contract events: the only mapping to ``schemas``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, cast
+
+import msgspec
+
+from schemas import generated
+from services.payment.app.ports import Actor
+from services.payment.domain import commands, events
+from services.payment.domain.payment import Payment
+from shared.persistence.outbox import Outbox
+
+PAYMENT_EVENTS: Final = "payment.events"
+PROCESSOR_COMMANDS: Final = "processor.commands"
+DEAD_LETTERS: Final = "processor.events.dlq.payment"
+
+_EVENTS: Final[Mapping[type, type[msgspec.Struct]]] = {
+    kind: getattr(generated, f"{kind.__name__}V1") for kind in events.PaymentEvent.__args__
+}
+_COMMANDS: Final[Mapping[type, type[msgspec.Struct]]] = {
+    kind: getattr(generated, f"{kind.__name__}V1") for kind in commands.ProcessorCommand.__args__
+}
+
+
+def publish(payment: Payment, outbox: Outbox) -> None:
+    """Append everything the payment announced and asked for, in the order in which it did."""
+    for event, cause_id in payment.changes.announcements:
+        outbox.append(
+            PAYMENT_EVENTS,
+            _EVENTS[type(event)](
+                payment_id=payment.payment_id, merchant_id=payment.merchant_id, **_fields(event)
+            ),
+            key=payment.payment_id,
+            cause_id=cause_id,
+            subject=payment.payment_id,
+        )
+    for command, cause_id in payment.changes.commands:
+        outbox.append(
+            PROCESSOR_COMMANDS,
+            _COMMANDS[type(command)](payment_id=payment.payment_id, **_fields(command)),
+            key=payment.payment_id,
+            cause_id=cause_id,
+            subject=payment.payment_id,
+        )
+    for letter, cause_id in payment.changes.dead_letters:
+        outbox.append(
+            DEAD_LETTERS,
+            generated.OperationDeadLetteredV1(
+                payment_id=payment.payment_id, merchant_id=payment.merchant_id, **_fields(letter)
+            ),
+            key=payment.payment_id,
+            cause_id=cause_id,
+            subject=payment.payment_id,
+        )
+
+
+def operator_acted(
+    actor: Actor, action: str, target: str, reason: str, now: datetime
+) -> generated.OperatorActedV1:
+    """What an operator did, as the contract tells it."""
+    return generated.OperatorActedV1(
+        actor=actor.subject,
+        role=cast("Any", actor.role),
+        action=action,
+        target=target,
+        reason=reason,
+        request_id=actor.request_id,
+        acted_at=now,
+    )
+
+
+def _fields(item: Any) -> dict[str, Any]:  # any of the frozen dataclasses above
+    return {field.name: getattr(item, field.name) for field in dataclasses.fields(item)}

@@ -1,0 +1,266 @@
+"""A payment's whole story: requests, operations, attempts, evidence, steps and events, with causes and times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+Entry = dict[str, Any]
+Row = Mapping[str, Any]
+
+#: The outbox is partitioned by day and found by day; what is older than this has been archived.
+DAYS_MAX: Final = 400
+#: One snapshot of everything: each row as JSON under the name of its kind.
+_STORY: Final = """
+SELECT 'transition', to_jsonb(h) FROM status_history AS h WHERE h.payment_id = %(id)s
+UNION ALL
+SELECT 'operation', to_jsonb(o) FROM operations AS o WHERE o.payment_id = %(id)s
+UNION ALL
+SELECT 'evidence', to_jsonb(e) FROM evidence AS e WHERE e.payment_id = %(id)s
+    OR e.evidence_id IN (SELECT h.evidence_id FROM status_history AS h WHERE h.payment_id = %(id)s)
+UNION ALL
+SELECT 'note', to_jsonb(n) FROM payment_notes AS n WHERE n.payment_id = %(id)s
+UNION ALL
+SELECT 'case', to_jsonb(c) FROM cases AS c WHERE c.payment_id = %(id)s
+UNION ALL
+SELECT 'stray', to_jsonb(s) FROM strays AS s WHERE s.payment_id = %(id)s
+UNION ALL
+SELECT 'decision', to_jsonb(d) FROM operator_decisions AS d WHERE d.payment_id = %(id)s
+UNION ALL
+SELECT 'waiting', to_jsonb(w) FROM waiting_facts AS w WHERE w.payment_id = %(id)s
+UNION ALL
+SELECT 'event', jsonb_build_object('event_id', x.event_id, 'topic', x.topic, 'event_type', x.event_type,
+       'stream_version', x.stream_version, 'cause_id', x.cause_id, 'at', x.event_time, 'sent_at', x.sent_at)
+  FROM outbox AS x
+ WHERE x.created_on = ANY(%(days)s) AND x.topic IN ('payment.events', 'processor.commands') AND x.key = %(id)s
+"""
+#: At the same moment a cause comes before its effects.
+_ORDER: Final = (
+    "request", "attempt", "note", "evidence", "waiting", "decision", "operation", "transition", "stray", "case",
+    "event",
+)  # fmt: skip
+
+
+def read_timeline(
+    connection: sa.Connection, payment_id: str, *, created_at: datetime, updated_at: datetime
+) -> list[Entry]:
+    """Everything known about a payment, in the order of time."""
+    values = {"id": payment_id, "days": _days(created_at, updated_at)}
+    rows = [(kind, row) for kind, row in connection.exec_driver_sql(_STORY, values)]
+    born = [row for kind, row in rows if kind == "transition" and row["from_state"] is None]
+    causes = {row["subject_id"]: row["cause_id"] for row in born}
+    entries = [_SHOWN[kind](row) for kind, row in rows]
+    entries += [_closed(row) for kind, row in rows if kind == "case" and row["closed_at"]]
+    entries += [_settled(row) for kind, row in rows if kind == "decision" and row["decided_at"]]
+    for entry in entries:
+        if entry["kind"] == "operation":
+            entry["cause_id"] = causes.get(entry["id"])
+    entries += list(_requests(entries))
+    entries.sort(key=lambda entry: (entry["at"], _ORDER.index(entry["kind"]), entry["position"]))
+    for entry in entries:
+        del entry["position"]
+    return entries
+
+
+def _days(created_at: datetime, updated_at: datetime) -> list[Any]:
+    """The days on which its events can have been written, by whatever time zone the server keeps."""
+    first, last = (created_at - timedelta(days=1)).date(), (updated_at + timedelta(days=1)).date()
+    return [last - timedelta(days=back) for back in range(min((last - first).days, DAYS_MAX) + 1)]
+
+
+def _requests(entries: list[Entry]) -> Iterator[Entry]:
+    """The merchant's requests are the causes of what they changed."""
+    seen: set[str] = set()
+    for entry in entries:
+        cause_id = entry.get("cause_id") or ""
+        if entry["kind"] in {"transition", "event"} and cause_id.startswith("req_") and cause_id not in seen:
+            seen.add(cause_id)
+            at = min(e["at"] for e in entries if e.get("cause_id") == cause_id)
+            yield {"kind": "request", "at": at, "id": cause_id, "cause_id": None, "position": 0}
+
+
+def _transition(row: Row) -> Entry:
+    return {
+        "kind": "transition",
+        "at": _time(row["at"]),
+        "subject": row["subject"],
+        "id": row["subject_id"],
+        "from": row["from_state"],
+        "to": row["to_state"],
+        "implied": row["implied"],
+        "evidence_id": row["evidence_id"],
+        "cause_id": row["cause_id"],
+        "position": row["history_id"],
+    }
+
+
+def _operation(row: Row) -> Entry:
+    return {
+        "kind": "operation",
+        "at": _time(row["created_at"]),
+        "id": row["operation_id"],
+        "type": row["type"],
+        "state": row["state"],
+        "amount": row["amount_minor"],
+        "refund": row["refund_id"],
+        "dispute": row["dispute_id"],
+        "position": row["number"],
+    }
+
+
+def _evidence(row: Row) -> Entry:
+    fact = row["fact"]
+    return {
+        "kind": "evidence",
+        "at": _time(row["received_at"]),
+        "id": row["evidence_id"],
+        "source": row["source"],
+        "rank": row["rank"],
+        "verdict": row["verdict"],
+        "object_type": row["object_type"],
+        "object_id": row["object_id"],
+        "money_row": fact.get("money_row_id"),
+        "status": fact["status"],
+        "amount": fact["amount_minor"],
+        "currency": fact["currency"],
+        "fact_key": row["fact_key"],
+        "digest": row["digest"],
+        "occurred_at": _time(row["occurred_at"]),
+        "cause_id": row["cause_id"],
+        "position": 0,
+    }
+
+
+def _note(row: Row) -> Entry:
+    entry: Entry = {
+        "kind": "attempt" if row["attempt_id"] else "note",
+        "at": _time(row["at"]),
+        "what": row["kind"],
+        "operation_id": row["operation_id"],
+        "result": row["result"],
+        "detail": row["detail"],
+        "cause_id": row["cause_id"],
+        "position": row["attempt_number"] or 0,
+    }
+    return entry | ({"id": row["attempt_id"], "number": row["attempt_number"]} if row["attempt_id"] else {})
+
+
+def _case(row: Row) -> Entry:
+    return {
+        "kind": "case",
+        "at": _time(row["opened_at"]),
+        "id": row["case_id"],
+        "reason": row["reason"],
+        "operation_id": row["operation_id"],
+        "exposure": row["exposure_minor"],
+        "currency": row["currency"],
+        "position": 0,
+    }
+
+
+def _closed(row: Row) -> Entry:
+    return {
+        "kind": "case",
+        "at": _time(row["closed_at"]),
+        "id": row["case_id"],
+        "reason": row["reason"],
+        "closed_by": row["closed_by"],
+        "closed_reason": row["closed_reason"],
+        "position": 1,
+    }
+
+
+def _stray(row: Row) -> Entry:
+    return {
+        "kind": "stray",
+        "at": _time(row["found_at"]),
+        "id": row["stray_id"],
+        "what": row["kind"],
+        "object_type": row["object_type"],
+        "object_id": row["object_id"],
+        "operation_id": row["operation_id"],
+        "amount": row["amount_minor"],
+        "currency": row["currency"],
+        "returned": row["returned_minor"],
+        "mismatch": row["mismatch"],
+        "position": 0,
+    }
+
+
+def _decision(row: Row) -> Entry:
+    return {
+        "kind": "decision",
+        "at": _time(row["proposed_at"]),
+        "id": row["decision_id"],
+        "subject": row["subject_id"],
+        "outcome": row["outcome"],
+        "state": "proposed",
+        "by": row["proposed_by"],
+        "reason": row["reason"],
+        "evidence": row["evidence"],
+        "position": 0,
+    }
+
+
+def _settled(row: Row) -> Entry:
+    return {
+        "kind": "decision",
+        "at": _time(row["decided_at"]),
+        "id": row["decision_id"],
+        "subject": row["subject_id"],
+        "outcome": row["outcome"],
+        "state": row["state"],
+        "by": row["decided_by"],
+        "reason": row["decided_reason"],
+        "position": 1,
+    }
+
+
+def _waiting(row: Row) -> Entry:
+    fact = row["fact"]
+    return {
+        "kind": "waiting",
+        "at": _time(row["received_at"]),
+        "id": row["waiting_id"],
+        "object_type": fact["object_type"],
+        "object_id": fact["object_id"],
+        "status": fact["status"],
+        "checks": row["checks"],
+        "deadline_at": _time(row["deadline_at"]),
+        "cause_id": row["cause_id"],
+        "position": 0,
+    }
+
+
+def _event(row: Row) -> Entry:
+    return {
+        "kind": "event",
+        "at": _time(row["at"]),
+        "id": row["event_id"],
+        "topic": row["topic"],
+        "type": row["event_type"],
+        "stream_version": row["stream_version"],
+        "sent_at": _time(row["sent_at"]) if row["sent_at"] else None,
+        "cause_id": row["cause_id"],
+        "position": row["stream_version"],
+    }
+
+
+_SHOWN: Final[Mapping[str, Callable[[Row], Entry]]] = {
+    "transition": _transition,
+    "operation": _operation,
+    "evidence": _evidence,
+    "note": _note,
+    "case": _case,
+    "stray": _stray,
+    "decision": _decision,
+    "waiting": _waiting,
+    "event": _event,
+}
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)

@@ -1,0 +1,1 @@
+"""What the payment service can do: one use case per file."""

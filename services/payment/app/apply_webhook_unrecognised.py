@@ -1,0 +1,43 @@
+"""Apply WebhookUnrecognised: something authentic was said that we cannot read, so we ask what it was about."""
+
+from dataclasses import dataclass
+
+from services.payment.app.apply_fact import look_up_doubts
+from services.payment.app.ports import PaymentUnit, Ref
+from services.payment.domain.changes import Moment
+from services.payment.domain.status import Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyWebhookUnrecognised:
+    """What little could be read of it."""
+
+    processor: str
+    account: str
+    object_id: str | None
+    reference: str | None
+    payment_id: str | None
+    cause_id: str
+
+
+def refs_named(command: ApplyWebhookUnrecognised) -> list[Ref]:
+    """The names it carries."""
+    return [
+        (command.processor, command.account, name) for name in (command.object_id, command.reference) if name
+    ]
+
+
+def apply_webhook_unrecognised(command: ApplyWebhookUnrecognised, uow: PaymentUnit) -> None:
+    """Send a look-up for every doubt of the payment it seems to be about."""
+    refs = refs_named(command)
+    uow.refs.lock(refs)
+    owners = [uow.refs.owner(ref) for ref in refs]
+    payment_id = next((owner for owner in owners if owner), command.payment_id)
+    payment = uow.payments.locked(payment_id) if payment_id else None
+    if payment is None:
+        return
+    moment = Moment(now=uow.now, cause_id=command.cause_id, ids=uow.ids, source=Source.WEBHOOK)
+    if look_up_doubts(payment, "webhook_unrecognised", moment) == 0 and not payment.blocking_operation():
+        payment.open_case(
+            "webhook_unrecognised", command.object_id or command.cause_id, moment, exposure_minor=0
+        )

@@ -1,0 +1,214 @@
+"""What the use cases need from outside: locked payments, evidence, waiting facts, and a way to tell the time."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from services.payment.domain.decisions import Decision
+from services.payment.domain.facts import Fact
+from services.payment.domain.payment import Payment
+from services.payment.domain.pricing import Price
+from services.payment.domain.risk_states import RiskTerms
+from services.payment.domain.status import Source
+from shared.kernel.ids import Ids
+
+#: (processor, account, object id or reference)
+Ref = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One piece of evidence as it reached us; stored as it is, never changed."""
+
+    evidence_id: str
+    fact: Fact
+    source: Source
+    rank: int
+    verdict: str
+    payment_id: str | None
+    cause_id: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingFact:
+    """A fact whose payment or object is not known yet."""
+
+    waiting_id: str
+    fact: Fact
+    source: Source
+    evidence_id: str
+    cause_id: str
+    payment_id: str | None
+    received_at: datetime
+    next_check_at: datetime
+    deadline_at: datetime
+    checks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for a payment of a merchant in a currency."""
+
+    price: Price
+    processor: str | None = None
+
+
+class Payments(Protocol):
+    """Payments, loaded locked and written together at the end of the transaction."""
+
+    def add(self, payment: Payment) -> None:
+        """Take in a new payment."""
+        ...
+
+    def locked(self, payment_id: str) -> Payment | None:
+        """The payment, locked until the transaction ends; the same object every time."""
+        ...
+
+    def lock_many(self, payment_ids: Collection[str]) -> None:
+        """Lock and load a batch's payments at once, in id order."""
+        ...
+
+    def reference_holder(self, merchant_id: str, mode: str, reference: str) -> str | None:
+        """The payment that holds a merchant's reference; whoever asks holds it until the transaction ends."""
+        ...
+
+    def reserve_refund(self, payment_id: str, amount_minor: int) -> bool:
+        """Take refund room by one guarded update; False where there is none."""
+        ...
+
+    def reserve_stray(self, stray_id: str, amount_minor: int) -> bool:
+        """Reserve what of a stray is to be returned by one guarded update; False where it may not be."""
+        ...
+
+    def holder(self, subject_id: str) -> str | None:
+        """The payment that an operation or a stray belongs to."""
+        ...
+
+    def terms(self, merchant_id: str, currency: str, at: datetime) -> Terms:
+        """The merchant's price in a currency, and the processor that such payments go to, if a rule says so."""
+        ...
+
+    def waiting_for_risk(self, limit: int) -> Sequence[tuple[str, str, datetime]]:
+        """(payment, operation, deadline) that wait for risk, the earliest deadline first."""
+        ...
+
+
+class ObjectRefs(Protocol):
+    """Who a processor's object id or an echoed reference of ours belongs to."""
+
+    def lock(self, refs: Collection[Ref]) -> None:
+        """Create what is missing and lock all, in order: fact and payment cannot miss each other."""
+        ...
+
+    def owner(self, ref: Ref) -> str | None:
+        """The payment it belongs to; only after :meth:`lock`."""
+        ...
+
+    def claim(self, ref: Ref, payment_id: str) -> None:
+        """Found in this transaction: later facts of the batch must see it."""
+        ...
+
+
+class WaitingFacts(Protocol):
+    """Facts that wait."""
+
+    def add(self, waiting: WaitingFact) -> None:
+        """Let a fact wait."""
+        ...
+
+    def claim_due(self, now: datetime, limit: int) -> Sequence[WaitingFact]:
+        """Lock facts whose time has come, skipping those that another worker holds."""
+        ...
+
+    def finish(self, waiting_id: str) -> None:
+        """It found its payment."""
+        ...
+
+    def postpone(self, waiting: WaitingFact, next_check_at: datetime) -> None:
+        """It goes on waiting; past its deadline it shows as stuck."""
+        ...
+
+
+class EvidenceLog(Protocol):
+    """Everything anybody told us, once per fact, source and digest."""
+
+    def add(self, evidence: Evidence) -> None:
+        """Keep it."""
+        ...
+
+
+class Decisions(Protocol):
+    """What operators proposed, approved and rejected."""
+
+    def add(self, decision: Decision) -> None:
+        """Keep a proposal, or one that needs no second pair of eyes and is applied already."""
+        ...
+
+    def locked(self, decision_id: str) -> Decision | None:
+        """The decision, locked until the transaction ends."""
+        ...
+
+    def open_for(self, subject_id: str) -> Decision | None:
+        """The proposal on this subject that waits for its second pair of eyes."""
+        ...
+
+    def settle(self, decision: Decision) -> None:
+        """Write its end: applied or rejected, by whom and why."""
+        ...
+
+
+class Cases(Protocol):
+    """Cases as operators close them."""
+
+    def close(self, case_id: str, by: str, reason: str, now: datetime) -> str | None:
+        """Close an open case and tell its payment; None where there is no such open case."""
+        ...
+
+    def close_for(
+        self, payment_id: str, subjects: Collection[str], by: str, reason: str, now: datetime
+    ) -> int:
+        """Close what a decision has answered: the payment's open cases about these subjects or operations."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """The operator who acts, and the request that it comes by."""
+
+    subject: str
+    role: str
+    request_id: str | None = None
+
+
+class PaymentUnit(Protocol):
+    """What one transaction of this service offers its use cases."""
+
+    @property
+    def now(self) -> datetime: ...
+    @property
+    def ids(self) -> Ids: ...
+    @property
+    def risk(self) -> RiskTerms: ...
+    @property
+    def payments(self) -> Payments: ...
+    @property
+    def refs(self) -> ObjectRefs: ...
+    @property
+    def waiting(self) -> WaitingFacts: ...
+    @property
+    def evidence(self) -> EvidenceLog: ...
+
+
+class OperatorUnit(PaymentUnit, Protocol):
+    """What a transaction offers to what operators do."""
+
+    @property
+    def decisions(self) -> Decisions: ...
+    @property
+    def cases(self) -> Cases: ...
+
+    def acted(self, actor: Actor, action: str, target: str, reason: str) -> None:
+        """Announce it as OperatorActed, in this transaction."""
+        ...

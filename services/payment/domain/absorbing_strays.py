@@ -1,0 +1,50 @@
+"""Facts about what was found astray before: it ends, turns into money, is lost or comes back, and is asked no more."""
+
+from services.payment.domain.absorbing_captures import restore, reverse
+from services.payment.domain.changes import Moment
+from services.payment.domain.facts import Fact, ObjectType, ProcessorObject, Role
+from services.payment.domain.payment import Payment
+from services.payment.domain.straying import end_stray
+from services.payment.domain.strays import StrayKind
+
+#: A hold that says so holds nothing any more.
+_HOLDS_NOTHING = frozenset({"voided", "expired", "declined"})
+
+
+def stays_astray(thing: ProcessorObject) -> bool:
+    """Whether the object's further facts are the stray's, also where it is still not what was asked for."""
+    return thing.role is Role.STRAY and thing.object_type in {ObjectType.AUTHORIZATION, ObjectType.CAPTURE}
+
+
+def absorb_stray(payment: Payment, thing: ProcessorObject, fact: Fact, moment: Moment) -> None:
+    """Follow the stray; the operation under which it was found has its own end, or a person who decides it."""
+    if thing.object_type is ObjectType.AUTHORIZATION:
+        if fact.status in _HOLDS_NOTHING:
+            end_stray(payment, thing.stray_id, moment)
+    elif fact.status == "succeeded":
+        restore(payment, thing, fact, moment)
+    elif fact.status in {"failed", "declined"}:
+        reverse(payment, thing, fact, moment)
+
+
+def use_up_hold(payment: Payment, hold: ProcessorObject | None, moment: Moment) -> None:
+    """What captures took of a stray hold is held no more: it is astray as money, or counts, and never twice.
+
+    A void of ours that is under way keeps its own end: it gave nothing of the captured part back.
+    """
+    stray = payment.strays.get(hold.stray_id or "") if hold is not None else None
+    if hold is None or stray is None or stray.kind is not StrayKind.HOLD or stray.released:
+        return
+    taken_minor = sum(
+        thing.amount_minor
+        for thing in payment.objects.values()
+        if thing.object_type is ObjectType.CAPTURE
+        and thing.status == "succeeded"
+        and (thing.processor, thing.account, thing.parent_id) == hold.key
+    )
+    if taken_minor <= stray.taken_back_minor:
+        return
+    stray.taken_back_minor = taken_minor
+    stray.released = taken_minor >= stray.amount_minor
+    stray.dirty = True
+    payment.touch(moment)

@@ -1,0 +1,165 @@
+"""Holds: granting one, raising it, giving it back, and how attempts to get one end."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.payment.domain.changes import Moment
+from services.payment.domain.events import (
+    HoldReleased,
+    PaymentAuthorized,
+    PaymentCanceled,
+    PaymentFailed,
+    PaymentMethodDeclined,
+)
+from services.payment.domain.lifecycle import BEFORE_AUTHORIZATION
+from services.payment.domain.operations import Operation, OperationState, OperationType
+from services.payment.domain.payment import Payment
+from services.payment.domain.risk_states import REFUSED
+from services.payment.domain.status import Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A hold as evidence shows or implies it."""
+
+    operation: Operation
+    object_id: str
+    fact_key: str
+    amount_minor: int
+    implied: bool
+    capture_before: datetime | None = None
+
+
+def grant_hold(payment: Payment, hold: Hold, moment: Moment) -> None:
+    """Bring the hold up to what the evidence shows; an implied one is raised by the real fact later."""
+    added_minor = hold.amount_minor - payment.amounts.authorized_minor
+    payment.capture_before = hold.capture_before or payment.capture_before
+    payment.payment_method = hold.operation.payment_method or payment.payment_method
+    payment.touch(moment)
+    if payment.status in BEFORE_AUTHORIZATION:
+        payment.move(Status.AUTHORIZED, moment, implied=hold.implied)
+        clear_last_error(payment)
+    if added_minor <= 0:
+        return
+    payment.amounts.authorized_minor += added_minor
+    refresh_capturable(payment)
+    payment.derive_status(moment)
+    payment.announce(
+        PaymentAuthorized(
+            operation_id=hold.operation.operation_id,
+            processor=hold.operation.processor,
+            account=hold.operation.account,
+            object_id=hold.object_id,
+            fact_key=hold.fact_key,
+            amount_minor=added_minor,
+            currency=payment.currency,
+            capture_before=hold.capture_before,
+            implied=hold.implied,
+        ),
+        moment,
+    )
+
+
+def own_reason(payment: Payment) -> str:
+    """Why a void of ours was asked for."""
+    refused = any(operation.risk in REFUSED for operation in payment.operations.values())
+    return "risk" if refused else "merchant"
+
+
+def refresh_capturable(payment: Payment) -> None:
+    """What of the hold is neither taken nor given back."""
+    amounts = payment.amounts
+    held = not payment.authorization_released and not payment.dead
+    amounts.capturable_minor = max(amounts.authorized_minor - amounts.captured_minor, 0) if held else 0
+
+
+def release_hold(payment: Payment, reason: str, moment: Moment) -> None:
+    """The rest of the hold is gone; what that means is settled once no capture is undecided."""
+    if not payment.authorization_released:
+        payment.authorization_released = True
+        payment.released_reason = reason
+        payment.touch(moment)
+    refresh_capturable(payment)
+    settle_release(payment, moment)
+    payment.derive_status(moment)
+
+
+def settle_release(payment: Payment, moment: Moment) -> None:
+    """A released hold ends an untouched payment, but not while a capture may still have taken money of it."""
+    if (
+        not payment.authorization_released
+        or payment.undecided_taking() is not None
+        or payment.release_announced
+    ):
+        return
+    rest_minor = payment.amounts.authorized_minor - payment.amounts.captured_minor
+    payment.release_announced = True
+    reason = payment.released_reason or "issuer"
+    if rest_minor > 0:
+        payment.announce(
+            HoldReleased(amount_minor=rest_minor, currency=payment.currency, reason=reason), moment
+        )
+    if payment.status is Status.AUTHORIZED and payment.amounts.captured_minor == 0:
+        end_canceled(payment, reason, moment)
+
+
+def end_canceled(payment: Payment, reason: str, moment: Moment) -> None:
+    """End a payment that took no money."""
+    cancel = next(
+        (
+            operation
+            for operation in payment.operations.values()
+            if operation.type is OperationType.CANCEL and operation.state is OperationState.SUCCEEDED
+        ),
+        None,
+    )
+    payment.move(Status.CANCELED, moment)
+    refresh_capturable(payment)
+    payment.announce(
+        PaymentCanceled(operation_id=cancel.operation_id if cancel else None, reason=reason), moment
+    )
+
+
+def end_attempt(
+    payment: Payment, operation: Operation, moment: Moment, *, code: str, decline_code: str | None
+) -> None:
+    """An authorize came to nothing: another method may be tried, or the payment has failed."""
+    payment.attempts_used += 1
+    note_error(payment, operation, code=code, decline_code=decline_code)
+    if payment.status not in BEFORE_AUTHORIZATION:
+        return
+    if payment.attempts_left:
+        payment.move(Status.REQUIRES_PAYMENT_METHOD, moment)
+    else:
+        payment.move(Status.FAILED, moment)
+    payment.announce(
+        PaymentMethodDeclined(
+            operation_id=operation.operation_id,
+            decline_code=decline_code,
+            attempts_left=payment.attempts_left,
+            status=payment.status.value,
+        ),
+        moment,
+    )
+    if payment.status is Status.FAILED:
+        payment.announce(
+            PaymentFailed(
+                operation_id=operation.operation_id, reason="attempts_exhausted", decline_code=decline_code
+            ),
+            moment,
+        )
+
+
+def note_error(payment: Payment, operation: Operation, *, code: str, decline_code: str | None) -> None:
+    """Keep the last thing that went wrong, as the merchant sees it."""
+    payment.last_error_code = code
+    payment.last_error_message = operation.message
+    payment.last_decline_code = decline_code
+    operation.decline_code = decline_code or operation.decline_code
+    operation.dirty = True
+    payment.changes.dirty = True
+
+
+def clear_last_error(payment: Payment) -> None:
+    """A success makes earlier refusals history."""
+    payment.last_error_code = payment.last_error_message = payment.last_decline_code = None

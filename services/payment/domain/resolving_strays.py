@@ -1,0 +1,228 @@
+"""What may be done about a stray: return its money, void its hold, or take it for the merchant's own."""
+
+from services.payment.domain.changes import Moment
+from services.payment.domain.commands import CancelPayment, RefundPayment
+from services.payment.domain.deciding import give_up
+from services.payment.domain.disputes import DisputeStatus
+from services.payment.domain.events import (
+    OperationRequested,
+    RefundAdopted,
+    StrayAccepted,
+    StrayReturnRequested,
+)
+from services.payment.domain.facts import ProcessorObject, Role
+from services.payment.domain.holding import clear_last_error
+from services.payment.domain.operations import Operation, OperationState, OperationType
+from services.payment.domain.payment import Payment
+from services.payment.domain.refunds import Refund, RefundState
+from services.payment.domain.room import check_overcommitted
+from services.payment.domain.straying import refresh_stray_amount
+from services.payment.domain.strays import Stray, StrayKind
+from services.payment.domain.taking import close_capture, count_capture
+from shared.kernel.errors import Rejected
+
+#: A dispute in one of these states claims nothing (any more).
+_CLAIMS_NOTHING = frozenset({DisputeStatus.WON, DisputeStatus.INQUIRY})
+
+
+def disputed(payment: Payment, stray: Stray) -> bool:
+    """Whether somebody claims the stray by dispute: returning it would pay twice."""
+    return any(
+        dispute.stray_id == stray.stray_id and dispute.status not in _CLAIMS_NOTHING
+        for dispute in payment.disputes.values()
+    )
+
+
+def _ever_claimed(payment: Payment, stray: Stray) -> bool:
+    """Whether a dispute or reversal is booked against it: what is booked in suspense stays there."""
+    by_dispute = any(dispute.stray_id == stray.stray_id for dispute in payment.disputes.values())
+    return by_dispute or any(each.stray_id == stray.stray_id for each in payment.reversals.values())
+
+
+def request_return(payment: Payment, stray: Stray, moment: Moment) -> Operation:
+    """Give all back that is still astray; what is under way stays reserved, so it goes out at most once."""
+    _refuse_under_way(payment, stray)
+    if stray.kind is not StrayKind.MONEY:
+        raise _refused("stray_not_returnable", "only money that was taken can be given back", stray)
+    if disputed(payment, stray):
+        raise _refused("stray_disputed", "a disputed stray is not returned", stray)
+    amount_minor = stray.returnable_minor
+    if amount_minor <= 0:
+        raise _refused("stray_settled", "nothing of it is astray any more", stray)
+    stray.reserved_minor += amount_minor
+    stray.dirty = True
+    operation = _operation(payment, stray, OperationType.STRAY_RETURN, amount_minor, moment)
+    payment.announce(
+        StrayReturnRequested(
+            stray_id=stray.stray_id,
+            operation_id=operation.operation_id,
+            amount_minor=amount_minor,
+            currency=stray.currency,
+        ),
+        moment,
+    )
+    payment.ask(
+        RefundPayment(
+            operation_id=operation.operation_id,
+            # The contract wants a refund's id; a return of a stray is no merchant's refund, so it lends its own.
+            refund_id="re_" + operation.operation_id.removeprefix("op_"),
+            processor=stray.processor,
+            account=stray.account,
+            capture_id=stray.object_id,
+            amount_minor=amount_minor,
+            currency=stray.currency,
+        ),
+        moment,
+    )
+    return operation
+
+
+def request_void(payment: Payment, stray: Stray, moment: Moment) -> Operation:
+    """Give a stray hold back."""
+    _refuse_under_way(payment, stray)
+    if stray.kind is not StrayKind.HOLD:
+        raise _refused("stray_not_voidable", "only a hold can be voided", stray)
+    if stray.released:
+        raise _refused("stray_settled", "the hold has ended already", stray)
+    operation = _operation(payment, stray, OperationType.STRAY_VOID, 0, moment)
+    payment.ask(
+        CancelPayment(
+            operation_id=operation.operation_id,
+            processor=stray.processor,
+            account=stray.account,
+            authorization_id=stray.object_id,
+        ),
+        moment,
+    )
+    return operation
+
+
+def accept(payment: Payment, stray: Stray, moment: Moment) -> None:
+    """Take it for the merchant's: out of suspense exactly as it went in, then by the rule of what it is."""
+    _refuse_under_way(payment, stray)
+    check_acceptable(payment, stray)
+    thing = payment.objects[stray.processor, stray.account, stray.object_id]
+    stray.released = stray.accepted = True
+    stray.dirty = True
+    thing.stray_id = None
+    payment.announce(
+        StrayAccepted(stray_id=stray.stray_id, amount_minor=stray.amount_minor, currency=stray.currency),
+        moment,
+    )
+    asked = payment.operations.get(stray.operation_id or "")
+    if stray.kind is StrayKind.MONEY:
+        _count_money(payment, stray, thing, moment)
+    else:
+        _count_refund(payment, stray, thing, moment)
+    if asked is not None and asked.state is OperationState.IN_REVIEW:
+        # What was asked for did not happen as asked; what happened instead counts, adopted.
+        give_up(payment, asked, OperationState.DECLINED, moment)
+        clear_last_error(payment)
+    thing.operation_id = stray.operation_id
+    refresh_stray_amount(payment)
+    payment.derive_status(moment)
+    check_overcommitted(payment, moment)
+
+
+def check_acceptable(payment: Payment, stray: Stray) -> None:
+    """Refuse what can never be the merchant's."""
+    if stray.kind is StrayKind.HOLD:
+        raise _refused("stray_not_acceptable", "a hold is not money; void it", stray)
+    if stray.released or stray.returned_minor:
+        raise _refused("stray_settled", "it was given back already, or is none any more", stray)
+    if stray.currency != payment.currency:
+        raise _refused("stray_other_currency", "a payment has one currency, and this is another", stray)
+    if payment.dead:
+        raise _refused("payment_wrong_status", f"a payment that is {payment.status} takes no money", stray)
+    if _ever_claimed(payment, stray):
+        raise _refused("stray_disputed", "a stray that was disputed or reversed is not accepted", stray)
+    if stray.kind is StrayKind.REFUND and not payment.amounts.captured_minor:
+        raise _refused("payment_wrong_status", "nothing was captured that could have been refunded", stray)
+
+
+def _count_money(payment: Payment, stray: Stray, thing: ProcessorObject, moment: Moment) -> None:
+    thing.amount_minor = stray.amount_minor
+    count_capture(payment, thing, None, moment, effective_at=thing.occurred_at)
+    close_capture(payment, None, moment)
+
+
+def _count_refund(payment: Payment, stray: Stray, thing: ProcessorObject, moment: Moment) -> None:
+    refund = Refund(
+        refund_id=moment.ids.new("re_"),
+        amount_minor=stray.amount_minor,
+        currency=stray.currency,
+        state=RefundState.SUCCEEDED,
+        created_at=moment.now,
+        updated_at=moment.now,
+        operation_id=moment.ids.new("op_"),
+        capture_id=thing.parent_id,
+        adopted=True,
+    )
+    payment.refunds[refund.refund_id] = refund
+    thing.role = Role.ADOPTED
+    thing.refund_id = refund.refund_id
+    thing.counted_minor = stray.amount_minor
+    thing.dirty = True
+    payment.amounts.refunded_minor += stray.amount_minor
+    payment.amounts.refunded_adopted_minor += stray.amount_minor
+    payment.announce(
+        RefundAdopted(
+            refund_id=refund.refund_id,
+            processor=stray.processor,
+            account=stray.account,
+            object_id=stray.object_id,
+            fact_key=stray.fact_key,
+            amount_minor=stray.amount_minor,
+            currency=stray.currency,
+            effective_at=thing.occurred_at,
+        ),
+        moment,
+    )
+
+
+def _operation(
+    payment: Payment, stray: Stray, kind: OperationType, amount_minor: int, moment: Moment
+) -> Operation:
+    operation = Operation(
+        operation_id=moment.ids.new("op_"),
+        number=payment.next_operation_number(),
+        type=kind,
+        state=OperationState.REQUESTED,
+        amount_minor=amount_minor,
+        processor=stray.processor,
+        account=stray.account,
+        created_at=moment.now,
+        since=moment.now,
+        stray_id=stray.stray_id,
+    )
+    payment.add_operation(operation, moment)
+    payment.announce(
+        OperationRequested(
+            operation_id=operation.operation_id,
+            operation_type=operation.published_type,
+            amount_minor=amount_minor or None,
+            currency=stray.currency,
+            payment_version=payment.version + 1,
+            payment_method=None,
+            customer=payment.customer,
+        ),
+        moment,
+    )
+    refresh_stray_amount(payment)
+    return operation
+
+
+def _refuse_under_way(payment: Payment, stray: Stray) -> None:
+    """While a return or void is undecided, another one could do the same thing twice."""
+    for operation in payment.operations.values():
+        if operation.stray_id == stray.stray_id and operation.undecided:
+            raise Rejected(
+                "operation_in_doubt",
+                f"operation {operation.operation_id} on this stray is not decided yet",
+                stored=False,
+                extra={"operation": operation.operation_id},
+            )
+
+
+def _refused(code: str, message: str, stray: Stray) -> Rejected:
+    return Rejected(code, message, extra={"stray": stray.stray_id})

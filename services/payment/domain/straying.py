@@ -1,0 +1,273 @@
+"""Finding strays, and what becomes of them: a hold that ends, money that is given back."""
+
+from services.payment.domain.changes import Moment
+from services.payment.domain.commands import WithdrawOperation
+from services.payment.domain.events import (
+    RefundStrayFailed,
+    RefundStrayFound,
+    StrayFound,
+    StrayReturnFailed,
+    StrayReturnRequested,
+    StrayReturnSucceeded,
+)
+from services.payment.domain.facts import Fact, ProcessorObject, Role
+from services.payment.domain.operations import Operation, OperationState, OperationType
+from services.payment.domain.payment import Payment
+from services.payment.domain.reviewing import review
+from services.payment.domain.strays import Stray, StrayKind
+
+
+def find_stray(
+    payment: Payment,
+    thing: ProcessorObject,
+    kind: StrayKind,
+    moment: Moment,
+    *,
+    operation_id: str | None,
+    mismatch: bool = False,
+) -> None:
+    """Put an object aside as astray, announce it, and put it before a person."""
+    thing.role = Role.STRAY
+    thing.operation_id = operation_id
+    thing.dirty = True
+    if thing.amount_minor <= 0:
+        return
+    stray = Stray(
+        stray_id=moment.ids.new("str_"),
+        kind=kind,
+        processor=thing.processor,
+        account=thing.account,
+        object_type=thing.object_type.value,
+        object_id=thing.object_id,
+        fact_key=thing.fact_key,
+        operation_id=operation_id,
+        amount_minor=thing.amount_minor,
+        currency=thing.currency,
+        mismatch=mismatch,
+        found_at=moment.now,
+    )
+    thing.stray_id = stray.stray_id
+    payment.strays[stray.stray_id] = stray
+    same_currency = thing.currency == payment.currency
+    payment.announce(_found(payment, stray), moment)
+    payment.open_case(
+        "stray_found",
+        thing.object_id,
+        moment,
+        exposure_minor=thing.amount_minor if same_currency else 0,
+        operation_id=operation_id,
+    )
+    refresh_stray_amount(payment)
+
+
+def _found(payment: Payment, stray: Stray) -> StrayFound | RefundStrayFound:
+    if stray.kind is not StrayKind.REFUND:
+        return StrayFound(
+            stray_id=stray.stray_id,
+            operation_id=stray.operation_id,
+            kind=stray.kind.value,
+            processor=stray.processor,
+            account=stray.account,
+            object_type=stray.object_type,
+            object_id=stray.object_id,
+            fact_key=stray.fact_key,
+            amount_minor=stray.amount_minor,
+            currency=stray.currency,
+            mismatch=stray.mismatch,
+        )
+    operation = payment.operations.get(stray.operation_id or "")
+    return RefundStrayFound(
+        stray_id=stray.stray_id,
+        operation_id=stray.operation_id,
+        refund_id=operation.refund_id if operation else None,
+        processor=stray.processor,
+        account=stray.account,
+        object_id=stray.object_id,
+        fact_key=stray.fact_key,
+        amount_minor=stray.amount_minor,
+        currency=stray.currency,
+    )
+
+
+def end_stray_refund(payment: Payment, thing: ProcessorObject, moment: Moment) -> None:
+    """A refund found astray that failed after all: its money is back, nothing is astray any more."""
+    stray = payment.strays.get(thing.stray_id or "")
+    if stray is None or stray.released:
+        return
+    stray.released = True
+    stray.dirty = True
+    payment.announce(
+        RefundStrayFailed(stray_id=stray.stray_id, amount_minor=stray.amount_minor, currency=stray.currency),
+        moment,
+    )
+
+
+def end_stray(payment: Payment, stray_id: str | None, moment: Moment) -> None:
+    """Nothing is astray any more; a void of ours that was under way has done what it was for."""
+    stray = payment.strays.get(stray_id or "")
+    if stray is None:
+        return
+    for operation in payment.operations.values():
+        if operation.stray_id == stray.stray_id and operation.undecided:
+            payment.advance(operation, OperationState.SUCCEEDED, moment)
+    if not stray.released:
+        stray.released = True
+        stray.dirty = True
+        payment.touch(moment)
+        refresh_stray_amount(payment)
+
+
+def fail_stray_operation(payment: Payment, operation: Operation, outcome: str, moment: Moment) -> None:
+    """A return or void of ours came to nothing: what it reserved is free again, and a person hears of it."""
+    stray = payment.strays[operation.stray_id or ""]
+    exposure_minor = operation.amount_minor if stray.currency == payment.currency else 0
+    if operation.type is OperationType.STRAY_RETURN:
+        stray.reserved_minor -= operation.amount_minor
+        stray.dirty = True
+        _announce_failed(payment, stray, operation.operation_id, operation.amount_minor, moment)
+    payment.open_case(
+        f"{operation.type.value}_failed",
+        f"{operation.operation_id}:{outcome}",
+        moment,
+        exposure_minor=exposure_minor,
+        operation_id=operation.operation_id,
+    )
+    refresh_stray_amount(payment)
+
+
+def return_stray(
+    payment: Payment,
+    stray: Stray,
+    back: ProcessorObject,
+    fact: Fact,
+    operation: Operation | None,
+    moment: Moment,
+) -> None:
+    """A refund of a stray follows the stray: never the merchant, never the payment's amounts."""
+    back.role = Role.STRAY
+    back.stray_id = stray.stray_id
+    back.dirty = True
+    ours = operation if operation is not None and operation.stray_id == stray.stray_id else None
+    if fact.status == "succeeded" and not back.counted_minor:
+        decided = _decided_by(payment, ours, fact, moment)
+        if fact.amount_minor:
+            _give_back(payment, stray, back, fact, decided, moment)
+    elif fact.status == "pending" and ours is not None and ours.undecided:
+        payment.advance(ours, OperationState.PENDING, moment)
+    elif fact.status in {"failed", "declined"} and back.counted_minor:
+        _take_back(payment, stray, back, ours, moment)
+    elif fact.status in {"failed", "declined"} and ours is not None and ours.undecided:
+        payment.advance(ours, OperationState.DECLINED, moment)
+        fail_stray_operation(payment, ours, "declined", moment)
+    stray.dirty = True
+    payment.touch(moment)
+    refresh_stray_amount(payment)
+
+
+def _decided_by(payment: Payment, ours: Operation | None, fact: Fact, moment: Moment) -> Operation | None:
+    """The return of ours that the fact decides; one with another amount is before a person, the money all the same."""
+    if ours is None or not ours.undecided:
+        return None
+    if ours.amount_minor == fact.amount_minor:
+        return ours
+    review(payment, ours, "echo_mismatch", moment, subject=fact.object_id)
+    return None
+
+
+def _give_back(
+    payment: Payment,
+    stray: Stray,
+    back: ProcessorObject,
+    fact: Fact,
+    ours: Operation | None,
+    moment: Moment,
+) -> None:
+    back.counted_minor = fact.amount_minor
+    stray.returned_minor += fact.amount_minor
+    if ours is not None:
+        back.operation_id = ours.operation_id
+        ours.object_id = back.object_id
+        stray.reserved_minor -= ours.amount_minor
+        payment.advance(ours, OperationState.SUCCEEDED, moment)
+    else:
+        # Somebody else gave it back: the books need a name for it all the same.
+        back.operation_id = moment.ids.new("op_")
+        payment.announce(
+            StrayReturnRequested(
+                stray_id=stray.stray_id,
+                operation_id=back.operation_id,
+                amount_minor=fact.amount_minor,
+                currency=fact.currency,
+            ),
+            moment,
+        )
+    payment.announce(
+        StrayReturnSucceeded(
+            stray_id=stray.stray_id,
+            operation_id=back.operation_id,
+            amount_minor=fact.amount_minor,
+            currency=fact.currency,
+            processor=fact.processor,
+            account=fact.account,
+            object_id=fact.object_id,
+            fact_key=fact.fact_key,
+        ),
+        moment,
+    )
+    check_returned_twice(payment, stray, moment)
+
+
+def check_returned_twice(payment: Payment, stray: Stray, moment: Moment) -> None:
+    """Facts may give or take back more than there was: a person looks, and what was not sent yet is withdrawn."""
+    gone_minor = stray.returned_minor + stray.reserved_minor + max(stray.taken_back_minor, 0)
+    too_much_minor = gone_minor - stray.amount_minor
+    if too_much_minor <= 0:
+        return
+    payment.open_case("stray_returned_twice", stray.stray_id, moment, exposure_minor=too_much_minor)
+    for operation in payment.operations.values():
+        if operation.stray_id == stray.stray_id and operation.state is OperationState.REQUESTED:
+            payment.ask(
+                WithdrawOperation(operation_id=operation.operation_id, reason="stray_returned"), moment
+            )
+
+
+def _take_back(
+    payment: Payment, stray: Stray, back: ProcessorObject, ours: Operation | None, moment: Moment
+) -> None:
+    """A return that had succeeded failed later: the stray is astray again."""
+    stray.returned_minor -= back.counted_minor
+    _announce_failed(payment, stray, back.operation_id or "", back.counted_minor, moment)
+    if ours is not None and ours.operation_id == back.operation_id:
+        payment.advance(ours, OperationState.FAILED_LATER, moment)
+        payment.open_case(
+            "stray_return_failed",
+            f"{ours.operation_id}:failed_later",
+            moment,
+            exposure_minor=back.counted_minor if stray.currency == payment.currency else 0,
+            operation_id=ours.operation_id,
+        )
+    back.counted_minor = 0
+    back.operation_id = None
+
+
+def _announce_failed(
+    payment: Payment, stray: Stray, operation_id: str, amount_minor: int, moment: Moment
+) -> None:
+    payment.announce(
+        StrayReturnFailed(
+            stray_id=stray.stray_id,
+            operation_id=operation_id,
+            amount_minor=amount_minor,
+            currency=stray.currency,
+        ),
+        moment,
+    )
+
+
+def refresh_stray_amount(payment: Payment) -> None:
+    """What the payment shows as astray: money in its own currency that was not given back."""
+    payment.amounts.stray_minor = sum(
+        max(stray.open_minor, 0)
+        for stray in payment.strays.values()
+        if stray.kind is StrayKind.MONEY and stray.currency == payment.currency
+    )

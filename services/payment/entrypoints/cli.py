@@ -1,0 +1,220 @@
+"""The payment service's command line: what every service has, and merchants with their keys and prices."""
+
+from __future__ import annotations
+
+import getpass
+import secrets
+from collections.abc import Callable
+from dataclasses import asdict
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from services.payment.entrypoints.cli_operators import add_operator_commands
+from shared.runtime.cli import Actor, JsonFlag, Reason, command_line, emit, service_cli
+
+if TYPE_CHECKING:
+    from services.payment.adapters.unit_of_work import PaymentUnitOfWork
+
+cli = service_cli("payment", "services.payment.settings:PaymentSettings", "services.payment.bootstrap:build")
+merchants = typer.Typer(no_args_is_help=True, help="Merchants.")
+keys = typer.Typer(no_args_is_help=True, help="Merchants' API keys.")
+risk_reviews = typer.Typer(no_args_is_help=True, help="Operations that wait for a decision about risk.")
+prices = typer.Typer(no_args_is_help=True, help="What merchants pay.")
+routes = typer.Typer(no_args_is_help=True, help="Which processor authorizations go to.")
+cli.add_typer(merchants, name="merchants")
+cli.add_typer(keys, name="keys")
+cli.add_typer(prices, name="prices")
+cli.add_typer(routes, name="routes")
+add_operator_commands(cli)
+cli.add_typer(risk_reviews, name="risk-reviews")
+
+T = TypeVar("T")
+MerchantArgument = Annotated[str, typer.Argument(help="The merchant's id.")]
+OperationArgument = Annotated[str, typer.Argument(help="The operation's id.")]
+ALL_CURRENCIES = "all"
+NO_PROCESSOR = "none"
+
+
+REVIEWS_MAX = 1_000
+
+
+class KeyMode(StrEnum):
+    """What a key acts on."""
+
+    TEST = "test"
+    LIVE = "live"
+
+
+class FeeOnRefund(StrEnum):
+    """Whether a refund returns its share of the fee."""
+
+    KEEP = "keep"
+    PROPORTIONAL = "proportional"
+
+
+@merchants.command("add")
+def add(name: Annotated[str, typer.Option(help="What people call it.")], as_json: JsonFlag = False) -> None:
+    """Take in a merchant and print its id."""
+    from services.payment.app.manage_merchants import add_merchant
+
+    merchant_id = _run(lambda uow: add_merchant(name, uow), "merchants add")
+    emit({"merchant_id": merchant_id}, as_json=as_json)
+
+
+@keys.command("issue")
+def issue(
+    merchant: MerchantArgument,
+    mode: Annotated[KeyMode, typer.Option(help="What it acts on.")] = KeyMode.TEST,
+    as_json: JsonFlag = False,
+) -> None:
+    """Make an API key and print it: the only time that anybody sees it."""
+    from services.payment.app.manage_merchants import issue_key
+    from services.payment.domain.api_keys import ENTROPY_BYTES, Mode
+    from services.payment.settings import PaymentSettings
+    from shared.runtime.settings import load_settings
+
+    entropy = secrets.token_bytes(ENTROPY_BYTES)
+    with command_line(cli).opened() as runtime:
+        pepper = load_settings(PaymentSettings).api_key_pepper.get_secret_value()
+        issued = runtime.transactions.run(
+            lambda uow: issue_key(merchant, Mode(mode.value), entropy, pepper, uow), name="keys issue"
+        )
+    emit(asdict(issued), as_json=as_json)
+
+
+@keys.command("list")
+def list_keys(merchant: MerchantArgument, as_json: JsonFlag = False) -> None:
+    """List a merchant's keys by prefix and last characters, the revoked ones too."""
+    from services.payment.app import manage_merchants
+
+    found = _run(lambda uow: manage_merchants.list_keys(merchant, uow), "keys list")
+    emit([asdict(key) for key in found], as_json=as_json)
+
+
+@keys.command("revoke")
+def revoke(key_id: Annotated[str, typer.Argument(help="The key's id.")], as_json: JsonFlag = False) -> None:
+    """End a key: the next request with it is refused."""
+    from services.payment.app.manage_merchants import revoke_key
+
+    _run(lambda uow: revoke_key(key_id, uow), "keys revoke")
+    emit({"key_id": key_id, "revoked": True}, as_json=as_json)
+
+
+@prices.command("set")
+def set_price(
+    merchant: MerchantArgument,
+    percent: Annotated[str, typer.Option(help="Share of each capture, such as 2.9.")],
+    fixed_minor: Annotated[int, typer.Option(min=0, help="Per payment, in minor units.")] = 0,
+    currency: Annotated[str, typer.Option(help="ISO 4217 code, or all.")] = ALL_CURRENCIES,
+    refund_policy: Annotated[FeeOnRefund, typer.Option(help="What refunds give back.")] = FeeOnRefund.KEEP,
+    dispute_fee_minor: Annotated[int, typer.Option(min=0, help="Per dispute, in minor units.")] = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Let a price hold for payments created from now on."""
+    from services.payment.app.manage_merchants import SetPrices, set_prices
+    from services.payment.domain.pricing import RefundPolicy
+    from shared.kernel.money import all_currencies, normalise_currency
+
+    def work(uow: PaymentUnitOfWork) -> dict[str, Any]:
+        chosen = all_currencies() if currency == ALL_CURRENCIES else [normalise_currency(currency)]
+        command = SetPrices(
+            merchant_id=merchant,
+            currencies=chosen,
+            percent=percent,
+            fixed_minor=fixed_minor,
+            refund_policy=RefundPolicy(refund_policy.value),
+            dispute_fee_minor=dispute_fee_minor,
+        )
+        return {"merchant_id": merchant, "currencies": len(chosen), **asdict(set_prices(command, uow))}
+
+    emit(_run(work, "prices set"), as_json=as_json)
+
+
+@routes.command("set")
+def set_route(
+    reason: Annotated[str, typer.Option(help="Why; kept with the rule.")],
+    processor: Annotated[str, typer.Option(help="Where they go, or none to take the rule back.")],
+    merchant: Annotated[str, typer.Option(help="A merchant's id; empty: all.")] = "",
+    currency: Annotated[str, typer.Option(help="ISO 4217 code; empty: all.")] = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """Let a rule hold for authorizations asked for from now on; merchant and currency, then merchant, then currency."""
+    from services.payment.app import manage_routes
+    from services.payment.app.ports import Actor
+    from services.payment.bootstrap import places_of
+    from services.payment.settings import PaymentSettings
+    from shared.kernel.money import normalise_currency
+    from shared.runtime.settings import load_settings
+
+    places = places_of(load_settings(PaymentSettings))
+    command = manage_routes.SetRoute(
+        processor=None if processor == NO_PROCESSOR else processor,
+        reason=reason,
+        actor=Actor(subject=f"cli:{getpass.getuser()}", role="admin"),
+        merchant_id=merchant,
+        currency=normalise_currency(currency) if currency else "",
+    )
+    configured = {places.default.processor, *places.accounts}
+    rule = _run(lambda uow: manage_routes.set_route(command, configured, uow), "routes set")
+    emit(asdict(rule), as_json=as_json)
+
+
+@routes.command("list")
+def list_routes(as_json: JsonFlag = False) -> None:
+    """List the rules that hold now, the most special first; without one a payment goes to PAYMENT_PROCESSOR."""
+    emit([asdict(rule) for rule in _run(lambda uow: uow.routes.current(), "routes list")], as_json=as_json)
+
+
+@risk_reviews.command("list")
+def list_reviews(as_json: JsonFlag = False) -> None:
+    """List what waits for a person, oldest first."""
+    from services.payment.adapters.risk_review_list import list_risk_reviews
+
+    found = _run(lambda uow: list_risk_reviews(uow.connection, REVIEWS_MAX), "risk-reviews list")
+    emit([asdict(row) for row in found], as_json=as_json)
+
+
+@risk_reviews.command()
+def approve(operation: OperationArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+    """Let an operation go; where money moves by it a second person must say so, too."""
+    _say(operation, actor, reason, approve=True, as_json=as_json)
+
+
+@risk_reviews.command()
+def refuse(operation: OperationArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+    """End an operation: refused by risk."""
+    _say(operation, actor, reason, approve=False, as_json=as_json)
+
+
+def _say(operation: str, actor: str, reason: str, *, approve: bool, as_json: bool) -> None:
+    from services.payment.entrypoints.risk_reviews import Word, say
+
+    def work(uow: PaymentUnitOfWork) -> dict[str, Any]:
+        word = Word(
+            operation_id=operation,
+            approve=approve,
+            actor=actor,
+            role="approver" if approve else "operator",
+            reason=reason,
+            cause_id=uow.ids.new("cli_"),
+        )
+        return say(word, uow)
+
+    emit(_run(work, "risk-reviews"), as_json=as_json)
+
+
+def _run(work: Callable[[PaymentUnitOfWork], T], name: str) -> T:
+    with command_line(cli).opened() as runtime:
+        result: T = runtime.transactions.run(work, name=name)
+        return result
+
+
+def main() -> None:
+    """Entry point of the distribution."""
+    cli()
+
+
+if __name__ == "__main__":
+    main()

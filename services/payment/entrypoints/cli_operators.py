@@ -1,0 +1,183 @@
+"""Operators' commands in the terminal: what waits for somebody, and what somebody decides about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shared.runtime.cli import Actor, CommandLine, JsonFlag, Reason, command_line, emit
+
+if TYPE_CHECKING:
+    from services.payment.adapters.unit_of_work import PaymentUnitOfWork
+
+ROLE = "operator"
+Limit = Annotated[int, typer.Option(min=1, max=1_000, help="How many, oldest first.")]
+Evidence = Annotated[str, typer.Option(help="Where the proof is: a report, a ticket, a line of a statement.")]
+DecisionArgument = Annotated[str, typer.Argument(help="The decision's id.")]
+
+
+class Listing(StrEnum):
+    """What can wait for somebody."""
+
+    CASES = "cases"
+    DOUBTS = "doubts"
+    STRAYS = "strays"
+    DECISIONS = "decisions"
+    WAITING_FACTS = "waiting-facts"
+
+
+class OperationOutcome(StrEnum):
+    """What became of an operation."""
+
+    SUCCEEDED = "succeeded"
+    DECLINED = "declined"
+
+
+class StrayAction(StrEnum):
+    """What is done about a stray."""
+
+    RETURN = "return"
+    VOID = "void"
+    ACCEPT = "accept"
+
+
+def add_operator_commands(cli: typer.Typer) -> None:
+    """Add ``waiting`` and ``decide``; the second person approves with another ``--actor``."""
+    line = command_line(cli)
+    _add_waiting(cli, line)
+    decide = typer.Typer(no_args_is_help=True, help="Decide operations in review, strays and cases.")
+    cli.add_typer(decide, name="decide")
+    _add_deciding(decide, line)
+    _add_settling(decide, line)
+
+
+def _add_waiting(cli: typer.Typer, line: CommandLine) -> None:
+    @cli.command("waiting")
+    def waiting(
+        what: Annotated[Listing, typer.Argument(help="What to list.")],
+        limit: Limit = 100,
+        as_json: JsonFlag = False,
+    ) -> None:
+        """List what waits for somebody, with ages and the money at risk."""
+        from services.payment.adapters.operator_lists import read_list
+
+        with line.opened() as runtime:
+            rows = runtime.transactions.read(
+                lambda uow: read_list(uow.connection, what.value, limit), name="waiting"
+            )
+        emit(rows, as_json=as_json)
+
+    @cli.command("exposure")
+    def exposure(as_json: JsonFlag = False) -> None:
+        """Print the money in doubt per processor and currency."""
+        from services.payment.adapters.exposure import read_exposure
+
+        with line.opened() as runtime:
+            found = runtime.transactions.read(lambda uow: read_exposure(uow.connection), name="exposure")
+        emit([asdict(each) for each in found], as_json=as_json)
+
+
+def _add_deciding(decide: typer.Typer, line: CommandLine) -> None:
+    @decide.command("operation")
+    def operation(
+        operation_id: Annotated[str, typer.Argument(help="The operation's id.")],
+        outcome: Annotated[OperationOutcome, typer.Option(help="What became of it.")],
+        evidence: Evidence,
+        actor: Actor,
+        reason: Reason,
+        object_id: Annotated[str | None, typer.Option(help="The processor's object that shows it.")] = None,
+        as_json: JsonFlag = False,
+    ) -> None:
+        """Say what became of an operation in review; where money moves another person must approve it."""
+        _propose(
+            line, "operation", operation_id, outcome.value, actor, reason, as_json,
+            evidence=evidence, object_id=object_id,
+        )  # fmt: skip
+
+    @decide.command("stray")
+    def stray(
+        stray_id: Annotated[str, typer.Argument(help="The stray's id.")],
+        action: Annotated[StrayAction, typer.Option(help="What to do about it.")],
+        actor: Actor,
+        reason: Reason,
+        evidence: Evidence = "",
+        as_json: JsonFlag = False,
+    ) -> None:
+        """Return, void or accept a stray; where money moves another person must approve it."""
+        _propose(line, "stray", stray_id, action.value, actor, reason, as_json, evidence=evidence)
+
+
+def _add_settling(decide: typer.Typer, line: CommandLine) -> None:
+    @decide.command("approve")
+    def approve(decision: DecisionArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+        """Approve somebody else's proposal: it is done at once."""
+        _settle(line, decision, actor, reason, as_json, approve=True)
+
+    @decide.command("reject")
+    def reject(decision: DecisionArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+        """Reject a proposal: everything stays as it was."""
+        _settle(line, decision, actor, reason, as_json, approve=False)
+
+    @decide.command("close-case")
+    def close(
+        case_id: Annotated[str, typer.Argument(help="The case's id.")],
+        actor: Actor,
+        reason: Reason,
+        as_json: JsonFlag = False,
+    ) -> None:
+        """Close a case; what blocks duplicates goes on blocking them."""
+        from services.payment.app.close_case import CloseCase, close_case
+        from services.payment.app.ports import Actor as Person
+
+        command = CloseCase(case_id=case_id, reason=reason, actor=Person(subject=actor, role=ROLE))
+        payment_id = _run(line, lambda uow: close_case(command, uow), "close case")
+        emit({"case_id": case_id, "payment_id": payment_id, "closed_by": actor}, as_json=as_json)
+
+
+def _propose(
+    line: CommandLine,
+    kind: str,
+    subject_id: str,
+    outcome: str,
+    actor: str,
+    reason: str,
+    as_json: bool,
+    *,
+    evidence: str,
+    object_id: str | None = None,
+) -> None:
+    from services.payment.app.decide import Propose, propose
+    from services.payment.app.ports import Actor as Person
+    from services.payment.domain.decisions import DecisionKind, Outcome
+
+    command = Propose(
+        kind=DecisionKind(kind),
+        subject_id=subject_id,
+        outcome=Outcome(outcome),
+        reason=reason,
+        evidence=evidence,
+        object_id=object_id,
+        actor=Person(subject=actor, role=ROLE),
+    )
+    emit(asdict(_run(line, lambda uow: propose(command, uow), "propose decision")), as_json=as_json)
+
+
+def _settle(
+    line: CommandLine, decision: str, actor: str, reason: str, as_json: bool, *, approve: bool
+) -> None:
+    from services.payment.app.decide import Settle, settle
+    from services.payment.app.ports import Actor as Person
+
+    command = Settle(
+        decision_id=decision, approve=approve, reason=reason, actor=Person(subject=actor, role=ROLE)
+    )
+    emit(asdict(_run(line, lambda uow: settle(command, uow), "settle decision")), as_json=as_json)
+
+
+def _run(line: CommandLine, work: Callable[[PaymentUnitOfWork], Any], name: str) -> Any:
+    with line.opened() as runtime:
+        return runtime.transactions.run(work, name=name)

@@ -1,0 +1,57 @@
+"""The payment service's application: the merchant API, the exchange of keys for read tokens, the operator API."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI, Request
+from starlette.responses import Response
+
+from services.payment.entrypoints.edge_parts import EdgeParts, document
+from services.payment.entrypoints.http_disputes import DisputesApi
+from services.payment.entrypoints.http_operators import DecisionsApi, operator_routes
+from services.payment.entrypoints.http_payments import PaymentsApi
+from services.payment.entrypoints.http_refunds import RefundsApi
+from services.payment.entrypoints.http_risk_reviews import RiskReviewsApi
+from services.payment.entrypoints.http_routes import RoutesApi
+from shared.kernel.errors import Rejected
+from shared.runtime.http import api, shortcut
+from shared.runtime.operator_http import ParkedKeysApi
+from shared.runtime.operator_tokens import READ_LIFE_S
+
+
+def make_app(parts: EdgeParts) -> FastAPI:
+    """Return the application."""
+    app = api(title="payment")
+    payments = PaymentsApi(parts)
+    app.include_router(payments.router())
+    shortcut(app, "POST", "/payments", payments.create)
+    app.include_router(RefundsApi(parts).router())
+    app.include_router(DisputesApi(parts).router())
+    app.include_router(_tokens(parts))
+    app.include_router(operator_routes(parts))
+    app.include_router(DecisionsApi(parts).router())
+    app.include_router(ParkedKeysApi(parts.http, parts.operations, parts.operators).router())
+    app.include_router(RiskReviewsApi(parts).router())
+    app.include_router(RoutesApi(parts).router())
+    return app
+
+
+def _tokens(parts: EdgeParts) -> APIRouter:
+    router = APIRouter()
+
+    @router.post("/tokens", status_code=201)
+    async def exchange(request: Request) -> Response:
+        """Exchange the API key for a 15-minute token that reads balances and statements elsewhere.
+
+        Needs no idempotency key: nothing is made that a second call could make twice, and a credential is
+        nothing to keep.
+        """
+        principal = await parts.access.merchant(request)
+        if parts.tokens is None:
+            raise Rejected("tokens_unavailable", "No signing key is configured.", status=503, stored=False)
+        token = parts.tokens.merchant_reader(principal.owner_id, principal.mode)
+        reply = document({"token": token, "token_type": "Bearer", "expires_in": READ_LIFE_S})
+        reply.status_code = 201
+        reply.headers["Cache-Control"] = "no-store"
+        return reply
+
+    return router

@@ -1,0 +1,69 @@
+"""What the worker role does on its timers: facts that wait, strays to give back, waits for risk that are over."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from services.payment.adapters.notes import Note
+from services.payment.adapters.unit_of_work import PaymentUnitOfWork
+from services.payment.app.expire_risk_checks import ExpireRiskChecks, expire_risk_checks
+from services.payment.app.return_strays import RETURN_BATCH, ReturnStrays, return_strays
+from services.payment.app.wake_waiting_facts import WAKE_BATCH, WakeWaitingFacts, wake_waiting_facts
+from shared.persistence.unit_of_work import Transactions
+
+#: A woken fact is applied within this time; an idle look costs one index probe.
+POLL_S: Final = 0.5
+#: Nobody waits for a stray's return within seconds; an idle look costs one index probe.
+RETURN_EVERY_S: Final = 5.0
+#: A merchant waits: a deadline is looked at when it comes. Between looks lies at least, and at most, so much.
+RISK_LOOK_MIN_S: Final = 0.02
+RISK_LOOK_MAX_S: Final = 1.0
+#: Where payments do not wait for risk, what a former setting left behind is still ended.
+RISK_LOOK_OFF_S: Final = 5.0
+
+
+def wake_due_facts(transactions: Transactions[PaymentUnitOfWork]) -> bool:
+    """One batch in one transaction; true where there may be more at once."""
+    looked_at = transactions.run(
+        lambda uow: wake_waiting_facts(WakeWaitingFacts(), uow), name="wake waiting facts"
+    )
+    return looked_at >= WAKE_BATCH
+
+
+def return_due_strays(transactions: Transactions[PaymentUnitOfWork], after_s: float) -> bool:
+    """One batch in one transaction; true where there may be more at once."""
+    asked = transactions.run(
+        lambda uow: return_strays(ReturnStrays(after_s=after_s), uow), name="return strays"
+    )
+    return asked >= RETURN_BATCH
+
+
+def risk_look_s(deadline: timedelta) -> float:
+    """How long to rest where nothing waits: what is asked meanwhile is not over before its deadline."""
+    return min(max(deadline.total_seconds(), RISK_LOOK_MIN_S), RISK_LOOK_MAX_S)
+
+
+def end_due_risk_checks(transactions: Transactions[PaymentUnitOfWork], look_s: float) -> bool | float:
+    """One batch in one transaction; true where there may be more at once, else the seconds to the next deadline."""
+
+    def work(uow: PaymentUnitOfWork) -> bool | float:
+        done = expire_risk_checks(ExpireRiskChecks(), uow)
+        for payment_id, operation_id in done.ended:
+            payment = uow.payments.locked(payment_id)
+            operation = payment.operations[operation_id] if payment is not None else None
+            uow.notes.add(
+                Note(
+                    cause_id=f"deadline:{operation_id}",
+                    payment_id=payment_id,
+                    operation_id=operation_id,
+                    kind="risk_undecided",
+                    result=str(operation.risk).lower() if operation is not None else None,
+                    at=uow.now,
+                )
+            )
+        if done.more or done.next_due_at is None:
+            return done.more or look_s
+        return min(max((done.next_due_at - uow.now).total_seconds(), RISK_LOOK_MIN_S), look_s)
+
+    return transactions.run(work, name="end waits for risk")

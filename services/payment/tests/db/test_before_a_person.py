@@ -1,0 +1,78 @@
+"""What only a person can decide: its case and its dead letter are one transaction, and duplicates stay refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from services.payment.app.apply_ladder_exhausted import ApplyLadderExhausted, apply_ladder_exhausted
+from services.payment.tests.db.shop import Shop
+from services.payment.tests.world import refunded
+from shared.kernel.ids import UlidIds
+
+
+def exhaust(shop: Shop, payment_id: str) -> str:
+    """The latest operation in doubt, and its ladder at its end."""
+    shop.answer(payment_id, "unknown")
+    operation = shop.payment(payment_id).latest_operation
+    assert operation is not None
+    command = ApplyLadderExhausted(
+        payment_id=payment_id, operation_id=operation.operation_id, cause_id=UlidIds().new("evt_")
+    )
+    shop.transactions.run(lambda uow: apply_ladder_exhausted(command, uow), name="test")
+    return operation.operation_id
+
+
+def told(shop: Shop, event_type: str) -> list[dict[str, Any]]:
+    query = "SELECT payload FROM outbox WHERE event_type = :event_type ORDER BY position"
+    return [orjson.loads(row[0]) for row in shop.rows(query, event_type=event_type)]
+
+
+def held(shop: Shop) -> str:
+    payment_id = str(shop.create(capture_method="manual")["id"])
+    shop.authorize(payment_id)
+    return payment_id
+
+
+def test_an_exhausted_ladder_leaves_a_case_a_dead_letter_and_no_way_for_a_second_capture(shop: Shop) -> None:
+    payment_id = held(shop)
+    assert shop.post(f"/payments/{payment_id}/capture", {}, key="first").status == 200
+    operation_id = exhaust(shop, payment_id)
+    (letter,) = told(shop, "OperationDeadLettered.v1")
+    assert (letter["operation_id"], letter["exposure_minor"], letter["reason"]) == (
+        operation_id, 10_000, "ladder_exhausted",
+    )  # fmt: skip
+    written = shop.rows(
+        "SELECT count(DISTINCT xmin::text), array_agg(topic ORDER BY topic) FROM outbox"
+        " WHERE event_type IN ('CaseOpened.v1', 'OperationDeadLettered.v1')"
+    )
+    assert written == [(1, ["payment.events", "processor.events.dlq.payment"])]
+    assert shop.rows("SELECT case_id, exposure_minor FROM cases") == [(letter["case_id"], 10_000)]
+    for key in ("first-retried", "second", "third"):
+        refused = shop.post(f"/payments/{payment_id}/capture", {}, key=key)
+        assert (refused.status, refused.document["code"]) == (409, "operation_in_doubt")
+    assert shop.rows("SELECT count(*) FROM outbox WHERE event_type = 'CapturePayment.v1'") == [(1,)]
+
+
+@pytest.mark.parametrize(("currency", "amount"), [("EUR", 4_100), ("USD", 4_000)])
+def test_a_refund_made_otherwise_than_asked_is_stored_as_a_stray_in_its_own_currency(
+    shop: Shop, currency: str, amount: int
+) -> None:
+    payment_id = shop.captured()["id"]
+    assert shop.post("/refunds", {"payment": payment_id, "amount": 4_000}).status == 201
+    operation = shop.payment(payment_id).latest_operation
+    assert operation is not None
+    odd = refunded(
+        shop.payment(payment_id), "succeeded", 1,
+        reference=operation.operation_id, currency=currency, amount_minor=amount,
+    )  # fmt: skip
+    shop.tell(odd)
+    assert shop.rows("SELECT kind, currency, amount_minor, mismatch FROM strays") == [
+        ("refund", currency, amount, True)
+    ]
+    (found,) = told(shop, "RefundStrayFound.v1")
+    assert (found["currency"], found["amount_minor"]) == (currency, amount)
+    shown = shop.get(f"/payments/{payment_id}").document
+    assert (shown["amount_refunded"], shown["certainty"], shown["amount_in_doubt"]) == (0, "uncertain", 4_000)

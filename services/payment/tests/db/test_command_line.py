@@ -1,0 +1,129 @@
+"""The commands that set a merchant up, as the local stack and people call them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from services.payment.adapters.routes import find_terms
+from services.payment.entrypoints.cli import cli
+from services.payment.tests.db.shop import PEPPER, open_shop
+from services.payment.tests.db.test_before_a_person import exhaust, held
+from shared.kernel.money import all_currencies
+from shared.persistence.engine import make_engine
+from shared.persistence.provision import ServiceUrls
+from shared.testing.infra import ServiceDatabase
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def urls(service_database: ServiceDatabase) -> ServiceUrls:
+    return service_database("payment")
+
+
+@pytest.fixture
+def run(urls: ServiceUrls, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("PAYMENT_DATABASE_URL", urls.app)
+    monkeypatch.setenv("PAYMENT_API_KEY_PEPPER", PEPPER)
+
+    def run(*words: str, fails: bool = False) -> Any:
+        result = CliRunner().invoke(cli, [*words, "--json"])
+        assert (result.exit_code != 0) is fails, result.output
+        return {} if fails else json.loads(result.stdout)
+
+    return run
+
+
+def test_a_merchant_is_set_up_by_three_commands(run: Run, urls: ServiceUrls) -> None:
+    merchant_id = run("merchants", "add", "--name", "Demo shop")["merchant_id"]
+    price = run("prices", "set", merchant_id, "--percent", "2.9", "--fixed-minor", "30")
+    assert (price["percent_ppm"], price["fixed_minor"]) == (29_000, 30)
+    issued = run("keys", "issue", merchant_id, "--mode", "test")
+    with open_shop(urls) as shop:
+        assert shop.get("/payments", api_key=issued["api_key"]).status == 200
+        priced = {
+            row[0] for row in shop.rows("SELECT currency FROM prices WHERE merchant_id = :m", m=merchant_id)
+        }
+        assert priced == set(all_currencies())
+        run("keys", "revoke", issued["key_id"])
+        assert shop.get("/payments", api_key=issued["api_key"]).status == 401
+    (listed,) = run("keys", "list", merchant_id)
+    assert issued["api_key"] not in json.dumps(listed)
+
+
+def test_nonsense_is_refused_in_one_line(run: Run) -> None:
+    merchant_id = run("merchants", "add", "--name", "Shop")["merchant_id"]
+    run("prices", "set", merchant_id, "--percent", "101", fails=True)
+    run("prices", "set", merchant_id, "--percent", "1", "--currency", "ABC", fails=True)
+    run("keys", "issue", "mer_unknown", fails=True)
+    run("keys", "revoke", "key_unknown", fails=True)
+
+
+def test_two_people_decide_in_the_terminal_what_is_in_review(run: Run, urls: ServiceUrls) -> None:
+    with open_shop(urls) as shop:
+        payment_id = held(shop)
+        shop.post(f"/payments/{payment_id}/capture", {})
+        operation_id = exhaust(shop, payment_id)
+        (doubt,) = run("waiting", "doubts")
+        assert doubt["operation_id"] == operation_id
+        (exposed,) = run("exposure")
+        assert (exposed["amount_minor"], exposed["operations"]) == (10_000, 1)
+        words = (
+            "decide",
+            "operation",
+            operation_id,
+            "--outcome",
+            "declined",
+            "--evidence",
+            "ticket 1",
+            "--reason",
+            "r",
+        )
+        decision = run(*words, "--actor", "ann")["decision_id"]
+        assert run(*words, "--actor", "ann")["decision_id"] == decision
+        run("decide", "approve", decision, "--actor", "ann", "--reason", "r", fails=True)
+        assert run("decide", "approve", decision, "--actor", "bob", "--reason", "r")["state"] == "applied"
+        assert shop.payment(payment_id).operations[operation_id].state == "DECLINED"
+        assert run("waiting", "cases") == []
+
+
+def test_a_route_holds_from_its_command_on_and_the_most_special_one_counts(
+    run: Run, urls: ServiceUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAYMENT_BETA_ACCOUNT", "acct_beta")
+    merchant_id = run("merchants", "add", "--name", "Shop")["merchant_id"]
+
+    def set_route(processor: str, *words: str, fails: bool = False) -> None:
+        run("routes", "set", "--processor", processor, "--reason", "a test", *words, fails=fails)
+
+    def goes_to(currency: str) -> str | None:
+        engine = make_engine(urls.app, application_name="test", pool_size=1)
+        try:
+            with engine.connect() as connection:
+                return find_terms(connection, merchant_id, currency, datetime.now(UTC)).processor
+        finally:
+            engine.dispose()
+
+    assert goes_to("EUR") is None
+    set_route("beta", "--currency", "eur")
+    assert (goes_to("EUR"), goes_to("USD")) == ("beta", None)
+    set_route("alpha", "--merchant", merchant_id)
+    assert (goes_to("EUR"), goes_to("USD")) == ("alpha", "alpha")
+    set_route("beta", "--merchant", merchant_id, "--currency", "USD")
+    assert (goes_to("EUR"), goes_to("USD")) == ("alpha", "beta")
+    set_route("none", "--merchant", merchant_id)
+    assert (goes_to("EUR"), goes_to("USD"), goes_to("JPY")) == ("beta", "beta", None)
+    listed: Any = run("routes", "list")
+    assert [(rule["merchant_id"], rule["currency"], rule["processor"]) for rule in listed] == [
+        (merchant_id, "USD", "beta"),
+        ("", "EUR", "beta"),
+    ]
+    set_route("gamma", fails=True)
+    set_route("beta", "--merchant", "mer_unknown", fails=True)
+    set_route("beta", "--currency", "ABC", fails=True)

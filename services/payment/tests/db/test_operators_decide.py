@@ -1,0 +1,332 @@
+"""Operators decide what no evidence decides: four eyes where money moves, once, audited, and idempotent over HTTP."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import orjson
+import psycopg
+import pytest
+
+from services.payment.entrypoints.worker import return_due_strays
+from services.payment.tests.db.shop import Shop
+from services.payment.tests.db.test_before_a_person import exhaust, held, told
+from services.payment.tests.db.test_http_disputes import EVIDENCE, open_dispute
+from services.payment.tests.world import captured, fact, refunded
+from shared.runtime.operator_tokens import OperatorRole, TokenIssuer
+from shared.testing.serving import Answer
+from shared.testing.waiting import eventually
+
+_NUMBERS = itertools.count()
+
+
+class Desk:
+    """Two operators at their desk."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.shop = shop
+        issuer = TokenIssuer(shop.operator_private_key)
+        self.tokens = {
+            "ann": issuer.operator("ann", OperatorRole.APPROVER),
+            "bob": issuer.operator("bob", OperatorRole.APPROVER),
+            "olga": issuer.operator("olga", OperatorRole.OPERATOR),
+            "vera": issuer.operator("vera", OperatorRole.VIEWER),
+        }
+
+    def post(self, who: str, path: str, key: str | None = None, **body: Any) -> Answer:
+        headers = {
+            "Authorization": f"Bearer {self.tokens[who]}",
+            "Idempotency-Key": key or f"op-{next(_NUMBERS)}",
+        }
+        return self.shop.server.call("POST", f"/operator{path}", body, headers)
+
+    def get(self, path: str, who: str = "vera") -> list[dict[str, Any]]:
+        reply = self.shop.server.call(
+            "GET", f"/operator{path}", headers={"Authorization": f"Bearer {self.tokens[who]}"}
+        )
+        assert reply.status == 200, reply
+        return list(reply.document["data"])
+
+    def decided(self, path: str, **body: Any) -> Answer:
+        """Proposed by Ann, approved by Bob."""
+        proposed = self.post("ann", path, reason="looked at it", **body)
+        assert proposed.status == 201, proposed
+        return self.post("bob", f"/decisions/{proposed.document['id']}/approve", reason="agreed")
+
+    def acts(self) -> list[tuple[str, str]]:
+        return [(act["actor"], act["action"]) for act in told(self.shop, "OperatorActed.v1")]
+
+
+@pytest.fixture
+def desk(shop: Shop) -> Desk:
+    return Desk(shop)
+
+
+def in_review(shop: Shop) -> tuple[str, str]:
+    payment_id = held(shop)
+    assert shop.post(f"/payments/{payment_id}/capture", {}).status == 200
+    return payment_id, exhaust(shop, payment_id)
+
+
+def astray(shop: Shop, **changes: Any) -> tuple[str, str]:
+    """A captured payment and a second capture that nobody asked for."""
+    payment_id = str(shop.captured()["id"])
+    extra = {"object_id": "cap_2", "parent_id": "auth_9", "reference": None, "amount_minor": 3_000} | changes
+    shop.tell(captured(shop.payment(payment_id), **extra))
+    (stray_id,) = shop.rows("SELECT stray_id FROM strays")[0]
+    return payment_id, stray_id
+
+
+def test_a_capture_in_review_is_decided_by_two_people_and_frees_the_way(desk: Desk, shop: Shop) -> None:
+    payment_id, operation_id = in_review(shop)
+    (doubt,) = desk.get("/doubts")
+    assert (doubt["operation_id"], doubt["state"]) == (operation_id, "IN_REVIEW")
+    (case,) = desk.get("/cases")
+    assert case["exposure_minor"] == 10_000
+    assert "never answered" in case["meaning"]
+    path = f"/operations/{operation_id}/decision"
+    wish = {
+        "outcome": "succeeded",
+        "evidence": "report 7, line 3",
+        "object_id": "cap_7",
+        "reason": "in the report",
+    }
+    proposed = desk.post("ann", path, **wish)
+    assert (proposed.status, proposed.document["state"]) == (201, "proposed")
+    assert shop.post(f"/payments/{payment_id}/capture", {}).document["code"] == "operation_in_doubt"
+    decision = f"/decisions/{proposed.document['id']}"
+    alone = desk.post("ann", f"{decision}/approve", reason="me again")
+    assert (alone.status, alone.document["code"]) == (403, "four_eyes")
+    assert desk.post("olga", f"{decision}/approve", reason="no").document["code"] == "role_too_low"
+    done = desk.post("bob", f"{decision}/approve", key="once", reason="agreed")
+    again = desk.post("bob", f"{decision}/approve", key="once", reason="agreed")
+    assert (done.status, done.body) == (200, again.body)
+    shown = shop.get(f"/payments/{payment_id}").document
+    assert (shown["status"], shown["amount_captured"], shown["certainty"]) == ("CAPTURED", 10_000, "certain")
+    assert desk.get("/cases") == desk.get("/doubts") == desk.get("/decisions") == []
+    sources = shop.rows("SELECT source, object_id FROM evidence ORDER BY stored_at DESC LIMIT 1")
+    assert sources == [("operator", "cap_7")]
+    assert desk.acts() == [("ann", "propose_succeeded"), ("bob", "approve_succeeded")]
+    assert [said["outcome"] for said in told(shop, "OperationDecided.v1")][1:] == ["SUCCEEDED"]
+    shop.tell(captured(shop.payment(payment_id), operation_id, object_id="cap_7"))
+    assert shop.get(f"/payments/{payment_id}").document["amount_captured"] == 10_000
+    assert len(told(shop, "PaymentCaptured.v1")) == 1
+
+
+def test_declined_frees_the_capture_and_money_found_later_is_never_lost(desk: Desk, shop: Shop) -> None:
+    payment_id, operation_id = in_review(shop)
+    assert (
+        desk.decided(f"/operations/{operation_id}/decision", outcome="declined", evidence="ticket 12").status
+        == 200
+    )
+    assert shop.payment(payment_id).operations[operation_id].state == "DECLINED"
+    assert shop.post(f"/payments/{payment_id}/capture", {}).status == 200
+    shop.tell(captured(shop.payment(payment_id), operation_id))
+    assert shop.get(f"/payments/{payment_id}").document["amount_captured"] == 10_000
+    assert {case["reason"] for case in desk.get("/cases")} == {"capture_adopted"}
+
+
+@pytest.mark.parametrize(("outcome", "state"), [("succeeded", "SUCCEEDED"), ("declined", "DECLINED")])
+def test_an_answer_to_a_dispute_in_review_moves_no_money_and_needs_one_person(
+    desk: Desk, shop: Shop, outcome: str, state: str
+) -> None:
+    payment_id, dispute = open_dispute(shop)
+    assert shop.post(f"/disputes/{dispute['id']}/evidence", EVIDENCE).status == 200
+    operation_id = exhaust(shop, payment_id)
+    wanted = {"outcome": outcome, "reason": "asked them", "evidence": "their mail of today"}
+    proposed = desk.post("ann", f"/operations/{operation_id}/decision", **wanted)
+    assert (proposed.status, proposed.document["state"]) == (201, "applied"), proposed
+    assert shop.payment(payment_id).operations[operation_id].state == state
+    assert not desk.get("/cases")
+
+
+def test_what_is_not_in_review_or_has_no_evidence_is_not_decided(desk: Desk, shop: Shop) -> None:
+    payment_id, operation_id = in_review(shop)
+    held_by = min(shop.payment(payment_id).operations.values(), key=lambda operation: operation.number)
+    path = f"/operations/{held_by.operation_id}/decision"
+    refused = desk.post("ann", path, outcome="declined", evidence="x", reason="y")
+    assert (refused.status, refused.document["code"]) == (409, "operation_not_in_review")
+    empty = desk.post("ann", path, outcome="declined", evidence=" ", reason="y")
+    assert (empty.status, empty.document["param"]) == (422, "evidence")
+    unknown = desk.post(
+        "ann", "/operations/op_" + "0" * 26 + "/decision", outcome="declined", evidence="x", reason="y"
+    )
+    assert unknown.status == 404
+    assert desk.post("vera", path, outcome="declined", evidence="x", reason="y").status == 403
+    nameless = desk.decided(f"/operations/{operation_id}/decision", outcome="succeeded", evidence="x")
+    assert (nameless.status, nameless.document["param"]) == (422, "object_id")
+    assert shop.payment(payment_id).operations[operation_id].state == "IN_REVIEW"
+
+
+def test_a_stray_is_returned_once_and_only_by_two_people(desk: Desk, shop: Shop) -> None:
+    payment_id, stray_id = astray(shop)
+    path = f"/strays/{stray_id}/decision"
+    proposed = desk.post("ann", path, action="return", reason="paid twice")
+    other = desk.post("bob", path, action="accept", reason="no")
+    assert (other.status, other.document["code"]) == (409, "decision_open")
+    assert desk.post("bob", f"/decisions/{proposed.document['id']}/approve", reason="yes").status == 200
+    second = desk.post("ann", path, action="return", reason="once more")
+    approved = desk.post("bob", f"/decisions/{second.document['id']}/approve", reason="yes")
+    assert approved.document["code"] == "operation_in_doubt"
+    (asked,) = told(shop, "RefundPayment.v1")
+    assert (asked["capture_id"], asked["amount_minor"]) == ("cap_2", 3_000)
+    assert shop.rows("SELECT reserved_minor, returned_minor FROM strays") == [(3_000, 0)]
+    back = refunded(
+        shop.payment(payment_id), "succeeded", 1, reference=asked["operation_id"], parent_id="cap_2",
+        amount_minor=3_000,
+    )  # fmt: skip
+    shop.tell(back)
+    shop.tell(back)
+    assert shop.rows("SELECT reserved_minor, returned_minor FROM strays") == [(0, 3_000)]
+    shown = shop.get(f"/payments/{payment_id}").document
+    assert (shown["amount_stray"], shown["amount_refunded"], shown["certainty"]) == (0, 0, "certain")
+    assert len(told(shop, "StrayReturnRequested.v1")) == len(told(shop, "StrayReturnSucceeded.v1")) == 1
+    settled = desk.post("bob", f"/decisions/{second.document['id']}/approve", reason="now?")
+    assert settled.document["code"] == "stray_settled"
+    assert desk.get("/strays") == []
+
+
+def test_a_return_that_fails_leaves_the_stray_and_may_be_tried_again(desk: Desk, shop: Shop) -> None:
+    payment_id, stray_id = astray(shop)
+    assert desk.decided(f"/strays/{stray_id}/decision", action="return").status == 200
+    (asked,) = told(shop, "RefundPayment.v1")
+    failed = refunded(
+        shop.payment(payment_id), "failed", 1, reference=asked["operation_id"], parent_id="cap_2",
+        amount_minor=3_000,
+    )  # fmt: skip
+    shop.tell(failed)
+    assert shop.rows("SELECT reserved_minor, returned_minor FROM strays") == [(0, 0)]
+    assert [case["reason"] for case in desk.get("/cases")] == ["stray_return_failed"]
+    assert desk.decided(f"/strays/{stray_id}/decision", action="return").status == 200
+    assert len(told(shop, "RefundPayment.v1")) == 2
+
+
+def test_a_disputed_stray_is_not_returned_by_code_nor_by_plain_sql(desk: Desk, shop: Shop) -> None:
+    payment_id, stray_id = astray(shop)
+    shop.tell(
+        fact(
+            object_type="dispute", object_id="dis_1", status="opened", payment_id=payment_id,
+            parent_type="capture", parent_id="cap_2", amount_minor=3_000,
+        )
+    )  # fmt: skip
+    refused = desk.decided(f"/strays/{stray_id}/decision", action="return")
+    assert (refused.status, refused.document["code"]) == (409, "stray_disputed")
+    reserved = shop.transactions.run(lambda uow: uow.payments.reserve_stray(stray_id, 3_000), name="test")
+    assert reserved is False
+    assert not told(shop, "RefundPayment.v1")
+
+
+def test_an_accepted_stray_is_the_merchants(desk: Desk, shop: Shop) -> None:
+    payment_id, stray_id = astray(shop)
+    assert desk.decided(f"/strays/{stray_id}/decision", action="accept").status == 200
+    shown = shop.get(f"/payments/{payment_id}").document
+    assert (shown["amount_captured"], shown["amount_stray"]) == (13_000, 0)
+    accepted = shop.rows(
+        "SELECT event_type FROM outbox WHERE event_type IN ('StrayAccepted.v1', 'PaymentCaptured.v1') ORDER BY position"
+    )
+    assert [row[0] for row in accepted] == ["PaymentCaptured.v1", "StrayAccepted.v1", "PaymentCaptured.v1"]
+
+
+def test_a_mismatch_is_accepted_and_its_operation_leaves_review(desk: Desk, shop: Shop) -> None:
+    payment_id = str(shop.captured()["id"])
+    shop.post("/refunds", {"payment": payment_id, "amount": 4_000})
+    operation = shop.payment(payment_id).latest_operation
+    assert operation is not None
+    shop.tell(
+        refunded(
+            shop.payment(payment_id), "succeeded", 1, reference=operation.operation_id, amount_minor=4_100
+        )
+    )
+    (stray,) = desk.get("/strays")
+    refused = desk.decided(f"/strays/{stray['stray_id']}/decision", action="return")
+    assert refused.document["code"] == "stray_not_returnable"
+    (open_one,) = desk.get("/decisions")
+    assert desk.post("bob", f"/decisions/{open_one['decision_id']}/reject", reason="no way").status == 200
+    assert desk.decided(f"/strays/{stray['stray_id']}/decision", action="accept").status == 200
+    shown = shop.get(f"/payments/{payment_id}").document
+    assert (shown["amount_refunded"], shown["certainty"], shown["last_error"]) == (4_100, "certain", None)
+    assert shop.payment(payment_id).amounts.refund_reserved_minor == 0
+    assert desk.get("/strays") == []
+
+
+def test_a_stray_hold_is_voided_by_one_person(desk: Desk, shop: Shop) -> None:
+    payment_id = str(shop.captured()["id"])
+    hold = {
+        "object_type": "authorization",
+        "object_id": "auth_9",
+        "status": "authorized",
+        "payment_id": payment_id,
+    }
+    shop.tell(fact(**hold))
+    (stray,) = desk.get("/strays")
+    done = desk.post("olga", f"/strays/{stray['stray_id']}/decision", action="void", reason="not ours")
+    assert (done.status, done.document["state"]) == (201, "applied")
+    (asked,) = told(shop, "CancelPayment.v1")
+    assert asked["authorization_id"] == "auth_9"
+    shop.tell(fact(**hold | {"status": "voided", "object_version": 2}))
+    assert desk.get("/strays") == []
+    assert shop.payment(payment_id).operations[asked["operation_id"]].state == "SUCCEEDED"
+
+
+def test_the_policy_gives_strays_back_once_and_leaves_mismatches_to_people(shop: Shop, desk: Desk) -> None:
+    astray(shop)
+    odd = str(shop.create()["id"])
+    shop.tell(captured(shop.payment(odd), object_id="cap_odd", amount_minor=9_000, parent_id=None))
+    for _ in range(3):
+        return_due_strays(shop.transactions, 0.0)
+    eventually(lambda: len(told(shop, "RefundPayment.v1")) == 1)
+    assert [row["mismatch"] for row in desk.get("/strays")] == [False, True]
+
+
+def test_a_case_is_closed_once_with_a_reason(desk: Desk, shop: Shop) -> None:
+    astray(shop)
+    (case,) = desk.get("/cases")
+    path = f"/cases/{case['case_id']}/close"
+    assert desk.post("olga", path, reason=" ").document["param"] == "reason"
+    assert desk.post("olga", path, key="c", reason="known to the bank").status == 200
+    assert desk.post("olga", path, key="c", reason="known to the bank").status == 200
+    assert desk.post("olga", path, reason="again").status == 404
+    assert shop.rows("SELECT closed_by, closed_reason FROM cases") == [("olga", "known to the bank")]
+    assert desk.acts() == [("olga", "close_case")]
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("UPDATE operator_decisions SET state = 'applied', decided_by = 'ann', decided_at = now()", "decisions_four_eyes"),
+        ("UPDATE operator_decisions SET moves_money = false", "decisions_money_is_named"),
+        ("UPDATE operator_decisions SET evidence = '', kind = 'operation', outcome = 'declined'", "decisions_need_evidence"),
+        ("UPDATE strays SET reserved_minor = reserved_minor + amount_minor + 1", "strays_returned_once"),
+    ],
+)  # fmt: skip
+def test_sql_holds_what_the_code_holds(desk: Desk, shop: Shop, statement: str, name: str) -> None:
+    _, stray_id = astray(shop)
+    assert desk.post("ann", f"/strays/{stray_id}/decision", action="return", reason="r").status == 201
+    url = shop.parts.settings.database_url.replace("+psycopg", "")
+    with psycopg.connect(url) as connection, pytest.raises(psycopg.errors.CheckViolation) as refused:
+        connection.execute(statement.encode())
+    assert refused.value.diag.constraint_name == name
+
+
+def test_a_decision_once_made_is_final_for_plain_sql(desk: Desk, shop: Shop) -> None:
+    _, stray_id = astray(shop)
+    assert desk.decided(f"/strays/{stray_id}/decision", action="return").status == 200
+    url = shop.parts.settings.database_url.replace("+psycopg", "")
+    with psycopg.connect(url) as connection, pytest.raises(psycopg.errors.CheckViolation):
+        connection.execute(b"UPDATE operator_decisions SET decided_by = 'carl'")
+    with psycopg.connect(url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute(b"DELETE FROM operator_decisions")
+
+
+def test_a_foreign_return_beside_ours_is_stored_and_shown(desk: Desk, shop: Shop) -> None:
+    payment_id, stray_id = astray(shop)
+    assert desk.decided(f"/strays/{stray_id}/decision", action="return").status == 200
+    foreign = refunded(
+        shop.payment(payment_id), "succeeded", 1, object_id="ref_x", parent_id="cap_2", amount_minor=3_000
+    )
+    shop.tell(foreign)
+    assert shop.rows("SELECT reserved_minor, returned_minor FROM strays") == [(3_000, 3_000)]
+    assert "stray_returned_twice" in {case["reason"] for case in desk.get("/cases")}
+    assert [orjson.loads(row[0])["reason"] for row in shop.rows(
+        "SELECT payload FROM outbox WHERE event_type = 'WithdrawOperation.v1'")] == ["stray_returned"]  # fmt: skip

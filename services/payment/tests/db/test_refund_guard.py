@@ -1,0 +1,64 @@
+"""Refunds at once never give back more than was captured."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from services.payment.tests.db.stand import Stand
+from services.payment.tests.world import authorized, captured, wish
+from shared.kernel.errors import Rejected
+from shared.testing.infra import ServiceDatabase
+
+WORKERS = 8
+
+
+@pytest.fixture
+def stand(service_database: ServiceDatabase) -> Iterator[Stand]:
+    stand = Stand(service_database("payment"))
+    yield stand
+    stand.close()
+
+
+def captured_payment(stand: Stand) -> str:
+    payment = stand.create(wish())
+    stand.tell(authorized(payment))
+    assert stand.tell(captured(payment)).status == "CAPTURED"
+    return payment.payment_id
+
+
+def test_of_many_refunds_at_once_only_those_with_room_are_taken(stand: Stand) -> None:
+    payment_id = captured_payment(stand)
+    start = threading.Barrier(WORKERS)
+
+    def attempt(_: int) -> bool:
+        start.wait()
+        try:
+            stand.refund(payment_id, 3_000)
+        except Rejected:
+            return False
+        return True
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        taken = list(pool.map(attempt, range(WORKERS)))
+    assert taken.count(True) == 3
+    payment = stand.payment(payment_id)
+    assert payment.amounts.refund_reserved_minor == 9_000
+    assert stand.rows("SELECT count(*) FROM refunds") == [(3,)]
+
+
+def test_the_guarded_update_alone_refuses_what_has_no_room(stand: Stand) -> None:
+    """Without the payment's lock and without the domain's check: the row guard is the second protection."""
+    payment_id = captured_payment(stand)
+    start = threading.Barrier(WORKERS)
+
+    def attempt(_: int) -> bool:
+        start.wait()
+        return stand.run(lambda uow: uow.payments.reserve_refund(payment_id, 6_000))
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        taken = list(pool.map(attempt, range(WORKERS)))
+    assert taken.count(True) == 1

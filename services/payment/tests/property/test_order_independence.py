@@ -1,0 +1,149 @@
+"""Late, doubled and reordered facts end in one status, one set of amounts and one net per kind of event."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from typing import Any
+
+import pytest
+
+from services.payment.app.apply_fact import apply_fact
+from services.payment.app.capture_payment import CapturePayment, capture_payment
+from services.payment.app.create_payment import create_payment
+from services.payment.app.wake_waiting_facts import WakeWaitingFacts, wake_waiting_facts
+from services.payment.domain.facts import Fact
+from services.payment.domain.payment import Payment
+from services.payment.domain.pricing import Price
+from services.payment.domain.status import CaptureMethod, Source
+from services.payment.tests.memory import MemoryUnit
+from services.payment.tests.world import (
+    MERCHANT,
+    authorized,
+    captured,
+    first_operation,
+    net,
+    picture,
+    refunded,
+    told,
+    wish,
+)
+
+NAMES = ("authorized", "captured", "refund created", "refund succeeded", "late look-up")
+ORDERS = list(itertools.permutations(NAMES))
+
+
+def facts_of(payment: Payment) -> dict[str, tuple[Fact, Source]]:
+    """The five, told by different mouths; the look-up repeats what the webhook said of the capture."""
+    return {
+        "authorized": (authorized(payment), Source.WEBHOOK),
+        "captured": (captured(payment), Source.WEBHOOK),
+        "refund created": (refunded(payment, "pending", 1), Source.WEBHOOK),
+        "refund succeeded": (refunded(payment, "succeeded", 2), Source.WEBHOOK),
+        "late look-up": (captured(payment), Source.POLL),
+    }
+
+
+def outcome(order: tuple[str, ...], again: int | None = None) -> tuple[dict[str, Any], dict[str, int]]:
+    unit = MemoryUnit()
+    unit.payments.agreed = Price(percent_ppm=29_000, fixed_minor=30)
+    payment = create_payment(wish(), unit)
+    unit.commit()
+    facts = facts_of(payment)
+    told_in_order = list(order)
+    if again is not None:
+        told_in_order.insert(again, order[again % len(order)])
+    for name in told_in_order:
+        what, source = facts[name]
+        apply_fact(told(what, source), unit)
+        unit.commit()
+    assert not unit.waiting.rows
+    amounts = [(type(event).__name__, getattr(event, "amount_minor", 0) or 0) for _, event in unit.events]
+    return picture(payment), net(amounts)
+
+
+@functools.cache
+def expected() -> tuple[dict[str, Any], dict[str, int]]:
+    return outcome(ORDERS[0])
+
+
+def test_the_straight_order_ends_where_it_should() -> None:
+    shown, sums = expected()
+    assert shown["status"] == "CAPTURED"
+    assert shown["certainty"] == "certain"
+    assert shown["amounts"]["captured_minor"] == 10_000
+    assert shown["amounts"]["refunded_minor"] == 4_000
+    assert sums["PaymentCaptured"] == 10_000
+    assert sums["RefundAdopted"] == 4_000
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=", ".join)
+def test_all_120_orders_end_alike_with_a_duplicate_at_each_position(order: tuple[str, ...]) -> None:
+    assert outcome(order) == expected()
+    for again in range(len(order) + 1):
+        assert outcome(order, again) == expected(), f"with a duplicate at position {again}"
+
+
+def manual_outcome(order: tuple[int, ...]) -> tuple[dict[str, Any], dict[str, int]]:
+    """A held payment, captured in part, whose rest is given back."""
+    unit = MemoryUnit()
+    payment = create_payment(wish(capture_method=CaptureMethod.MANUAL), unit)
+    unit.commit()
+    apply_fact(told(authorized(payment)), unit)
+    unit.commit()
+    capture_payment(
+        CapturePayment(
+            merchant_id=MERCHANT,
+            mode="test",
+            payment_id=payment.payment_id,
+            request_id="r",
+            amount_minor=6_000,
+        ),
+        unit,
+    )
+    unit.commit()
+    operation = payment.latest_operation
+    assert operation is not None
+    facts = [
+        captured(payment, operation.operation_id, status="pending", amount_minor=6_000),
+        captured(payment, operation.operation_id, amount_minor=6_000, object_version=2),
+        authorized(payment, first_operation(payment), status="voided", object_version=3),
+        refunded(payment, "succeeded", 1),
+        refunded(payment, "failed", 2),
+    ]
+    for number in order:
+        apply_fact(told(facts[number]), unit)
+        unit.commit()
+        unit.now = unit.now.replace(year=unit.now.year + 1)
+        wake_waiting_facts(WakeWaitingFacts(), unit)
+        unit.commit()
+    assert not unit.waiting.rows
+    amounts = [
+        (type(event).__name__, getattr(event, "amount_minor", 0) or 0)
+        for _, event in unit.events
+        if type(event).__name__ in {"PaymentAuthorized", "PaymentCaptured", "HoldReleased"}
+    ]
+    shown = picture(payment)
+    # A refund that failed before we heard of its success was never ours to count: its row may differ, money not.
+    del shown["refunds"], shown["cases"]
+    shown["objects"] = [thing for thing in shown["objects"] if thing[0] != "ref_1"]
+    return shown, net(amounts)
+
+
+@functools.cache
+def manual() -> tuple[dict[str, Any], dict[str, int]]:
+    return manual_outcome((0, 1, 2, 3, 4))
+
+
+def test_a_partial_capture_ends_captured_with_the_rest_released() -> None:
+    shown, sums = manual()
+    assert shown["status"] == "CAPTURED"
+    assert shown["amounts"]["captured_minor"] == 6_000
+    assert shown["amounts"]["capturable_minor"] == 0
+    assert shown["amounts"]["refunded_minor"] == 0
+    assert sums == {"PaymentAuthorized": 10_000, "PaymentCaptured": 6_000, "HoldReleased": 4_000}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(5))), ids=str)
+def test_a_partial_capture_ends_alike_in_all_orders(order: tuple[int, ...]) -> None:
+    assert manual_outcome(order) == manual()

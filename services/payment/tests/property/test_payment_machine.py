@@ -1,0 +1,419 @@
+"""Any mixture of commands, answers and facts keeps the payment's promises."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, rule, run_state_machine_as_test
+
+from services.payment.app.answer_dispute import AnswerDispute, answer_dispute
+from services.payment.app.apply_attempt_closed import ApplyAttemptClosed, apply_attempt_closed
+from services.payment.app.apply_fact import apply_fact
+from services.payment.app.cancel_payment import CancelPayment, cancel_payment
+from services.payment.app.capture_payment import CapturePayment, capture_payment
+from services.payment.app.confirm_payment import ConfirmPayment, confirm_payment
+from services.payment.app.create_payment import create_payment
+from services.payment.app.refund_payment import RefundPayment, refund_payment
+from services.payment.domain.answering import note_closed, note_sent, settle_answer
+from services.payment.domain.changes import Moment
+from services.payment.domain.deciding import give_up
+from services.payment.domain.operations import ANSWERS, Operation, OperationState
+from services.payment.domain.operator_facts import proof_of_success
+from services.payment.domain.payment import Payment
+from services.payment.domain.resolving_strays import accept, request_return, request_void
+from services.payment.domain.status import CaptureMethod, Source, Status
+from services.payment.tests.machine_words import (
+    AMOUNTS,
+    DRIFTS,
+    FACTS,
+    KINDS,
+    LIVES,
+    MADE_BY,
+    PARENTS,
+    ROWS,
+    SAID,
+    STATUSES,
+)
+from services.payment.tests.memory import MemoryUnit
+from services.payment.tests.promises import Promises
+from services.payment.tests.world import MERCHANT, authorized, captured, disputed, fact, money_row, told, wish
+from shared.kernel.errors import Rejected
+
+STEPS_USUAL = 10_000
+STEPS = int(os.environ.get("TIEOUT_MACHINE_STEPS", STEPS_USUAL))
+"""How many steps in all; ``make deep`` takes ten times as many."""
+STEPS_PER_PAYMENT = 25
+PAYMENTS_PER_ROUND = 50
+WHO = {"merchant_id": MERCHANT, "mode": "test", "request_id": "r"}
+
+
+def newest(payment: Payment) -> Operation:
+    """The operation asked for last; there is always one here."""
+    assert payment.latest_operation is not None
+    return payment.latest_operation
+
+
+class PaymentMachine(Promises):
+    """One payment, everybody talking at once."""
+
+    @initialize(
+        method=st.sampled_from(CaptureMethod),
+        attempts=st.integers(1, 3),
+        begin=st.sampled_from(("new", "held", "taken in part", "captured", "captured and astray")),
+    )
+    def create(self, method: CaptureMethod, attempts: int, begin: str) -> None:
+        """Many payments have come some way already, or most would die young and never see money."""
+        self.unit = MemoryUnit()
+        self.payment = create_payment(wish(capture_method=method, max_attempts=attempts), self.unit)
+        self.unit.commit()
+        if begin == "new":
+            return
+        apply_fact(told(authorized(self.payment, object_id="auth_1")), self.unit)
+        self.unit.commit()
+        part = 4_000 if begin == "taken in part" else None
+        if begin == "held" or (part and method is CaptureMethod.AUTOMATIC):
+            return
+        if method is CaptureMethod.MANUAL:
+            wanted = CapturePayment(
+                **WHO, payment_id=self.payment.payment_id, amount_minor=part, final=not part
+            )
+            self.command(capture_payment, wanted)
+        taking = newest(self.payment)
+        taken = captured(
+            self.payment, taking.operation_id, object_id="cap_1", amount_minor=taking.amount_minor
+        )
+        apply_fact(told(taken), self.unit)
+        self.unit.commit()
+        if begin == "captured and astray":
+            self.tell_anew(
+                "capture",
+                "cap_2",
+                "succeeded",
+                amount_minor=3_000,
+                parent_type="authorization",
+                parent_id="auth_9",
+            )
+
+    def command(self, do: Any, wanted: Any) -> None:
+        try:
+            do(wanted, self.unit)
+        except Rejected:
+            assert not self.payment.changes.dirty
+        self.unit.commit()
+
+    def command_and_live(self, do: Any, wanted: Any, life: str, drift: int) -> None:
+        before = set(self.payment.operations)
+        self.command(do, wanted)
+        for operation_id in set(self.payment.operations) - before:
+            self.live(self.payment.operations[operation_id], life, drift)
+
+    @rule(life=LIVES, drift=DRIFTS)
+    def confirm(self, life: str, drift: int) -> None:
+        wanted = ConfirmPayment(**WHO, payment_id=self.payment.payment_id, payment_method="pm_2")
+        self.command_and_live(confirm_payment, wanted, life, drift)
+
+    @rule(amount=st.none() | AMOUNTS, final=st.none() | st.booleans(), life=LIVES, drift=DRIFTS)
+    def capture(self, amount: int | None, final: bool | None, life: str, drift: int) -> None:
+        wanted = CapturePayment(**WHO, payment_id=self.payment.payment_id, amount_minor=amount, final=final)
+        self.command_and_live(capture_payment, wanted, life, drift)
+
+    @rule(life=LIVES)
+    def cancel(self, life: str) -> None:
+        wanted = CancelPayment(**WHO, payment_id=self.payment.payment_id)
+        self.command_and_live(cancel_payment, wanted, life, 0)
+
+    @rule(amount=st.none() | AMOUNTS, life=LIVES, drift=DRIFTS)
+    def refund(self, amount: int | None, life: str, drift: int) -> None:
+        wanted = RefundPayment(**WHO, payment_id=self.payment.payment_id, amount_minor=amount)
+        self.command_and_live(refund_payment, wanted, life, drift)
+
+    @rule(
+        what=FACTS,
+        number=st.integers(1, 3),
+        parent=st.integers(1, 3),
+        version=st.integers(1, 4),
+        pick=st.integers(0, 5),
+        amount=st.none() | AMOUNTS,
+        source=st.sampled_from((Source.WEBHOOK, Source.POLL, Source.FEED)),
+    )
+    def tell(
+        self,
+        what: tuple[str, str],
+        number: int,
+        parent: int,
+        version: int,
+        pick: int,
+        amount: int | None,
+        source: Source,
+    ) -> None:
+        kind, status = what
+        known = sorted(self.payment.operations.values(), key=lambda operation: operation.number)
+        operation = known[pick] if pick < len(known) else None
+        parent_type, prefix = PARENTS.get(kind, (None, None))
+        said = fact(
+            object_type=kind,
+            object_id=f"{KINDS[kind]}_{number}",
+            status=status,
+            object_version=version,
+            amount_minor=amount or (operation.amount_minor if operation else 0) or 10_000,
+            payment_id=self.payment.payment_id,
+            reference=operation.operation_id if operation else None,
+            parent_type=parent_type,
+            parent_id=f"{prefix}_{parent}" if prefix else None,
+        )
+        apply_fact(told(said, source), self.unit)
+        self.unit.commit()
+
+    @rule(
+        what=ROWS,
+        number=st.integers(1, 2),
+        parent=st.integers(1, 3),
+        row=st.integers(1, 6),
+        amount=AMOUNTS,
+        currency=st.sampled_from(("EUR", "EUR", "EUR", "USD")),
+    )
+    def move_money(
+        self, what: tuple[str, str], number: int, parent: int, row: int, amount: int, currency: str
+    ) -> None:
+        kind, status = what
+        said = money_row(
+            self.payment,
+            kind,
+            status,
+            amount,
+            f"row_{row}",
+            object_id=f"{KINDS[kind]}_{number}",
+            parent_id=f"cap_{parent}",
+            currency=currency,
+        )
+        apply_fact(told(said), self.unit)
+        self.unit.commit()
+
+    def capture_there_is(self) -> str:
+        """A capture that counts or strays, so that what is told of it has something to act on."""
+        taken = [t for t in self.payment.objects.values() if t.object_type == "capture"]
+        return max((t.role != "seen", t.object_id) for t in taken)[1] if taken else "cap_1"
+
+    def tell_anew(self, kind: str, object_id: str, status: str, **said: Any) -> None:
+        """The object's next version, whatever is known of it."""
+        known = self.payment.objects.get(("alpha", "acct_alpha", object_id))
+        values = {"object_version": known.version + 1, "amount_minor": known.amount_minor} if known else {}
+        values |= {"payment_id": self.payment.payment_id, "object_type": kind, "object_id": object_id}
+        apply_fact(told(fact(**(values | said), status=status)), self.unit)
+        self.unit.commit()
+
+    @rule(life=LIVES, drift=DRIFTS, pick=st.integers(0, 5))
+    def live_through(self, life: str, drift: int, pick: int) -> None:
+        """An operation on its way meets one word of its processor after another, at times not as asked."""
+        open_ = [o for o in self.payment.operations.values() if o.undecided]
+        if open_:
+            self.live(open_[pick % len(open_)], life, drift)
+
+    def live(self, operation: Operation, life: str, drift: int = 0) -> None:
+        for word in life.split():
+            moment = Moment(now=self.unit.now, cause_id="e", ids=self.unit.ids, source=Source.REPLY)
+            if word == "sent":
+                note_sent(self.payment, operation, moment)
+            elif word == "gone":
+                note_closed(self.payment, operation, "not_found", moment, ever_sent=True)
+            elif word in {"succeeds", "fails"} and operation.type in MADE_BY:
+                self.show_object(operation, word, drift)
+            else:
+                said = replace(SAID, result="done" if word == "succeeds" else word)
+                settle_answer(self.payment, operation, said, moment)
+            self.unit.commit()
+
+    def show_object(self, operation: Operation, word: str, drift: int) -> None:
+        kind, *words = MADE_BY[operation.type]
+        stray = self.payment.strays.get(operation.stray_id or "")
+        parents = {
+            "capture": self.payment.authorization_id or "auth_1",
+            "refund": stray.object_id if stray else self.capture_there_is(),
+        }
+        self.tell_anew(
+            kind,
+            f"{KINDS[kind]}_{operation.number}",
+            words[word == "fails"],
+            reference=operation.operation_id,
+            amount_minor=max(operation.amount_minor + drift, 1),
+            currency=stray.currency if stray else self.payment.currency,
+            parent_type=PARENTS.get(kind, (None, None))[0],
+            parent_id=parents.get(kind),
+        )
+
+    @rule(pick=st.integers(0, 3), number=st.integers(1, 3), amount=st.none() | AMOUNTS, ours=st.booleans())
+    def take_money_of_a_hold(self, pick: int, number: int, amount: int | None, ours: bool) -> None:
+        """Sales take under the hold's own reference; others take without one."""
+        holds = [t for t in self.payment.objects.values() if t.object_type == "authorization"]
+        if pick < len(holds):
+            self.tell_anew(
+                "capture",
+                f"cap_{number}",
+                "succeeded",
+                reference=holds[pick].operation_id if ours else None,
+                amount_minor=amount or holds[pick].amount_minor,
+                parent_type="authorization",
+                parent_id=holds[pick].object_id,
+            )
+
+    @rule(pick=st.integers(0, 5), better=st.booleans())
+    def change_its_mind(self, pick: int, better: bool) -> None:
+        """What succeeded has failed after all, or the other way round."""
+        known = [t for t in self.payment.objects.values() if t.object_type in {"capture", "refund"}]
+        if pick < len(known):
+            thing = known[pick]
+            self.tell_anew(
+                thing.object_type.value,
+                thing.object_id,
+                "succeeded" if better else "failed",
+                reference=thing.operation_id,
+                parent_type=PARENTS[thing.object_type.value][0],
+                parent_id=thing.parent_id,
+                currency=thing.currency,
+            )
+
+    @rule()
+    def settle(self) -> None:
+        """As the lines of closed payouts would: no more is settled than was ever taken."""
+        self.payment.amounts.settled_minor = self.payment.amounts.captured_minor
+        if self.payment.amounts.captured_minor:
+            moment = Moment(now=self.unit.now, cause_id="e", ids=self.unit.ids, source=Source.OPERATOR)
+            self.payment.derive_status(moment)
+        self.unit.commit()
+
+    @rule(status=st.sampled_from(STATUSES["dispute"]), number=st.integers(1, 2), amount=AMOUNTS)
+    def move_dispute_on(self, status: str, number: int, amount: int) -> None:
+        known = self.payment.objects.get(("alpha", "acct_alpha", f"dsp_{number}"))
+        version = known.version + 1 if known else 1
+        said = disputed(
+            self.payment,
+            status,
+            version,
+            object_id=f"dsp_{number}",
+            parent_id=self.capture_there_is(),
+            amount_minor=amount,
+        )
+        apply_fact(told(said), self.unit)
+        self.unit.commit()
+
+    @rule(what=ROWS, number=st.integers(1, 2), row=st.integers(7, 99), amount=AMOUNTS)
+    def move_money_on(self, what: tuple[str, str], number: int, row: int, amount: int) -> None:
+        kind, status = what
+        said = money_row(
+            self.payment,
+            kind,
+            status,
+            amount,
+            f"row_{row}",
+            object_id=f"{KINDS[kind]}_{number}",
+            parent_id=self.capture_there_is(),
+        )
+        apply_fact(told(said), self.unit)
+        self.unit.commit()
+
+    @rule(accept=st.booleans(), pick=st.integers(0, 1))
+    def respond(self, accept: bool, pick: int) -> None:
+        ids = sorted(self.payment.disputes)
+        if pick >= len(ids):
+            return
+        documents = None if accept else {"receipt": "file_1"}
+        self.command(
+            answer_dispute,
+            AnswerDispute(
+                **WHO, payment_id=self.payment.payment_id, dispute_id=ids[pick], documents=documents
+            ),
+        )
+
+    def undecided(self, pick: int) -> Operation:
+        """An operation on its way, or the newest where there is none."""
+        open_ = [o for o in self.payment.operations.values() if o.undecided and o.stray_id is None]
+        return open_[pick % len(open_)] if open_ else newest(self.payment)
+
+    @rule(
+        result=st.sampled_from(("accepted", "unknown", "unknown", "not_sent", "done", "declined")),
+        bad=st.sampled_from((False, False, False, True)),
+        pick=st.integers(0, 3),
+    )
+    def answer(self, result: str, bad: bool, pick: int) -> None:
+        operation = self.undecided(pick)
+        moment = Moment(now=self.unit.now, cause_id="e", ids=self.unit.ids, source=Source.REPLY)
+        said = replace(SAID, result=result, mismatched=bad)
+        note_sent(self.payment, operation, moment)
+        settle_answer(self.payment, operation, said, moment)
+        self.unit.commit()
+
+    @rule(action=st.sampled_from((None, None, accept)), pick=st.integers(0, 3), life=LIVES, drift=DRIFTS)
+    def resolve_a_stray(self, action: Any, pick: int, life: str, drift: int) -> None:
+        strays = list(self.payment.strays.values())
+        if pick < len(strays):
+            stray = strays[pick]
+            moment = Moment(now=self.unit.now, cause_id="dec", ids=self.unit.ids, source=Source.OPERATOR)
+            do = action or (request_void if stray.kind == "hold" else request_return)
+            self.command_and_live(lambda it, _: do(self.payment, it, moment), stray, life, drift)
+
+    @rule(succeeded=st.booleans(), object_id=st.sampled_from(("cap_1", "ref_1", "auth_1", "op_object", None)))
+    def decide_what_is_in_review(self, succeeded: bool, object_id: str | None) -> None:
+        operation = next((o for o in self.payment.operations.values() if o.state == "IN_REVIEW"), None)
+        if operation is None:
+            return
+        moment = Moment(now=self.unit.now, cause_id="dec", ids=self.unit.ids, source=Source.OPERATOR)
+        if not succeeded:
+            give_up(self.payment, operation, OperationState.DECLINED, moment)
+            assert operation.state is OperationState.DECLINED
+        elif operation.type in ANSWERS:
+            self.payment.advance(operation, OperationState.SUCCEEDED, moment)
+        else:
+            try:
+                proof = proof_of_success(self.payment, operation, object_id, "e", self.unit.now)
+            except Rejected:
+                return
+            apply_fact(told(proof, Source.OPERATOR), self.unit)
+        self.unit.commit()
+
+    @rule(ever_sent=st.booleans(), pick=st.integers(0, 3), reason=st.sampled_from(("withdrawn", "not_found")))
+    def close(self, ever_sent: bool, pick: int, reason: str) -> None:
+        operation = self.undecided(pick)
+        apply_attempt_closed(
+            ApplyAttemptClosed(
+                payment_id=self.payment.payment_id,
+                operation_id=operation.operation_id,
+                reason=reason,
+                ever_sent=ever_sent,
+                cause_id="e",
+            ),
+            self.unit,
+        )
+        self.unit.commit()
+
+
+REACHED = (
+    *(f"status:{status}" for status in Status), "authorize:SUCCEEDED", "authorize:DECLINED", "capture:SUCCEEDED",
+    "refund:REQUESTED", "stray:money", "stray:hold",
+)  # fmt: skip
+REACHED_DEEP = (
+    *(f"{kind}:{state}" for kind in ("authorize", "capture", "refund") for state in OperationState),
+    "cancel:SUCCEEDED", "dispute_evidence:SUCCEEDED", "dispute_accept:SUCCEEDED", "stray:refund",
+    "stray_return:SUCCEEDED", "stray_return:FAILED_LATER", "stray_void:SUCCEEDED",
+)  # fmt: skip
+
+
+def test_a_payment_keeps_its_promises_whoever_talks_in_which_order() -> None:
+    """Rounds of fresh seeds: one long round mutates what it has and sees less. The same rounds in every usual run."""
+    Promises.seen.clear()
+    deep = STEPS > STEPS_USUAL
+    chance = random.Random(None if deep else "payment machine")  # noqa: S311
+    plan = settings(
+        max_examples=PAYMENTS_PER_ROUND, stateful_step_count=STEPS_PER_PAYMENT, deadline=None, database=None
+    )
+    while Promises.seen["steps"] < STEPS:
+        seed(chance.randrange(2**32))(PaymentMachine)
+        run_state_machine_as_test(PaymentMachine, settings=plan)
+    logging.getLogger(__name__).info("payment machine: %d steps", Promises.seen["steps"])
+    wanted = (*REACHED, *REACHED_DEEP) if deep else REACHED
+    assert [name for name in wanted if not Promises.seen[name]] == []

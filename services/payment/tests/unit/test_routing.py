@@ -1,0 +1,102 @@
+"""Where authorizations go: by the rule that holds when they are asked for; what follows stays where they went."""
+
+import pytest
+
+from services.payment.app.apply_fact import apply_fact
+from services.payment.app.cancel_payment import CancelPayment, cancel_payment
+from services.payment.app.capture_payment import CapturePayment, capture_payment
+from services.payment.app.confirm_payment import ConfirmPayment, confirm_payment
+from services.payment.app.create_payment import create_payment
+from services.payment.domain.commands import AuthorizePayment
+from services.payment.domain.routing import Place, Places
+from services.payment.domain.status import CaptureMethod, Status
+from services.payment.tests.memory import MemoryUnit
+from services.payment.tests.world import ACCOUNT, MERCHANT, authorized, told, wish
+from shared.kernel.errors import Rejected
+
+ACCOUNTS = {"alpha": ACCOUNT, "beta": "acct_beta"}
+PLACES = Places(default=Place("alpha", ACCOUNT), accounts=ACCOUNTS)
+WHO = {"merchant_id": MERCHANT, "mode": "test", "request_id": "req_2"}
+
+
+def test_a_rule_sends_the_authorization_elsewhere_and_the_operation_keeps_the_place():
+    unit = MemoryUnit()
+    unit.payments.route = "beta"
+    payment = create_payment(wish(accounts=ACCOUNTS), unit)
+    unit.commit()
+    (command,) = unit.commands
+    assert isinstance(command, AuthorizePayment)
+    assert (command.processor, command.account) == ("beta", "acct_beta")
+    unit.payments.route = None
+    operation = payment.latest_operation
+    assert operation is not None
+    assert (operation.processor, operation.account) == ("beta", "acct_beta")
+
+
+def test_without_a_rule_it_goes_to_the_default():
+    payment = create_payment(wish(accounts=ACCOUNTS), MemoryUnit())
+    assert (payment.processor, payment.account) == ("alpha", ACCOUNT)
+
+
+def test_a_rule_that_cannot_be_followed_refuses_and_never_picks_another():
+    unit = MemoryUnit()
+    unit.payments.route = "gamma"
+    with pytest.raises(Rejected) as refused:
+        create_payment(wish(accounts=ACCOUNTS), unit)
+    assert (refused.value.code, refused.value.status, refused.value.stored) == ("route_unusable", 503, False)
+
+
+def test_the_next_attempt_goes_where_the_rules_say_then():
+    unit = MemoryUnit()
+    payment = create_payment(wish(accounts=ACCOUNTS, payment_method=None), unit)
+    assert payment.processor == "alpha"
+    unit.payments.route = "beta"
+    confirm_payment(
+        ConfirmPayment(**WHO, payment_id=payment.payment_id, payment_method="pm_2", places=PLACES), unit
+    )
+    operation = payment.latest_operation
+    assert operation is not None
+    assert (payment.processor, operation.processor, operation.account) == ("beta", "beta", "acct_beta")
+
+
+@pytest.fixture
+def holding():
+    """A payment with a hold at a processor."""
+
+    def hold(processor: str):
+        unit = MemoryUnit()
+        unit.payments.route = processor
+        payment = create_payment(wish(accounts=ACCOUNTS, capture_method=CaptureMethod.MANUAL), unit)
+        unit.commit()
+        apply_fact(told(authorized(payment, processor=processor, account=ACCOUNTS[processor])), unit)
+        unit.commit()
+        assert payment.status is Status.AUTHORIZED
+        # The next authorization would go elsewhere; what is done to this hold is not.
+        payment.processor, payment.account = "elsewhere", "acct_elsewhere"
+        return payment, unit
+
+    return hold
+
+
+@pytest.mark.parametrize(("processor", "final"), [("alpha", False), ("beta", True)])
+def test_a_part_is_the_last_capture_where_there_is_only_one(processor, final, holding):
+    payment, unit = holding(processor)
+    capture_payment(CapturePayment(**WHO, payment_id=payment.payment_id, amount_minor=1), unit)
+    operation = payment.latest_operation
+    assert (operation.processor, operation.final) == (processor, final)
+
+
+def test_several_captures_are_refused_where_there_is_only_one(holding):
+    payment, unit = holding("beta")
+    with pytest.raises(Rejected) as refused:
+        capture_payment(
+            CapturePayment(**WHO, payment_id=payment.payment_id, amount_minor=1, final=False), unit
+        )
+    assert (refused.value.code, refused.value.param) == ("several_captures_unsupported", "final")
+
+
+def test_a_cancel_follows_its_hold(holding):
+    payment, unit = holding("beta")
+    cancel_payment(CancelPayment(**WHO, payment_id=payment.payment_id), unit)
+    operation = payment.latest_operation
+    assert (operation.processor, operation.account) == ("beta", "acct_beta")

@@ -1,0 +1,158 @@
+"""What becomes of strays: they end, turn into money, fail later, and are given back at most once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.payment.app.apply_fact import apply_fact
+from services.payment.app.create_payment import create_payment
+from services.payment.domain.changes import Moment
+from services.payment.domain.deciding import give_up
+from services.payment.domain.dispute_events import ReversalGivenBack, ReversalReceived
+from services.payment.domain.operations import OperationState
+from services.payment.domain.payment import Payment
+from services.payment.domain.resolving_strays import request_return, request_void
+from services.payment.domain.status import CaptureMethod, Source
+from services.payment.domain.strays import Stray
+from services.payment.tests.memory import MemoryUnit
+from services.payment.tests.world import authorized, captured, fact, money_row, told, wish
+from shared.kernel.errors import Rejected
+
+
+@pytest.fixture
+def unit() -> MemoryUnit:
+    return MemoryUnit()
+
+
+def a_payment(unit: MemoryUnit, **changes: Any) -> Payment:
+    payment = create_payment(wish(**changes), unit)
+    unit.commit()
+    return payment
+
+
+def tell(unit: MemoryUnit, *facts: Any) -> None:
+    for what in facts:
+        apply_fact(told(what), unit)
+        unit.commit()
+
+
+def an_operator(unit: MemoryUnit) -> Moment:
+    return Moment(now=unit.now, cause_id="dec", ids=unit.ids, source=Source.OPERATOR)
+
+
+def money_astray(unit: MemoryUnit) -> tuple[Payment, Stray]:
+    """A captured payment, and a second capture of somebody else's hold."""
+    payment = a_payment(unit)
+    tell(unit, authorized(payment), captured(payment), second(payment))
+    (stray,) = payment.strays.values()
+    return payment, stray
+
+
+def second(payment: Payment, **changes: Any) -> Any:
+    said = {
+        "object_type": "capture",
+        "object_id": "cap_2",
+        "status": "succeeded",
+        "payment_id": payment.payment_id,
+        "parent_type": "authorization",
+        "parent_id": "auth_9",
+        "amount_minor": 3_000,
+    }
+    return fact(**(said | changes))
+
+
+@pytest.mark.parametrize("capture_first", [False, True])
+@pytest.mark.parametrize(("taken_minor", "rest_minor"), [(10_050, 0), (4_000, 6_050)])
+def test_what_captures_take_of_a_stray_hold_is_not_held_any_more(
+    unit: MemoryUnit, taken_minor: int, rest_minor: int, *, capture_first: bool
+) -> None:
+    payment = a_payment(unit)
+    hold = authorized(payment, amount_minor=10_050)
+    money = captured(payment, amount_minor=taken_minor)
+    tell(unit, *((money, hold) if capture_first else (hold, money)))
+    strays = {stray.kind.value: stray for stray in payment.strays.values()}
+    assert (strays["hold"].released, strays["money"].open_minor) == (rest_minor == 0, taken_minor)
+    assert strays["hold"].open_minor == rest_minor
+    assert payment.amounts.stray_minor == taken_minor
+
+
+def test_a_void_of_a_stray_hold_that_was_captured_meanwhile_is_no_success(unit: MemoryUnit) -> None:
+    payment = a_payment(unit)
+    tell(unit, authorized(payment, amount_minor=10_050))
+    (hold,) = payment.strays.values()
+    moment = an_operator(unit)
+    void = request_void(payment, hold, moment)
+    unit.commit()
+    tell(unit, captured(payment, amount_minor=10_050))
+    assert (hold.released, void.state) == (True, "REQUESTED")
+    give_up(payment, void, OperationState.DECLINED, moment)
+    assert [case.reason for case in payment.changes.cases] == ["stray_void_failed"]
+
+
+def test_a_capture_as_asked_of_a_hold_other_than_asked_leaves_only_the_rest_astray(unit: MemoryUnit) -> None:
+    payment = a_payment(unit)
+    tell(unit, authorized(payment, amount_minor=10_050), captured(payment))
+    (hold,) = payment.strays.values()
+    assert (payment.amounts.captured_minor, hold.open_minor, hold.released) == (10_000, 50, False)
+
+
+@pytest.mark.parametrize("status", ["voided", "expired", "declined"])
+def test_a_stray_hold_ends_by_its_own_word_also_where_it_is_not_what_was_asked_for(
+    unit: MemoryUnit, status: str
+) -> None:
+    payment = a_payment(unit, capture_method=CaptureMethod.MANUAL)
+    tell(unit, authorized(payment, amount_minor=10_050))
+    (hold,) = payment.strays.values()
+    tell(unit, authorized(payment, amount_minor=10_050, status=status, object_version=2))
+    assert (hold.released, hold.open_minor) == (True, 0)
+    assert payment.blocking_operation() is not None, "the operation is still before a person"
+
+
+def test_stray_money_whose_capture_fails_later_is_not_there_to_be_given_back(unit: MemoryUnit) -> None:
+    payment, stray = money_astray(unit)
+    tell(unit, second(payment, status="failed", object_version=2))
+    assert (stray.open_minor, stray.returnable_minor, payment.amounts.stray_minor) == (0, 0, 0)
+    (taken,) = [event for _, event in unit.events if isinstance(event, ReversalReceived)]
+    assert (taken.amount_minor, taken.charged_to, taken.cause) == (3_000, "suspense", "capture_failed")
+    assert (payment.amounts.reversed_minor, payment.status) == (0, "CAPTURED"), "the merchant bears nothing"
+    with pytest.raises(Rejected, match="nothing of it is astray"):
+        request_return(payment, stray, an_operator(unit))
+    tell(unit, second(payment, object_version=3))
+    assert (stray.open_minor, payment.amounts.stray_minor) == (3_000, 3_000)
+    assert sum(isinstance(event, ReversalGivenBack) for _, event in unit.events) == 1
+
+
+def test_a_mismatched_sale_whose_money_fails_later_leaves_nothing_astray(unit: MemoryUnit) -> None:
+    payment = a_payment(unit)
+    tell(unit, captured(payment, amount_minor=10_050))
+    tell(unit, captured(payment, amount_minor=10_050, status="failed", object_version=2))
+    (stray,) = payment.strays.values()
+    assert (stray.open_minor, payment.amounts.stray_minor) == (0, 0)
+
+
+def test_a_return_under_way_is_withdrawn_when_the_strays_money_is_taken_by_others(unit: MemoryUnit) -> None:
+    payment, stray = money_astray(unit)
+    back = request_return(payment, stray, an_operator(unit))
+    unit.commit()
+    tell(unit, second(payment, status="failed", object_version=2))
+    withdrawn = [c for c in unit.commands if type(c).__name__ == "WithdrawOperation"]
+    assert [command.operation_id for command in withdrawn] == [back.operation_id]
+    assert f"stray_returned_twice:{stray.stray_id}" in payment.case_keys
+
+
+def test_money_that_came_back_before_its_taking_is_told_makes_no_room(unit: MemoryUnit) -> None:
+    payment, stray = money_astray(unit)
+    tell(unit, money_row(payment, "dispute", "reinstated", 500, "row_1", parent_id="cap_2"))
+    assert (stray.open_minor, stray.returnable_minor) == (3_500, 3_000)
+
+
+def test_a_hold_that_ends_after_everything_is_settled_settles_the_payment(unit: MemoryUnit) -> None:
+    payment = a_payment(unit, capture_method=CaptureMethod.MANUAL)
+    tell(unit, authorized(payment), second(payment, parent_id="auth_1"))
+    payment.amounts.settled_minor = 3_000
+    payment.derive_status(an_operator(unit))
+    assert payment.status == "CAPTURED", "there may be more to take"
+    tell(unit, authorized(payment, status="expired", object_version=2))
+    assert payment.status == "SETTLED"

@@ -1,0 +1,1 @@
+"""Calls external processors for `payment`: attempts, look-ups, feeds."""

@@ -1,0 +1,142 @@
+"""Event feeds in PostgreSQL: leased cursors, checkpoints to step back to, and the facts already published."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import sqlalchemy as sa
+
+from services.processor.app.ports import FeedTurn
+from services.processor.domain.fact import Fact
+
+OVERLAP_EVERY_S: Final = 300.0
+"""A feed that is read every few seconds need not step back an hour each time."""
+
+_ENSURE: Final = """
+INSERT INTO feeds (processor, account, next_at, lease_epoch) VALUES (%(processor)s, %(account)s, %(now)s, 0)
+ON CONFLICT (processor, account) DO NOTHING
+"""
+_TAKE: Final = """
+UPDATE feeds AS f
+   SET lease_owner = %(owner)s, lease_epoch = f.lease_epoch + 1, next_at = %(lease_until)s,
+       overlapped_at = CASE WHEN due.overlaps THEN %(now)s ELSE f.overlapped_at END
+  FROM (SELECT processor, account, cursor,
+               coalesce(overlapped_at <= %(overlap_due)s, true) AS overlaps
+          FROM feeds
+         WHERE processor = %(processor)s AND account = %(account)s AND next_at <= %(now)s
+           FOR UPDATE SKIP LOCKED) AS due
+ WHERE f.processor = due.processor AND f.account = due.account
+RETURNING f.lease_epoch,
+          CASE WHEN due.overlaps THEN (
+                 SELECT c.cursor FROM feed_checkpoints AS c
+                  WHERE c.processor = f.processor AND c.account = f.account AND c.reached_at <= %(overlap_from)s
+                  ORDER BY c.reached_at DESC LIMIT 1)
+               ELSE f.cursor END
+"""
+_ADVANCE: Final = """
+WITH moved AS (
+  UPDATE feeds
+     SET cursor = coalesce(%(cursor)s, cursor), next_at = %(next_at)s,
+         lease_owner = CASE WHEN %(ended)s THEN NULL ELSE lease_owner END,
+         read_to_end_at = CASE WHEN %(ended)s THEN %(now)s ELSE read_to_end_at END
+   WHERE processor = %(processor)s AND account = %(account)s AND lease_epoch = %(epoch)s
+  RETURNING 1
+), marked AS (
+  INSERT INTO feed_checkpoints (processor, account, reached_at, cursor)
+  SELECT %(processor)s, %(account)s, %(now)s, %(cursor)s FROM moved WHERE %(ended)s AND %(cursor)s::text IS NOT NULL
+  ON CONFLICT DO NOTHING
+), pruned AS (
+  DELETE FROM feed_checkpoints
+   WHERE processor = %(processor)s AND account = %(account)s AND reached_at < %(keep_from)s
+)
+SELECT count(*) FROM moved
+"""
+_CLAIM: Final = """
+INSERT INTO feed_facts (fact_key, digest, observed_at)
+SELECT key, digest, %(now)s FROM unnest(%(keys)s::text[], %(digests)s::text[]) AS f(key, digest) ORDER BY key
+ON CONFLICT (fact_key) DO NOTHING RETURNING fact_key
+"""
+_REJECT: Final = """
+INSERT INTO feed_rejects (processor, account, processor_event_id, reason, seen_at)
+SELECT %(processor)s, %(account)s, id, reason, %(now)s
+  FROM unnest(%(ids)s::text[], %(reasons)s::text[]) AS r(id, reason)
+ON CONFLICT (processor, account, processor_event_id) DO NOTHING RETURNING 1
+"""
+CHECKPOINTS_KEPT: Final = timedelta(days=2)
+
+
+class PostgresFeeds:
+    """The ``Feeds`` of one transaction."""
+
+    def __init__(self, connection: sa.Connection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+
+    def take(
+        self, processor: str, account: str, *, owner: str, lease_s: float, overlap_s: float
+    ) -> FeedTurn | None:
+        """Take the feed if it is due and free; a lease that ended makes it free."""
+        parameters = {
+            "processor": processor,
+            "account": account,
+            "owner": owner,
+            "now": self._now,
+            "lease_until": self._now + timedelta(seconds=lease_s),
+            "overlap_due": self._now - timedelta(seconds=OVERLAP_EVERY_S),
+            "overlap_from": self._now - timedelta(seconds=overlap_s),
+        }
+        self._connection.exec_driver_sql(_ENSURE, parameters)
+        row = self._connection.exec_driver_sql(_TAKE, parameters).one_or_none()
+        if row is None:
+            return None
+        return FeedTurn(processor=processor, account=account, epoch=row[0], cursor=row[1])
+
+    def advance(
+        self, turn: FeedTurn, cursor: str | None, *, next_at: datetime | None, lease_s: float
+    ) -> bool:
+        """Store the cursor; ``next_at`` ends the round, otherwise the lease is prolonged for the next page."""
+        moved = self._connection.exec_driver_sql(
+            _ADVANCE,
+            {
+                "processor": turn.processor,
+                "account": turn.account,
+                "epoch": turn.epoch,
+                "cursor": cursor,
+                "ended": next_at is not None,
+                "next_at": next_at or self._now + timedelta(seconds=lease_s),
+                "now": self._now,
+                "keep_from": self._now - CHECKPOINTS_KEPT,
+            },
+        ).scalar_one()
+        return bool(moved)
+
+    def first_seen(self, facts: Sequence[Fact]) -> list[Fact]:
+        """Claim the facts' keys for ever; return those that were new, in the feed's order."""
+        by_key = {fact.fact_key: fact for fact in facts}
+        if not by_key:
+            return []
+        claimed = self._connection.exec_driver_sql(
+            _CLAIM,
+            {"keys": list(by_key), "digests": [fact.digest for fact in by_key.values()], "now": self._now},
+        ).scalars()
+        new = set(claimed)
+        return [fact for key, fact in by_key.items() if key in new]
+
+    def reject(self, turn: FeedTurn, rejects: Sequence[tuple[str, str]]) -> int:
+        """Keep what could not be read, once per event id."""
+        if not rejects:
+            return 0
+        unique = dict(rejects)
+        kept = self._connection.exec_driver_sql(
+            _REJECT,
+            {
+                "processor": turn.processor,
+                "account": turn.account,
+                "ids": list(unique),
+                "reasons": list(unique.values()),
+                "now": self._now,
+            },
+        )
+        return len(kept.all())

@@ -1,0 +1,290 @@
+"""The processor alpha over HTTP: sends, looks up and reads the feed; classifies, never guesses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import httpx2
+import orjson
+
+from services.processor.adapters.processors.exchange import (
+    Broken,
+    Exchange,
+    event_id_of,
+    read_document,
+    sha256,
+)
+from services.processor.app.ports import Capabilities, FeedPage, FeedUnreachable
+from services.processor.domain.alpha_facts import PROCESSOR, fact_of_event, facts_of
+from services.processor.domain.fact import Fact, Unrecognised
+from services.processor.domain.operation import Operation
+from services.processor.domain.outcome import (
+    FAILURES,
+    Answer,
+    Found,
+    LookUp,
+    Result,
+    result_of,
+)
+
+FEED_PAGE: Final = 100
+KEYS_LIVE_S: Final = 86_400.0
+RETRY_AFTER_DIGITS_MAX: Final = 6
+
+CAPABILITIES: Final = Capabilities(
+    keys_live_s=KEYS_LIVE_S,
+    look_up_by="reference",
+    partial_captures=True,
+    multiple_captures=True,
+    webhooks=True,
+    feed=True,
+)
+
+NOT_EXECUTED: Final = frozenset({429})
+"""Statuses that alpha's documentation declares as not executed."""
+REFUSED: Final = frozenset({400, 422})
+"""Statuses by which alpha refuses a request as it stands: nothing was done, and nothing would be."""
+REFUSED_BY_STATE: Final = frozenset(
+    {
+        "amount_exceeds_capturable",
+        "amount_exceeds_refundable",
+        "authorization_expired",
+        "authorization_not_capturable",
+        "authorization_not_voidable",
+        "capture_not_refundable",
+        "dispute_not_answerable",
+    }
+)
+"""Codes of a 409 that are final. Any other 409 may be our own key under way."""
+OURS_TO_FIX: Final = frozenset({401, 403})
+"""A wrong key of ours says nothing about the payment: not executed, tried again, and somebody is told."""
+KEY_REUSED: Final = "idempotency_key_reused"
+
+
+class AlphaProcessor:
+    """One account at alpha. Made and closed inside the event loop that uses it."""
+
+    name = PROCESSOR
+    capabilities = CAPABILITIES
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        api_key: str,
+        account: str,
+        total_timeout_s: float,
+        connections: int,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.account = account
+        self._exchange = Exchange(
+            base_url=base_url,
+            headers={"Authorization": f"Bearer {api_key}"},
+            total_timeout_s=total_timeout_s,
+            connections=connections,
+            transport=transport,
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._exchange.close()
+
+    async def send(self, operation: Operation) -> Answer:
+        """Ask for the operation under its own key. Everything that is not proven is ``unknown``."""
+        path, body = _request_of(operation)
+        headers = {"Idempotency-Key": operation.idempotency_key, "Content-Type": "application/json"}
+        try:
+            status, raw, reply_headers = await self._exchange.call("POST", path, headers, orjson.dumps(body))
+        except Broken as broken:
+            return Answer(
+                result=FAILURES[broken.failure],
+                error_code=broken.failure.value,
+                message=str(broken),
+                healthy=False,
+            )
+        try:
+            return _answer_of(operation, status, raw, reply_headers, account=self.account)
+        except (Unrecognised, ValueError) as error:
+            reason = error.reason if isinstance(error, Unrecognised) else "not_json"
+            return Answer(
+                result=Result.UNKNOWN, error_code=f"shape:{reason}", body_sha256=sha256(raw), healthy=False
+            )
+
+    async def look_up(
+        self,
+        operation: Operation,
+        *,
+        since: datetime | None = None,  # noqa: ARG002 - found by its reference, whenever it was sent
+    ) -> LookUp:
+        """Ask what became of the operation. No answer in order is ``unreachable``, which proves nothing."""
+        if operation.kind == "cancel":
+            # A void makes no object: the state of the authorization is the answer.
+            path, many = f"authorizations/{operation.authorization_id}", False
+        else:
+            path, many = f"objects?reference={operation.operation_id}", True
+        try:
+            status, raw, headers = await self._exchange.call("GET", path, {}, None)
+            if status != httpx2.codes.OK:
+                return LookUp(
+                    found=Found.UNREACHABLE,
+                    error_code=f"http_{status}",
+                    retry_after_s=_retry_after_s(headers),
+                    healthy=status < httpx2.codes.INTERNAL_SERVER_ERROR,
+                )
+            facts = _facts_in(read_document(raw), many=many, account=self.account)
+        except Broken as broken:
+            return LookUp(found=Found.UNREACHABLE, error_code=broken.failure.value, healthy=False)
+        except (Unrecognised, ValueError) as error:
+            reason = error.reason if isinstance(error, Unrecognised) else "not_json"
+            return LookUp(found=Found.UNREACHABLE, error_code=f"shape:{reason}", healthy=False)
+        return _look_up_of(operation, facts)
+
+    async def read_feed(self, cursor: str | None) -> FeedPage:
+        """Return the page of the feed after the cursor."""
+        query = httpx2.QueryParams({"limit": FEED_PAGE} | ({"after": cursor} if cursor else {}))
+        try:
+            status, raw, _headers = await self._exchange.call("GET", f"events?{query}", {}, None)
+        except Broken as broken:
+            raise FeedUnreachable(str(broken)) from broken
+        if status != httpx2.codes.OK:
+            raise FeedUnreachable(f"http_{status}")
+        try:
+            return _page_of(read_document(raw), account=self.account)
+        except (Unrecognised, ValueError) as error:
+            raise FeedUnreachable(f"shape: {error}") from error
+
+
+def _request_of(operation: Operation) -> tuple[str, dict[str, Any]]:
+    reference = operation.operation_id
+    match operation.kind:
+        case "authorize":
+            return "authorizations", {
+                "amount": operation.amount_minor,
+                "currency": operation.currency,
+                "payment_method": operation.payment_method,
+                "reference": reference,
+                "capture": operation.sale,
+                "metadata": {"payment": operation.payment_id},
+            }
+        case "capture":
+            return f"authorizations/{operation.authorization_id}/captures", {
+                "amount": operation.amount_minor,
+                "reference": reference,
+                "final": operation.final,
+            }
+        case "cancel":
+            return f"authorizations/{operation.authorization_id}/void", {"reference": reference}
+        case "dispute_evidence":
+            documents = dict(operation.documents or {})
+            return f"disputes/{operation.dispute_object_id}/evidence", {
+                "documents": documents,
+                "reference": reference,
+            }
+        case "dispute_accept":
+            return f"disputes/{operation.dispute_object_id}/accept", {"reference": reference}
+        case _:
+            return f"captures/{operation.capture_id}/refunds", {
+                "amount": operation.amount_minor,
+                "reference": reference,
+            }
+
+
+def _answer_of(
+    operation: Operation, status: int, raw: bytes, headers: Mapping[str, str], *, account: str
+) -> Answer:
+    digest = sha256(raw)
+    if status in NOT_EXECUTED or status in OURS_TO_FIX:
+        return Answer(
+            result=Result.NOT_SENT, error_code=f"http_{status}", body_sha256=digest,
+            retry_after_s=_retry_after_s(headers), healthy=status in NOT_EXECUTED,
+        )  # fmt: skip
+    if status in (httpx2.codes.OK, httpx2.codes.CREATED):
+        facts = facts_of(read_document(raw), account=account)
+        return Answer(
+            result=result_of(operation.kind, facts, sale=operation.sale), facts=facts, body_sha256=digest
+        )
+    if status == httpx2.codes.PAYMENT_REQUIRED:
+        document = read_document(raw)
+        facts = facts_of(document.get("authorization"), account=account)
+        error = _error_of(document)
+        proven = result_of(operation.kind, facts, sale=operation.sale) is Result.DECLINED
+        return Answer(
+            result=Result.DECLINED if proven else Result.UNKNOWN, facts=facts, body_sha256=digest,
+            decline_code=error.get("decline_code"), error_code=error.get("code"), message=error.get("message"),
+        )  # fmt: skip
+    if 400 <= status < 500:  # noqa: PLR2004 - the client errors of HTTP
+        error = _error_of(read_document(raw))
+        return Answer(
+            result=Result.DECLINED if _refuses(operation, status, error.get("code")) else Result.UNKNOWN,
+            error_code=error.get("code") or f"http_{status}", message=error.get("message"), body_sha256=digest,
+        )  # fmt: skip
+    return Answer(
+        result=Result.UNKNOWN, error_code=f"http_{status}", body_sha256=digest,
+        retry_after_s=_retry_after_s(headers), healthy=False,
+    )  # fmt: skip
+
+
+def _refuses(operation: Operation, status: int, code: str | None) -> bool:
+    """Say whether a client error is final for the operation; what is not declared so is doubt."""
+    if status == httpx2.codes.NOT_FOUND:
+        # Of an authorization it would mean that our address is wrong, which is no decline of anybody's card.
+        return code == "not_found" and operation.kind != "authorize"
+    if status == httpx2.codes.CONFLICT:
+        return code in REFUSED_BY_STATE
+    # A key that is taken for another body means that something was done under it: never "declined".
+    return status in REFUSED and code is not None and code != KEY_REUSED
+
+
+def _look_up_of(operation: Operation, facts: tuple[Fact, ...]) -> LookUp:
+    result = result_of(operation.kind, facts, sale=operation.sale)
+    if operation.kind == "cancel" and result is Result.UNKNOWN:
+        # The hold is still there: our void has not taken effect. The facts are told all the same.
+        return LookUp(found=Found.NOT_FOUND, facts=facts)
+    if not facts:
+        return LookUp(found=Found.NOT_FOUND)
+    return LookUp(found=Found.FOUND, result=result, facts=facts)
+
+
+def _facts_in(document: Mapping[str, Any], *, many: bool, account: str) -> tuple[Fact, ...]:
+    objects = document.get("data") if many else [document]
+    if not isinstance(objects, list):
+        raise Unrecognised("data_invalid")
+    return tuple(fact for each in objects for fact in facts_of(each, account=account))
+
+
+def _page_of(document: Mapping[str, Any], *, account: str) -> FeedPage:
+    events = document.get("data")
+    cursor = document.get("next_cursor")
+    if not isinstance(events, list) or not (cursor is None or isinstance(cursor, str)):
+        raise Unrecognised("page_invalid")
+    facts: list[Fact] = []
+    rejects: list[tuple[str, str]] = []
+    for event in events:
+        try:
+            facts.append(fact_of_event(event, account=account))
+        except Unrecognised as unrecognised:
+            rejects.append((event_id_of(event, "id"), unrecognised.reason))
+    return FeedPage(
+        facts=tuple(facts),
+        rejects=tuple(rejects),
+        next_cursor=cursor,
+        has_more=document.get("has_more") is True and bool(events),
+    )
+
+
+def _error_of(document: Mapping[str, Any]) -> dict[str, str]:
+    error = document.get("error")
+    if not isinstance(error, dict):
+        return {}
+    return {name: value for name, value in error.items() if isinstance(value, str)}
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    value = headers.get("retry-after", "")
+    # The date form is rare and its clock is not ours; seconds only, and no text of absurd length.
+    return (
+        float(value) if value.isascii() and value.isdigit() and len(value) <= RETRY_AFTER_DIGITS_MAX else None
+    )

@@ -1,0 +1,135 @@
+"""Beta's delayed list of changes: its only feed, and the only place where a lost answer can be found.
+
+Look-ups share readings: those that come while one is under way wait for the next, which begins at the earliest of
+their times and answers them all. A backlog of a thousand doubts costs one reading of the list, not a thousand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+import httpx2
+
+from services.processor.adapters.processors.exchange import Broken, Exchange, event_id_of, read_document
+from services.processor.app.ports import FeedPage, FeedUnreachable
+from services.processor.domain.beta_facts import fact_of_notice
+from services.processor.domain.fact import Fact, Unrecognised
+
+PAGE: Final = 500
+PAGES_MAX: Final = 400
+"""Of one reading; a list that never ends proves nothing about what was not seen in it."""
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One reading of the list from a time on: who waits for it, and what it saw."""
+
+    since: datetime
+    facts: dict[str, dict[str, Fact]] = field(default_factory=dict)
+    """By our reference, then by transaction: the last state that the list showed."""
+    unreadable: dict[str | None, str] = field(default_factory=dict)
+    """Why a notice could not be read, by the reference that it bears, if it bears one."""
+    done: asyncio.Task[None] | None = None
+
+
+class DelayedListReader:
+    """Reads the list; used by one event loop."""
+
+    def __init__(self, exchange: Exchange, account: str) -> None:
+        self._exchange = exchange
+        self._account = account
+        self._next: _Reading | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    async def facts_under(self, reference: str, *, since: datetime) -> tuple[Fact, ...]:
+        """Return the latest state of each transaction under our reference, from a reading begun after this call.
+
+        Nothing readable, but something unreadable that could be ours, raises: that is not "not there".
+        """
+        reading = self._next
+        if reading is None or reading.done is None:
+            reading = self._next = _Reading(since)
+            reading.done = asyncio.create_task(self._read(reading))
+        reading.since = min(reading.since, since)
+        # Shielded: whoever stops waiting must not take the answer from the others.
+        await asyncio.shield(reading.done)
+        facts = tuple(reading.facts.get(reference, {}).values())
+        reason = reading.unreadable.get(reference) or reading.unreadable.get(None)
+        if not facts and reason is not None:
+            raise Unrecognised(reason)
+        return facts
+
+    async def page(self, *, after: str | None, since: datetime | None = None) -> FeedPage:
+        """Return one page: readable facts, and what could not be read."""
+        return _page_of(await self._document(after, since), account=self._account)
+
+    async def _read(self, reading: _Reading) -> None:
+        async with self._one_at_a_time:
+            # From here on nobody joins: a later look-up must not be answered by what was read before it.
+            self._next = None
+            cursor: str | None = None
+            for _ in range(PAGES_MAX):
+                document = await self._document(cursor, reading.since)
+                page = _page_of(document, account=self._account)
+                for fact in page.facts:
+                    if fact.reference is not None:
+                        reading.facts.setdefault(fact.reference, {})[fact.object_id] = fact
+                if page.rejects:
+                    reading.unreadable |= _unreadable(document, account=self._account)
+                if not page.has_more:
+                    return
+                cursor = page.next_cursor
+            raise FeedUnreachable("list_too_long")
+
+    async def _document(self, after: str | None, since: datetime | None) -> Mapping[str, Any]:
+        query: dict[str, str | int] = {"limit": PAGE}
+        if after is not None:
+            query["after"] = after
+        elif since is not None:
+            query["since_ms"] = max(0, int(since.timestamp() * 1000))
+        path = f"transactions?{httpx2.QueryParams(query)}"
+        try:
+            status, raw, _headers = await self._exchange.call("GET", path, {}, None)
+        except Broken as broken:
+            raise FeedUnreachable(broken.failure.value) from broken
+        if status != httpx2.codes.OK:
+            raise FeedUnreachable(f"http_{status}")
+        try:
+            return read_document(raw)
+        except (Unrecognised, ValueError) as error:
+            raise FeedUnreachable("shape:not_json") from error
+
+
+def _unreadable(document: Mapping[str, Any], *, account: str) -> dict[str | None, str]:
+    """Return the reason of each notice that could not be read, by the reference that it bears."""
+    reasons: dict[str | None, str] = {}
+    for notice in document["notices"]:
+        try:
+            fact_of_notice(notice, account=account)
+        except Unrecognised as unrecognised:
+            transaction = notice.get("transaction") if isinstance(notice, Mapping) else None
+            reference = transaction.get("merchant_ref") if isinstance(transaction, Mapping) else None
+            reasons[reference if isinstance(reference, str) else None] = unrecognised.reason
+    return reasons
+
+
+def _page_of(document: Mapping[str, Any], *, account: str) -> FeedPage:
+    notices, cursor = document.get("notices"), document.get("next")
+    if not isinstance(notices, list) or not (cursor is None or isinstance(cursor, str)):
+        raise FeedUnreachable("shape:page_invalid")
+    facts: list[Fact] = []
+    rejects: list[tuple[str, str]] = []
+    for notice in notices:
+        try:
+            facts.append(fact_of_notice(notice, account=account))
+        except Unrecognised as unrecognised:
+            rejects.append((event_id_of(notice, "notice_id"), unrecognised.reason))
+    more = document.get("more")
+    if not isinstance(more, bool) or (more and (not notices or cursor is None)):
+        # Without this a list cut short would read as "not there".
+        raise FeedUnreachable("shape:page_invalid")
+    return FeedPage(facts=tuple(facts), rejects=tuple(rejects), next_cursor=cursor, has_more=more)

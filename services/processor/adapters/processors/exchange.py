@@ -1,0 +1,106 @@
+"""One HTTP exchange with a processor: bounded in time and size, and every way it can break named."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+import httpx2
+import orjson
+
+from services.processor.domain.fact import Unrecognised
+from services.processor.domain.outcome import Failure
+
+CONNECT_TIMEOUT_S: Final = 2.0
+POOL_TIMEOUT_S: Final = 1.0
+RESPONSE_BYTES_MAX: Final = 1_048_576
+"""A page of 100 feed events has about 80 KiB; ten times that is no answer of a processor's."""
+
+
+class Broken(Exception):  # noqa: N818 - what happened to the exchange
+    """The exchange failed below the meaning of its answer."""
+
+    def __init__(self, failure: Failure, detail: str) -> None:
+        super().__init__(f"{failure}: {detail}")
+        self.failure = failure
+
+
+class Exchange:
+    """Connections to one processor. Made and closed inside the event loop that uses them."""
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        headers: Mapping[str, str],
+        total_timeout_s: float,
+        connections: int,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._total_timeout_s = total_timeout_s
+        self._client = httpx2.AsyncClient(
+            base_url=base_url.rstrip("/") + "/",
+            headers={"Accept": "application/json", **headers},
+            timeout=httpx2.Timeout(
+                total_timeout_s, connect=min(CONNECT_TIMEOUT_S, total_timeout_s), pool=POOL_TIMEOUT_S
+            ),
+            limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
+            # A redirect could carry our key elsewhere; the environment's proxies are nobody's decision here.
+            follow_redirects=False,
+            trust_env=False,
+            transport=transport,
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def call(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
+    ) -> tuple[int, bytes, Mapping[str, str]]:
+        """Return status, body and headers of the reply, or raise ``Broken``."""
+        try:
+            # The library's timeouts are per read: a server that drips a byte a second would outlive them all.
+            async with asyncio.timeout(self._total_timeout_s):
+                async with self._client.stream(method, path, headers=dict(headers), content=body) as response:
+                    received = bytearray()
+                    async for chunk in response.aiter_bytes():
+                        received += chunk
+                        if len(received) > RESPONSE_BYTES_MAX:
+                            raise Broken(Failure.TOO_LARGE, f"more than {RESPONSE_BYTES_MAX} bytes")
+                    return response.status_code, bytes(received), response.headers
+        except httpx2.PoolTimeout as error:
+            raise Broken(Failure.POOL, type(error).__name__) from error
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+            raise Broken(Failure.CONNECT, type(error).__name__) from error
+        except TimeoutError as error:
+            raise Broken(Failure.TIMEOUT, "total time") from error
+        except httpx2.TimeoutException as error:
+            raise Broken(Failure.TIMEOUT, type(error).__name__) from error
+        except httpx2.WriteError as error:
+            raise Broken(Failure.WRITE, type(error).__name__) from error
+        except httpx2.HTTPError as error:
+            raise Broken(Failure.READ, type(error).__name__) from error
+
+
+def read_document(raw: bytes) -> Mapping[str, Any]:
+    """Return the JSON object of a body; anything else is unreadable."""
+    parsed = orjson.loads(raw)
+    if not isinstance(parsed, dict):
+        raise Unrecognised("not_an_object")
+    return parsed
+
+
+def event_id_of(event: object, field: str) -> str:
+    """Return what names an event that could not be read: its own id, or the digest of what it says."""
+    given = event.get(field) if isinstance(event, Mapping) else None
+    if isinstance(given, str) and given.isprintable():
+        return given[:255]
+    return "digest:" + sha256(orjson.dumps(event))
+
+
+def sha256(raw: bytes) -> str:
+    """Return the digest that the log keeps of a body."""
+    return hashlib.sha256(raw).hexdigest()

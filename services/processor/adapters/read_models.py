@@ -1,0 +1,77 @@
+"""The queries behind the operator API and the gauges; they change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from services.processor.adapters.tables import ATTEMPT_LOG, ATTEMPTS, FEEDS
+from shared.persistence.statements import execute_alone
+
+_ANY_DUE: Final = """
+SELECT 1 FROM attempts
+ WHERE (state = 'open' OR looks_again) AND processor = %(processor)s AND next_at <= %(now)s LIMIT 1
+"""
+
+
+def any_due(engine: sa.Engine, processor: str, now: datetime) -> bool:
+    """Whether a processor's lane would find work; ``engine`` is an autocommit one: a round trip and no transaction."""
+    return bool(execute_alone(engine, _ANY_DUE, {"processor": processor, "now": now}).rows)
+
+
+def attempt_with_log(connection: sa.Connection, operation_id: str) -> dict[str, Any] | None:
+    """Return one attempt and its whole log."""
+    row = connection.execute(
+        sa.select(ATTEMPTS).where(ATTEMPTS.c.operation_id == operation_id)
+    ).mappings().one_or_none()  # fmt: skip
+    if row is None:
+        return None
+    lines = connection.execute(
+        sa.select(ATTEMPT_LOG)
+        .where(ATTEMPT_LOG.c.operation_id == operation_id)
+        .order_by(ATTEMPT_LOG.c.position)
+    ).mappings()
+    return {**_plain(row), "log": [_plain(line) for line in lines]}
+
+
+def list_attempts(
+    connection: sa.Connection,
+    *,
+    state: str | None,
+    payment_id: str | None,
+    exhausted: bool | None,
+    limit: int,
+) -> list[dict[str, Any]]:
+    """Return attempts, those due soonest first."""
+    query = sa.select(ATTEMPTS).order_by(ATTEMPTS.c.next_at, ATTEMPTS.c.operation_id).limit(limit)
+    if state is not None:
+        query = query.where(ATTEMPTS.c.state == state)
+    if payment_id is not None:
+        query = query.where(ATTEMPTS.c.payment_id == payment_id)
+    if exhausted is not None:
+        query = query.where(
+            ATTEMPTS.c.exhausted_at.is_not(None) if exhausted else ATTEMPTS.c.exhausted_at.is_(None)
+        )
+    return [_plain(row) for row in connection.execute(query).mappings()]
+
+
+def open_doubts(connection: sa.Connection) -> Mapping[tuple[str, ...], float]:
+    """Return how many open attempts are in doubt, for the gauge."""
+    doubtful = sa.select(sa.func.count()).where(ATTEMPTS.c.state == "open", ATTEMPTS.c.doubtful)
+    return {(): float(connection.execute(doubtful).scalar_one())}
+
+
+def feed_ages(connection: sa.Connection, now: datetime) -> Mapping[tuple[str, ...], float]:
+    """Return the seconds since each feed was read to its end, for the gauge."""
+    rows = connection.execute(sa.select(FEEDS.c.processor, FEEDS.c.read_to_end_at))
+    return {
+        (processor,): (now - read_at).total_seconds() for processor, read_at in rows if read_at is not None
+    }
+
+
+def _plain(row: sa.RowMapping) -> dict[str, Any]:
+    """Return the row under plain names: the library's own kind of text is no JSON key."""
+    return {str(name): value for name, value in row.items()}

@@ -1,0 +1,1 @@
+"""Use cases of the processor service: one file each."""

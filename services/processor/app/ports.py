@@ -1,0 +1,169 @@
+"""What the use cases need from outside: attempts, evidence to publish, feeds, and processors to call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from services.processor.domain.attempt import Attempt, Move
+from services.processor.domain.fact import Fact
+from services.processor.domain.operation import Operation
+from services.processor.domain.outcome import Answer, LookUp
+from services.processor.domain.policy import Policy
+from shared.kernel.ids import Ids
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a processor can do; retries and look-ups follow from it."""
+
+    keys_live_s: float
+    look_up_by: str
+    partial_captures: bool
+    multiple_captures: bool
+    webhooks: bool
+    feed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedPage:
+    """One page of a processor's event feed: readable facts, and what could not be read."""
+
+    facts: tuple[Fact, ...]
+    rejects: tuple[tuple[str, str], ...]
+    """Event id and reason of each event that is no fact to us."""
+    next_cursor: str | None
+    has_more: bool
+
+
+class FeedUnreachable(Exception):  # noqa: N818 - a state of the outside
+    """The feed did not answer in order; the next round tries again."""
+
+
+class Processor(Protocol):
+    """One external processor at one account. Calls never raise for what the processor does: they classify."""
+
+    name: str
+    account: str
+    capabilities: Capabilities
+
+    async def send(self, operation: Operation) -> Answer:
+        """Ask for the operation, under its own idempotency key."""
+        ...
+
+    async def look_up(self, operation: Operation, *, since: datetime | None = None) -> LookUp:
+        """Ask what became of the operation first sent at ``since``: by our reference, by the object that it
+        changes, or in a list, whatever the processor offers.
+        """
+        ...
+
+    async def read_feed(self, cursor: str | None) -> FeedPage:
+        """Return the page after the cursor, or raise ``FeedUnreachable``."""
+        ...
+
+    async def close(self) -> None:
+        """Close its connections, in the loop that used them."""
+        ...
+
+
+class Attempts(Protocol):
+    """The attempts of one transaction; changes are written set-based at its end."""
+
+    def lock(self, operation_ids: Iterable[str]) -> None:
+        """Lock and load these rows, in id order."""
+        ...
+
+    def get(self, operation_id: str) -> Attempt | None: ...
+
+    def add(self, attempt: Attempt) -> None: ...
+
+    def put(self, attempt: Attempt) -> None: ...
+
+    def due(self, processor: str, *, limit: int) -> list[Attempt]:
+        """Lock up to ``limit`` open attempts whose time has come and that nobody else is taking now."""
+        ...
+
+    def late(self, *, limit: int) -> list[Attempt]:
+        """Lock up to ``limit`` open attempts whose time to be sent has passed."""
+        ...
+
+    def note(self, attempt: Attempt, what: str, **detail: str | int | None) -> None:
+        """Add a line to the append-only log of the attempt."""
+        ...
+
+
+class Evidence(Protocol):
+    """Publishes what happened, in the same transaction."""
+
+    def sent(self, attempt: Attempt) -> None: ...
+
+    def answered(self, attempt: Attempt, answer: Answer, move: Move) -> None: ...
+
+    def worker_lost(self, attempt: Attempt) -> None: ...
+
+    def looked_up(self, attempt: Attempt, rung: int, seen: LookUp, move: Move) -> None: ...
+
+    def exhausted(self, attempt: Attempt) -> None: ...
+
+    def closed(self, attempt: Attempt, *, cause_id: str) -> None: ...
+
+    def observed(self, fact: Fact, cursor: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedTurn:
+    """The right to read one feed now."""
+
+    processor: str
+    account: str
+    epoch: int
+    cursor: str | None
+
+
+class Feeds(Protocol):
+    """Durable cursors of event feeds, and the facts already published from them."""
+
+    def take(
+        self, processor: str, account: str, *, owner: str, lease_s: float, overlap_s: float
+    ) -> FeedTurn | None:
+        """Take the feed if it is due and free; start at the newest cursor that is older than the overlap."""
+        ...
+
+    def advance(
+        self, turn: FeedTurn, cursor: str | None, *, next_at: datetime | None, lease_s: float
+    ) -> bool:
+        """Store the cursor and go on, or release until ``next_at``; false if somebody else has the feed."""
+        ...
+
+    def first_seen(self, facts: Sequence[Fact]) -> list[Fact]:
+        """Claim the facts' keys; return those that had not been published yet."""
+        ...
+
+    def reject(self, turn: FeedTurn, rejects: Sequence[tuple[str, str]]) -> int:
+        """Keep what could not be read, once per event; return how many were new."""
+        ...
+
+
+class ProcessorUnitOfWork(Protocol):
+    """One transaction of this service."""
+
+    @property
+    def now(self) -> datetime: ...
+
+    @property
+    def ids(self) -> Ids: ...
+
+    @property
+    def attempts(self) -> Attempts: ...
+
+    @property
+    def evidence(self) -> Evidence: ...
+
+    @property
+    def feeds(self) -> Feeds: ...
+
+
+Policies = Mapping[str, Policy]
+"""How each processor is retried, by its name."""

@@ -1,0 +1,64 @@
+"""The numbers behind retries and look-ups: ladder, back-off, lives of keys. Data, with units last."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+DEFAULT_LADDER_S: Final = (1.0, 5.0, 30.0, 120.0, 600.0, 3_600.0, 21_600.0, 86_400.0)
+"""Waits before each look-up of a doubtful operation: quick at first, a day in all."""
+
+NOT_FOUND_NEEDED: Final = 2
+"""Look-ups after the visibility window that must find nothing before we believe it (design 4.4: twice)."""
+
+KEY_LIFE_MARGIN_S: Final = 3_600.0
+"""A key this close to the end of its life is not trusted for a re-send: clocks differ, calls hang."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How one processor is retried and looked up; each kind of operation may have a policy of its own."""
+
+    keys_live_s: float
+    """How long the processor remembers our idempotency keys; 0: it keeps none."""
+    ladder_s: tuple[float, ...] = DEFAULT_LADDER_S
+    visibility_window_s: float = 1.0
+    """How long after a call the processor's look-up may still not show its effect."""
+    slow_check_s: float = 86_400.0
+    """Wait between re-checks once the ladder is exhausted, or while the processor itself decides."""
+    not_sent_limit: int = 8
+    """Sends that were proved not to have happened before we give up."""
+    backoff_base_s: float = 0.5
+    backoff_cap_s: float = 60.0
+    retry_after_cap_s: float = 600.0
+    """A processor that asks for more patience than this is asked again anyway."""
+    queue_s: float | None = None
+    """How long an operation may wait to be sent first; after that it is given up. ``None``: as long as it takes."""
+    lease_s: float = 60.0
+    lease_margin_s: float = 5.0
+    """Kept of the lease for recording: a call that could not be recorded inside the lease is not begun."""
+    look_up_every_s: float = 5.0
+    """At most one look-up on request per operation in this time."""
+    by_kind: Mapping[str, "Policy"] = field(default_factory=dict)
+    """The policies of the kinds that differ."""
+
+    def of(self, kind: str) -> "Policy":
+        """Return the policy of one kind of operation."""
+        return self.by_kind.get(kind, self)
+
+    @property
+    def keeps_keys(self) -> bool:
+        """Say whether a send may ever be repeated under its key."""
+        return self.keys_live_s > 0
+
+    def wait_s(self, rung: int) -> float:
+        """Return the wait before the look-up on this rung."""
+        return self.ladder_s[rung] if rung < len(self.ladder_s) else self.slow_check_s
+
+    def exhausted(self, rung: int) -> bool:
+        """Say whether every rung has been used."""
+        return rung >= len(self.ladder_s)
+
+    def backoff_ceiling_s(self, failures: int) -> float:
+        """Return the upper bound of the jittered wait after that many sends that did not happen."""
+        exponent = min(max(failures - 1, 0), 32)
+        return min(self.backoff_cap_s, self.backoff_base_s * float(2**exponent))

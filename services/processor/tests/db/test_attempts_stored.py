@@ -1,0 +1,396 @@
+"""Attempts on a real PostgreSQL: what is stored, fenced, published, and refused by SQL itself."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import orjson
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from schemas.generated import (
+    AuthorizePaymentV1,
+    CancelPaymentV1,
+    CapturePaymentV1,
+    LookUpOperationV1,
+    OperationDecidedV1,
+    WithdrawOperationV1,
+)
+from services.processor.adapters.read_models import any_due, attempt_with_log, list_attempts
+from services.processor.app.give_up_late import give_up_all_late
+from services.processor.domain.fact import Fact
+from services.processor.domain.outcome import Answer, Found, LookUp, Result
+from services.processor.tests.db.conftest import QUEUE_S
+from shared.kernel.errors import Poison
+from shared.kernel.ids import UlidIds
+from shared.messaging.envelope import Event
+from shared.persistence.engine import make_engine
+
+IDS = UlidIds()
+
+
+def event(data):
+    name = type(data).__name__.removesuffix("V1")
+    return Event(
+        event_id=IDS.new("evt_"), event_type=name, version=1, topic="processor.commands", key=data.payment_id,
+        stream_version=1, time=datetime(2026, 1, 1, tzinfo=UTC), source="/tieout/payment", subject=None,
+        cause_id="cause", data_schema="s", traceparent=None, data=data, payload_sha256=b"",
+    )  # fmt: skip
+
+
+def authorize(**changes):
+    values = {
+        "payment_id": IDS.new("pay_"), "operation_id": IDS.new("op_"), "processor": "alpha", "account": "acct_alpha",
+        "amount_minor": 100, "currency": "EUR", "payment_method": "pm_card_visa", "capture": False,
+        "merchant_id": IDS.new("mer_"),
+    }  # fmt: skip
+    return AuthorizePaymentV1(**values | changes)
+
+
+def held_fact(command):
+    return Fact(
+        processor="alpha", account="acct_alpha", object_type="authorization", object_id="auth_1", status="authorized",
+        object_version=1, reference=command.operation_id, payment_id=command.payment_id, parent_type=None,
+        parent_id=None, amount_minor=command.amount_minor, currency="EUR", decline_code=None, capture_before=None,
+        occurred_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )  # fmt: skip
+
+
+def opened(service, count=1):
+    commands = [authorize() for _ in range(count)]
+    service.deliver(*(event(command) for command in commands))
+    return commands
+
+
+def withdrawal(command):
+    return event(
+        WithdrawOperationV1(
+            payment_id=command.payment_id, operation_id=command.operation_id, reason="merchant"
+        )
+    )
+
+
+def row(service, command, *names):
+    return service.query(
+        f"SELECT {', '.join(names)} FROM attempts WHERE operation_id = %s", command.operation_id
+    )[0]
+
+
+def test_a_command_is_one_attempt_however_often_it_comes(service):
+    command = opened(service)[0]
+    service.deliver(event(command))
+    assert service.query("SELECT count(*) FROM attempts") == [(1,)]
+    with pytest.raises(Poison):
+        service.deliver(event(authorize(operation_id=command.operation_id, payment_id=command.payment_id)))
+
+
+def test_each_kind_comes_back_from_the_table_as_it_was_asked(service):
+    pay = IDS.new("pay_")
+    common = {"payment_id": pay, "processor": "alpha", "account": "acct_alpha"}
+    capture = CapturePaymentV1(
+        **common,
+        operation_id=IDS.new("op_"),
+        authorization_id="auth_1",
+        amount_minor=60,
+        currency="EUR",
+        final=True,
+    )
+    cancel = CancelPaymentV1(**common, operation_id=IDS.new("op_"), authorization_id="auth_1")
+    service.deliver(event(capture), event(cancel))
+    asked = {held.operation.kind: held.operation for held in service.claim()}
+    assert asked["capture"].final
+    assert asked["capture"].authorization_id == "auth_1"
+    assert asked["cancel"].amount_minor is None
+
+
+def test_the_send_is_announced_before_any_answer_and_the_answer_carries_the_facts(service):
+    command = opened(service)[0]
+    (held,) = service.claim()
+    assert service.published() == ["AttemptSent"]
+    service.record((held, Answer(result=Result.DONE, facts=(held_fact(command),))))
+    assert service.published() == ["AttemptSent", "AttemptAnswered"]
+    (answered,) = service.payloads("AttemptAnswered")
+    assert answered["result"] == "done"
+    assert answered["facts"][0]["object_id"] == "auth_1"
+    assert "echo_mismatch" not in answered
+    assert row(service, command, "state", "closing") == ("closed", "answered")
+
+
+def test_a_wrong_echo_is_told(service):
+    command = opened(service)[0]
+    (held,) = service.claim()
+    wrong = held_fact(
+        authorize(operation_id=command.operation_id, payment_id=command.payment_id, amount_minor=99)
+    )
+    service.record((held, Answer(result=Result.DONE, facts=(wrong,))))
+    assert service.payloads("AttemptAnswered")[0]["echo_mismatch"] == ["amount"]
+
+
+def test_an_idle_lane_sees_what_is_due_and_nothing_else(service):
+    engine = make_engine(service.urls.app, application_name="peek", pool_size=1, autocommit=True)
+
+    def due(processor="alpha"):
+        return any_due(engine, processor, service.clock.now())
+
+    assert not due()
+    opened(service)
+    assert (due(), due("beta")) == (True, False)
+    (held,) = service.claim()
+    assert not due(), "held by a worker"
+    service.clock.advance(61)
+    assert due(), "its lease has ended"
+    (held,) = service.claim()
+    service.record((held, LookUp(found=Found.FOUND, facts=(held_fact(held.operation),))))
+    assert not due()
+    engine.dispose()
+
+
+def test_workers_never_share_an_attempt(service):
+    opened(service, 40)
+    with ThreadPoolExecutor(4) as pool:
+        batches = list(pool.map(lambda n: service.claim(owner=f"w{n}", limit=10), range(4)))
+    taken = [held.operation.operation_id for batch in batches for held in batch]
+    assert len(taken) == len(set(taken))
+
+
+def test_a_worker_that_slept_past_its_lease_changes_nothing_when_it_wakes(service):
+    command = opened(service)[0]
+    (sleeper,) = service.claim(owner="sleeper")
+    service.clock.advance(61)
+    (second,) = service.claim(owner="second")
+    assert second.phase == "looking_up", "a send may have happened: looked up, not sent again"
+    before = service.query("SELECT * FROM attempts")
+    recorded = service.record((sleeper, Answer(result=Result.DONE, facts=(held_fact(command),))))
+    assert (recorded.applied, recorded.stale) == (0, 1)
+    assert service.query("SELECT * FROM attempts") == before
+    lost = service.payloads("AttemptAnswered")
+    assert [(answer["result"], answer["error_code"]) for answer in lost] == [("unknown", "worker_lost")]
+
+
+def test_the_same_worker_under_an_old_epoch_changes_nothing_either(service):
+    opened(service)
+    (old,) = service.claim()
+    service.clock.advance(61)
+    service.claim()
+    assert service.record((old, Answer(result=Result.DECLINED))).stale == 1
+
+
+def test_unknown_climbs_the_ladder_and_is_exhausted_once(service):
+    command = opened(service)[0]
+    (held,) = service.claim()
+    service.record((held, Answer(result=Result.UNKNOWN, error_code="timeout")))
+    for _ in range(6):
+        service.clock.advance(200_000)
+        (held,) = service.claim()
+        assert held.phase == "looking_up"
+        service.record((held, LookUp(found=Found.UNREACHABLE)))
+    assert service.published().count("LadderExhausted") == 1
+    assert service.payloads("LadderExhausted")[0]["exposure_minor"] == 100
+    assert row(service, command, "state") == ("open",)
+
+
+def test_not_found_twice_is_sent_again_under_the_same_operation(service):
+    command = opened(service)[0]
+    (held,) = service.claim()
+    service.record((held, Answer(result=Result.UNKNOWN)))
+    for _ in range(2):
+        service.clock.advance(40)
+        (held,) = service.claim()
+        service.record((held, LookUp(found=Found.NOT_FOUND)))
+    (again,) = service.claim()
+    assert again.phase == "sending"
+    assert again.operation.idempotency_key == command.operation_id
+    assert [sent["attempt_number"] for sent in service.payloads("AttemptSent")] == [1, 2]
+
+
+def test_withdrawn_before_the_send_is_closed_and_never_claimed(service):
+    command = opened(service)[0]
+    service.deliver(withdrawal(command))
+    assert service.claim() == []
+    (closed,) = service.payloads("AttemptClosed")
+    assert (closed["reason"], closed["ever_sent"]) == ("withdrawn", False)
+
+
+def test_a_command_and_its_withdrawal_in_one_batch_send_nothing(service):
+    command = authorize()
+    service.deliver(event(command), withdrawal(command))
+    assert service.claim() == []
+    assert service.published() == ["AttemptClosed"]
+
+
+def test_withdrawn_after_the_send_runs_on(service):
+    command = opened(service)[0]
+    (held,) = service.claim()
+    service.deliver(withdrawal(command))
+    assert service.published() == ["AttemptSent"]
+    service.record((held, Answer(result=Result.NOT_SENT)))
+    assert service.published()[-1] == "AttemptClosed"
+
+
+def test_decided_stops_the_ladder_and_a_late_answer_is_still_told(service):
+    command = opened(service)[0]
+    (held,) = service.claim()
+    service.deliver(
+        event(
+            OperationDecidedV1(
+                payment_id=command.payment_id, operation_id=command.operation_id, outcome="SUCCEEDED"
+            )
+        )
+    )
+    assert service.payloads("AttemptClosed")[0]["reason"] == "decided"
+    assert service.record((held, Answer(result=Result.UNKNOWN))).applied == 1
+    service.clock.advance(100_000)
+    assert service.claim() == []
+    assert service.published()[-1] == "AttemptAnswered"
+
+
+def test_a_look_up_on_request_makes_the_row_due(service):
+    command = opened(service)[0]
+    (held,) = service.claim()
+    service.record((held, Answer(result=Result.UNKNOWN)))
+    service.clock.advance(2)
+    (held,) = service.claim()
+    service.record((held, LookUp(found=Found.UNREACHABLE)))
+    asks = event(
+        LookUpOperationV1(payment_id=command.payment_id, operation_id=command.operation_id, reason="get")
+    )
+    service.deliver(asks)
+    assert service.claim() == [], "at most once in five seconds, and rung two is not due"
+    service.clock.advance(4.9)
+    assert service.claim() == []
+
+
+def test_a_hold_that_was_granted_long_ago_is_looked_up_again_on_request(service):
+    command = opened(service)[0]
+    (held,) = service.claim()
+    service.record((held, Answer(result=Result.DONE, facts=(held_fact(command),))))
+    service.clock.advance(60)
+    assert service.claim() == []
+    asks = LookUpOperationV1(
+        payment_id=command.payment_id, operation_id=command.operation_id, reason="authorization_expired"
+    )
+    service.deliver(event(asks))
+    (again,) = service.claim()
+    gone = replace(held_fact(command), status="expired", object_version=2)
+    service.record((again, LookUp(found=Found.FOUND, result=Result.DONE, facts=(gone,))))
+    assert service.published() == ["AttemptSent", "AttemptAnswered", "LookedUp"]
+    told = service.payloads("LookedUp")[0]
+    assert ([fact["status"] for fact in told["facts"]], told.get("next_check_at")) == (["expired"], None)
+    assert row(service, command, "state", "looks_again", "attempt_number") == ("closed", False, 1)
+    service.clock.advance(60)
+    assert service.claim() == []
+
+
+def test_commands_about_operations_that_nobody_asked_for(service):
+    stranger = authorize()
+    with pytest.raises(Poison):
+        service.deliver(withdrawal(stranger))
+    service.deliver(
+        event(
+            LookUpOperationV1(
+                payment_id=stranger.payment_id, operation_id=stranger.operation_id, reason="get"
+            )
+        )
+    )
+    with pytest.raises(Poison):
+        service.deliver(event(authorize(processor="omega")))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "state = 'open', closing = NULL, closed_at = NULL",
+        "asked = '{}'",
+        "lease_epoch = lease_epoch - 1",
+        "attempt_number = attempt_number + 1",
+    ],
+)
+def test_sql_refuses_to_reopen_or_rewrite_an_attempt(service, change):
+    opened(service)
+    (held,) = service.claim()
+    service.record((held, Answer(result=Result.DECLINED)))
+    with pytest.raises(sa.exc.DBAPIError), service.engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE attempts SET {change}")
+
+
+def test_sql_refuses_to_give_up_what_is_in_doubt(service):
+    opened(service)
+    (held,) = service.claim()
+    service.record((held, Answer(result=Result.UNKNOWN)))
+    with pytest.raises(sa.exc.IntegrityError), service.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE attempts SET state = 'closed', closing = 'withdrawn', closed_at = now()"
+        )
+
+
+def test_an_authorization_that_waited_too_long_is_given_up_and_never_sent(service):
+    command = opened(service)[0]
+    service.clock.advance(QUEUE_S - 1)
+    assert not service.run(give_up_all_late)
+    assert row(service, command, "state") == ("open",)
+    service.clock.advance(1)
+    assert service.claim() == []
+    assert row(service, command, "state", "closing", "attempt_number") == ("closed", "not_sent_limit", 0)
+    (told,) = service.payloads("AttemptClosed")
+    assert (told["reason"], told["ever_sent"]) == ("not_sent_limit", False)
+
+
+def test_giving_up_the_late_needs_no_sender(service):
+    commands = opened(service, 3)
+    (held,) = service.claim(limit=1)
+    service.clock.advance(QUEUE_S)
+    service.run(give_up_all_late)
+    states = {row(service, command, "state")[0] for command in commands}
+    assert states == {"open", "closed"}
+    assert len(service.payloads("AttemptClosed")) == 2
+    assert row(service, held.operation, "phase") == ("sending",)
+
+
+@pytest.mark.parametrize("found_nothing", [0, 1, 2])
+def test_sql_calls_absent_only_what_was_looked_for_twice(service, found_nothing):
+    opened(service)
+    (held,) = service.claim()
+    service.record((held, Answer(result=Result.UNKNOWN)))
+    closing = (
+        "UPDATE attempts SET state = 'closed', closing = 'not_found', closed_at = now(),"
+        f" not_found_count = {found_nothing}"
+    )
+    if found_nothing == 2:
+        with service.engine.begin() as connection:
+            connection.exec_driver_sql(closing)
+    else:
+        with pytest.raises(sa.exc.IntegrityError), service.engine.begin() as connection:
+            connection.exec_driver_sql(closing)
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE attempt_log SET what = 'x'", "DELETE FROM attempt_log", "TRUNCATE attempt_log"]
+)
+def test_the_log_is_append_only_even_for_its_owner(service, statement):
+    opened(service)
+    with (
+        psycopg.connect(service.urls.owner.replace("+psycopg", "")) as owner,
+        pytest.raises(psycopg.errors.RestrictViolation),
+    ):
+        owner.execute(statement)
+
+
+def test_attempts_are_never_deleted_by_the_application(service):
+    opened(service)
+    with pytest.raises(sa.exc.DBAPIError), service.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM attempts")
+
+
+def test_operators_see_an_attempt_with_every_step_of_it(service):
+    command = opened(service)[0]
+    (held,) = service.claim()
+    service.record((held, Answer(result=Result.UNKNOWN, error_code="timeout")))
+    with service.engine.connect() as connection:
+        found = attempt_with_log(connection, command.operation_id)
+        assert list_attempts(connection, state="closed", payment_id=None, exhausted=None, limit=10) == []
+        (listed,) = list_attempts(
+            connection, state="open", payment_id=command.payment_id, exhausted=False, limit=10
+        )
+    assert [line["what"] for line in found["log"]] == ["opened", "sent", "answered"]
+    assert orjson.loads(orjson.dumps(found))["operation_id"] == listed["operation_id"]

@@ -1,0 +1,84 @@
+"""The event feed: each fact once, an hour of overlap, one reader at a time, and a cursor that survives."""
+
+from datetime import UTC, datetime
+from functools import partial
+
+from services.processor.app.ports import FeedPage
+from services.processor.app.read_feed import record_page, take_feed
+from services.processor.domain.fact import Fact
+
+
+def fact(number):
+    return Fact(
+        processor="alpha", account="acct", object_type="capture", object_id=f"cap_{number}", status="succeeded",
+        object_version=1, reference=None, payment_id=None, parent_type="authorization", parent_id="auth_1",
+        amount_minor=100, currency="EUR", decline_code=None, capture_before=None,
+        occurred_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )  # fmt: skip
+
+
+def page(*numbers, cursor, more=False, rejects=()):
+    return FeedPage(facts=tuple(map(fact, numbers)), rejects=rejects, next_cursor=cursor, has_more=more)
+
+
+def take(service, owner="w1"):
+    return service.run(partial(take_feed, "alpha", "acct", owner=owner))
+
+
+def record(service, turn, read, interval_s=300.0):
+    return service.run(partial(record_page, turn, read, interval_s=interval_s))
+
+
+def test_each_fact_is_published_once_however_often_it_is_read(service):
+    turn = take(service)
+    assert turn.cursor is None
+    assert record(service, turn, page(1, 2, 2, cursor="c1", more=True))
+    assert record(service, turn, page(2, 3, cursor="c2"))
+    observed = service.payloads("FactObserved")
+    assert [event["fact"]["object_id"] for event in observed] == ["cap_1", "cap_2", "cap_3"]
+    assert observed[0]["source"] == "feed"
+    assert observed[0]["cursor"] == "c1"
+
+
+def test_one_reader_at_a_time_and_not_before_it_is_due(service):
+    turn = take(service)
+    assert take(service, "w2") is None
+    record(service, turn, page(cursor="c1"))
+    assert take(service, "w2") is None
+    service.clock.advance(301)
+    assert take(service, "w2") is not None
+
+
+def test_a_reader_that_lost_its_turn_records_nothing(service):
+    old = take(service)
+    service.clock.advance(121)
+    assert take(service, "w2") is not None
+    assert not record(service, old, page(1, cursor="c9"))
+    assert service.published() == []
+
+
+def test_rounds_begin_an_hour_back(service):
+    for number in range(30):
+        turn = take(service)
+        record(service, turn, page(number, cursor=f"c{number}"))
+        service.clock.advance(300)
+    # 30 rounds of 5 minutes: the newest checkpoint that is an hour old is that of round 18.
+    assert take(service).cursor == "c18"
+
+
+def test_a_feed_read_every_few_seconds_steps_back_only_now_and_then(service):
+    record(service, take(service), page(1, cursor="c1"), interval_s=5)
+    service.clock.advance(6)
+    assert take(service).cursor == "c1"
+
+
+def test_what_cannot_be_read_is_kept_once(service):
+    turn = take(service)
+    counted = []
+    for _ in range(2):
+        read = page(cursor="c1", more=True, rejects=(("aevt_1", "object_unknown"),))
+        service.run(partial(record_page, turn, read, interval_s=300.0, count_rejects=counted.append))
+    assert counted == [1, 0]
+    assert service.query("SELECT processor_event_id, reason FROM feed_rejects") == [
+        ("aevt_1", "object_unknown")
+    ]

@@ -1,0 +1,154 @@
+"""The lane: calls side by side, bookkeeping in batches, and a hung processor that blocks nobody else."""
+
+import asyncio
+import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from services.processor.app.call_processor import Lane, LaneLimits, Store, StoreUnavailable
+from services.processor.app.record_outcomes import Recorded
+from services.processor.domain.attempt import Attempt, take
+from services.processor.domain.operation import Operation
+from services.processor.domain.outcome import Answer, Result
+from services.processor.domain.policy import Policy
+from shared.kernel.clock import SystemClock
+from shared.kernel.jitter import Jitter
+
+POLICY = Policy(keys_live_s=86_400)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def attempt(number):
+    operation = Operation(
+        operation_id=f"op_{number}", payment_id="pay_1", kind="capture", processor="x", account="a",
+        amount_minor=1, currency="EUR", authorization_id="auth",
+    )  # fmt: skip
+    return take(
+        Attempt(operation=operation, cause_id="evt", next_at=NOW),
+        owner="w",
+        attempt_id="att",
+        now=NOW,
+        policy=POLICY,
+    )
+
+
+class Books:
+    """A store in memory that can be told to be away."""
+
+    def __init__(self, count):
+        self.due = deque(attempt(number) for number in range(count))
+        self.recorded = []
+        self.batches = []
+        self.failures = 0
+
+    def claim(self, limit):
+        return [self.due.popleft() for _ in range(min(limit, len(self.due)))]
+
+    def record(self, outcomes):
+        if self.failures:
+            self.failures -= 1
+            raise StoreUnavailable("away")
+        self.batches.append(len(outcomes))
+        self.recorded.extend(outcome.held.operation.operation_id for outcome in outcomes)
+        return Recorded(applied=len(outcomes), stale=0)
+
+
+class Calls:
+    """A processor that answers after ``delay_s``, or never while ``hangs``."""
+
+    def __init__(self, name="x", delay_s=0.0, hangs=False, answer=None):
+        self.name = name
+        self.delay_s = delay_s
+        self.hangs = hangs
+        self.answer = answer or Answer(result=Result.DONE)
+        self.now = self.most = self.calls = 0
+
+    async def send(self, _operation):
+        self.calls += 1
+        self.now += 1
+        self.most = max(self.most, self.now)
+        if self.hangs:
+            await asyncio.sleep(0.5)
+        await asyncio.sleep(self.delay_s)
+        self.now -= 1
+        return self.answer
+
+
+def run(*pairs, until, concurrent=256, timeout_s=5.0, policy=POLICY):
+    stop = threading.Event()
+
+    async def main():
+        with ThreadPoolExecutor(4) as threads:
+            lanes = [
+                Lane(
+                    calls, Store(claim=books.claim, record=books.record), policy=policy,
+                    limits=LaneLimits(concurrent_calls=concurrent, call_timeout_s=timeout_s),
+                    clock=SystemClock(), jitter=Jitter(), executor=threads,
+                )
+                for calls, books in pairs
+            ]  # fmt: skip
+            async with asyncio.TaskGroup() as tasks:
+                for lane in lanes:
+                    tasks.create_task(lane.run(stop))
+                async with asyncio.timeout(20):
+                    while not until():  # noqa: ASYNC110 - the condition lies in another thread
+                        await asyncio.sleep(0.005)
+                stop.set()
+
+    asyncio.run(main())
+
+
+def test_every_answer_is_recorded_and_in_fewer_transactions_than_answers():
+    books, calls = Books(300), Calls(delay_s=0.01)
+    run((calls, books), until=lambda: len(books.recorded) == 300)
+    assert sorted(books.recorded) == sorted(f"op_{n}" for n in range(300))
+    assert len(books.batches) < 100
+
+
+def test_the_bulkhead_bounds_the_calls_under_way():
+    books, calls = Books(40), Calls(delay_s=0.005)
+    run((calls, books), until=lambda: len(books.recorded) == 40, concurrent=7)
+    assert calls.most <= 7
+
+
+def test_a_hung_processor_blocks_nobody_else():
+    stuck, free = Books(8), Books(50)
+    hung = Calls("slow", hangs=True)
+    order = []
+
+    def done():
+        if not order and len(free.recorded) == 50:
+            order.append(len(stuck.recorded))
+        return bool(order)
+
+    run((hung, stuck), (Calls("fast"), free), until=done, concurrent=4)
+    assert order == [0], "the fast lane finished while every call of the slow one was hanging"
+    assert len(stuck.recorded) == 4, "calls under way are waited for and recorded when the process stops"
+
+
+def test_answers_wait_for_a_database_that_is_away(monkeypatch):
+    monkeypatch.setattr("services.processor.app.call_processor.UNAVAILABLE_PAUSE_S", 0.01)
+    books = Books(5)
+    books.failures = 3
+    run((Calls(), books), until=lambda: len(books.recorded) == 5)
+    assert sorted(books.recorded) == [f"op_{n}" for n in range(5)]
+
+
+def test_an_outage_stops_the_taking_so_that_the_backlog_stays_due():
+    books = Books(500)
+    calls = Calls(answer=Answer(result=Result.NOT_SENT, healthy=False))
+    run((calls, books), until=lambda: calls.calls >= 5, concurrent=5)
+    assert calls.calls <= 10
+    assert len(books.due) >= 490
+
+
+@pytest.mark.parametrize("lease_s", [1.0])
+def test_a_call_that_could_not_be_recorded_inside_its_lease_is_not_made(lease_s):
+    books, calls = Books(3), Calls()
+    run((calls, books), until=lambda: not books.due, policy=replace(POLICY, lease_s=lease_s))
+    assert calls.calls == 0
+    assert books.recorded == []

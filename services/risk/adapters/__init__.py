@@ -1,0 +1,1 @@
+"""Rules, attempts and decisions in PostgreSQL: the only place of this service where SQL lives."""

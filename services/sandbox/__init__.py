@@ -1,0 +1,1 @@
+"""The outside world for demos and tests; nothing of ours may write its books."""

@@ -1,0 +1,1 @@
+"""The sandbox's store and its outgoing webhooks."""

@@ -1,0 +1,1 @@
+"""The processor's use cases, one file each."""

@@ -1,0 +1,159 @@
+"""Owns the one path of every command: replay or decide, write whole, and suffer the planned fault."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from services.sandbox.app.fault_script import FaultScript
+from services.sandbox.app.manners import Manners
+from services.sandbox.app.ports import KeyedReply, KeyTakenError, ObjectStore, OutdatedError
+from services.sandbox.app.send_webhooks import WebhookSender
+from services.sandbox.domain.faults import NO_FAULT, Fault, Operation, ReplyFault, WebhookPlan
+from services.sandbox.domain.idempotency import KEY_LIFE, StoredReply, replayable
+from services.sandbox.domain.objects import Effect, ProcessorObject
+from services.sandbox.domain.payment_methods import payment_method
+from services.sandbox.domain.scripts import Asked
+from shared.kernel.clock import Clock
+from shared.kernel.crash_points import crash_point
+from shared.kernel.errors import Rejected
+from shared.kernel.ids import Ids
+
+WRITE_ATTEMPTS: Final = 8  # Writers on one object are few; more failures than this mean something else.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One POST: its key, its fingerprint, the object it names and the rule that decides it."""
+
+    #: None for a step of a script: no fault of the card strikes who writes the script.
+    operation: Operation | None
+    key: str
+    fingerprint: bytes
+    parent_id: str | None
+    payment_method: str | None
+    decide: Callable[[ProcessorObject | None, datetime], Effect]
+    render: Callable[[Effect], tuple[int, bytes]]
+    #: What rules of a script may be meant for.
+    reference: str | None = None
+    payment: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What the edge does now: send the reply, or the fault that hits it."""
+
+    status: int
+    body: bytes
+    fault: ReplyFault = ReplyFault.NONE
+    replayed: bool = False
+    delay_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processor:
+    """The processor's command side over its store."""
+
+    store: ObjectStore
+    sender: WebhookSender
+    manners: Manners
+    clock: Clock
+    ids: Ids
+    script: FaultScript
+
+    async def perform(self, command: Command) -> Outcome:
+        """Perform a command once per key; a repeated one gets the first reply, byte for byte."""
+        scripted = await self._scripted(command)
+        for _ in range(WRITE_ATTEMPTS):
+            try:
+                return await self._attempt(command, scripted)
+            except KeyTakenError:
+                now = self.clock.now()
+                stored = await self.store.stored_reply(command.key)
+                if stored is not None and replayable(stored, command.fingerprint, now):
+                    return _replay(stored, scripted or _of_card(command, command.payment_method))
+                await self.store.forget_key(command.key, now)
+            except OutdatedError:
+                continue
+        raise Rejected("busy", "Too many writers on this object.", status=503)
+
+    async def _scripted(self, command: Command) -> Fault | None:
+        """The script's fault for this call: counted once, however often the write is tried."""
+        operation = command.operation
+        if operation is None:
+            return None
+
+        async def describe() -> Asked:
+            method, payment = command.payment_method, command.payment
+            if command.parent_id is not None:
+                parent, _ = await self.store.load(command.parent_id)
+                if parent is not None:
+                    method, payment = parent.origin.payment_method, parent.origin.payment_id
+            return Asked(
+                operation=operation, reference=command.reference, payment=payment, payment_method=method
+            )
+
+        return await self.script.strike(operation, describe)
+
+    async def _attempt(self, command: Command, scripted: Fault | None) -> Outcome:
+        now = self.clock.now()
+        parent: ProcessorObject | None = None
+        method = command.payment_method
+        if command.parent_id is not None:
+            parent, stored = await self.store.load(command.parent_id, command.key)
+            method = parent.origin.payment_method if parent is not None else None
+            if stored is not None and replayable(stored, command.fingerprint, now):
+                return _replay(stored, scripted or _of_card(command, method))
+            if parent is None:
+                raise Rejected("not_found", "No such object.", status=404)
+        fault = scripted or _of_card(command, method)
+        if fault.before_effect or fault.reply is ReplyFault.EFFECT_LATE:
+            if not fault.always and not await self.store.strike(command.key, now):
+                fault = replace(fault, reply=ReplyFault.NONE)
+            elif fault.reply is ReplyFault.EFFECT_LATE:
+                await asyncio.sleep(self.manners.hang_s)
+                now = self.clock.now()
+            else:
+                return Outcome(status=0, body=b"", fault=fault.reply)
+        return await self._write(command, command.decide(parent, now), fault, now)
+
+    async def _write(self, command: Command, effect: Effect, fault: Fault, now: datetime) -> Outcome:
+        status, body = command.render(effect)
+        reply = StoredReply(
+            fingerprint=command.fingerprint, status=status, body=body, expires_at=now + KEY_LIFE
+        )
+        change = self.manners.change(
+            effect, fault, ids=self.ids, now=now, keyed=KeyedReply(key=command.key, reply=reply)
+        )
+        crash_point("sandbox.before_effect")
+        await self.store.write(change)
+        crash_point("sandbox.after_effect")
+        if fault.webhooks is WebhookPlan.FIRST:
+            await self.sender.send_events([event.id for event in change.events])
+        else:
+            self.sender.wake()
+        return Outcome(status=status, body=body, fault=fault.reply, delay_s=fault.reply_delay.total_seconds())
+
+
+def _of_card(command: Command, method: str | None) -> Fault:
+    """What goes wrong because of the card of the request, or the one that the named object was paid with."""
+    if method is None:
+        return NO_FAULT
+    card = payment_method(method)
+    # A step of a script: its reply is never disturbed, its webhooks travel as those of the card's disputes.
+    if command.operation is None:
+        return Fault(webhooks=card.on(Operation.DISPUTE).webhooks)
+    return card.on(command.operation)
+
+
+def _replay(stored: StoredReply, fault: Fault) -> Outcome:
+    if not fault.always:
+        return Outcome(status=stored.status, body=stored.body, replayed=True)
+    return Outcome(
+        status=stored.status,
+        body=stored.body,
+        replayed=True,
+        fault=fault.reply,
+        delay_s=fault.reply_delay.total_seconds(),
+    )

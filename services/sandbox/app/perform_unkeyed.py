@@ -1,0 +1,111 @@
+"""Owns the path of a command at a processor without idempotency keys: asked twice, it is done twice."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from services.sandbox.app.fault_script import FaultScript
+from services.sandbox.app.manners import Manners
+from services.sandbox.app.ports import ObjectStore, OutdatedError
+from services.sandbox.app.send_webhooks import WebhookSender
+from services.sandbox.domain.faults import Fault, Operation, ReplyFault, WebhookPlan
+from services.sandbox.domain.objects import Effect, ProcessorObject
+from services.sandbox.domain.payment_methods import PaymentMethod, payment_method
+from services.sandbox.domain.scripts import Asked
+from shared.kernel.clock import Clock
+from shared.kernel.crash_points import crash_point
+from shared.kernel.errors import Rejected
+from shared.kernel.ids import Ids
+
+WRITE_ATTEMPTS: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One POST: the caller's reference, the transaction it names and the rule that decides it."""
+
+    operation: Operation
+    reference: str
+    parent_id: str | None
+    method: PaymentMethod | None
+    decide: Callable[[ProcessorObject | None, datetime], Effect]
+    payment: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What took effect, if anything did, and the fault that hits the reply."""
+
+    effect: Effect | None
+    fault: ReplyFault = ReplyFault.NONE
+    delay_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnkeyedProcessor:
+    """The command side of a processor that remembers no requests."""
+
+    store: ObjectStore
+    sender: WebhookSender
+    manners: Manners
+    clock: Clock
+    ids: Ids
+    script: FaultScript
+
+    async def perform(self, ask: Ask) -> Done:
+        """Perform it, whatever was performed before; a card's fault strikes once per operation and reference."""
+        scripted = await self.script.strike(ask.operation, lambda: self._described(ask))
+        for _ in range(WRITE_ATTEMPTS):
+            try:
+                return await self._attempt(ask, scripted)
+            except OutdatedError:
+                continue
+        raise Rejected("busy", "Too many writers on this transaction.", status=503)
+
+    async def _described(self, ask: Ask) -> Asked:
+        method, payment = ask.method.name if ask.method else None, ask.payment
+        if ask.parent_id is not None:
+            parent, _ = await self.store.load(ask.parent_id)
+            if parent is not None:
+                method, payment = parent.origin.payment_method, parent.origin.payment_id
+        return Asked(operation=ask.operation, reference=ask.reference, payment=payment, payment_method=method)
+
+    async def _attempt(self, ask: Ask, scripted: Fault | None) -> Done:
+        now = self.clock.now()
+        parent: ProcessorObject | None = None
+        if ask.parent_id is not None:
+            parent, _ = await self.store.load(ask.parent_id)
+            if parent is None:
+                raise Rejected("not_found", "No such transaction.", status=404)
+        fault = scripted
+        if fault is None:
+            method = ask.method or payment_method(parent.origin.payment_method if parent else "")
+            fault = await self._first_time(ask, method.on(ask.operation), now)
+        if fault.before_effect:
+            return Done(effect=None, fault=fault.reply)
+        if fault.reply is ReplyFault.EFFECT_LATE:
+            await asyncio.sleep(self.manners.hang_s)
+            now = self.clock.now()
+        effect = await self._write(ask.decide(parent, now), fault, now)
+        return Done(effect=effect, fault=fault.reply, delay_s=fault.reply_delay.total_seconds())
+
+    async def _first_time(self, ask: Ask, fault: Fault, now: datetime) -> Fault:
+        """The card's fault if it strikes now; its webhooks travel as planned every time."""
+        if fault.reply is ReplyFault.NONE or fault.always:
+            return fault
+        if await self.store.strike(f"{ask.operation}:{ask.reference}", now):
+            return fault
+        return replace(fault, reply=ReplyFault.NONE)
+
+    async def _write(self, effect: Effect, fault: Fault, now: datetime) -> Effect:
+        change = self.manners.change(effect, fault, ids=self.ids, now=now)
+        crash_point("sandbox.before_effect")
+        await self.store.write(change)
+        crash_point("sandbox.after_effect")
+        if fault.webhooks is WebhookPlan.FIRST:
+            await self.sender.send_events([event.id for event in change.events])
+        else:
+            self.sender.wake()
+        return effect

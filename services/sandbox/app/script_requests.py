@@ -1,0 +1,154 @@
+"""Owns what a script may say: each rule is read strictly, and whatever does not fit is named."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final, NoReturn, TypeVar
+
+from services.sandbox.app import parsing
+from services.sandbox.domain.faults import (
+    READING_FAULTS,
+    Fault,
+    FeedPlan,
+    Operation,
+    Reading,
+    ReplyFault,
+    WebhookPlan,
+)
+from services.sandbox.domain.payment_methods import PaymentMethod, payment_method
+from services.sandbox.domain.random_faults import RATE_MAX, Lottery
+from services.sandbox.domain.scripts import Match, Rule
+from shared.kernel.errors import Rejected
+
+PROCESSORS: Final = ("alpha", "beta")
+MATCHES: Final = frozenset({"operation", "reference", "payment", "payment_method"})
+FAULTS: Final = frozenset(
+    {
+        "reply",
+        "delay_ms",
+        "webhooks",
+        "webhook_delay_ms",
+        "not_found_s",
+        "feed",
+        "feed_delay_s",
+    }
+)
+RULE: Final = frozenset({"processor", "calls", "random"}) | MATCHES | FAULTS
+OPERATIONS: Final[Mapping[str, Operation | Reading]] = {str(each): each for each in (*Operation, *Reading)}
+REPLIES: Final = {str(each): each for each in ReplyFault if each}
+WEBHOOKS: Final = {str(each).removeprefix("webhook_"): each for each in WebhookPlan if each}
+FEEDS: Final = {str(each): each for each in FeedPlan if each}
+CALLS_MAX: Final = 1_000_000
+DELAY_MAX_MS: Final = 300_000
+SEED_MAX: Final = 32
+CARDS_MAX: Final = 1_000
+_T = TypeVar("_T")
+ADVANCE_MAX_S: Final = 3_650 * 86_400
+
+
+def read_rule(body: Mapping[str, Any], *, rule_id: int = 0) -> tuple[str, Rule]:
+    """Return the processor and the rule that a document spells, or refuse it by the field that is wrong."""
+    processor = _one_of(body, "processor", {name: name for name in PROCESSORS})
+    if processor is None:
+        _refuse("processor", f"Required: one of {', '.join(PROCESSORS)}.")
+    match = Match(
+        operation=_one_of(body, "operation", OPERATIONS),
+        **{name: parsing.text(body, name) for name in MATCHES - {"operation"} if body.get(name) is not None},
+    )
+    if "random" in body:
+        return processor, _random(body, match, rule_id)
+    fault = _fault(body, match)
+    if fault.is_none:
+        _refuse("reply", f"Say what shall happen: one of {', '.join(sorted(FAULTS))}, or random.")
+    calls = _whole(body, "calls", 1, CALLS_MAX) if body.get("calls", 1) is not None else None
+    return processor, Rule(id=rule_id, match=match, fault=fault, calls=calls if "calls" in body else 1)
+
+
+def _fault(body: Mapping[str, Any], match: Match) -> Fault:
+    reply = _one_of(body, "reply", REPLIES) or ReplyFault.NONE
+    if isinstance(match.operation, Reading):
+        if reply not in READING_FAULTS and reply is not ReplyFault.NONE:
+            _refuse("reply", f"Reading has no effect; one of {', '.join(sorted(READING_FAULTS))}.")
+        for name in FAULTS - {"reply", "delay_ms"}:
+            if name in body:
+                _refuse(name, "Reading makes nothing that this could be said of.")
+    delay_ms = _whole(body, "webhook_delay_ms", 0, ADVANCE_MAX_S * 1000)
+    feed = _one_of(body, "feed", FEEDS) or FeedPlan.NORMAL
+    if delay_ms is not None and body.get("webhooks") != "late":
+        _refuse("webhook_delay_ms", "Only of webhooks that are late.")
+    if ("feed_delay_s" in body) != (feed is FeedPlan.LATE):
+        _refuse("feed_delay_s", "Goes with a feed that is late, and only with that.")
+    return Fault(
+        reply=reply,
+        always=True,  # Of the calls that it is meant for; the rule counts them.
+        reply_delay=timedelta(milliseconds=_whole(body, "delay_ms", 0, DELAY_MAX_MS) or 0),
+        webhooks=_one_of(body, "webhooks", WEBHOOKS) or WebhookPlan.NORMAL,
+        webhook_delay=None if delay_ms is None else timedelta(milliseconds=delay_ms),
+        hidden=timedelta(seconds=_whole(body, "not_found_s", 0, ADVANCE_MAX_S) or 0),
+        feed=feed,
+        feed_delay=timedelta(seconds=_whole(body, "feed_delay_s", 0, ADVANCE_MAX_S) or 0),
+    )
+
+
+def _random(body: Mapping[str, Any], match: Match, rule_id: int) -> Rule:
+    for name in sorted((FAULTS | {"calls"}) & set(body)):
+        _refuse(name, "A lot decides what happens; leave it out with random.")
+    given = body["random"]
+    if not isinstance(given, dict) or set(given) != {"seed", "rate"}:
+        _refuse("random", "Expected seed and rate.")
+    rate = _whole(given, "rate", 1, RATE_MAX, of="random.")
+    seed = given["seed"]
+    if not isinstance(seed, str | int) or isinstance(seed, bool) or not 0 < len(str(seed)) <= SEED_MAX:
+        _refuse("random.seed", "Expected a number or a text of 1 to 32 characters.")
+    return Rule(id=rule_id, match=match, lottery=Lottery(str(seed), rate or 0))
+
+
+def read_cards(raw: bytes) -> list[PaymentMethod]:
+    """Return the cards that are asked about; one that does not exist is refused by its name."""
+    names = parsing.read_body(raw, frozenset({"names"})).get("names")
+    if not isinstance(names, list) or not 0 < len(names) <= CARDS_MAX:
+        _refuse("names", f"Expected a list of 1 to {CARDS_MAX} names of cards.")
+    return [payment_method(parsing.text({"names": name}, "names")) for name in names]
+
+
+def shown_fault(fault: Fault) -> dict[str, Any]:
+    """A fault in the words of a rule; what goes well is left out."""
+    whole: dict[str, Any] = {
+        "reply": str(fault.reply),
+        "delay_ms": int(fault.reply_delay.total_seconds() * 1000),
+        "webhooks": str(fault.webhooks).removeprefix("webhook_"),
+        "not_found_s": int(fault.hidden.total_seconds()),
+        "feed": str(fault.feed),
+        "feed_delay_s": int(fault.feed_delay.total_seconds()),
+    }
+    return {name: value for name, value in whole.items() if value}
+
+
+def read_advance_s(raw: bytes) -> int:
+    """Return by how many seconds the clock shall be set ahead."""
+    body = parsing.read_body(raw, frozenset({"advance_s"}))
+    advance_s = _whole(body, "advance_s", 1, ADVANCE_MAX_S)
+    if advance_s is None:
+        _refuse("advance_s", f"Required: 1 to {ADVANCE_MAX_S} seconds.")
+    return advance_s
+
+
+def _one_of(body: Mapping[str, Any], name: str, known: Mapping[str, _T]) -> _T | None:
+    given = body.get(name)
+    if given is None:
+        return None
+    if not isinstance(given, str) or given not in known:
+        _refuse(name, f"One of {', '.join(sorted(known))}.")
+    return known[given]
+
+
+def _whole(body: Mapping[str, Any], name: str, least: int, most: int, *, of: str = "") -> int | None:
+    given = body.get(name)
+    if given is None:
+        return None
+    if type(given) is not int or not least <= given <= most:
+        _refuse(of + name, f"Expected a whole number from {least} to {most}.")
+    return given
+
+
+def _refuse(param: str, message: str) -> NoReturn:
+    raise Rejected("field_invalid", message, status=400, param=param, stored=False)

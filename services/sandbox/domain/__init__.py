@@ -1,0 +1,1 @@
+"""What the processor's objects may do; pure."""

@@ -1,0 +1,177 @@
+"""Owns what may happen to an authorization: decided, captured, voided, expired."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from services.sandbox.domain.claims import follow_ups
+from services.sandbox.domain.objects import (
+    Authorization,
+    Capture,
+    Effect,
+    Movement,
+    MovementKind,
+    Origin,
+    Status,
+    Timer,
+    TimerAction,
+)
+from services.sandbox.domain.payment_methods import payment_method
+from shared.kernel.errors import Rejected
+
+HOLD_LIFE: Final = timedelta(days=7)  # Card schemes let a hold lapse after about a week.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a caller asks for when it authorizes."""
+
+    origin: Origin
+    reference: str
+    amount_minor: int
+    capture: bool
+
+
+def authorize(order: Order, *, authorization_id: str, capture_id: str, now: datetime) -> Effect:
+    """Decide a new authorization; a sale is captured in the same effect, under the same reference."""
+    method = payment_method(order.origin.payment_method)
+    declined = method.decline_code is not None
+    held_minor = 0 if declined else order.amount_minor + method.amount_drift_minor
+    authorization = Authorization(
+        id=authorization_id,
+        origin=order.origin,
+        reference=order.reference,
+        status=Status.DECLINED if declined else Status.AUTHORIZED,
+        amount_minor=order.amount_minor if declined else held_minor,
+        captured_minor=0,
+        released_minor=0,
+        decline_code=method.decline_code,
+        void_reference=None,
+        capture_before=None if declined else now + HOLD_LIFE,
+        version=1,
+        revision=1,
+        created_at=now,
+        updated_at=now,
+    )
+    movement = Movement(
+        kind=MovementKind.DECLINED if declined else MovementKind.AUTHORIZED,
+        object=authorization,
+        subject_id=authorization.id,
+        subject_revision=1,
+        held_minor=held_minor,
+    )
+    opened = Effect(
+        result=authorization,
+        objects=(authorization,),
+        movements=(movement,),
+        announced=(authorization,),
+    )
+    if declined:
+        return opened
+    if not order.capture:
+        expiry = Timer(
+            action=TimerAction.EXPIRE_AUTHORIZATION,
+            object_id=authorization.id,
+            due_at=authorization.capture_before,
+        )
+        return replace(opened, timers=(expiry,))
+    sale = capture(authorization, None, reference=order.reference, final=True, capture_id=capture_id, now=now)
+    return Effect(
+        result=sale.objects[0],
+        objects=sale.objects,
+        movements=opened.movements + sale.movements,
+        announced=(sale.objects[0], *sale.announced),
+        timers=sale.timers,
+    )
+
+
+def capture(
+    authorization: Authorization,
+    amount_minor: int | None,
+    *,
+    reference: str,
+    final: bool,
+    capture_id: str,
+    now: datetime,
+) -> Effect:
+    """Take money under a hold, all that is left unless an amount is given; ``final`` gives the rest back."""
+    _require_capturable(authorization, now)
+    taken_minor = authorization.capturable_minor if amount_minor is None else amount_minor
+    if taken_minor > authorization.capturable_minor:
+        raise Rejected("amount_exceeds_capturable", "More than the hold has left.", param="amount")
+    rest_minor = authorization.capturable_minor - taken_minor if final else 0
+    used = replace(
+        authorization,
+        captured_minor=authorization.captured_minor + taken_minor,
+        released_minor=authorization.released_minor + rest_minor,
+        revision=authorization.revision + 1,
+    )
+    pends = payment_method(authorization.origin.payment_method).capture_pends
+    taken = Capture(
+        id=capture_id,
+        authorization_id=authorization.id,
+        origin=authorization.origin,
+        reference=reference,
+        status=Status.PENDING if pends else Status.SUCCEEDED,
+        amount_minor=taken_minor,
+        refunded_minor=0,
+        version=1,
+        revision=1,
+        created_at=now,
+        updated_at=now,
+    )
+    movement = Movement(
+        kind=MovementKind.CAPTURE_PENDING if pends else MovementKind.CAPTURED,
+        object=taken,
+        subject_id=used.id,
+        subject_revision=used.revision,
+        held_minor=-(taken_minor + rest_minor),
+        captured_minor=0 if pends else taken_minor,
+    )
+    pending = Timer(action=TimerAction.SETTLE_CAPTURE, object_id=taken.id)
+    timers = (pending,) if pends else follow_ups(taken)
+    return Effect(
+        result=taken, objects=(used, taken), movements=(movement,), announced=(taken,), timers=timers
+    )
+
+
+def void(authorization: Authorization, *, reference: str, now: datetime) -> Effect:
+    """Give back what is left of a hold at the caller's wish; the look-up finds it by ``reference`` too."""
+    if authorization.capturable_minor == 0:
+        raise Rejected("authorization_not_voidable", f"It is {authorization.status} and holds nothing.")
+    named = replace(authorization, void_reference=reference)
+    return _closed(named, Status.VOIDED, MovementKind.VOIDED, now)
+
+
+def expire(authorization: Authorization, *, now: datetime) -> Effect | None:
+    """Give back what is left of a hold that has run out, or nothing if nothing is left."""
+    if authorization.capturable_minor == 0:
+        return None
+    return _closed(authorization, Status.EXPIRED, MovementKind.EXPIRED, now)
+
+
+def _require_capturable(authorization: Authorization, now: datetime) -> None:
+    if authorization.capturable_minor == 0:
+        raise Rejected("authorization_not_capturable", f"It is {authorization.status} and holds nothing.")
+    if authorization.capture_before is not None and now >= authorization.capture_before:
+        raise Rejected("authorization_expired", "The hold has run out.")
+
+
+def _closed(authorization: Authorization, status: Status, kind: MovementKind, now: datetime) -> Effect:
+    rest_minor = authorization.capturable_minor
+    closed = replace(
+        authorization,
+        status=status,
+        released_minor=authorization.released_minor + rest_minor,
+        version=authorization.version + 1,
+        revision=authorization.revision + 1,
+        updated_at=now,
+    )
+    movement = Movement(
+        kind=kind,
+        object=closed,
+        subject_id=closed.id,
+        subject_revision=closed.revision,
+        held_minor=-rest_minor,
+    )
+    return Effect(result=closed, objects=(closed,), movements=(movement,), announced=(closed,))

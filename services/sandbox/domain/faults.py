@@ -1,0 +1,126 @@
+"""Owns the vocabulary of faults: what can happen to one call, its reply, its webhooks and what others see of it.
+
+A fault says nothing about the effect but whether there is one: the book tells what really happened, whatever the
+caller was shown.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+
+class Operation(StrEnum):
+    """What a caller can ask of the processor."""
+
+    AUTHORIZATION = "authorization"
+    CAPTURE = "capture"
+    VOID = "void"
+    REFUND = "refund"
+    DISPUTE = "dispute"
+
+
+class Reading(StrEnum):
+    """What a caller can read, and a script can disturb."""
+
+    LOOK_UP = "look_up"
+    FEED = "feed"
+
+
+class ReplyFault(StrEnum):
+    """What happens to a reply."""
+
+    NONE = ""
+    TIMEOUT_BEFORE = "timeout_before"
+    TIMEOUT_AFTER = "timeout_after"
+    ERROR_BEFORE = "500_before"
+    ERROR_AFTER = "500_after"
+    EFFECT_LATE = "effect_late"
+    HANG = "hang"
+    RATE_LIMITED = "rate_limited"
+    #: Only by script or by lot: these lie, and no card stands for a lie.
+    RATE_LIMITED_AFTER = "rate_limited_after"
+    REFUSED_AFTER = "refused_after"
+    MALFORMED = "malformed"
+    WRONG_AMOUNT = "wrong_amount"
+    WRONG_CURRENCY = "wrong_currency"
+    WRONG_REFERENCE = "wrong_reference"
+
+
+class WebhookPlan(StrEnum):
+    """How the webhooks of one effect are delivered."""
+
+    NORMAL = ""
+    FIRST = "webhook_first"
+    TWICE = "webhook_twice"
+    LATE = "webhook_late"
+    LOST = "webhook_lost"
+    #: Only by script or by lot: one effect's webhooks in the wrong order, the last one first.
+    REVERSED = "webhook_reversed"
+    #: Only by script: before each webhook comes one with its very bytes that somebody else signed.
+    FORGED = "webhook_forged"
+
+
+class FeedPlan(StrEnum):
+    """How the events of one effect show in the feed (at beta: in the list)."""
+
+    NORMAL = ""
+    LATE = "late"
+    LOST = "lost"
+    GARBLED = "garbled"
+
+
+FAULTS_BEFORE_EFFECT: Final = frozenset(
+    {ReplyFault.TIMEOUT_BEFORE, ReplyFault.ERROR_BEFORE, ReplyFault.HANG, ReplyFault.RATE_LIMITED}
+)
+BODY_FAULTS: Final = frozenset(
+    {
+        ReplyFault.MALFORMED,
+        ReplyFault.WRONG_AMOUNT,
+        ReplyFault.WRONG_CURRENCY,
+        ReplyFault.WRONG_REFERENCE,
+    }
+)
+"""The reply comes, and its body is not what took effect."""
+READING_FAULTS: Final = frozenset(
+    {
+        ReplyFault.TIMEOUT_BEFORE,
+        ReplyFault.ERROR_BEFORE,
+        ReplyFault.HANG,
+        ReplyFault.RATE_LIMITED,
+        ReplyFault.MALFORMED,
+    }
+)
+"""What can happen to reading, which has no effect."""
+NO_DELAY: Final = timedelta(0)
+FOR_EVER: Final = timedelta(days=36_500)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Everything that goes wrong with one call."""
+
+    reply: ReplyFault = ReplyFault.NONE
+    #: Strikes every call, repeated ones too; otherwise only the first under a key (at beta: under a reference).
+    always: bool = False
+    reply_delay: timedelta = NO_DELAY
+    webhooks: WebhookPlan = WebhookPlan.NORMAL
+    #: Of late webhooks; without it, the processor's own.
+    webhook_delay: timedelta | None = None
+    #: How long look-ups deny what the call made; at beta the list does.
+    hidden: timedelta = NO_DELAY
+    feed: FeedPlan = FeedPlan.NORMAL
+    feed_delay: timedelta = NO_DELAY
+
+    @property
+    def is_none(self) -> bool:
+        """Whether nothing goes wrong."""
+        return replace(self, always=False) == NO_FAULT
+
+    @property
+    def before_effect(self) -> bool:
+        """Whether the call has no effect because of it."""
+        return self.reply in FAULTS_BEFORE_EFFECT
+
+
+NO_FAULT: Final = Fault()

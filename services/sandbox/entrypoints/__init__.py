@@ -1,0 +1,1 @@
+"""Thin edges: HTTP, workers, command line."""

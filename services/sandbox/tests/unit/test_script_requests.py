@@ -1,0 +1,85 @@
+"""What a script may say: read strictly, and whatever does not fit is named by its field."""
+
+import pytest
+
+from services.sandbox.app.script_requests import read_advance_s, read_rule
+from services.sandbox.domain.faults import FeedPlan, Operation, Reading, ReplyFault, WebhookPlan
+from services.sandbox.domain.scripts import Asked
+from shared.kernel.errors import Rejected
+
+RULE = {"processor": "alpha", "reply": "timeout_after"}
+
+
+def test_a_rule_says_what_happens_to_which_calls():
+    processor, rule = read_rule(
+        RULE
+        | {
+            "operation": "capture", "payment": "pay_1", "calls": 3, "webhooks": "late", "webhook_delay_ms": 250,
+            "not_found_s": 30, "feed": "late", "feed_delay_s": 60, "delay_ms": 10,
+        }
+    )  # fmt: skip
+    assert (processor, rule.calls) == ("alpha", 3)
+    assert rule.match.fits(Asked(operation=Operation.CAPTURE, payment="pay_1", reference="op_1"))
+    assert not rule.match.fits(Asked(operation=Operation.CAPTURE, payment="pay_2"))
+    assert not rule.match.fits(Asked(operation=Operation.REFUND, payment="pay_1"))
+    fault = rule.fault
+    assert (fault.reply, fault.webhooks, fault.feed) == (
+        ReplyFault.TIMEOUT_AFTER, WebhookPlan.LATE, FeedPlan.LATE,
+    )  # fmt: skip
+    assert (fault.hidden.seconds, fault.feed_delay.seconds) == (30, 60)
+
+
+@pytest.mark.parametrize(("given", "calls"), [({}, 1), ({"calls": None}, None), ({"calls": 5}, 5)])
+def test_a_rule_strikes_one_call_unless_it_says_otherwise(given, calls):
+    assert read_rule(RULE | given)[1].calls == calls
+
+
+def test_a_lot_is_drawn_by_the_callers_reference():
+    _, rule = read_rule({"processor": "beta", "random": {"seed": 7, "rate": 50}})
+    asked = [Asked(operation=Operation.REFUND, reference=f"r{number}") for number in range(100)]
+    drawn = [rule.fault_for(each) for each in asked]
+    assert drawn == [rule.fault_for(each) for each in asked]
+    assert 20 < sum(not fault.is_none for fault in drawn) < 80
+    assert rule.fault_for(Asked(operation=Reading.FEED)).is_none
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"reply": "timeout_after"}, "processor"),
+        ({"processor": "gamma", "reply": "timeout_after"}, "processor"),
+        ({"processor": "alpha"}, "reply"),
+        (RULE | {"reply": "explodes"}, "reply"),
+        (RULE | {"reply": 500}, "reply"),
+        (RULE | {"operation": "payout"}, "operation"),
+        (RULE | {"operation": "look_up"}, "reply"),
+        (RULE | {"operation": "feed", "reply": "500_before", "not_found_s": 3}, "not_found_s"),
+        (RULE | {"calls": 0}, "calls"),
+        (RULE | {"calls": True}, "calls"),
+        (RULE | {"payment": ""}, "payment"),
+        (RULE | {"webhooks": "normal"}, "webhooks"),
+        (RULE | {"webhooks": "lost", "webhook_delay_ms": 5}, "webhook_delay_ms"),
+        (RULE | {"feed": "late"}, "feed_delay_s"),
+        (RULE | {"feed_delay_s": 5}, "feed_delay_s"),
+        (RULE | {"not_found_s": -1}, "not_found_s"),
+        (RULE | {"not_found_s": 1.5}, "not_found_s"),
+        (RULE | {"delay_ms": 300_001}, "delay_ms"),
+        (RULE | {"random": {"seed": 1, "rate": 5}}, "reply"),
+        ({"processor": "alpha", "random": {"seed": 1}}, "random"),
+        ({"processor": "alpha", "random": {"seed": 1, "rate": 101}}, "random.rate"),
+        ({"processor": "alpha", "random": {"seed": True, "rate": 1}}, "random.seed"),
+        ({"processor": "alpha", "random": {"seed": "x" * 33, "rate": 1}}, "random.seed"),
+    ],
+)
+def test_what_does_not_fit_is_named(body, param):
+    with pytest.raises(Rejected) as refused:
+        read_rule(body)
+    assert (refused.value.status, refused.value.param) == (400, param)
+
+
+@pytest.mark.parametrize("raw", [b"{}", b'{"advance_s": 0}', b'{"advance_s": -5}', b'{"advance_s": "5"}'])
+def test_the_clock_goes_ahead_by_whole_seconds_only(raw):
+    with pytest.raises(Rejected) as refused:
+        read_advance_s(raw)
+    assert refused.value.param == "advance_s"
+    assert read_advance_s(b'{"advance_s": 604800}') == 604_800

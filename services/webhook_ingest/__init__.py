@@ -1,0 +1,1 @@
+"""Takes inbound deliveries of external processors, byte for byte."""

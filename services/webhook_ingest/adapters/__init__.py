@@ -1,0 +1,1 @@
+"""Everything that touches the outside: PostgreSQL and the outbox."""

@@ -1,0 +1,1 @@
+"""Use cases of webhook ingest: one file each."""

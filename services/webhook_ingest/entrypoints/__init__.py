@@ -1,0 +1,1 @@
+"""How webhook ingest is reached: HTTP and the command line."""

@@ -1,0 +1,226 @@
+"""Deliveries over a real socket into a real PostgreSQL: kept, counted once, announced once, then answered."""
+
+import hashlib
+import hmac
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import orjson
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from services.webhook_ingest.adapters.unit_of_work import DeliveryUnitOfWork
+from services.webhook_ingest.app.erase_bodies import erase_bodies
+from services.webhook_ingest.app.ports import Source
+from services.webhook_ingest.domain.alpha_facts import fact_of_event
+from services.webhook_ingest.domain.signature import Secret
+from services.webhook_ingest.entrypoints.http import Intake, make_app
+from shared.kernel.clock import SystemClock
+from shared.kernel.ids import UlidIds
+from shared.persistence.engine import make_engine
+from shared.persistence.unit_of_work import Transactions
+from shared.runtime.operator_tokens import OperatorRole, TokenIssuer, TokenVerifier, new_key_pair
+from shared.runtime.request_threads import RequestThreads
+from shared.testing.serving import served
+from shared.testing.virtual_clock import VirtualClock
+
+SECRET = "whsec_for_tests_only"
+IDS = UlidIds()
+
+
+def event(number=1, *, event_id=None, status="succeeded", payment="pay_1", **changes):
+    capture = {
+        "id": f"cap_{number}", "object": "capture", "account": "acct_alpha", "authorization": "auth_1",
+        "status": status, "version": 1, "amount": 100, "currency": "EUR", "reference": "op_1",
+        "metadata": {"payment": payment}, "created_at": "2026-01-01T00:00:00.000000Z",
+        "updated_at": "2026-01-01T00:00:00.000000Z",
+    }  # fmt: skip
+    return orjson.dumps({
+        "id": event_id or f"aevt_{number}", "type": f"capture.{status}", "account": "acct_alpha",
+        "created_at": "2026-01-01T00:00:00Z", "data": {"object": capture | changes},
+    })  # fmt: skip
+
+
+class Ingest:
+    """The service on a socket."""
+
+    def __init__(self, urls, server, engine, transactions, issuer):
+        self.urls, self.server, self.engine, self.transactions = urls, server, engine, transactions
+        self.issuer = issuer
+
+    def deliver(self, body, *, secret=SECRET, headers=None, t=None):
+        t = t if t is not None else int(datetime.now(UTC).timestamp())
+        digest = hmac.new(secret.encode(), f"{t}.".encode() + body, hashlib.sha256).hexdigest()
+        return self.server.call(
+            "POST", "/webhooks/alpha", body, headers or {"Alpha-Signature": f"t={t},v1={digest}"}
+        )
+
+    def query(self, statement):
+        with self.engine.connect() as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(statement)]
+
+    def events(self):
+        return [
+            (row[0], orjson.loads(row[1]))
+            for row in self.query("SELECT event_type, payload FROM outbox ORDER BY position")
+        ]
+
+    def look(self, path):
+        token = self.issuer.operator("ann", OperatorRole.VIEWER)
+        return self.server.call("GET", path, headers={"Authorization": f"Bearer {token}"})
+
+
+@pytest.fixture
+def ingest(service_database):
+    urls = service_database("webhook_ingest")
+    engine = make_engine(urls.app, application_name="webhook-ingest-test", pool_size=8)
+    clock, threads = SystemClock(), RequestThreads()
+    transactions = Transactions(
+        engine, DeliveryUnitOfWork, source="/tieout/webhook_ingest", clock=clock, ids=UlidIds()
+    )
+    source = Source(
+        processor="alpha", account="acct_alpha", signature_header="alpha-signature",
+        secrets=(Secret(SECRET.encode()),), read_event=fact_of_event,
+    )  # fmt: skip
+    intake = Intake({"alpha": source}, transactions, clock=clock, refused_kept_per_minute=3, threads=threads)
+    private, public = new_key_pair()
+    with served(make_app(intake, transactions, TokenVerifier(public))) as server:
+        yield Ingest(urls, server, engine, transactions, TokenIssuer(private))
+    threads.close()
+    engine.dispose()
+
+
+def test_a_delivery_is_kept_byte_for_byte_and_announced_as_a_fact(ingest):
+    body = event()
+    assert ingest.deliver(body).status == 200
+    assert [bytes(row[0]) for row in ingest.query("SELECT body FROM delivery_bodies")] == [body]
+    ((event_type, payload),) = ingest.events()
+    assert event_type == "WebhookFactReceived.v1"
+    assert payload["fact"]["fact_key"] == "alpha:acct_alpha:cap_1:succeeded:1"
+    assert ingest.query("SELECT topic, key FROM outbox") == [("webhook.events", "pay_1")]
+
+
+def test_the_same_delivery_many_times_at_once_is_one(ingest):
+    body = event()
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(lambda _: ingest.deliver(body).status, range(16)))
+    assert statuses == [200] * 16
+    assert ingest.query("SELECT count(*) FROM deliveries") == [(1,)]
+    assert len(ingest.events()) == 1
+    assert ingest.query("SELECT times_seen FROM delivery_claims") == [(16,)]
+
+
+def test_a_delivery_that_could_not_be_kept_is_not_acknowledged(ingest):
+    with psycopg.connect(ingest.urls.owner.replace("+psycopg", ""), autocommit=True) as owner:
+        owner.execute("ALTER TABLE deliveries ADD CONSTRAINT full_up CHECK (false) NOT VALID")
+        assert ingest.deliver(event()).status == 500
+        owner.execute("ALTER TABLE deliveries DROP CONSTRAINT full_up")
+    assert ingest.query("SELECT count(*) FROM deliveries") == [(0,)]
+    assert ingest.deliver(event()).status == 200, "the sender's retry is a first delivery"
+    assert len(ingest.events()) == 1
+
+
+def test_the_same_event_id_with_other_bytes_is_kept_apart_and_not_believed(ingest):
+    ingest.deliver(event(amount=100))
+    other = event(amount=999)
+    assert [ingest.deliver(other).status for _ in range(2)] == [200, 200]
+    assert ingest.query("SELECT verdict, reason FROM deliveries ORDER BY delivery_id") == [
+        ("accepted", None),
+        ("quarantined", "payload_mismatch"),
+    ]
+    assert [name for name, _ in ingest.events()] == ["WebhookFactReceived.v1", "WebhookUnrecognised.v1"]
+    assert "999" not in json.dumps(ingest.events()[1][1]), "only ids: the look-up decides"
+
+
+def test_two_event_ids_for_one_fact_carry_one_fact_key(ingest):
+    ingest.deliver(event(event_id="aevt_a"))
+    ingest.deliver(event(event_id="aevt_b"))
+    assert len({payload["fact"]["fact_key"] for _, payload in ingest.events()}) == 1
+
+
+@pytest.mark.parametrize("body", [b"not json", event(status="teleported"), event(amount=1.5)])
+def test_what_is_authentic_but_unreadable_is_kept_and_makes_payment_look(ingest, body):
+    assert ingest.deliver(body).status == 200
+    assert [name for name, _ in ingest.events()] == ["WebhookUnrecognised.v1"]
+    assert ingest.query("SELECT verdict FROM deliveries") == [("unrecognised",)]
+
+
+def test_refused_deliveries_leave_a_trace_up_to_a_cap_and_no_effect(ingest):
+    body = b"x" * 5_000
+    assert {ingest.deliver(body, secret="wrong").status for _ in range(6)} == {401}
+    assert ingest.query("SELECT count(*), max(octet_length(first_bytes)) FROM refused_deliveries") == [
+        (3, 1024)
+    ]
+    assert ingest.query("SELECT count(*) FROM deliveries") == [(0,)]
+    assert ingest.events() == []
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"",
+        b"t=1,v1=\xff\xfe",
+        b"\xc3\xa9",
+        b"t=1,v1=" + b"0" * 6_000,
+        b"t=99999999999999999999,v1=00",
+        b"," * 1_000,
+    ],
+)
+def test_hostile_headers_are_refused_never_an_error_of_ours(ingest, header):
+    with ingest.server.raw() as connection:
+        connection.sendall(
+            b"POST /webhooks/alpha HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n"
+            b"Alpha-Signature: " + header + b"\r\n\r\n{}"
+        )  # fmt: skip
+        status = int(connection.makefile("rb").readline().split()[1])
+    assert status in (400, 401, 431)
+
+
+def test_an_old_or_future_stamp_and_an_oversized_body_are_refused(ingest):
+    now = int(datetime.now(UTC).timestamp())
+    assert ingest.deliver(event(), t=now - 400).status == 401
+    assert ingest.deliver(event(), t=now + 400).status == 401
+    assert ingest.deliver(b"x" * (256 * 1024 + 1)).status == 413
+    assert ingest.server.call("POST", "/webhooks/omega", b"{}").status == 404
+
+
+def test_operators_see_deliveries_and_nobody_else_does(ingest):
+    ingest.deliver(event())
+    assert ingest.server.call("GET", "/deliveries").status == 401
+    (listed,) = ingest.look("/deliveries?verdict=accepted").document["data"]
+    shown = ingest.look(f"/deliveries/{listed['delivery_id']}").document
+    assert shown["times_seen"] == 1
+    assert shown["body_base64"]
+
+
+def test_bodies_are_erased_after_their_time_and_verdicts_stay(ingest):
+    ingest.deliver(event())
+    later = VirtualClock(datetime.now(UTC))
+    later.advance(181 * 86_400)
+    aged = Transactions(
+        ingest.engine, DeliveryUnitOfWork, source="/tieout/webhook_ingest", clock=later, ids=UlidIds()
+    )
+    assert aged.run(erase_bodies, name="erase") is False
+    assert ingest.query("SELECT count(*) FROM delivery_bodies") == [(0,)]
+    assert ingest.query("SELECT count(*) FROM deliveries") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE deliveries SET verdict = 'accepted'", "DELETE FROM deliveries", "TRUNCATE deliveries"],
+)
+def test_deliveries_are_append_only_even_for_their_owner(ingest, statement):
+    ingest.deliver(event())
+    with (
+        psycopg.connect(ingest.urls.owner.replace("+psycopg", "")) as owner,
+        pytest.raises(psycopg.errors.RestrictViolation),
+    ):
+        owner.execute(statement)
+
+
+def test_claims_cannot_be_forgotten_by_the_application(ingest):
+    ingest.deliver(event())
+    with pytest.raises(sa.exc.DBAPIError), ingest.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM delivery_claims")

@@ -1,0 +1,1 @@
+"""Mechanism that at least three services need; it names none of them."""

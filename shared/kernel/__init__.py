@@ -1,0 +1,1 @@
+"""Pure types and the only door to time, randomness and process death."""

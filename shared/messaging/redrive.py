@@ -1,0 +1,158 @@
+"""Redrive owns what operators do to parked keys: ask for another try, or skip a version with four eyes.
+
+Callers run these inside a transaction of their own and append ``OperatorActed`` to their topic in the same one.
+The work itself is done by the consumer, through the same path as any record.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from shared.kernel.errors import Rejected
+from shared.messaging.inbox import Stream
+from shared.messaging.intake import RAW_PREFIX
+
+REDRIVES_PER_TURN: Final = 10
+UNREADABLE: Final = (
+    "unreadable"  # a record parked under its own id, because nothing else of it can be trusted
+)
+
+_LIST = sa.text(
+    "SELECT p.topic, p.key, p.reason, p.since, p.next_version, p.detail, p.redrive_requested_at,"
+    " (SELECT count(*) FROM parked_records r WHERE r.consumer = p.consumer AND r.topic = p.topic AND r.key = p.key)"
+    " AS records FROM parked_keys p WHERE p.consumer = :consumer"
+    f" UNION ALL SELECT topic, key, '{UNREADABLE}', parked_at, NULL, '', NULL, 1 FROM parked_records"
+    f" WHERE consumer = :consumer AND starts_with(event_id, '{RAW_PREFIX}')"
+    " ORDER BY since, topic, key LIMIT :limit"
+)
+_DUE = sa.text(
+    "SELECT topic, key FROM parked_keys WHERE consumer = :consumer AND redrive_requested_at IS NOT NULL"
+    " ORDER BY redrive_requested_at, topic, key LIMIT :limit"
+)
+_REQUEST = sa.text(
+    "UPDATE parked_keys SET redrive_requested_at = now()"
+    " WHERE consumer = :consumer AND topic = :topic AND key = :key RETURNING 1"
+)
+_SERVED = sa.text(
+    "UPDATE parked_keys SET redrive_requested_at = NULL"
+    " WHERE consumer = :consumer AND topic = :topic AND key = :key"
+)
+_LOCK_VERSION = sa.text(
+    "SELECT last_version FROM inbox_versions WHERE consumer = :consumer AND topic = :topic AND key = :key FOR UPDATE"
+)
+_LOCK_PARKED = sa.text(
+    "SELECT reason, next_version FROM parked_keys"
+    " WHERE consumer = :consumer AND topic = :topic AND key = :key FOR UPDATE"
+)
+_PROPOSE = sa.text(
+    "INSERT INTO skipped_versions (consumer, topic, key, stream_version, reason, proposed_by)"
+    " VALUES (:consumer, :topic, :key, :version, :reason, :proposed_by)"
+    " ON CONFLICT (consumer, topic, key, stream_version) DO NOTHING RETURNING 1"
+)
+_PROPOSER = sa.text(
+    "SELECT proposed_by, applied_at FROM skipped_versions"
+    " WHERE consumer = :consumer AND topic = :topic AND key = :key AND stream_version = :version FOR UPDATE"
+)
+_APPROVE = sa.text(
+    "UPDATE skipped_versions SET approved_by = :approved_by, approved_at = now(), applied_at = now(), event_id ="
+    " (SELECT min(event_id) FROM parked_records r WHERE r.consumer = :consumer AND r.topic = :topic"
+    " AND r.key = :key AND r.stream_version = :version)"
+    " WHERE consumer = :consumer AND topic = :topic AND key = :key AND stream_version = :version"
+)
+_CLAIM_SKIPPED = sa.text(
+    "INSERT INTO inbox (consumer, event_id, payload_sha256, topic, key, stream_version, event_time, outcome)"
+    " SELECT consumer, event_id, payload_sha256, topic, key, stream_version,"
+    " coalesce(CAST(headers->>'ce_time' AS timestamptz), now()), 'skipped' FROM parked_records"
+    " WHERE consumer = :consumer AND topic = :topic AND key = :key AND stream_version = :version"
+    " ON CONFLICT (consumer, event_id) DO NOTHING"
+)
+_DROP_SKIPPED = sa.text(
+    "DELETE FROM parked_records"
+    " WHERE consumer = :consumer AND topic = :topic AND key = :key AND stream_version = :version"
+)
+_ADVANCE = sa.text(
+    "UPDATE inbox_versions SET last_version = :version"
+    " WHERE consumer = :consumer AND topic = :topic AND key = :key AND last_version = :version - 1"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedKey:
+    """A parked key as operators see it, or an unreadable record under its own id."""
+
+    topic: str
+    key: str
+    reason: str
+    since: datetime
+    next_version: int | None
+    detail: str
+    redrive_requested_at: datetime | None
+    records: int
+
+
+def parked_keys(connection: sa.Connection, consumer: str, *, limit: int = 100) -> list[ParkedKey]:
+    """List parked keys, oldest first."""
+    rows = connection.execute(_LIST, {"consumer": consumer, "limit": limit}).mappings()
+    return [ParkedKey(**row) for row in rows]
+
+
+def request_redrive(connection: sa.Connection, consumer: str, stream: Stream) -> bool:
+    """Ask the consumer to try a key again. A key that is not parked is left alone: asking twice is harmless."""
+    return connection.execute(_REQUEST, _names(consumer, stream)).first() is not None
+
+
+def redrive_served(connection: sa.Connection, consumer: str, stream: Stream) -> None:
+    """Note that the try was made, in its own transaction."""
+    connection.execute(_SERVED, _names(consumer, stream))
+
+
+def due_redrives(engine: sa.Engine, consumer: str) -> list[Stream]:
+    """Return keys that an operator asked to try again."""
+    with engine.connect() as connection:
+        rows = connection.execute(_DUE, {"consumer": consumer, "limit": REDRIVES_PER_TURN})
+        return [Stream(row.topic, row.key) for row in rows]
+
+
+def propose_skip(
+    connection: sa.Connection, consumer: str, stream: Stream, *, version: int, reason: str, proposed_by: str
+) -> None:
+    """Propose to count the next version of a parked key as applied without its effect; another person decides."""
+    _require_next(connection, consumer, stream, version)
+    values = {**_names(consumer, stream), "version": version, "reason": reason, "proposed_by": proposed_by}
+    if connection.execute(_PROPOSE, values).first() is None:
+        raise Rejected("already_proposed", f"a skip of version {version} is proposed already")
+
+
+def approve_skip(
+    connection: sa.Connection, consumer: str, stream: Stream, *, version: int, approved_by: str
+) -> None:
+    """Skip the version and let the key go on. Once done, a second approval changes nothing."""
+    values: dict[str, Any] = {**_names(consumer, stream), "version": version, "approved_by": approved_by}
+    proposal = connection.execute(_PROPOSER, values).first()
+    if proposal is None:
+        raise Rejected("not_proposed", f"no skip of version {version} is proposed", status=404)
+    if proposal.proposed_by == approved_by:
+        raise Rejected(
+            "same_person", "the one who approves a skip is not the one who proposed it", status=403
+        )
+    if proposal.applied_at is not None:
+        return
+    _require_next(connection, consumer, stream, version)
+    for statement in (_APPROVE, _CLAIM_SKIPPED, _DROP_SKIPPED, _ADVANCE, _REQUEST):
+        connection.execute(statement, values)  # the last one: what waits behind it goes through the consumer
+
+
+def _require_next(connection: sa.Connection, consumer: str, stream: Stream, version: int) -> None:
+    names = _names(consumer, stream)
+    last = connection.execute(_LOCK_VERSION, names).scalar()
+    parked = connection.execute(_LOCK_PARKED, names).first()
+    if last is None or parked is None:
+        raise Rejected("not_parked", f"{stream.topic} {stream.key} is not parked for {consumer}", status=404)
+    if version != last + 1:
+        raise Rejected("not_next", f"version {last + 1} is the next one, not {version}")
+
+
+def _names(consumer: str, stream: Stream) -> dict[str, Any]:
+    return {"consumer": consumer, "topic": stream.topic, "key": stream.key}

@@ -1,0 +1,199 @@
+"""Refill owns the second way into a consumer: an owner's archive, published for one consumer, then the live topic.
+
+Every refill record names the live topic and is claimed and versioned under it, so whatever the live topic still has
+is a duplicate afterwards. A marker ends each partition; only after all markers the consumer joins the live topic.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final, Generic
+
+import sqlalchemy as sa
+
+from shared.messaging.broker import (
+    Broker,
+    Consumer,
+    DeliveryFailed,
+    DeliveryFailure,
+    Partition,
+    Producer,
+    QueueFull,
+    Record,
+)
+from shared.messaging.consumer import ConsumerLoop
+from shared.messaging.envelope import LIVE_TOPIC, REFILL_MARKER, is_refill_marker, write_headers
+from shared.messaging.routes import U
+from shared.messaging.topics import create_refill_topic, refill_topic
+from shared.persistence.archive_files import read_archive
+from shared.persistence.partitions import list_archives
+
+FLUSH_TIMEOUT_S: Final = 60.0
+REPORT_WAIT_S: Final = 0.01
+ROWS_PER_READ: Final = 1_000
+
+_DAYS_PRESENT: Final = (
+    "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
+    " WHERE i.inhparent = 'outbox'::regclass"
+)
+_ROWS: Final = (
+    "SELECT topic, key, stream_version, event_id, event_type, data_schema, source, subject, event_time, cause_id,"
+    " traceparent, payload FROM outbox WHERE topic = %(topic)s ORDER BY position"
+)
+
+
+class RefillWriter:
+    """The owner's side: reads archive files and outbox rows of one topic, and publishes them for one consumer."""
+
+    def __init__(self, owner: sa.Engine, broker: Broker, archive_folder: Path) -> None:
+        self._owner = owner
+        self._broker = broker
+        self._folder = archive_folder
+
+    def write(self, topic: str, consumer: str) -> int:
+        """Publish everything ever written to ``topic``, then the markers; return how many records that was."""
+        partitions = len(self._broker.offsets(topic))
+        target = create_refill_topic(self._broker, topic, consumer, partitions)
+        failures: list[str] = []
+        written = 0
+        with closing(self._broker.make_producer()) as producer:
+            sender = _Sender(producer, target, failures)
+            for row in self._rows(topic):
+                headers = [*write_headers(row), (LIVE_TOPIC, topic.encode())]
+                sender.send(row["key"].encode(), bytes(row["payload"]), headers)
+                written += 1
+            sender.settle()  # a marker must not overtake what it vouches for
+            for number in range(partitions):
+                sender.send(b"marker", b"", [(REFILL_MARKER, topic.encode())], partition=number)
+            sender.settle()
+        return written
+
+    def _rows(self, topic: str) -> Iterator[Mapping[str, Any]]:
+        with self._owner.connect() as connection:
+            present = set(connection.exec_driver_sql(_DAYS_PRESENT).scalars())
+            archives = list_archives(connection)
+        for archive in archives:
+            if archive.partition_name in present:
+                continue  # archived, not dropped yet: its rows are read from the table below
+            for row in read_archive(self._folder / archive.file_name, sha256=archive.sha256):
+                if row["topic"] == topic:
+                    yield row
+        with self._owner.connect() as connection:
+            streaming = connection.execution_options(yield_per=ROWS_PER_READ)
+            for stored in streaming.exec_driver_sql(_ROWS, {"topic": topic}).mappings():
+                yield dict(stored)
+
+
+class _Sender:
+    """Sends and waits; the first failed delivery ends the refill, which is then started anew."""
+
+    def __init__(self, producer: Producer, target: str, failures: list[str]) -> None:
+        self._producer = producer
+        self._target = target
+        self._failures = failures
+
+    def send(
+        self, key: bytes, value: bytes, headers: list[tuple[str, bytes]], *, partition: int | None = None
+    ) -> None:
+        while True:
+            try:
+                self._producer.produce(
+                    self._target,
+                    key=key,
+                    value=value,
+                    headers=headers,
+                    on_delivery=self._reported,
+                    partition=partition,
+                )
+            except QueueFull:
+                self._producer.poll(REPORT_WAIT_S)
+            else:
+                self._producer.poll(0)
+                self._check()
+                return
+
+    def settle(self) -> None:
+        left = self._producer.flush(FLUSH_TIMEOUT_S)
+        self._check()
+        if left:
+            raise DeliveryFailed(f"{left} refill records were not acknowledged in {FLUSH_TIMEOUT_S} s")
+
+    def _reported(self, failure: DeliveryFailure | None) -> None:
+        if failure is not None:
+            self._failures.append(failure.reason)
+
+    def _check(self) -> None:
+        if self._failures:
+            raise DeliveryFailed(f"refill of {self._target}: {self._failures[0]}")
+
+
+class RefillLoop(Generic[U]):
+    """The consumer's side; one process of a consumer whose other members are stopped."""
+
+    name = "refill"
+
+    def __init__(self, broker: Broker, loop: ConsumerLoop[U], topic: str) -> None:
+        self._broker = broker
+        self._loop = loop
+        self._topic = topic
+        self._consumer_name = loop.subscription.consumer
+
+    def heartbeat(self) -> float:
+        """Return when the loop last moved, on the monotonic clock."""
+        return self._loop.heartbeat()
+
+    def run(self, stop: threading.Event) -> None:
+        """Read the refill topic to all its markers, set the group back to the earliest live offsets, then join."""
+        if self.read_to_markers(stop):
+            self.rewind_live_group()
+            self._loop.run(stop)
+
+    def read_to_markers(self, stop: threading.Event) -> bool:
+        """Apply refill records until every partition showed its marker; return whether that was reached."""
+        name = refill_topic(self._topic, self._consumer_name)
+        waiting = set(self._broker.offsets(name))
+        with closing(self._broker.make_consumer(f"{self._consumer_name}.refill")) as consumer:
+            # From the start each time: what was applied before a restart is a duplicate.
+            consumer.assign(dict.fromkeys(waiting, 0))
+            filtered = _MarkerFilter(consumer, waiting)
+            while waiting and not stop.is_set():
+                self._loop.turn(filtered)
+        return not waiting
+
+    def rewind_live_group(self) -> None:
+        """Commit the earliest live offsets; the broker refuses this while other members are in the group."""
+        with closing(self._broker.make_consumer(self._consumer_name)) as consumer:
+            starts = {at: start for at, (start, _end) in self._broker.offsets(self._topic).items()}
+            consumer.assign(dict(starts))
+            consumer.commit(starts)
+
+
+class _MarkerFilter:
+    """Takes the markers out of what a consumer brings, and ticks them off."""
+
+    def __init__(self, consumer: Consumer, waiting: set[Partition]) -> None:
+        self._consumer = consumer
+        self._waiting = waiting
+        self.subscribe = consumer.subscribe
+        self.assign = consumer.assign
+        self.assignment = consumer.assignment
+        self.commit = consumer.commit
+        self.pause = consumer.pause
+        self.resume = consumer.resume
+        self.lag = consumer.lag
+        self.close = consumer.close
+        self._held_back: list[Partition] = []
+
+    def seek(self, partition: Partition, offset: int) -> None:
+        # What stood before its marker comes again, and so will the marker.
+        self._held_back = [at for at in self._held_back if at != partition]
+        self._consumer.seek(partition, offset)
+
+    def poll_batch(self, max_records: int, timeout_s: float) -> list[Record]:
+        # Markers of the last batch count now: the loop has committed everything that stood before them.
+        self._waiting.difference_update(self._held_back)
+        self._held_back = []
+        records = self._consumer.poll_batch(max_records, timeout_s)
+        self._held_back = [record.at for record in records if is_refill_marker(record)]
+        return [record for record in records if not is_refill_marker(record)]

@@ -1,0 +1,126 @@
+"""The relay store owns the SQL of leases, unsent rows and marks, each statement a transaction of its own.
+
+Rows are asked for by "not sent yet", never by "position above the last one seen": positions are handed out before
+COMMIT, so a slow writer's row may appear below rows that were published long ago.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+from typing import Any, Final
+
+import psycopg
+import sqlalchemy as sa
+from psycopg import sql
+
+_CLAIM: Final = """
+INSERT INTO relay_leases AS l (shard, owner, epoch, expires_at)
+VALUES (%(shard)s, %(owner)s, 1, clock_timestamp() + make_interval(secs => %(ttl_s)s))
+ON CONFLICT (shard) DO UPDATE
+   SET owner = excluded.owner, epoch = l.epoch + 1, expires_at = excluded.expires_at
+ WHERE l.expires_at <= clock_timestamp()
+RETURNING epoch
+"""
+_RENEW: Final = """
+UPDATE relay_leases SET expires_at = clock_timestamp() + make_interval(secs => %(ttl_s)s)
+ WHERE shard = %(shard)s AND owner = %(owner)s AND epoch = %(epoch)s
+"""
+_RELEASE: Final = """
+UPDATE relay_leases SET expires_at = clock_timestamp()
+ WHERE shard = %(shard)s AND owner = %(owner)s AND epoch = %(epoch)s
+"""
+_UNSENT: Final = """
+SELECT position, created_on, topic, key, stream_version, event_id, event_type, data_schema, source, subject,
+       event_time, cause_id, traceparent, payload
+  FROM outbox
+ WHERE shard = %(shard)s AND sent_at IS NULL AND position <> ALL (%(in_flight)s::bigint[])
+ ORDER BY position LIMIT %(limit)s
+"""
+_MARK: Final = """
+UPDATE outbox o SET sent_at = clock_timestamp(), sent_epoch = l.epoch
+  FROM relay_leases l
+ WHERE l.shard = %(shard)s AND l.owner = %(owner)s AND l.epoch = %(epoch)s
+   AND o.shard = l.shard AND o.created_on = %(created_on)s AND o.position = ANY (%(positions)s::bigint[])
+   AND o.sent_at IS NULL
+"""
+_HELD: Final = (
+    "SELECT 1 FROM relay_leases WHERE shard = %(shard)s AND owner = %(owner)s AND epoch = %(epoch)s"
+)
+
+
+class RelayStore:
+    """One relay's session; autocommit, so that no transaction spans a call to the broker."""
+
+    def __init__(self, engine: sa.Engine, *, owner_id: str) -> None:
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._owner_id = owner_id
+        self._connection: sa.Connection | None = None
+
+    def claim(self, shard: int, ttl_s: float) -> int | None:
+        """Take a shard whose lease ran out; return the new epoch, or None while somebody holds it."""
+        epoch = self._run(_CLAIM, {"shard": shard, "owner": self._owner_id, "ttl_s": ttl_s}).scalar()
+        return None if epoch is None else int(epoch)
+
+    def renew(self, shard: int, epoch: int, ttl_s: float) -> bool:
+        return self._run(_RENEW, {**self._lease(shard, epoch), "ttl_s": ttl_s}).rowcount == 1
+
+    def release(self, shard: int, epoch: int) -> None:
+        self._run(_RELEASE, self._lease(shard, epoch))
+
+    def unsent(self, shard: int, in_flight: Collection[int], limit: int) -> Sequence[sa.RowMapping]:
+        """Return unsent rows in position order, which is version order within a stream."""
+        values = {"shard": shard, "in_flight": list(in_flight), "limit": limit}
+        return self._run(_UNSENT, values).mappings().all()
+
+    def mark(self, shard: int, epoch: int, acknowledged: Mapping[date, Sequence[int]]) -> bool:
+        """Mark acknowledged rows, if the lease is still ours; return whether it is."""
+        for created_on, positions in sorted(acknowledged.items()):
+            values = {**self._lease(shard, epoch), "created_on": created_on, "positions": list(positions)}
+            if self._run(_MARK, values).rowcount != len(positions) and not self._held(shard, epoch):
+                return False
+        return True
+
+    def _held(self, shard: int, epoch: int) -> bool:
+        return self._run(_HELD, self._lease(shard, epoch)).first() is not None
+
+    def _lease(self, shard: int, epoch: int) -> dict[str, Any]:
+        return {"shard": shard, "owner": self._owner_id, "epoch": epoch}
+
+    def _run(self, statement: str, values: Mapping[str, Any]) -> sa.CursorResult[Any]:
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        return self._connection.exec_driver_sql(statement, dict(values))
+
+    def close(self) -> None:
+        """Give the session back; the next call opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.invalidate()
+            connection.close()
+
+
+class WakeUps:
+    """Listens for the writers' coalesced NOTIFY. It only saves waiting: polling alone would be correct."""
+
+    def __init__(self, url: sa.URL, channel: str) -> None:
+        self._url = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._channel = channel
+        self._session: psycopg.Connection | None = None
+
+    def wait(self, timeout_s: float) -> None:
+        """Return on the first notification, or when the time is over."""
+        session = self._listen()
+        for _ in session.notifies(timeout=timeout_s, stop_after=1):
+            return
+
+    def _listen(self) -> psycopg.Connection:
+        if self._session is None:
+            self._session = psycopg.connect(
+                self._url, autocommit=True, application_name="relay-listen", connect_timeout=5
+            )
+            self._session.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
+        return self._session
+
+    def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()

@@ -1,0 +1,126 @@
+"""Operator commands that every service with topics has: parked keys, redrive, skip, refill, archive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shared.runtime.cli import Actor, CommandLine, JsonFlag, Reason, emit
+from shared.runtime.startup import StartupRefused
+
+if TYPE_CHECKING:
+    from shared.runtime.operations import Operations
+    from shared.runtime.process import ServiceRuntime
+
+TopicArgument = Annotated[str, typer.Argument(help="Topic, without the environment's prefix.")]
+Version = Annotated[int, typer.Argument(help="Stream version.")]
+Folder = Annotated[Path, typer.Option("--folder", help="Where the archive files are.")]
+RecordArgument = Annotated[str, typer.Argument(help="Event id, or raw:<topic>:<partition>:<offset>.")]
+KeyArgument = Annotated[str, typer.Argument(help="Key of the stream.")]
+
+
+def add_operations(app: typer.Typer, line: CommandLine) -> None:
+    """Add the commands; those whose part a service lacks refuse with one line."""
+    parked = typer.Typer(no_args_is_help=True, help="Look at and release keys that are parked.")
+    app.add_typer(parked, name="parked")
+    _add_parked(parked, line)
+    _add_outbox(app, line)
+
+
+def _add_parked(app: typer.Typer, line: CommandLine) -> None:
+    @app.command("list")
+    def list_parked(as_json: JsonFlag = False) -> None:
+        """List parked keys: consumer, topic, key, reason, since, queued records."""
+        with line.opened() as runtime:
+            emit(_operations(runtime).parked(), as_json=as_json)
+
+    @app.command()
+    def redrive(
+        topic: TopicArgument, key: KeyArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False
+    ) -> None:
+        """Apply a parked key's records again, in order; a second call is a no-op."""
+        with line.opened() as runtime:
+            emit(_operations(runtime).redrive(topic, key, actor=actor, reason=reason), as_json=as_json)
+
+    @app.command()
+    def skip(
+        topic: TopicArgument,
+        key: KeyArgument,
+        version: Version,
+        actor: Actor,
+        reason: Reason,
+        as_json: JsonFlag = False,
+    ) -> None:
+        """Propose to count one poison version as applied; another person must approve it."""
+        with line.opened() as runtime:
+            emit(
+                _operations(runtime).propose_skip(topic, key, version, actor=actor, reason=reason),
+                as_json=as_json,
+            )
+
+    @app.command("approve-skip")
+    def approve(
+        topic: TopicArgument,
+        key: KeyArgument,
+        version: Version,
+        actor: Actor,
+        reason: Reason,
+        as_json: JsonFlag = False,
+    ) -> None:
+        """Approve a proposed skip: the version counts as applied, and what waits behind it flows."""
+        with line.opened() as runtime:
+            emit(
+                _operations(runtime).approve_skip(topic, key, version, actor=actor, reason=reason),
+                as_json=as_json,
+            )
+
+    _add_discard(app, line)
+
+
+def _add_discard(app: typer.Typer, line: CommandLine) -> None:
+    @app.command()
+    def discard(record: RecordArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+        """Propose to drop one parked record without a version (unreadable, or of an unordered topic)."""
+        with line.opened() as runtime:
+            emit(_operations(runtime).propose_discard(record, actor=actor, reason=reason), as_json=as_json)
+
+    @app.command("approve-discard")
+    def approve(record: RecordArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+        """Approve a proposed discard: the record is dropped and remembered as skipped."""
+        with line.opened() as runtime:
+            emit(_operations(runtime).approve_discard(record, actor=actor, reason=reason), as_json=as_json)
+
+
+def _add_outbox(app: typer.Typer, line: CommandLine) -> None:
+    @app.command()
+    def refill(
+        topic: TopicArgument,
+        consumer: Annotated[str, typer.Argument(help="The consumer that rebuilds.")],
+        folder: Folder,
+        actor: Actor,
+        reason: Reason,
+        as_json: JsonFlag = False,
+    ) -> None:
+        """Publish a topic's whole history to <topic>.refill.<consumer>, from archive files and the outbox."""
+        with line.opened() as runtime:
+            emit(
+                _operations(runtime).refill(topic, consumer, folder, actor=actor, reason=reason),
+                as_json=as_json,
+            )
+
+    @app.command()
+    def archive(folder: Folder, as_json: JsonFlag = False) -> None:
+        """Export outbox partitions past their retention to hashed files and drop them; never an unsent
+        row.
+        """
+        with line.opened() as runtime:
+            emit(_operations(runtime).archive(folder), as_json=as_json)
+
+
+def _operations(runtime: ServiceRuntime) -> Operations[Any]:
+    found: Any = runtime.operations
+    if found is None:
+        raise StartupRefused(f"{runtime.name} has no topics to operate on")
+    return found  # type: ignore[no-any-return]

@@ -1,0 +1,158 @@
+"""What a service's HTTP entry point uses: an application with our edge and our errors, and strict body
+reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from shared.kernel.errors import Rejected
+from shared.persistence.idempotency import KEY_CHARS_MAX
+from shared.runtime.edge import API_BODY_BYTES_MAX, BODY_DEADLINE_S, Edge
+from shared.runtime.models import ApiModel, read_model, validate_model
+from shared.runtime.problems import Problem
+from shared.runtime.server import ASGIApp
+from shared.runtime.strict_json import invalid, malformed, refuse_bad_text
+
+__all__ = [
+    "ApiModel", "Problem", "api", "idempotency_key", "invalid", "json_reply", "log_fields", "malformed", "read_body",
+    "read_json_body", "refuse_bad_text", "request_id", "shortcut", "validate_model",
+]  # fmt: skip
+
+M = TypeVar("M", bound=BaseModel)
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+
+def api(
+    *,
+    title: str,
+    version: str = "1",
+    body_bytes_max: int = API_BODY_BYTES_MAX,
+    body_deadline_s: float = BODY_DEADLINE_S,
+    lifespan: Any = None,
+    log_requests: bool = True,
+) -> FastAPI:
+    """A FastAPI application whose every error is problem+json and whose every reply has a Request-Id."""
+    app = FastAPI(
+        title=title, version=version, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
+    app.add_exception_handler(Rejected, _rejected)
+    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(RequestValidationError, _request_validation)
+    app.state.shortcuts = {}
+    app.add_middleware(_Shortcuts, known=app.state.shortcuts)
+    app.add_middleware(
+        Edge, body_bytes_max=body_bytes_max, body_deadline_s=body_deadline_s, log_requests=log_requests
+    )
+    return app
+
+
+def shortcut(app: FastAPI, method: str, path: str, endpoint: Endpoint) -> None:
+    """Answer a busy route without the router before it, which costs as much as a statement.
+
+    For endpoints that take the request alone, on fixed paths that the router knows as well: it documents them.
+    """
+    app.state.shortcuts[method, path] = _Shortcut(path, endpoint)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shortcut:
+    """Stands in ``scope`` where the router would put its route."""
+
+    path: str
+    endpoint: Endpoint
+
+
+class _Shortcuts:
+    """Lies inside of the edge, which answers the errors of both ways alike."""
+
+    def __init__(self, app: ASGIApp, known: Mapping[tuple[str, str], _Shortcut]) -> None:
+        self._app = app
+        self._known = known
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        found = self._known.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        if found is None:
+            await self._app(scope, receive, send)
+            return
+        scope["route"] = found
+        response = await found.endpoint(Request(scope, receive))
+        await response(scope, receive, send)
+
+
+async def read_body(request: Request) -> bytes:
+    """The raw bytes, already within their limits."""
+    return await request.body()
+
+
+async def read_json_body(request: Request, model: type[M]) -> M:
+    """The body as a strict model; an absent body is an empty object."""
+    return read_model(model, await request.body())
+
+
+def idempotency_key(request: Request) -> str:
+    """The request's key: required, one, 1 to 255 visible ASCII characters, and no card number."""
+    found = request.headers.getlist("idempotency-key")
+    if not found:
+        raise malformed(
+            "idempotency_key_missing", "Every POST needs an Idempotency-Key header.", "Idempotency-Key"
+        )
+    key = found[0]
+    if len(found) > 1 or not 1 <= len(key) <= KEY_CHARS_MAX or any(not "!" <= ch <= "~" for ch in key):
+        raise malformed(
+            "idempotency_key_invalid",
+            f"One key of 1 to {KEY_CHARS_MAX} visible ASCII characters.",
+            "Idempotency-Key",
+        )
+    refuse_bad_text(key, "Idempotency-Key")
+    return key
+
+
+def json_reply(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(body, status_code=status, headers=headers, media_type="application/json")
+
+
+def request_id(request: Request) -> str:
+    return str(request.scope["state"]["request_id"])
+
+
+def log_fields(request: Request, **fields: str | int | None) -> None:
+    """Add ids to the request's one log line."""
+    request.scope["state"].setdefault("log", {}).update({k: v for k, v in fields.items() if v is not None})
+
+
+async def _rejected(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, Rejected):
+        raise error
+    return Problem.of(error).response()
+
+
+async def _http_exception(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "request_refused")
+    response = Problem(
+        status=error.status_code,
+        code=code,
+        message="No such route." if code == "not_found" else str(error.detail),
+    ).response()
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _request_validation(_request: Request, error: Exception) -> Response:
+    """Path and query parameters that FastAPI checks; bodies go through ``read_json_body``."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    first = error.errors()[0]
+    where = [str(part) for part in first["loc"]]
+    param = ".".join(where[1:]) or None
+    return Problem(status=422, code="field_invalid", message=f"{first['msg']}.", param=param).response()

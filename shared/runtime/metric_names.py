@@ -1,0 +1,238 @@
+"""Every metric's name in one typed list, each with a sentence that says what is counted, over what, and
+how to read it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Kind(StrEnum):
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """``text`` names numerator, denominator and window where the figure is meant to be read as a rate."""
+
+    name: str
+    kind: Kind
+    text: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+_LATENCY_S: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_DELAY_S: Final = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 21600, 86400)
+
+
+def _counter(name: str, text: str, *labels: str) -> Metric:
+    return Metric(name=name, kind=Kind.COUNTER, text=text, labels=labels)
+
+
+def _gauge(name: str, text: str, *labels: str) -> Metric:
+    return Metric(name=name, kind=Kind.GAUGE, text=text, labels=labels)
+
+
+def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Metric:
+    return Metric(name=name, kind=Kind.HISTOGRAM, text=text, labels=labels, buckets=buckets)
+
+
+# HTTP and waiting
+HTTP_REQUESTS: Final = _counter(
+    "tieout_http_requests_total",
+    "Requests answered. Error rate = status 5xx over all, per route, over 5 minutes.",
+    "method", "route", "status",
+)  # fmt: skip
+HTTP_REQUEST_SECONDS: Final = _histogram(
+    "tieout_http_request_seconds",
+    "Seconds from the request's headers to its whole reply, waits included; read per route over 5 minutes.",
+    _LATENCY_S, "route",
+)  # fmt: skip
+WAITERS: Final = _gauge(
+    "tieout_waiters", "Requests that wait for a decision now (Prefer: wait), out of the cap."
+)
+WAITERS_REFUSED: Final = _counter(
+    "tieout_waiters_refused_total",
+    "Waits answered at once because the cap was reached. Rate = these over all that asked to wait, 5 minutes.",
+)
+
+# Idempotency
+IDEMPOTENCY_CLAIMS: Final = _counter(
+    "tieout_idempotency_claims_total",
+    "Requests with a key by what the key said: executed, replayed, in_use, mismatch, expired, attached. "
+    "Hit rate = replayed + attached over all; duplicate attempts = all but executed; "
+    "key mismatches = mismatch; each per hour.",
+    "endpoint", "result",
+)  # fmt: skip
+GROUP_REQUESTS: Final = _histogram(
+    "tieout_group_requests",
+    "Requests that were committed together in one transaction; 1 means that nobody had to wait.",
+    (1.0, 2.0, 4.0, 8.0, 16.0),
+)
+IDEMPOTENCY_COMPLETED: Final = _counter(
+    "tieout_idempotency_completed_total",
+    "Keys whose owner died and that the completer finished, per hour; more than restarts explain is a fault.",
+)
+IDEMPOTENCY_ABANDONED: Final = _gauge(
+    "tieout_idempotency_abandoned", "Keys in flight now whose lease has ended and that nobody has finished."
+)
+
+# Outbox, relay, consumer
+OUTBOX_OLDEST_UNSENT_S: Final = _gauge(
+    "tieout_outbox_oldest_unsent_seconds",
+    "Age of the oldest committed event that the broker has not acknowledged.",
+)
+OUTBOX_UNSENT: Final = _gauge(
+    "tieout_outbox_unsent", "Committed events that the broker has not acknowledged."
+)
+RELAY_SENT: Final = _counter(
+    "tieout_relay_sent_total", "Events acknowledged by the broker, by service.", "service"
+)
+CONSUMED: Final = _counter(
+    "tieout_consumed_total",
+    "Records by what became of them: applied, ignored, duplicate, parked, quarantined. "
+    "Duplicate rate = duplicate over all, per consumer and hour.",
+    "consumer", "topic", "outcome",
+)  # fmt: skip
+CONSUMER_LAG_AGE_S: Final = _gauge(
+    "tieout_consumer_lag_age_seconds",
+    "Age of the record that the consumer applied last, while it lags.",
+    "consumer",
+    "topic",
+)
+CONSUMER_LAG_RECORDS: Final = _gauge(
+    "tieout_consumer_lag_records",
+    "Records that wait in the partitions this process holds, as the client knew a second ago.",
+    "consumer",
+    "topic",
+)
+PARKED_KEYS: Final = _gauge(
+    "tieout_parked_keys",
+    "What is blocked for one consumer now, by reason: keys for gap and poison, single records for unreadable.",
+    "consumer",
+    "reason",
+)
+PARKED_OLDEST_S: Final = _gauge(
+    "tieout_parked_oldest_seconds",
+    "Age of what is parked longest, by reason; a gap heals itself, so one over 60 s needs somebody.",
+    "consumer",
+    "reason",
+)
+QUARANTINED: Final = _gauge(
+    "tieout_quarantined_records",
+    "Records refused because an event id or version came with other content.",
+    "consumer",
+    "reason",
+)
+WAITING_FACTS: Final = _gauge(
+    "tieout_waiting_facts", "Facts stored that wait for their object to become known."
+)
+WAITING_FACTS_STUCK: Final = _gauge("tieout_waiting_facts_stuck", "Waiting facts past their deadline.")
+
+# Payments
+PAYMENTS_DECIDED: Final = _counter(
+    "tieout_payments_decided_total",
+    "Payments by first decision: succeeded (a hold or money was had), failed. Success rate = succeeded over "
+    "both, per day; doubt and strays are counted apart.",
+    "result",
+)
+OPERATIONS_UNCERTAIN: Final = _counter(
+    "tieout_operations_uncertain_total",
+    "Operations that became uncertain, by type; rate over operations sent, per hour.",
+    "type",
+)
+DOUBT_MINOR: Final = _gauge(
+    "tieout_money_in_doubt_minor",
+    "Exposure: money of captures, sales and refunds of which nobody knows now whether it moved, in minor units.",
+    "processor", "currency",
+)  # fmt: skip
+DOUBT_OPERATIONS: Final = _gauge(
+    "tieout_operations_in_doubt",
+    "Operations in doubt now, authorizations and cancels too.",
+    "processor", "currency",
+)  # fmt: skip
+DOUBT_OLDEST_S: Final = _gauge(
+    "tieout_money_in_doubt_oldest_seconds",
+    "Age of the oldest operation in doubt.",
+    "processor", "currency",
+)  # fmt: skip
+STRAYS: Final = _counter(
+    "tieout_strays_total", "Money or holds found under no live operation of ours, by kind.", "kind"
+)
+CASES_OPEN: Final = _gauge("tieout_cases_open", "Cases that wait for an operator, by reason.", "reason")
+REFUNDS: Final = _counter(
+    "tieout_refunds_total",
+    "Refunds by outcome: succeeded, failed. Failure rate = failed over both, per day.",
+    "result",
+)
+DISPUTES: Final = _counter(
+    "tieout_disputes_total", "Disputes opened. Dispute rate = these over captures, per 30 days."
+)
+
+# Outside processors
+CALLS: Final = _counter(
+    "tieout_outbound_calls_total",
+    "Calls to an outside processor by result: done, declined, accepted, not_sent, unknown. "
+    "Timeout rate = unknown over all, per processor and kind, over 15 minutes.",
+    "target", "kind", "result",
+)  # fmt: skip
+CALL_SECONDS: Final = _histogram(
+    "tieout_outbound_call_seconds",
+    "Seconds of one call to an outside processor.",
+    _LATENCY_S,
+    "target",
+    "kind",
+)
+LADDER_OPEN: Final = _gauge(
+    "tieout_ladder_open", "Attempts with an unknown outcome that are being looked up."
+)
+FEED_CURSOR_AGE_S: Final = _gauge(
+    "tieout_feed_cursor_age_seconds", "Seconds since the event feed was read to its end.", "target"
+)
+
+# Webhooks
+WEBHOOKS: Final = _counter(
+    "tieout_webhooks_total",
+    "Deliveries by verdict: accepted, duplicate, unrecognised, refused. Duplicate rate = duplicate over "
+    "accepted + duplicate; signature failure rate = refused over all; both per hour.",
+    "source", "verdict",
+)  # fmt: skip
+WEBHOOK_DELAY_SECONDS: Final = _histogram(
+    "tieout_webhook_delay_seconds",
+    "Seconds from an event's occurrence to our receipt of its first delivery.",
+    _DELAY_S,
+    "source",
+)
+WEBHOOK_APPLY_SECONDS: Final = _histogram(
+    "tieout_webhook_apply_seconds",
+    "Seconds from our receipt of a delivery to the transaction of its effect.",
+    _DELAY_S,
+    "source",
+)
+
+# Risk
+RISK_DECISIONS: Final = _counter(
+    "tieout_risk_decisions_total",
+    "Operations judged, by decision: allow, review, block. Block rate = block over all, per hour.",
+    "decision",
+)
+
+# Books
+JOURNALS_POSTED: Final = _counter("tieout_journals_posted_total", "Journals posted, by rule.", "rule")
+LEDGER_IMBALANCE_MINOR: Final = _gauge(
+    "tieout_ledger_imbalance_minor",
+    "Absolute sum of debits minus credits per currency; anything but 0 pages at once.",
+    "currency",
+)
+BOOKING_LAG_S: Final = _gauge(
+    "tieout_booking_lag_seconds", "Age of the event that was booked last, while the books lag."
+)
+
+ALL: Final[tuple[Metric, ...]] = tuple(
+    value for value in list(globals().values()) if isinstance(value, Metric)
+)

@@ -1,0 +1,198 @@
+"""What the operator commands of every service do: parked keys, skips under four eyes, refill, archive.
+
+Each is one operator's action: safe to repeat, and recorded through ``record`` in the transaction of its effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import sqlalchemy as sa
+
+from shared.kernel.clock import Clock, SystemClock
+from shared.messaging.broker import Broker
+from shared.messaging.discard import approve_discard, propose_discard
+from shared.messaging.inbox import Stream
+from shared.messaging.redrive import approve_skip, parked_keys, propose_skip, request_redrive
+from shared.messaging.refill import RefillWriter
+from shared.persistence.engine import make_engine
+from shared.persistence.partitions import ArchiveRefused, archive_due
+from shared.persistence.unit_of_work import Transactions, UnitOfWork
+from shared.runtime.settings import ServiceSettings, required
+from shared.runtime.startup import EXIT_FAILED, StartupRefused
+
+U = TypeVar("U", bound=UnitOfWork)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorAction:
+    """What a service writes as ``OperatorActed``."""
+
+    actor: str
+    action: str
+    target: str
+    reason: str
+    role: str = "operator"
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """Who acts and why; from the command line there is no request, and the role is the terminal's."""
+
+    actor: str
+    reason: str
+    role: str = "operator"
+    request_id: str | None = None
+
+
+class Operations(Generic[U]):
+    """The operator's side of one service's inbox and outbox.
+
+    ``record`` appends ``OperatorActed`` to the service's own topic; ``make_broker`` is asked only by a refill.
+    """
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        transactions: Transactions[U],
+        *,
+        consumer: str | None,
+        record: Callable[[U, OperatorAction], None],
+        make_broker: Callable[[], Broker] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._settings = settings
+        self._transactions = transactions
+        self._consumer = consumer
+        self._record = record
+        self._make_broker = make_broker
+        self._clock = clock or SystemClock()
+
+    def parked(self) -> list[dict[str, Any]]:
+        """Parked keys, oldest first."""
+        consumer = self._required_consumer()
+        found = self._transactions.read(lambda uow: parked_keys(uow.connection, consumer), name="parked_keys")
+        return [asdict(key) for key in found]
+
+    def redrive(self, topic: str, key: str, *, actor: str, reason: str) -> dict[str, Any]:
+        """Ask the running consumer to try the key again, in order; a key that is not parked is left alone."""
+        return self._run("redrive", lambda uow, act: self.redrive_in(uow, topic, key, act), actor, reason)
+
+    def propose_skip(self, topic: str, key: str, version: int, *, actor: str, reason: str) -> dict[str, Any]:
+        """The first pair of eyes: nothing changes yet."""
+        return self._run(
+            "propose_skip",
+            lambda uow, act: self.propose_skip_in(uow, topic, key, version, act),
+            actor,
+            reason,
+        )
+
+    def approve_skip(self, topic: str, key: str, version: int, *, actor: str, reason: str) -> dict[str, Any]:
+        """The second pair of eyes: the version counts as applied, and what waits behind it flows."""
+        return self._run(
+            "approve_skip",
+            lambda uow, act: self.approve_skip_in(uow, topic, key, version, act),
+            actor,
+            reason,
+        )
+
+    def propose_discard(self, event_id: str, *, actor: str, reason: str) -> dict[str, Any]:
+        """The first pair of eyes on one record that has no version."""
+        return self._run(
+            "propose_discard", lambda uow, act: self.propose_discard_in(uow, event_id, act), actor, reason
+        )
+
+    def approve_discard(self, event_id: str, *, actor: str, reason: str) -> dict[str, Any]:
+        """The second pair of eyes: the record is dropped and remembered as skipped."""
+        return self._run(
+            "approve_discard", lambda uow, act: self.approve_discard_in(uow, event_id, act), actor, reason
+        )
+
+    # The same inside of a transaction that somebody else opened, as the idempotency layer does.
+
+    def redrive_in(self, uow: U, topic: str, key: str, act: Act) -> dict[str, Any]:
+        asked = request_redrive(uow.connection, self._required_consumer(), Stream(topic, key))
+        if asked:
+            self._acted(uow, act, "redrive", f"{topic}/{key}")
+        return {"topic": topic, "key": key, "requested": asked}
+
+    def propose_skip_in(self, uow: U, topic: str, key: str, version: int, act: Act) -> dict[str, Any]:
+        propose_skip(
+            uow.connection, self._required_consumer(), Stream(topic, key),
+            version=version, reason=act.reason, proposed_by=act.actor,
+        )  # fmt: skip
+        self._acted(uow, act, "propose_skip", f"{topic}/{key}/{version}")
+        return {"topic": topic, "key": key, "version": version, "proposed_by": act.actor}
+
+    def approve_skip_in(self, uow: U, topic: str, key: str, version: int, act: Act) -> dict[str, Any]:
+        consumer = self._required_consumer()
+        approve_skip(uow.connection, consumer, Stream(topic, key), version=version, approved_by=act.actor)
+        self._acted(uow, act, "approve_skip", f"{topic}/{key}/{version}")
+        return {"topic": topic, "key": key, "version": version, "approved_by": act.actor}
+
+    def propose_discard_in(self, uow: U, event_id: str, act: Act) -> dict[str, Any]:
+        consumer = self._required_consumer()
+        propose_discard(uow.connection, consumer, event_id, reason=act.reason, proposed_by=act.actor)
+        self._acted(uow, act, "propose_discard", event_id)
+        return {"event_id": event_id, "proposed_by": act.actor}
+
+    def approve_discard_in(self, uow: U, event_id: str, act: Act) -> dict[str, Any]:
+        approve_discard(uow.connection, self._required_consumer(), event_id, approved_by=act.actor)
+        self._acted(uow, act, "approve_discard", event_id)
+        return {"event_id": event_id, "approved_by": act.actor}
+
+    def refill(self, topic: str, consumer: str, folder: Path, *, actor: str, reason: str) -> dict[str, Any]:
+        """Publish a topic's whole history for one consumer, from archive files and the outbox."""
+        if self._make_broker is None:
+            raise StartupRefused("refill: this service publishes no topics")
+        with self._owner() as owner:
+            written = RefillWriter(owner, self._make_broker(), folder).write(topic, consumer)
+        target = f"{topic} for {consumer}"
+        act = Act(actor=actor, reason=reason)
+        self._transactions.run(lambda uow: self._acted(uow, act, "refill", target), name="refill")
+        return {"topic": topic, "consumer": consumer, "records": written}
+
+    def archive(self, folder: Path) -> dict[str, Any]:
+        """Export outbox partitions past their retention to hashed files and drop them; never an unsent row."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with self._owner() as owner:
+            try:
+                done = archive_due(owner, folder, today=self._clock.now().date())
+            except ArchiveRefused as refused:
+                raise StartupRefused(f"archive: {refused}", exit_code=EXIT_FAILED) from refused
+        return {"archived": [each.partition_name for each in done], "rows": sum(each.rows for each in done)}
+
+    def _run(
+        self, name: str, work: Callable[[U, Act], dict[str, Any]], actor: str, reason: str
+    ) -> dict[str, Any]:
+        act = Act(actor=actor, reason=reason)
+        return self._transactions.run(lambda uow: work(uow, act), name=name)
+
+    def _acted(self, uow: U, act: Act, action: str, target: str) -> None:
+        self._record(
+            uow,
+            OperatorAction(
+                actor=act.actor, action=action, target=target, reason=act.reason, role=act.role,
+                request_id=act.request_id,
+            ),
+        )  # fmt: skip
+
+    def _required_consumer(self) -> str:
+        if self._consumer is None:
+            raise StartupRefused("parked: this service consumes no topics")
+        return self._consumer
+
+    @contextmanager
+    def _owner(self) -> Iterator[sa.Engine]:
+        """Archives and history are the owner's: the application may neither read files nor drop partitions."""
+        url = required(self._settings, "owner_database_url")
+        engine = make_engine(url, application_name="operations", pool_size=2, statement_timeout_ms=300_000)
+        try:
+            yield engine
+        finally:
+            engine.dispose()

@@ -1,0 +1,222 @@
+"""The parts that every service on Kafka has, wired once: engine, transactions, relay, consumer, checks, operations.
+
+A service's ``bootstrap.py`` adds what is its own. Nothing connects before it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Final, Generic, TypeVar, cast
+
+import sqlalchemy as sa
+
+from schemas.generated import OperatorActedV1
+from shared.kernel.ids import Ids, UlidIds
+from shared.messaging.broker import Broker
+from shared.messaging.consumer import ConsumerLoop
+from shared.messaging.observer import ConsumerObserver
+from shared.messaging.relay import Relay
+from shared.messaging.routes import Routes
+from shared.persistence.idempotency import prune_keys
+from shared.persistence.notifier import OUTBOX_CHANNEL
+from shared.persistence.outbox import Outbox
+from shared.persistence.partitions import create_ahead
+from shared.persistence.unit_of_work import Transactions, UnitOfWork
+from shared.runtime.group_commit import GROUP_LOCK_TIMEOUT_MS, LANES, GroupCommit
+from shared.runtime.loop_metrics import ConsumerMetrics, RelayMetrics
+from shared.runtime.migration import schema_check
+from shared.runtime.operations import Operations, OperatorAction
+from shared.runtime.operator_tokens import TokenVerifier
+from shared.runtime.probes import watch_mechanism
+from shared.runtime.process import Role
+from shared.runtime.roles import PeriodicRole
+from shared.runtime.settings import ServiceSettings, required
+from shared.runtime.startup import StartupCheck
+from shared.runtime.surroundings import Surroundings
+from shared.runtime.topic_check import topic_check
+
+RELAY_POOL_SIZE: Final = 2
+PARTITIONS_EVERY_S: Final = 3_600.0
+"""Partitions are made a week ahead, so an hour is often enough even after days without a relay."""
+PRUNE_EVERY_S: Final = 60.0
+PRUNE_BATCH: Final = 500
+"""One transaction's worth: rows of a few hundred bytes, locked for milliseconds and skipped by nobody who waits."""
+
+U = TypeVar("U", bound=UnitOfWork)
+
+
+class ServiceParts(Generic[U]):
+    """The common parts of one process. ``own_topic`` is where operators' actions are announced."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: ServiceSettings,
+        build: Callable[[sa.Connection, Outbox, datetime, Ids], U],
+        *,
+        own_topic: str,
+        consumer: str | None = None,
+        surroundings: Surroundings | None = None,
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.surroundings = around = surroundings or Surroundings()
+        self.clock, self.jitter = around.clock, around.jitter
+        self.ids = UlidIds(self.clock, around.entropy)
+        self.owner_id = self.ids.new("own_")
+        self._own_topic = own_topic
+        self._consumer = consumer
+        self._closing: list[Callable[[], None]] = []
+        self.engine = around.make_engine(
+            settings.database_url, application_name=name, pool_size=settings.database_pool_size
+        )
+        self.notifier = around.make_notifier(self.engine, self.clock)
+        self._build = build
+        self.transactions = self._transactions(self.engine)
+
+    def reading_engine(self, *, pool_size: int) -> sa.Engine:
+        """An autocommit engine, for single queries that need no transaction around them."""
+        engine = self.surroundings.make_engine(
+            self.settings.database_url,
+            application_name=f"{self.name}-reads",
+            pool_size=pool_size,
+            autocommit=True,
+        )
+        self._closing.append(engine.dispose)
+        return engine
+
+    def groups(self) -> GroupCommit[U]:
+        """The lanes of an API whose busy requests share transactions, on sessions that do not wait long for locks."""
+        engine = self.surroundings.make_engine(
+            self.settings.database_url,
+            application_name=f"{self.name}-groups",
+            pool_size=LANES,
+            lock_timeout_ms=GROUP_LOCK_TIMEOUT_MS,
+        )
+        made = GroupCommit(self._transactions(engine), name=f"{self.name} requests together")
+        self._closing += [made.close, engine.dispose]
+        return made
+
+    def _transactions(self, engine: sa.Engine) -> Transactions[U]:
+        return Transactions(
+            engine,
+            self._build,
+            source=f"/tieout/{self.name}",
+            clock=self.clock,
+            ids=self.ids,
+            jitter=self.jitter,
+            on_commit=self.notifier,
+        )
+
+    def broker(self) -> Broker:
+        """The cluster, seen through this service's prefix."""
+        return self.surroundings.make_broker(self.name, self.settings)
+
+    def relay(self) -> Role:
+        """Outbox to topic, under the relay's own database role."""
+        return Relay(
+            self._relay_engine,
+            self.broker(),
+            owner_id=self.owner_id,
+            clock=self.clock,
+            jitter=self.jitter,
+            lease_ttl_s=self.settings.relay_lease_s,
+            listen_channel=OUTBOX_CHANNEL if self.surroundings.relay_listens else None,
+            observer=RelayMetrics(self.name),
+        )
+
+    def partitions(self) -> Role:
+        """Keeps the outbox's daily partitions ahead of time; runs beside the relay."""
+
+        def make() -> None:
+            create_ahead(self._relay_engine, today=self.clock.now().date())
+
+        return PeriodicRole("relay.partitions", PARTITIONS_EVERY_S, make, self.clock)
+
+    def consume(self, routes: Routes[U], observer: ConsumerObserver | None = None) -> Role:
+        """Topics to effects."""
+        return ConsumerLoop(
+            self.broker(),
+            self.transactions,
+            routes,
+            clock=self.clock,
+            jitter=self.jitter,
+            observer=observer or ConsumerMetrics(routes.consumer),
+        )
+
+    def relay_roles(self) -> dict[str, Callable[[], Role]]:
+        """The loops behind the role ``relay``."""
+        return {"relay": self.relay, "relay.partitions": self.partitions}
+
+    def key_roles(self) -> dict[str, Callable[[], Role]]:
+        """The loop that takes the replies out of expired idempotency keys, for services with POSTs."""
+
+        def prune() -> bool:
+            pruned = self.transactions.run(
+                lambda uow: prune_keys(uow.connection, PRUNE_BATCH), name="prune keys"
+            )
+            return pruned == PRUNE_BATCH
+
+        return {"work.keys": lambda: PeriodicRole("work.keys", PRUNE_EVERY_S, prune, self.clock)}
+
+    def checks(self) -> tuple[StartupCheck, ...]:
+        """What must hold before a process of this service starts."""
+        return (schema_check(self.engine, self.name), topic_check(self.broker))
+
+    def operations(self) -> Operations[U]:
+        """What operators do to this service's inbox and outbox."""
+        return Operations(
+            self.settings,
+            self.transactions,
+            consumer=self._consumer,
+            record=self._announce,
+            make_broker=self.broker,
+            clock=self.clock,
+        )
+
+    def parked_keys_router(self) -> Any:
+        """The routes by which operators list and release parked keys; for services with no other POST."""
+        from shared.runtime.idempotent_http import IdempotentHttp
+        from shared.runtime.operator_http import ParkedKeysApi
+
+        http: IdempotentHttp[U] = IdempotentHttp(self.transactions, ids=self.ids)
+        self._closing.append(http.close)
+        return ParkedKeysApi(http, self.operations(), self.operator_tokens()).router()
+
+    def watch(self) -> None:
+        """Register the gauges of outbox, inbox and idempotency keys."""
+        watch_mechanism(self.engine)
+
+    def operator_tokens(self) -> TokenVerifier | None:
+        """The verifier of operators' tokens; without a key no operator is let in."""
+        key = self.settings.operator_public_key
+        return TokenVerifier(key, clock=self.clock) if key else None
+
+    def close(self) -> None:
+        """Give threads and connections back."""
+        for close in self._closing:
+            close()
+        self.notifier.close()
+        self.engine.dispose()
+        if "_relay_engine" in self.__dict__:  # made only where a relay runs
+            self._relay_engine.dispose()
+
+    @cached_property
+    def _relay_engine(self) -> sa.Engine:
+        url = required(self.settings, "relay_database_url")
+        make = self.surroundings.make_engine
+        return make(url, application_name=f"{self.name}-relay", pool_size=RELAY_POOL_SIZE)
+
+    def _announce(self, uow: U, action: OperatorAction) -> None:
+        acted = OperatorActedV1(
+            actor=action.actor,
+            role=cast("Any", action.role),
+            action=action.action,
+            target=action.target,
+            reason=action.reason,
+            request_id=action.request_id,
+            acted_at=uow.now,
+        )
+        uow.outbox.append(self._own_topic, acted, key=action.target[:255], cause_id=action.actor)

@@ -1,0 +1,1 @@
+"""What tests of every service share: infrastructure, virtual time, waiting, faults."""

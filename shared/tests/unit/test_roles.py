@@ -1,0 +1,37 @@
+"""A periodic role rests as long as it was told to, or as its action says."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from shared.runtime.roles import PeriodicRole
+
+pytestmark = pytest.mark.unit
+
+
+class Rests(threading.Event):
+    """Stops the role after its second turn, and notes how long it was to rest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked_s: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.asked_s.append(round(timeout or 0.0, 2))
+        self.set()
+        return True
+
+
+@pytest.mark.parametrize(("said", "rest_s"), [(None, 3.0), (False, 3.0), (0.25, 0.25)])
+def test_it_rests_as_long_as_its_action_says(said: float | None, rest_s: float) -> None:
+    rests = Rests()
+    PeriodicRole("role", 3.0, lambda: said).run(rests)
+    assert rests.asked_s == [pytest.approx(rest_s, abs=0.02)]
+
+
+def test_there_is_more_to_do_at_once() -> None:
+    turns: list[bool | float] = [0.25, True]
+    role = PeriodicRole("role", 3.0, turns.pop)
+    assert [role.turn(), role.turn()] == [True, False]

@@ -1,0 +1,141 @@
+"""A process that slept past its leases, and two copies of everything: nothing but harmless duplicates."""
+
+from contextlib import ExitStack
+
+import pytest
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from shared.testing.waiting import eventually
+from tools.crash.load import Load
+from tools.crash.points import WITH_INBOX, WITH_OUTBOX
+from tools.crash.stack import broken
+from tools.demo.scenarios import Scenario, sale
+
+pytestmark = pytest.mark.timeout(400)
+
+SLOW_CALLS = (
+    Scenario("sale", 6, sale()),
+    Scenario("processor times out after the effect", 10, sale("pm_fault_timeout_after")),
+)
+TAKEN_OVER_S = 40
+OPEN = "SELECT operation_id, phase, lease_owner, next_at, now() FROM attempts WHERE state = 'open'"
+LOCKS_GIVEN_UP_S = 100
+"""Stopped inside a transaction a process keeps its row locks, until the server ends the idle session after 30 s; whoever
+waits for them tries every 5 s."""
+
+
+def relay_owner(stack, service):
+    return stack.rows(service, "SELECT owner, epoch FROM relay_leases WHERE shard = 0")[0]
+
+
+def members(stack, service):
+    """The group's members and how many partitions each one has."""
+    admin = AdminClient({"bootstrap.servers": stack.bootstrap})
+    try:
+        group = admin.describe_consumer_groups([stack.topic_prefix + service])[service].result(10)
+    except KafkaException:
+        return {}
+    return {member.member_id: len(member.assignment.topic_partitions) for member in group.members}
+
+
+def ties_out(stack, load):
+    assert load.finish() == []
+    assert_holds(stack.audit())
+
+
+def assert_holds(report):
+    assert report.holds, broken(report)
+
+
+@pytest.mark.parametrize("service", WITH_INBOX)
+def test_a_relay_and_a_consumer_that_slept_past_their_leases(stack, service):
+    with stack.second_copy(service, "relay", "consume"):
+        eventually(lambda: len(members(stack, service)) == 2, timeout_s=60, describe="both members joined")
+        load = Load(stack, f"sleep-{service}").start()
+        assert load.has_begun.wait(60)
+        sleeper = relay_owner(stack, service)
+        with stack.paused(service):
+            eventually(
+                lambda: relay_owner(stack, service)[1] > sleeper[1],
+                timeout_s=TAKEN_OVER_S,
+                describe="the other relay took the lease",
+            )
+            eventually(
+                lambda: len(members(stack, service)) == 1,
+                timeout_s=TAKEN_OVER_S,
+                describe="the other consumer took the partitions",
+            )
+        ties_out(stack, load)
+        assert relay_owner(stack, service)[0] != sleeper[0]
+
+
+def test_a_processor_worker_that_slept_past_the_leases_of_its_calls(stack):
+    def held_by_sleeper():
+        return {
+            owner
+            for (owner,) in stack.rows(
+                "processor",
+                "SELECT lease_owner FROM attempts WHERE lease_owner IS NOT NULL AND state = 'open'",
+            )
+        }
+
+    load = Load(stack, "sleep-worker", SLOW_CALLS).start()
+    sleeper = eventually(held_by_sleeper, timeout_s=60, interval_s=0.005, describe="calls are under way")
+    with stack.paused("processor"):
+        asleep = held_by_sleeper()
+        assert asleep == sleeper, "the calls were over before the worker slept"
+        with stack.second_copy("processor"):
+            eventually(
+                lambda: not held_by_sleeper() & sleeper,
+                timeout_s=LOCKS_GIVEN_UP_S,
+                describe=lambda: f"the other worker took the attempts; open: {stack.rows('processor', OPEN)}",
+            )
+            stack.resume("processor")
+            ties_out(stack, load)
+
+
+def test_two_copies_of_every_service_at_once(stack):
+    with ExitStack() as copies:
+        for service in WITH_OUTBOX:
+            copies.enter_context(stack.second_copy(service))
+        ties_out(stack, Load(stack, "two-copies").start())
+
+
+def test_everything_dies_at_once_with_its_servers(stack):
+    load = Load(stack, "all-die").start()
+    assert load.has_begun.wait(60)
+    before = {name: stack.kills_seen(name) for name in ("postgres", "kafka", "payment")}
+    stack.kill_everything()
+    eventually(
+        lambda: all(stack.kills_seen(name) > seen for name, seen in before.items()),
+        timeout_s=30,
+        describe="the supervisor saw the servers die",
+    )
+    stack.wait_until_back(*WITH_OUTBOX, "sandbox")
+    ties_out(stack, load)
+
+
+@pytest.mark.parametrize("service", WITH_INBOX)
+def test_deleted_offsets_replay_everything_with_no_new_effect(stack, service):
+    ties_out(stack, Load(stack, f"replay-{service}").start())
+    # The outside world tells nothing new while we count: webhooks that it failed to deliver earlier, say.
+    with stack.stopped("sandbox"):
+        assert_holds(stack.audit())
+        tables = ("outbox", "inbox", "inbox_versions")
+        before = {table: stack.count(service, table) for table in tables}
+        admin = AdminClient({"bootstrap.servers": stack.bootstrap})
+        group = stack.topic_prefix + service
+        with stack.stopped(service):
+            admin.delete_consumer_groups([group])[group].result(30)
+        stack.wait_until_back(service)
+
+        def read_again():
+            asked = [ConsumerGroupTopicPartitions(group)]
+            partitions = admin.list_consumer_group_offsets(asked)[group].result(10).topic_partitions
+            return sum(max(at.offset, 0) for at in partitions)
+
+        versions = stack.rows(service, "SELECT sum(last_version) FROM inbox_versions")[0][0]
+        eventually(lambda: read_again() >= versions, timeout_s=60, describe="the topics were read again")
+        assert_holds(stack.audit())
+        assert {table: stack.count(service, table) for table in tables} == before

@@ -1,0 +1,113 @@
+"""Repeating a request is safe, whatever is repeated, however fast, and whoever asks."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from shared.testing.serving import Answer
+from tests.e2e.books import Books
+from tests.e2e.shop import Shop, new_key, order
+
+AT_ONCE = 20
+
+
+def test_twenty_identical_first_requests_make_one_payment_and_one_charge(shop: Shop, books: Books) -> None:
+    key, body = new_key(), order(amount=2_345, reference=new_key())
+
+    def once(_number: int) -> Answer:
+        return shop.post("/payments", body, key=key)
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        replies = list(threads.map(once, range(AT_ONCE)))
+
+    told = [reply for reply in replies if reply.status == 201]
+    in_flight = [reply for reply in replies if reply.status == 409]
+    assert len(told) + len(in_flight) == AT_ONCE, [reply.status for reply in replies]
+    assert told
+    assert len({reply.body for reply in told}) == 1
+    assert {reply.code for reply in in_flight} <= {"idempotency_key_in_use"}
+    assert all(int(reply.headers["retry-after"]) >= 1 for reply in in_flight)
+
+    payment_id = told[0].document["id"]
+    assert shop.settled(payment_id)["status"] == "CAPTURED"
+    same_reference = shop.get(f"/payments?reference={body['reference']}").document["data"]
+    assert [payment["id"] for payment in same_reference] == [payment_id]
+    assert books.charges(payment_id) == [(1, 2_345, "EUR")]
+    assert books.commands(payment_id) == 1
+
+    replayed = shop.post("/payments", body, key=key)
+    assert (replayed.status, replayed.body) == (201, told[0].body)
+    assert replayed.headers["idempotent-replayed"] == "true"
+    assert replayed.headers["payment-status"] == "CAPTURED"
+    assert replayed.headers["payment-certainty"] == "certain"
+
+
+def test_a_replay_tells_then_in_its_body_and_now_in_its_headers(shop: Shop) -> None:
+    key, body = new_key(), order(method="pm_fault_timeout_before")
+    first = shop.post("/payments", body, key=key, wait_s=0)
+    assert first.status == 201
+    assert first.document["certainty"] == "pending"
+    assert "idempotent-replayed" not in first.headers
+
+    shop.settled(first.document["id"])
+    replayed = shop.post("/payments", body, key=key)
+    assert (replayed.status, replayed.body) == (201, first.body)
+    assert replayed.headers["idempotent-replayed"] == "true"
+    assert replayed.headers["payment-status"] == "CAPTURED"
+    assert replayed.headers["payment-certainty"] == "certain"
+
+
+def test_a_key_under_another_amount_is_refused_and_the_processor_sees_nothing(
+    shop: Shop, books: Books
+) -> None:
+    key = new_key()
+    payment_id = shop.post("/payments", order(amount=700), key=key).document["id"]
+    shop.settled(payment_id)
+    before = _seen_by_the_processor(books)
+
+    refused = shop.post("/payments", order(amount=701), key=key)
+
+    assert (refused.status, refused.code) == (422, "idempotency_key_reused")
+    assert refused.document["param"] == "amount"
+    assert books.charges(payment_id) == [(1, 700, "EUR")]
+    assert books.commands(payment_id) == 1
+    assert _seen_by_the_processor(books) == before
+
+
+def test_a_key_on_another_endpoint_is_refused_and_the_processor_sees_nothing(
+    shop: Shop, books: Books
+) -> None:
+    key = new_key()
+    payment_id = shop.post("/payments", order(amount=800), key=key).document["id"]
+    shop.settled(payment_id)
+    before = _seen_by_the_processor(books)
+
+    refused = shop.post("/refunds", {"payment": payment_id}, key=key)
+
+    assert (refused.status, refused.code) == (422, "idempotency_key_reused")
+    assert refused.document["param"] == "endpoint"
+    assert shop.payment(payment_id)["amount_refunded"] == 0
+    assert books.commands(payment_id) == 1
+    assert _seen_by_the_processor(books) == before
+
+
+def test_the_same_key_of_another_merchant_is_its_own_payment(
+    shop: Shop, other_shop: Shop, books: Books
+) -> None:
+    key, body = new_key(), order(amount=900)
+    ours, theirs = shop.post("/payments", body, key=key), other_shop.post("/payments", body, key=key)
+
+    assert (ours.status, theirs.status) == (201, 201)
+    assert "idempotent-replayed" not in theirs.headers
+    ids = {ours.document["id"], theirs.document["id"]}
+    assert len(ids) == 2
+    assert shop.settled(ours.document["id"])["status"] == "CAPTURED"
+    assert other_shop.settled(theirs.document["id"])["status"] == "CAPTURED"
+    assert [books.charges(payment_id) for payment_id in sorted(ids)] == [[(1, 900, "EUR")]] * 2
+    assert shop.get(f"/payments/{theirs.document['id']}").status == 404
+
+
+def _seen_by_the_processor(books: Books) -> tuple[int, int]:
+    """What the processor was asked (one key per request) and what it did."""
+    asked = books.count("sandbox", "SELECT count(*) FROM alpha_keys")
+    return asked, books.count("sandbox", "SELECT count(*) FROM alpha_book")

@@ -1,0 +1,71 @@
+"""Money that the processor took otherwise than asked: before a person, returned once by two people, both books agree."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from shared.runtime.operator_tokens import OperatorRole, TokenIssuer
+from shared.testing.waiting import eventually
+from tests.e2e.books import Books
+from tests.e2e.desk import Desk
+from tests.e2e.shop import Shop, order
+from tools.local_stack.stack import LocalStack
+
+AMOUNT = 4_000
+TAKEN = AMOUNT + 100
+
+
+def test_a_mismatch_blocks_is_returned_once_and_leaves_both_books_at_zero(
+    shop: Shop, desk: Desk, books: Books
+) -> None:
+    told = shop.post("/payments", order(AMOUNT, method="pm_fault_wrong_amount"), wait_s=30)
+    payment_id = told.document["id"]
+    stray = eventually(
+        lambda: [row for row in desk.of("strays", payment_id) if row["kind"] == "money"], timeout_s=30
+    )[0]
+    assert (stray["amount_minor"], stray["mismatch"]) == (TAKEN, True)
+    payment = shop.payment(payment_id)
+    assert (payment["amount_captured"], payment["amount_stray"], payment["certainty"]) == (
+        0,
+        TAKEN,
+        "uncertain",
+    )
+    retried = shop.post(f"/payments/{payment_id}/confirm", {"payment_method": "pm_card_visa"})
+    assert (retried.status, retried.document["code"]) == (409, "operation_in_doubt")
+    (doubt,) = desk.of("doubts", payment_id)
+    assert {case["reason"] for case in desk.of("cases", payment_id)} >= {"echo_mismatch", "stray_found"}
+
+    desk.decide(f"/strays/{stray['stray_id']}/decision", action="return")
+    eventually(lambda: not [r for r in desk.of("strays", payment_id) if r["kind"] == "money"], timeout_s=30)
+    again = desk.post("ann", f"/strays/{stray['stray_id']}/decision", action="return", reason="once more")
+    refused = desk.post("bob", f"/decisions/{again.document['id']}/approve", reason="why not")
+    assert (refused.status, refused.document["code"]) == (409, "stray_settled")
+    desk.decide(f"/operations/{doubt['operation_id']}/decision", outcome="declined", evidence="its dashboard")
+
+    payment = shop.settled(payment_id)
+    assert (payment["status"], payment["amount_stray"]) == ("REQUIRES_PAYMENT_METHOD", 0)
+    found = books.rows(
+        "sandbox",
+        "SELECT captured_minor, refunded_minor, refunds FROM alpha_book_by_payment WHERE payment_id = %s",
+        payment_id,
+    )
+    assert [(row["captured_minor"], row["refunded_minor"], row["refunds"]) for row in found] == [
+        (TAKEN, TAKEN, 1)
+    ]
+    journals = books.journals(payment_id, rule="stray_return_succeeded")
+    assert sorted(j["rule"] for j in journals if j["rule"].startswith("stray")) == [
+        "stray_found", "stray_return_requested", "stray_return_succeeded",
+    ]  # fmt: skip
+    assert books.open_items(stray["stray_id"]) == []
+    assert desk.of("doubts", payment_id) == []
+
+
+def test_the_story_is_printed_for_a_person(shop: Shop, stack: LocalStack) -> None:
+    payment_id = shop.post("/payments", order(AMOUNT), wait_s=30).document["id"]
+    shop.settled(payment_id)
+    words = [sys.executable, "-m", "tools.cli", "timeline", payment_id, "--url", stack.url("payment")]
+    token = TokenIssuer(stack.secrets.ed25519("operator_tokens")[0]).operator("e2e", OperatorRole.VIEWER)
+    done = subprocess.run([*words, "--token", token], capture_output=True, text=True, check=True)
+    assert f"payment {payment_id}: CREATED -> AUTHORIZED" in done.stdout
+    assert "payment.events PaymentCaptured.v1" in done.stdout

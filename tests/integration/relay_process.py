@@ -1,0 +1,80 @@
+"""A relay as a process of its own, whose broker fails some deliveries: some are lost, of some the report is lost."""
+
+import random
+import signal
+import sys
+import threading
+
+from shared.kernel.clock import SystemClock
+from shared.kernel.jitter import Jitter
+from shared.messaging.broker import DeliveryFailure
+from shared.messaging.kafka import KafkaBroker
+from shared.messaging.relay import Relay
+from shared.persistence.engine import make_engine
+
+LEASE_S = 1.0
+FAILS_ONE_IN = 60  # of the first process; each later one fails less, so that a backlog drains on any machine
+
+
+class FailingProducer:
+    """Like librdkafka's idempotent producer: once a delivery has failed, nothing later passes."""
+
+    def __init__(self, producer, chance, fails_one_in):
+        self._producer = producer
+        self._chance = chance
+        self._fails_one_in = fails_one_in
+        self._failed = None
+
+    def produce(self, topic, *, on_delivery, **record):
+        if self._failed is not None:
+            return
+        if self._chance.randrange(self._fails_one_in):
+            self._producer.produce(topic, on_delivery=on_delivery, **record)
+            return
+        self._failed = on_delivery
+        if self._chance.randrange(2):  # it arrives all the same; only its report is lost
+            self._producer.produce(topic, on_delivery=lambda _failure: None, **record)
+
+    def poll(self, timeout_s):
+        served = self._producer.poll(timeout_s)
+        if self._failed is not None:
+            self._failed(DeliveryFailure("made to fail", purged=False))
+        return served
+
+    def flush(self, timeout_s):
+        return self._producer.flush(timeout_s)
+
+    def purge(self):
+        self._producer.purge()
+
+    def close(self):
+        self._producer.flush(5.0)  # what was sent before the failure may arrive or not; here it does
+        self._producer.close()
+
+
+class FailingBroker:
+    """A broker as far as a relay knows one."""
+
+    def __init__(self, broker, chance, fails_one_in):
+        self._broker = broker
+        self._chance = chance
+        self._fails_one_in = fails_one_in
+
+    def make_producer(self):
+        return FailingProducer(self._broker.make_producer(), self._chance, self._fails_one_in)
+
+
+def main(relay_url, bootstrap, prefix, owner_id, seed):
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    clock = SystemClock()
+    chance = random.Random(int(seed))  # noqa: S311 - a failure that can be repeated
+    broker = FailingBroker(
+        KafkaBroker(bootstrap, topic_prefix=prefix), chance, FAILS_ONE_IN * (1 + int(seed))
+    )
+    engine = make_engine(relay_url, application_name="relay-process", pool_size=2)
+    Relay(engine, broker, owner_id=owner_id, clock=clock, jitter=Jitter(), lease_ttl_s=LEASE_S).run(stop)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

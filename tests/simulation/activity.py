@@ -1,0 +1,33 @@
+"""What must have happened over a run of many seeds: a simulation in which nothing goes wrong proves nothing."""
+
+from collections import Counter
+
+from shared.kernel.crash_points import KNOWN_CRASH_POINTS
+from tests.simulation.faults import LIKELIHOODS
+
+ENOUGH_SEEDS = 200
+"""Over fewer seeds the rare faults are left to chance."""
+ELSEWHERE = ("external_call.", "archive.", "sandbox.")
+"""Points of processes that no seed has: the sandbox is outside and does not die, nothing is archived."""
+OUTCOMES = (
+    "payment:REQUIRES_PAYMENT_METHOD", "payment:AUTHORIZED", "payment:CAPTURED", "payment:REFUNDED",
+    "payment:CANCELED", "payment:FAILED", "operation:authorize:SUCCEEDED", "operation:authorize:DECLINED",
+    "operation:authorize:IN_REVIEW", "operation:capture:SUCCEEDED", "operation:cancel:SUCCEEDED",
+    "operation:refund:SUCCEEDED", "operation:refund:DECLINED", "operation:refund:FAILED_LATER",
+    "answer:200", "answer:201", "answer:409", "answer:422", "unanswered", "replayed", "refused:operation_in_doubt",
+    "refused:idempotency_key_in_use", "refused:idempotency_key_reused", "refused:reference_in_use",
+    "operation:dispute_evidence:SUCCEEDED", "dispute:won", "dispute:lost", "reversals", "operator reads",
+    "operation:stray_return:SUCCEEDED", "operation:stray_void:SUCCEEDED", "decision:operation:declined:applied",
+    "attempt:looked_up", "attempt:worker_lost", "attempt:exhausted", "record copies", "webhook copies", "booked", "redrives", "parked",
+)  # fmt: skip
+
+
+def missing(counts: Counter[str]) -> list[str]:
+    """Name what never happened."""
+    points = [name for name in KNOWN_CRASH_POINTS if not name.startswith(ELSEWHERE)]
+    wanted = (
+        *OUTCOMES,
+        *(f"fault:{name}" for name in LIKELIHOODS),
+        *(f"crash:{name}" for name in points),
+    )
+    return [name for name in wanted if counts[name] == 0]

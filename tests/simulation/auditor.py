@@ -1,0 +1,254 @@
+"""What must be true of one world, found out by reading databases, topics and what the clients heard.
+
+It shares no code with the handlers. The books are asked by ``tools.auditor``, the same checks as of a running stack,
+over a copy of this world's databases and topics; what only a simulation can know is asked here.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import Any
+
+from schemas.catalogue import TOPICS
+from shared.messaging.memory import MemoryBroker
+from tests.simulation.storage import SERVICES
+from tests.simulation.workload import Call, Workload
+from tests.simulation.world import World
+from tools.auditor.copying import READING_ORDER, queries_of
+from tools.auditor.draining import stuck_questions, subscribed
+from tools.auditor.payments import own_legal_rows
+from tools.auditor.registry import CHECKS
+from tools.auditor.scratch import Scratch
+from tools.auditor.topics import copy_contract, record_row
+
+KAFKA_SERVICES = tuple(service for service in SERVICES if service != "sandbox")
+
+STABLE = ("attempt open",)
+"""Asked anew below: an attempt whose ladder is exhausted rests until an operator decides, which may be never."""
+MORE_QUESTIONS = {
+    "processor": (
+        (
+            "attempt undecided",
+            "SELECT operation_id FROM attempts WHERE state = 'open' AND exhausted_at IS NULL",
+        ),
+    ),
+    "payment": (
+        ("key in flight", "SELECT endpoint FROM idempotency_keys WHERE state = 'in_flight'"),
+        (
+            "review without a case",
+            (
+                "SELECT operation_id FROM operations o WHERE state = 'IN_REVIEW' AND NOT EXISTS"
+                " (SELECT FROM cases c WHERE c.payment_id = o.payment_id AND c.closed_at IS NULL)"
+            ),
+        ),
+    ),
+}
+
+
+class Auditor:
+    """The judge of one world."""
+
+    def __init__(self, world: World, workload: Workload) -> None:
+        self._world = world
+        self._workload = workload
+        self._admin = world.storage.admin
+
+    def stuck(self) -> list[str]:
+        """What is still on its way; empty when everything has come to rest."""
+        found = []
+        for service in READING_ORDER:
+            for what, query in (*stuck_questions(service), *MORE_QUESTIONS.get(service, ())):
+                if what in STABLE:
+                    continue
+                found += [f"{service}: {what}: {which}" for (which,) in self._rows(service, query)]
+            if found:
+                return found
+        return list(self._not_taken_in())
+
+    def judge(self) -> None:
+        """Add every broken invariant to the world's violations."""
+        violations = self._world.violations
+        with closing(Scratch()) as scratch:
+            self._copy(scratch)
+            for check in CHECKS:
+                verdict = scratch.ask(check)
+                self._world.history.count(f"checked:{check.name}", verdict.checked)
+                violations += [f"{check.name}: {row}" for row in verdict.violations[:3]]
+        for check in (self._same_answers, self._nothing_lost, self._charged_once, self._offsets_reached):
+            violations += [f"{check.__doc__.split(':')[0]}: {found}" for found in check()]
+        self._sum_up()
+
+    def _rows(self, service: str, query: str, *values: object) -> list[tuple[Any, ...]]:
+        return self._admin[service].execute(query.encode(), values or None).fetchall()
+
+    def _not_taken_in(self) -> Iterator[str]:
+        told: dict[str, int] = {}
+        for service in KAFKA_SERVICES:
+            told.update(
+                self._rows(service, "SELECT topic, sum(last_version)::bigint FROM outbox_streams GROUP BY 1")
+            )
+        by_consumer, versioned = subscribed()
+        for consumer, topic in by_consumer:
+            query = (
+                "SELECT coalesce(sum(last_version), 0)::bigint FROM inbox_versions WHERE topic = %s"
+                if topic in versioned
+                else "SELECT count(*) FROM inbox WHERE topic = %s"
+            )
+            ((number,),) = self._rows(consumer, query, topic)
+            if number != told.get(topic, 0):
+                yield f"{consumer}: took in {number} of {told.get(topic, 0)} of {topic}"
+
+    def _copy(self, scratch: Scratch) -> None:
+        broker = self._world.broker
+        copy_contract(scratch)
+        scratch.fill("own_legal", own_legal_rows())
+        scratch.fill("committed", _committed(broker))
+        for service in READING_ORDER:
+            for table, query in queries_of(service):
+                scratch.fill(table, self._rows(service, query))
+        for name in TOPICS:
+            for at in broker.partitions(name):
+                scratch.fill("topic_starts", [(name, at.number, 0)])
+                scratch.fill("records", [_record_row(record) for record in broker.logs[at]])
+        scratch.finish()
+
+    def _same_answers(self) -> Iterator[str]:
+        """I12.same_key_same_answer: all final replies of one key are equal to the byte, a changed one is refused."""
+        by_key: dict[str, list[Call]] = defaultdict(list)
+        for call in self._workload.calls:
+            by_key[call.key].append(call)
+        for key, calls in sorted(by_key.items()):
+            finals = {(reply.status, reply.body) for call in calls for reply in call.final}
+            if len(finals) > 1:
+                yield f"{key} was answered {len(finals)} ways: {sorted(finals)}"
+        for call, other in self._workload.misused:
+            # Where the first request never arrived, the key was free.
+            if call.final and other.final:
+                yield f"{other.key} was used for {call.body}, and {other.body} was executed under it"
+
+    def _nothing_lost(self) -> Iterator[str]:
+        """I13.acknowledged_is_there: what was answered 2xx exists, nothing is made twice, unknowns at most once."""
+        stored = {
+            hashed: (resource, status)
+            for hashed, resource, status in self._rows(
+                "payment", "SELECT key_digest, resource_id, status FROM idempotency_keys"
+            )
+        }
+        made = {row[0] for row in self._rows("payment", "SELECT payment_id FROM payments")}
+        made |= {row[0] for row in self._rows("payment", "SELECT refund_id FROM refunds")}
+        there = made | {row[0] for row in self._rows("payment", "SELECT dispute_id FROM disputes")}
+        there |= {row[0] for row in self._rows("payment", "SELECT decision_id FROM operator_decisions")}
+        told = set()
+        creating = [call for call in self._workload.calls if call.target in ("/payments", "/refunds")]
+        for call in self._workload.calls:
+            resource, status = stored.get(hashlib.sha256(call.key.encode()).hexdigest(), (None, None))
+            if call in creating and status in (200, 201):
+                told.add(resource)
+            for reply in call.final:
+                if status != reply.status:
+                    yield f"{call.key} was answered {reply.status}, stored is {status}"
+                if reply.status in (200, 201) and resource not in there:
+                    yield f"{call.key} was answered {reply.status}, and {resource} is not there"
+        adopted = {row[0] for row in self._rows("payment", "SELECT refund_id FROM refunds WHERE adopted")}
+        yield from (f"{thing} was made by no request" for thing in sorted(made - told - adopted))
+
+    def _charged_once(self) -> Iterator[str]:
+        """I5.one_effect: no operation of ours holds, charges or refunds more than once at the processor."""
+        for reference, *effects in self._rows(
+            "sandbox",
+            "SELECT reference, authorizations, effective_charges, effective_refunds FROM alpha_book_by_reference",
+        ):
+            if max(effects) > 1:
+                yield f"{reference} held, charged, refunded {effects} times"
+        for object_id, captured, amount in self._rows(
+            "sandbox",
+            "SELECT id, captured_minor, amount_minor FROM alpha_objects WHERE captured_minor > amount_minor"
+            " OR refunded_minor > amount_minor",
+        ):
+            yield f"{object_id} of {amount} has {captured} captured"
+
+    def _offsets_reached(self) -> Iterator[str]:
+        """I16.committed_offsets: no group has committed past what its database has taken in."""
+        broker = self._world.broker
+        for name, group in sorted(broker.groups.items()):
+            kept = {row[0] for row in self._rows(name, "SELECT event_id FROM inbox")}
+            for at, offset in sorted(group.committed.items()):
+                for record in broker.logs[at][:offset]:
+                    event_id = dict(record.headers)["ce_id"].decode()
+                    if event_id not in kept:
+                        yield f"{name} committed {at} past {event_id}, which it does not have"
+
+    def _sum_up(self) -> None:
+        """Count what happened, and end the history with the books, so that equal histories have equal ends."""
+        history = self._world.history
+        for status, number in self._rows(
+            "payment", "SELECT status, count(*) FROM payments GROUP BY 1 ORDER BY 1"
+        ):
+            history.count(f"payment:{status}", number)
+        for kind, state, number in self._rows(
+            "payment", "SELECT type, state, count(*) FROM operations GROUP BY 1, 2 ORDER BY 1, 2"
+        ):
+            history.count(f"operation:{kind}:{state}", number)
+        for kind, outcome, state, number in self._rows(
+            "payment",
+            "SELECT kind, outcome, state, count(*) FROM operator_decisions GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+        ):
+            history.count(f"decision:{kind}:{outcome}:{state}", number)
+        for status, number in self._rows(
+            "payment", "SELECT status, count(*) FROM disputes GROUP BY 1 ORDER BY 1"
+        ):
+            history.count(f"dispute:{status}", number)
+        ((reversals,),) = self._rows("payment", "SELECT count(*) FROM reversals")
+        history.count("reversals", reversals)
+        for reason, number in self._rows(
+            "payment", "SELECT reason, count(*) FROM cases GROUP BY 1 ORDER BY 1"
+        ):
+            history.count(f"case:{reason}", number)
+        for what, number in self._rows(
+            "processor", "SELECT what, count(*) FROM attempt_log GROUP BY 1 ORDER BY 1"
+        ):
+            history.count(f"attempt:{what}", number)
+        broker = self._world.broker
+        for name in TOPICS:
+            ids = [dict(record.headers)["ce_id"] for record in broker.records(name)]
+            history.count("records", len(ids))
+            history.count("record copies", len(ids) - len(set(ids)))
+        parked = [
+            self._rows(service, "SELECT count(*) FROM outbox WHERE event_type = 'DeadLettered.v1'")
+            for service in KAFKA_SERVICES
+        ]
+        history.count("parked", sum(number for ((number,),) in parked))
+        copies = self._rows(
+            "webhook_ingest", "SELECT coalesce(sum(times_seen - 1), 0)::int FROM delivery_claims"
+        )
+        history.count("webhook copies", copies[0][0])
+        for row in self._rows(
+            "payment",
+            "SELECT payment_id, status, authorized_minor, captured_minor, refunded_minor, stray_minor, version"
+            " FROM payments ORDER BY payment_id",
+        ):
+            history.tell("payment", "ends", row=row)
+        for row in self._rows(
+            "ledger", "SELECT position, rule, fact_key, amount_minor, currency FROM journals ORDER BY 1"
+        ):
+            history.tell("ledger", "booked", row=row)
+
+
+def _committed(broker: MemoryBroker) -> Sequence[tuple[Any, ...]]:
+    return [
+        (name, at.topic, at.number, offset)
+        for name, group in broker.groups.items()
+        for at, offset in group.committed.items()
+    ]
+
+
+def _record_row(record: Any) -> tuple[object, ...]:
+    return record_row(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=record.key,
+        headers=dict(record.headers),
+        value=record.value,
+    )

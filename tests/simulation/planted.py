@@ -1,0 +1,99 @@
+"""Planted bugs: each protection that a simulation can miss is taken out of a scratch copy, and seeds are run until one
+finds it. What no seed finds within the limit is a hole in the simulation.
+
+The patches are those of ``tools.sabotage``, where each has a test of its own besides.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tools.sabotage.case import Case
+from tools.sabotage.cases import CASES
+from tools.sabotage.scratch import Scratch, scratch_copy
+
+SEEDS_MAX = 200
+DEADLINE_S = 900.0
+REACHED = (
+    "key-claim",
+    "fingerprint",
+    "key-lease",
+    "webhook-late-2xx",
+    "webhook-claim",
+    "processor-key",
+    "timeout-is-unknown",
+    "inbox-check",
+)
+"""Cases of the sabotage list that seeds have been seen to find."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a planted bug came to; ``seed`` is None where it was missed."""
+
+    case: Case
+    seed: int | None
+    seeds: int
+    violation: str
+    seconds: float
+
+
+def planted() -> tuple[Case, ...]:
+    """Every bug that is planted here."""
+    by_name = {case.name: case for case in CASES}
+    return tuple(by_name[name] for name in REACHED)
+
+
+def hunt(scratch: Scratch, case: Case, *, seeds: int = SEEDS_MAX, workers: int = 1) -> Found:
+    """Plant one bug and run seeds until one finds it."""
+    began_s = time.monotonic()
+    words = [sys.executable, "-m", "tests.simulation", "--seeds", str(seeds), "--workers", str(workers)]
+    environment = os.environ | {"PYTHONPATH": str(scratch.root), "PYTHONDONTWRITEBYTECODE": "1"}
+    with scratch.without(case):
+        done = subprocess.run(
+            [*words, "--stop", "--json"], cwd=scratch.root, env=environment, capture_output=True, text=True,
+            timeout=DEADLINE_S, check=False,
+        )  # fmt: skip
+    if not done.stdout:
+        raise RuntimeError(f"{case.name}: the simulation did not run: {done.stderr[-500:]}")
+    result = json.loads(done.stdout)
+    first = result["violated"][0] if result["violated"] else None
+    return Found(
+        case=case,
+        seed=first["seed"] if first else None,
+        seeds=result["seeds"],
+        violation=first["violations"][0] if first else "",
+        seconds=time.monotonic() - began_s,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Hunt each, print the table; 0 where every bug was found."""
+    parser = argparse.ArgumentParser(prog="make sim-planted", description=__doc__)
+    parser.add_argument("--only", help="the name of one bug")
+    parser.add_argument("--seeds", type=int, default=SEEDS_MAX)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    asked = parser.parse_args(arguments)
+    missed = 0
+    print(
+        "| planted bug | what it does | found by seed | after seeds | the broken invariant |\n|---|---|---|---|---|"
+    )
+    with scratch_copy() as scratch:
+        for case in planted():
+            if asked.only not in (None, case.name):
+                continue
+            found = hunt(scratch, case, seeds=asked.seeds, workers=asked.workers)
+            missed += found.seed is None
+            where = "**missed**" if found.seed is None else str(found.seed)
+            told = found.violation.replace("|", "/")[:120]
+            print(f"| {case.name} | {case.change} | {where} | {found.seeds} | {told} |", flush=True)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""One seed from its first step to its verdict."""
+
+import asyncio
+import gc
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+from shared.kernel import crash_points
+from tests.simulation.auditor import Auditor
+from tests.simulation.network import ConnectionLost
+from tests.simulation.operators import Operators
+from tests.simulation.storage import Storage
+from tests.simulation.virtual_loop import VirtualLoop
+from tests.simulation.workload import Workload
+from tests.simulation.world import DRAIN_LIMIT_S, FAULTS_LAST_S, LOOK_EVERY_S, World
+
+SLOW_SEED_S = 60.0
+"""Real time; a seed that takes longer hangs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a seed came to. ``violations`` is empty where everything held."""
+
+    seed: int
+    violations: tuple[str, ...]
+    lines: tuple[str, ...]
+    digest: str
+    counts: Counter[str]
+    virtual_s: float
+    real_s: float
+
+
+def run_seed(seed: int, storage: Storage) -> Verdict:
+    """Simulate one seed on a storage, which is empty before and after as far as anybody can tell."""
+    began_s = time.monotonic()
+    storage.clear()
+    world = World(seed, storage)
+    loop = VirtualLoop(world.clock, world.faults.latency_s)
+    loop.set_exception_handler(lambda _loop, context: _unhandled(world, context))
+    try:
+        loop.run_until_complete(_simulate(world, began_s))
+    finally:
+        crash_points.arm(None)
+        loop.close()
+        gc.collect(0)
+    return Verdict(
+        seed=seed,
+        violations=tuple(world.violations),
+        lines=tuple(world.history.lines),
+        digest=world.history.digest,
+        counts=world.history.counts,
+        virtual_s=world.clock.monotonic_s(),
+        real_s=time.monotonic() - began_s,
+    )
+
+
+async def _simulate(world: World, began_s: float) -> None:
+    workload = Workload(world)
+    auditor = Auditor(world, workload)
+    crash_points.arm(world)
+    await world.begin()
+    loop = asyncio.get_running_loop()
+    loop.call_later(FAULTS_LAST_S, lambda: world.in_background(world.heal()))
+    try:
+        world.in_background(Operators(world, workload).run())
+        await workload.run()
+        await asyncio.sleep(max(0.0, FAULTS_LAST_S - world.clock.monotonic_s()))
+        deadline_s = world.clock.monotonic_s() + DRAIN_LIMIT_S
+        while (stuck := auditor.stuck()) and world.clock.monotonic_s() < deadline_s and not world.violations:
+            if time.monotonic() - began_s > SLOW_SEED_S:
+                world.violations.append(f"I22.liveness: {SLOW_SEED_S:g} s of real time were not enough")
+                break
+            await asyncio.sleep(LOOK_EVERY_S)
+        if stuck:
+            world.violations += [f"I22.liveness: {what}" for what in stuck]
+        world.history.tell("world", "drained")
+        auditor.judge()
+    finally:
+        await world.end()
+
+
+def _unhandled(world: World, context: dict[str, object]) -> None:
+    error = context.get("exception")
+    # A connection that nobody waits on any more may be lost; nothing else goes unheard.
+    if isinstance(error, Exception) and not isinstance(error, ConnectionLost):
+        world.violations.append(f"unhandled: {error!r}")

@@ -1,0 +1,244 @@
+"""A PostgreSQL of the simulation's own: one database per service, emptied between seeds, on the virtual clock.
+
+Process crashes are simulated and the machine's are not, so nothing is synced to disk. The databases' own time is the
+simulation's: a schema before ``pg_catalog`` shadows ``now()`` and ``clock_timestamp()`` by functions that read a file.
+"""
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import sqlalchemy as sa
+
+from services.payment.adapters.unit_of_work import PaymentUnitOfWork
+from services.payment.app.manage_merchants import SetPrices, set_prices
+from services.payment.domain.api_keys import Mode, make_api_key
+from services.payment.domain.pricing import RefundPolicy
+from shared.kernel.ids import UlidIds
+from shared.persistence.engine import make_engine
+from shared.persistence.migrate import migrate
+from shared.persistence.provision import ServiceUrls, provision
+from shared.persistence.unit_of_work import Transactions
+from shared.testing.virtual_clock import START, VirtualClock
+from tools.local_stack.postgres import binaries, unprivileged_prefix, wait_until_ready
+
+SERVICES = ("payment", "processor", "webhook_ingest", "ledger", "risk", "sandbox")
+PEPPER = "simulated-pepper"
+_SETTINGS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "jit": "off",
+    "shared_buffers": "48MB",
+    "max_connections": "80",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "1h",
+    "log_min_messages": "fatal",
+}
+_TIME = """
+CREATE SCHEMA sim;
+CREATE FUNCTION sim.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE SECURITY DEFINER
+    AS $$ SELECT pg_catalog.pg_read_file('{clock}')::timestamptz $$;
+CREATE FUNCTION sim.now() RETURNS timestamptz LANGUAGE sql VOLATILE AS $$ SELECT sim.clock_timestamp() $$;
+GRANT USAGE ON SCHEMA sim TO PUBLIC;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA sim TO PUBLIC;
+DO $$ DECLARE c record; BEGIN
+  FOR c IN SELECT a.attrelid::regclass AS t, a.attname AS n FROM pg_attrdef d
+             JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+             JOIN pg_class r ON r.oid = d.adrelid
+            WHERE pg_get_expr(d.adbin, d.adrelid) = 'now()' AND r.relnamespace = 'public'::regnamespace
+  LOOP EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT sim.now()', c.t, c.n); END LOOP;
+END $$;
+DO $$ DECLARE t record; BEGIN
+  FOR t IN SELECT oid::regclass AS name FROM pg_class WHERE relkind = 'r' AND relname ~ '^outbox_p[0-9]{8}$'
+  LOOP EXECUTE format('DROP TABLE %s', t.name); END LOOP;
+END $$;
+DO $$ DECLARE t record; BEGIN
+  -- Append-only tables refuse TRUNCATE, which only the emptying between two seeds does.
+  FOR t IN SELECT tgrelid::regclass AS name, tgname FROM pg_trigger WHERE tgtype & 32 > 0 AND NOT tgisinternal
+  LOOP EXECUTE format('ALTER TABLE %s DISABLE TRIGGER %I', t.name, t.tgname); END LOOP;
+END $$;
+CREATE TABLE sim.kept (name text PRIMARY KEY);
+CREATE FUNCTION sim.filled() RETURNS SETOF pg_class LANGUAGE plpgsql AS $$
+DECLARE c pg_class; filled boolean;
+BEGIN
+  FOR c IN SELECT * FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+            AND relname NOT IN (SELECT name FROM sim.kept) ORDER BY relname
+  LOOP
+    EXECUTE format('SELECT EXISTS (SELECT FROM public.%I)', c.relname) INTO filled;
+    IF filled THEN RETURN NEXT c; END IF;
+  END LOOP;
+END $$;
+CREATE PROCEDURE sim.clear() LANGUAGE plpgsql AS $$
+DECLARE names text; t record;
+BEGIN
+  WITH RECURSIVE gone (id) AS (
+    SELECT f.oid FROM sim.filled() f UNION SELECT conrelid FROM pg_constraint JOIN gone ON confrelid = id
+     WHERE contype = 'f')
+  SELECT string_agg(id::regclass::text, ', ') INTO names FROM gone;
+  IF names IS NOT NULL THEN EXECUTE 'TRUNCATE ' || names; END IF;
+  -- A number that was drawn and rolled back leaves no row: every sequence starts anew.
+  FOR t IN SELECT c.oid::regclass AS name FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
+              AND c.relkind = 'S'
+  LOOP PERFORM setval(t.name, 1, false); END LOOP;
+END $$;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    """The one merchant of every seed."""
+
+    merchant_id: str
+    api_key: str
+
+
+class Storage:
+    """The databases, and what the simulation itself does to them as an administrator."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._clock_file = os.open(folder / "clock", os.O_CREAT | os.O_RDWR, 0o644)
+        self._server: subprocess.Popen[bytes] | None = None
+        self._told = ""
+        self.urls: dict[str, ServiceUrls] = {}
+        self.sandbox: psycopg.Connection
+        self.admin: dict[str, psycopg.Connection] = {}
+        self.merchant = Merchant("mer_00000000000000000000000000", "")
+        self.started_at = START
+        self.in_use: psycopg.Connection | None = None
+        self._engines: dict[tuple[str, str, bool], sa.Engine] = {}
+
+    @property
+    def _admin_url(self) -> str:
+        return f"postgresql://postgres@/postgres?host={self._folder}"
+
+    def start(self) -> None:
+        """Make the cluster and every service's database."""
+        data = self._folder / "data"
+        words = [*unprivileged_prefix(), str(binaries() / "initdb"), "-D", str(data), "-U", "postgres"]
+        words += ["-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+        subprocess.run(words, check=True, capture_output=True)
+        words = [*unprivileged_prefix(), str(binaries() / "postgres"), "-D", str(data)]
+        for name, value in (_SETTINGS | {"unix_socket_directories": str(self._folder)}).items():
+            words += ["-c", f"{name}={value}"]
+        self._server = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until_ready(self._admin_url)
+        self.tell_time(VirtualClock())
+        for service in SERVICES:
+            self.urls[service] = provision(self._admin_url, service)
+            migrate(self.urls[service].owner, service)
+            url = f"postgresql://postgres@/{service}?host={self._folder}"
+            admin = self.admin[service] = psycopg.connect(url, autocommit=True)
+            admin.execute(_TIME.replace("{clock}", str(self._folder / "clock")).encode())
+            admin.execute(f"ALTER DATABASE {service} SET search_path = sim, pg_catalog, public".encode())
+            admin.execute(f"ALTER DATABASE {service} SET plan_cache_mode = force_generic_plan".encode())
+            admin.execute("SET search_path = sim, pg_catalog, public")
+        self.sandbox = psycopg.connect(self.urls["sandbox"].app, autocommit=True, prepare_threshold=0)
+        self._add_merchant()
+        for admin in self.admin.values():
+            # What is there now is the same for every seed: the schema's own rows, and the one merchant.
+            admin.execute("INSERT INTO sim.kept SELECT relname FROM sim.filled()")
+
+    def tell_time(self, clock: VirtualClock) -> None:
+        """Let the databases know what time it is; called whenever the clock has moved."""
+        text = clock.now().isoformat(timespec="microseconds")
+        if text != self._told:
+            os.pwrite(self._clock_file, text.encode(), 0)
+            self._told = text
+
+    def engine(
+        self,
+        url: str,
+        *,
+        application_name: str,
+        pool_size: int = 10,
+        lock_timeout_ms: int = 5_000,
+        autocommit: bool = False,
+    ) -> sa.Engine:
+        """As ``make_engine``; sessions may outlive a simulated process: they carry nothing from one to the next."""
+        name = (url, application_name, autocommit)
+        if name not in self._engines:
+            made = make_engine(
+                url,
+                application_name=application_name,
+                pool_size=pool_size,
+                lock_timeout_ms=lock_timeout_ms,
+                autocommit=autocommit,
+            )
+            if not autocommit and not application_name.endswith("-relay"):
+                sa.event.listen(made, "checkout", self._taken)
+            self._engines[name] = made
+        return self._engines[name]
+
+    def end_session(self, service: str, process_id: int) -> None:
+        """End a session at once, as a server that is told to by somebody else does."""
+        self.admin[service].execute("SELECT pg_terminate_backend(%s, 5000)", [process_id])
+
+    def _taken(self, session: psycopg.Connection, _record: object, _proxy: object) -> None:
+        # No two transactions overlap here, so the session taken last for one is that of the one under way.
+        self.in_use = session
+
+    def clear(self) -> None:
+        """Empty every table, start every number anew, and let no session outlive its seed."""
+        for engine in self._engines.values():
+            engine.dispose()
+        self.in_use = None
+        for service in SERVICES:
+            self.admin[service].execute("CALL sim.clear()")
+
+    def stop(self) -> None:
+        """End the server; nothing of it is kept."""
+        for engine in self._engines.values():
+            engine.dispose()
+        self.sandbox.close()
+        for connection in self.admin.values():
+            connection.close()
+        if self._server is not None:
+            self._server.send_signal(signal.SIGQUIT)  # at once: nobody wants its files
+            self._server.wait(timeout=30)
+        os.close(self._clock_file)
+
+    def _add_merchant(self) -> None:
+        key = make_api_key(Mode.TEST, bytes(20), PEPPER)
+        self.merchant = Merchant("mer_00000000000000000000000000", key.secret)
+        prices = SetPrices(
+            merchant_id=self.merchant.merchant_id, currencies=("EUR", "USD", "JPY"), percent="2.9", fixed_minor=30,
+            refund_policy=RefundPolicy.PROPORTIONAL,
+        )  # fmt: skip
+        clock = VirtualClock(START)
+        engine = make_engine(self.urls["payment"].app, application_name="simulation", pool_size=1)
+        transactions = Transactions(
+            engine, PaymentUnitOfWork, source="/tieout/simulation", clock=clock, ids=UlidIds(clock)
+        )
+
+        def take_in(uow: PaymentUnitOfWork) -> None:
+            uow.merchants.add(self.merchant.merchant_id, "Simulated Ltd")
+            uow.merchants.add_key(self.merchant.merchant_id, "key_00000000000000000000000000", Mode.TEST, key)
+            set_prices(prices, uow)
+
+        transactions.run(take_in, name="simulation")
+        engine.dispose()
+
+
+@contextmanager
+def storage() -> Iterator[Storage]:
+    """A storage for as long as the block runs; in memory where the machine has a folder for that."""
+    base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - looked for, not relied on
+    with tempfile.TemporaryDirectory(prefix="tieout-simulation-", dir=base) as folder:
+        made = Storage(Path(folder))
+        try:
+            made.start()
+            yield made
+        finally:
+            made.stop()

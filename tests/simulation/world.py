@@ -1,0 +1,356 @@
+"""The world of one seed: every service's real processes, the sandbox outside, the broker, the clock, and the faults."""
+
+import asyncio
+import contextvars
+import random
+import threading
+from typing import Any
+
+import psycopg
+
+from services.ledger.bootstrap import build as build_ledger
+from services.ledger.settings import LedgerSettings
+from services.payment.bootstrap import build as build_payment
+from services.payment.settings import PaymentSettings
+from services.processor.app import call_processor
+from services.processor.bootstrap import build as build_processor
+from services.processor.settings import ProcessorSettings
+from services.risk.bootstrap import build as build_risk
+from services.risk.settings import RiskSettings
+from services.sandbox.adapters.webhook_http import signature
+from services.sandbox.app.wake_up import WakeUp
+from services.sandbox.bootstrap import make_parts
+from services.sandbox.entrypoints.http import application
+from services.sandbox.settings import SandboxSettings
+from services.webhook_ingest.bootstrap import build as build_webhook_ingest
+from services.webhook_ingest.settings import WebhookIngestSettings
+from shared.kernel import crash_points
+from shared.kernel.ids import UlidIds
+from shared.messaging import consumer
+from shared.messaging.broker import Record
+from shared.messaging.memory import MemoryBroker
+from shared.runtime import problems, waiting
+from shared.runtime.operator_tokens import new_key_pair
+from shared.testing.virtual_clock import VirtualClock
+from tests.simulation.faults import Faults, SimulatedCrash, lose_answer
+from tests.simulation.history import History
+from tests.simulation.network import ConnectionLost, ConnectionRefused, Reply, ask
+from tests.simulation.process import CURRENT, Process
+from tests.simulation.storage import PEPPER, Storage
+
+FAULTS_LAST_S = 40.0
+DRAIN_LIMIT_S = 900.0
+LOOK_EVERY_S = 5.0
+WEBHOOK_SECRET = "simulated-webhook-secret"
+ALPHA_KEY = "simulated-alpha-key"
+BUILDERS = {
+    "payment": build_payment,
+    "processor": build_processor,
+    "webhook_ingest": build_webhook_ingest,
+    "ledger": build_ledger,
+    "risk": build_risk,
+}
+ALONE = ("webhook_ingest", "risk")
+"""Services that have one process: a second one adds nothing that the others do not have."""
+# Polling costs the simulation real time and finds nothing that a slower poll would not.
+call_processor.IDLE_S = 1.5
+waiting.POLL_FRESH_S = 0.3
+waiting.POLL_STALE_S = 1.0
+consumer.REDRIVE_INTERVAL_S = 8.0
+
+
+class _Clock(VirtualClock):
+    """The virtual clock, which the databases follow."""
+
+    def __init__(self, storage: Storage) -> None:
+        super().__init__()
+        self._storage = storage
+        storage.tell_time(self)
+
+    def advance(self, seconds: float) -> None:
+        super().advance(seconds)
+        self._storage.tell_time(self)
+
+
+class _InlineConnections:
+    """The sandbox's sessions: one, and each statement is done when it is asked for."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+
+    async def fetch(self, statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+        cursor = self._connection.execute(statement.encode(), parameters, prepare=True)
+        return cursor.fetchall() if cursor.description is not None else []
+
+    async def close(self) -> None:
+        pass
+
+
+class World:
+    """Everything there is, made from a seed and a storage."""
+
+    def __init__(self, seed: int, storage: Storage) -> None:
+        self.seed = seed
+        self.storage = storage
+        self.chance = random.Random(f"world {seed}")
+        self.clock = _Clock(storage)
+        self.history = History(self.clock)
+        self.faults = Faults.drawn(random.Random(f"faults {seed}"), self.history)
+        self.broker = MemoryBroker(
+            default_partitions=2, clock=self.clock, weather=self.faults, on_record=self._recorded
+        )
+        self.never = threading.Event()
+        self.timings = {
+            "payment.work.waiting": 5.0,
+            "payment.work.completer": 8.0,
+            "processor.work.feed": 10.0,
+            "webhook_ingest.work": 600.0,
+            "ledger.work": 60.0,
+            "risk.work.forget": 600.0,
+            "risk.work.completer": 60.0,
+        }
+        self.violations: list[str] = []
+        self.unreadable: set[str] = set()
+        """Events that the present deployment takes for poison."""
+        self.processes: dict[str, Process | None] = {}
+        self.operator_key, self._operator_public_key = new_key_pair()
+        self._bells: dict[str, asyncio.Event] = {}
+        self._services: dict[str, str] = {}
+        self._outside: Any = None
+        self._background: set[asyncio.Task[Any]] = set()
+        problems._ids = UlidIds(self.clock, random.Random(f"requests {seed}").randbytes)
+
+    async def begin(self) -> None:
+        """Start the sandbox and at least one process of every service, often two."""
+        self._start_sandbox()
+        for service in BUILDERS:
+            copies = 2 if service not in ALONE and self.chance.random() < 0.3 else 1
+            for number in range(1, copies + 1):
+                self._services[f"{service}-{number}"] = service
+        for name in self._services:
+            self._start(name, 1)
+
+    async def end(self) -> None:
+        """Stop everything, whatever it was doing."""
+        crash_points.arm(None)
+        for process in self.processes.values():
+            if process is not None:
+                process.dead = True
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for process in self.processes.values():
+            if process is not None:
+                process.release()
+
+    # Processes
+
+    def _start(self, name: str, incarnation: int) -> None:
+        service = self._services[name]
+        process = Process(self, service, name, incarnation)
+        self.processes[name] = process
+        self.history.tell(name, "started", incarnation=incarnation)
+        process.start(BUILDERS[service], self._settings(service))
+
+    def process_died(self, process: Process, error: BaseException, *, expected: bool) -> None:
+        """Write it down and plan the next incarnation; a death that nobody meant is a violation."""
+        reason = str(error) if isinstance(error, SimulatedCrash) else type(error).__name__
+        self.history.tell(process.name, "died", of=reason)
+        if not expected:
+            self.violations.append(f"{process.name} died of {error!r}")
+        self.processes[process.name] = None
+        pause_s = self.chance.uniform(0.05, 8.0)
+        loop = asyncio.get_running_loop()
+        loop.call_later(pause_s, self._start, process.name, process.incarnation + 1)
+
+    def hit(self, point: str) -> None:
+        """A crash point was passed."""
+        process = CURRENT.get()
+        if process is None:
+            return
+        if process.dead or self.faults.strikes("crash", process.name):
+            self.history.tell(process.name, f"crash:{point}")
+            crash = SimulatedCrash(point)
+            process.die(crash)
+            raise crash
+        if point == "unit_of_work.before_commit":
+            self._lose_commit(process)
+
+    def _lose_commit(self, process: Process) -> None:
+        session = self.storage.in_use
+        if session is None:
+            return
+        if self.faults.strikes("commit_answer_lost", process.name):
+            lose_answer(session.pgconn)
+        elif self.faults.strikes("commit_request_lost", process.name):
+            self.storage.end_session(process.service, session.info.backend_pid)
+
+    async def heal(self) -> None:
+        """End the faults; an operator has what a bad deployment parked tried again until nothing is parked."""
+        self.faults.end()
+        self.unreadable.clear()
+        while True:
+            for service in ("payment", "processor", "ledger", "risk"):
+                found = self.storage.admin[service].execute(
+                    "SELECT topic, key FROM parked_keys ORDER BY 1, 2"
+                )
+                alive = next(
+                    (p for p in self.processes.values() if p is not None and p.service == service), None
+                )
+                for topic, key in found.fetchall() if alive is not None else ():
+                    asked = alive.operations.redrive(topic, key, actor="operator", reason="a new deployment")
+                    self.history.tell(
+                        "operator", "redrives", key=f"{topic}/{key}", requested=asked["requested"]
+                    )
+            await asyncio.sleep(20.0)
+
+    # Bells: who sleeps until something may be there to do
+
+    def ring(self, bell: str) -> None:
+        """Wake whoever rests at this bell."""
+        if bell in self._bells:
+            self._bells[bell].set()
+
+    async def rest(self, bell: str, at_most_s: float) -> None:
+        """Sleep until the bell or the time; then a moment, as a thread that is woken does not run at once."""
+        event_ = self._bells.setdefault(bell, asyncio.Event())
+        event_.clear()
+        try:
+            async with asyncio.timeout(at_most_s * self.chance.uniform(0.5, 1.5)):
+                await event_.wait()
+        except TimeoutError:
+            pass
+        await asyncio.sleep(self.chance.uniform(0.0, 0.01))
+
+    def _recorded(self, record: Record, delay_s: float) -> None:
+        headers = dict(record.headers)
+        self.history.tell(
+            "broker",
+            "record",
+            at=f"{record.topic}/{record.partition}/{record.offset}",
+            key=(record.key or b"").decode(),
+            type=headers["ce_type"].decode(),
+            id=headers["ce_id"].decode(),
+        )
+        loop = asyncio.get_running_loop()
+        for bell in list(self._bells):
+            if bell.startswith("topics:") and record.topic in bell.removeprefix("topics:").split(","):
+                loop.call_later(delay_s, self.ring, bell)
+
+    # The outside
+
+    def _start_sandbox(self) -> None:
+        settings = SandboxSettings(
+            database_url=self.storage.urls["sandbox"].app, alpha_api_key=ALPHA_KEY,
+            alpha_webhook_url="http://webhook-ingest/webhooks/alpha", alpha_webhook_secret=WEBHOOK_SECRET,
+            alpha_hang_s=3.0, alpha_webhook_late_ms=self.chance.choice([3_000, 15_000, 40_000]),
+            alpha_settling_ms=self.chance.choice([500, 5_000]),
+            alpha_visibility_ms=self.chance.choice([0, 0, 1_500]), alpha_webhook_lease_s=10.0,
+        )  # fmt: skip
+        ids = UlidIds(self.clock, random.Random(f"sandbox {self.seed}").randbytes)
+        connections = _InlineConnections(self.storage.sandbox)
+        parts = make_parts(settings, WakeUp(), self.clock, "simulation", ids=ids, connections=connections)
+        object.__setattr__(parts.alpha.own.sender, "transport", self)
+        self._outside = application(parts)
+        self.in_background(self._run_sandbox(parts))
+
+    async def _run_sandbox(self, parts: Any) -> None:
+        while True:
+            await asyncio.sleep(self.chance.uniform(0.3, 0.9))
+            await parts.alpha.own.sender.send_due()
+            await parts.alpha.own.timers.run_due()
+
+    async def call_processor(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Reply:
+        """One call of ours to the processor over a network that fails."""
+        who = CURRENT.get()
+        name = who.name if who is not None else "?"
+        self.history.tell(name, "calls alpha", method=method, target=target.partition("?")[0])
+        if self.faults.strikes("call_refused", name):
+            raise ConnectionRefused("simulated")
+        if self.faults.strikes("call_slow", name):
+            await asyncio.sleep(self.chance.uniform(0.1, 4.0))
+        if method == "POST" and self.faults.strikes("request_late", name):
+            # Some proxy holds it back, and hands it over when nobody waits for it any more.
+            late_s = self.chance.uniform(5.0, 30.0)
+            self.in_background(self._arrive_late(late_s, method, target, headers, body))
+            raise ConnectionLost("simulated")
+        lost = self.faults.strikes("reply_lost", name)
+        reply = await ask(self._outside, self.in_background, method, target, headers, body)
+        self.history.tell("alpha", "answers", status=reply.status)
+        if lost:
+            raise ConnectionLost("simulated")
+        return reply
+
+    async def _arrive_late(
+        self, late_s: float, method: str, target: str, headers: dict[str, str], body: bytes
+    ) -> None:
+        await asyncio.sleep(late_s)
+        reply = await ask(self._outside, self.in_background, method, target, headers, body)
+        self.history.tell("alpha", "answers nobody", status=reply.status)
+
+    async def post(self, body: bytes) -> bool:
+        """Deliver one webhook of the sandbox: signed now, perhaps late, perhaps twice; true on a 2xx."""
+        signed = signature(WEBHOOK_SECRET, body, int(self.clock.now().timestamp()))
+        headers = {"content-type": "application/json", "alpha-signature": signed}
+        if self.faults.strikes("webhook_late", "alpha"):
+            await asyncio.sleep(self.chance.uniform(0.5, 20.0))
+        if self.faults.strikes("webhook_copied", "alpha"):
+            self.in_background(self._deliver(headers, body, self.chance.uniform(0.0, 30.0)))
+        return await self._deliver(headers, body, 0.0)
+
+    async def _deliver(self, headers: dict[str, str], body: bytes, after_s: float) -> bool:
+        await asyncio.sleep(after_s)
+        try:
+            reply = await self.request("webhook_ingest", "POST", "/webhooks/alpha", headers, body)
+        except (ConnectionRefused, ConnectionLost):
+            return False
+        return reply.status == 200
+
+    async def request(
+        self, service: str, method: str, target: str, headers: dict[str, str], body: bytes
+    ) -> Reply:
+        """One request from outside to whichever process of a service is there."""
+        alive = [p for p in self.processes.values() if p is not None and p.service == service]
+        if not alive or self.faults.strikes("call_refused", service):
+            raise ConnectionRefused("simulated")
+        process = self.chance.choice(alive)
+        lost = self.faults.strikes("reply_lost", service)
+        reply = await ask(process.app, process.spawn, method, target, headers, body)
+        if lost:
+            raise ConnectionLost("simulated")
+        return reply
+
+    def in_background(self, work: Any) -> "asyncio.Task[Any]":
+        # In nobody's process: whoever called may die, the outside goes on.
+        task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
+
+    def _settings(self, service: str) -> Any:
+        urls = self.storage.urls[service]
+        common = {
+            "database_url": urls.app,
+            "relay_database_url": urls.relay,
+            "relay_lease_s": 9.0,
+            "database_pool_size": 4,
+            "operator_public_key": self._operator_public_key,
+        }
+        match service:
+            case "payment":
+                return PaymentSettings(
+                    **common, api_key_pepper=PEPPER, key_lease_margin_s=5.0, risk_mode="off"
+                )
+            case "processor":
+                return ProcessorSettings(
+                    **common, alpha_base_url="http://alpha/alpha/v1", alpha_api_key=ALPHA_KEY, alpha_timeout_s=2.0,
+                    alpha_concurrent_calls=16, alpha_visibility_window_s=4.0, look_up_ladder_s="1,3,8,20,60",
+                    feed_interval_s=15.0, lease_s=8.0, lease_margin_s=1.0,
+                )  # fmt: skip
+            case "webhook_ingest":
+                return WebhookIngestSettings(**common, alpha_webhook_secrets=WEBHOOK_SECRET)
+            case "risk":
+                return RiskSettings(**common)
+            case _:
+                return LedgerSettings(**common)

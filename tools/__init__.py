@@ -1,0 +1,1 @@
+"""The tools of Tieout: local stack, demo, auditor, benchmarks, generators. They drive services from outside."""

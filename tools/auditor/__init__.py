@@ -1,0 +1,1 @@
+"""The auditor: reads every database and topic with read-only roles and says what does not tie out."""

@@ -1,0 +1,150 @@
+"""Waiting until nothing is on its way any more, and naming what is stuck when the time is over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from tools.auditor.addresses import Addresses
+from tools.auditor.copying import READING_ORDER, WITHOUT_KAFKA, at_both, reading
+from tools.auditor.model import Invariant
+from tools.auditor.registry import LIVENESS, LIVENESS_EXPLANATION
+from tools.auditor.topics import subscribed
+
+POLL_S: Final = 0.25
+#: Timers of the sandbox that fall due later than this (a hold that expires in a week) are not waited for.
+SOON_S: Final = 30
+SHOWN_MAX: Final = 20
+
+_UNSENT: Final = (
+    "event not sent",
+    "SELECT topic || ' ' || key || ' version ' || stream_version FROM outbox WHERE sent_at IS NULL LIMIT 20",
+)
+_PARKED: Final = (
+    "key parked",
+    "SELECT consumer || ' ' || topic || ' ' || key || ': ' || reason || ' ' || detail FROM parked_keys LIMIT 20",
+)
+_STUCK: Final[dict[str, tuple[tuple[str, str], ...]]] = {
+    "payment": (
+        (
+            "operation not decided",
+            (
+                "SELECT operation_id || ' (' || type || ' of ' || payment_id || ') is ' || state FROM operations"
+                " WHERE state IN ('REQUESTED', 'SENT', 'PENDING', 'UNCERTAIN')"
+                # A person has to decide about risk, as with what is in review.
+                " AND risk IS DISTINCT FROM 'REVIEW' LIMIT 20"
+            ),
+        ),
+        (
+            "fact waits",
+            "SELECT waiting_id || ' of ' || coalesce(payment_id, '?') FROM waiting_facts LIMIT 20",
+        ),
+    ),
+    "processor": (
+        (
+            "attempt open",
+            "SELECT operation_id || ' is ' || phase FROM attempts WHERE state = 'open' LIMIT 20",
+        ),
+    ),
+    "sandbox": (
+        (
+            "webhook due",
+            f"SELECT event_id || ' after ' || attempts FROM {at_both('webhooks')} WHERE state = 'due' LIMIT 20",
+        ),
+        (
+            "processor's timer due",
+            (
+                f"SELECT action || ' ' || object_id FROM {at_both('timers')}"
+                f" WHERE due_at < now() + interval '{SOON_S} seconds' LIMIT 20"
+            ),
+        ),
+    ),
+    "webhook_ingest": (),
+    "ledger": (),
+    "risk": (),
+}
+_TOLD: Final = "SELECT topic, sum(last_version)::bigint FROM outbox_streams GROUP BY topic"
+_TAKEN_IN: Final = """
+    SELECT topic, sum(last_version)::bigint FROM inbox_versions WHERE topic = ANY(%(versioned)s) GROUP BY topic
+    UNION ALL
+    SELECT topic, count(*) FROM inbox WHERE topic <> ALL(%(versioned)s) GROUP BY topic
+"""
+# A money row's word for what it did, in the words of facts.
+_THEIRS: Final = f"""
+    SELECT id, CASE kind || ' ' || status WHEN 'money_row withdrawn' THEN 'opened'
+        WHEN 'money_row taken' THEN 'succeeded' ELSE status END FROM {at_both("objects")}
+"""
+_OURS: Final = "SELECT object_id, status FROM processor_objects"
+
+
+def wait_until_drained(addresses: Addresses, deadline_s: float) -> Invariant:
+    """Poll until nothing is stuck or the time is over; what is stuck then are the violations."""
+    deadline = time.monotonic() + deadline_s
+    while True:
+        stuck = find_stuck(addresses)
+        left_s = deadline - time.monotonic()
+        if not stuck or left_s <= 0:
+            break
+        time.sleep(min(POLL_S, left_s))
+    return Invariant(LIVENESS, LIVENESS_EXPLANATION, len(_STUCK), not stuck, stuck)
+
+
+def told_by_all(addresses: Addresses) -> dict[str, int]:
+    """How many events were ever written, by topic."""
+    told: dict[str, int] = {}
+    for service in READING_ORDER:
+        if service not in WITHOUT_KAFKA:
+            with reading(addresses, service) as connection:
+                told.update(connection.execute(_TOLD).fetchall())
+    return told
+
+
+def find_stuck(addresses: Addresses) -> list[dict[str, object]]:
+    """What is still on its way, cheapest question first; objects are compared only once all else is quiet."""
+    stuck: list[dict[str, object]] = [
+        {"service": service, "what": what, "which": which}
+        for service in READING_ORDER
+        for what, which in _in_one_database(addresses, service)
+    ]
+    stuck = stuck or list(_between_databases(addresses))
+    return stuck or list(_unknown_objects(addresses))
+
+
+def stuck_questions(service: str) -> tuple[tuple[str, str], ...]:
+    """What can be stuck inside one database: its name, and the query that lists it."""
+    return _STUCK[service] if service in WITHOUT_KAFKA else (*_STUCK[service], _UNSENT, _PARKED)
+
+
+def _in_one_database(addresses: Addresses, service: str) -> Iterator[tuple[str, str]]:
+    with reading(addresses, service) as connection:
+        for what, query in stuck_questions(service):
+            for (which,) in connection.execute(query.encode()).fetchall():
+                yield what, str(which)
+
+
+def _between_databases(addresses: Addresses) -> Iterator[dict[str, object]]:
+    told = told_by_all(addresses)
+    taken_in: dict[tuple[str, str], int] = {}
+    by_consumer, versioned = subscribed()
+    for service in READING_ORDER:
+        if service in WITHOUT_KAFKA:
+            continue
+        with reading(addresses, service) as connection:
+            for topic, number in connection.execute(_TAKEN_IN, {"versioned": versioned}).fetchall():
+                taken_in[service, topic] = int(number)
+    for consumer, topic in by_consumer:
+        missing = told.get(topic, 0) - taken_in.get((consumer, topic), 0)
+        if missing:
+            yield {"service": consumer, "what": "events not taken in", "which": f"{missing} of {topic}"}
+
+
+def _unknown_objects(addresses: Addresses) -> Iterator[dict[str, object]]:
+    with reading(addresses, "sandbox") as connection:
+        theirs = set(connection.execute(_THEIRS).fetchall())
+    with reading(addresses, "payment") as connection:
+        ours = set(connection.execute(_OURS).fetchall())
+    for number, (object_id, status) in enumerate(sorted(theirs - ours)):
+        if number == SHOWN_MAX:
+            break
+        yield {"service": "payment", "what": "does not know the state of", "which": f"{object_id}: {status}"}

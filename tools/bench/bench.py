@@ -1,0 +1,113 @@
+"""One benchmark run: the bases, then everything that is held against them, as a table, JSON and a page."""
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from tools.bench import baseline, books, latency, payments
+from tools.bench.figures import HEADINGS, Figure, cells
+from tools.bench.site import Progress, Site, benchmark_site
+from tools.local_stack.layout import REPOSITORY
+
+PAGE: Final = REPOSITORY / "docs" / "benchmarks.md"
+RAN: Final = {
+    "base": "PostgreSQL with pgbench (8 clients, prepared); Kafka with one client of its own",
+    "ledger and relay": "PostgreSQL, Kafka, `ledger consume` with 2 group members; then `ledger relay` in its place",
+    "commit to effect at 200/s": "PostgreSQL, Kafka, one writer, one relay, one consumer, each a process",
+    payments.CREATE: "PostgreSQL, `payment serve`, the load generator; Kafka idle",
+    payments.JOURNEY: "PostgreSQL, Kafka, load generator; sandbox, ledger, risk, webhook_ingest, processor, payment",
+}
+_BASES: Final = ("pgbench, journal in 7 statements", "pgbench, payment in 5 statements")
+_PAGE_HEAD: Final = """# Benchmarks
+
+Written by `tieout bench --write`; do not edit by hand. What the figures say, and what is missing to the aims, is in
+[benchmark notes](benchmark-notes.md). A ratio is the median over the base named beside it, measured in the same run.
+`reached` says which of the two bounds holds: for the ratio where there is one, else for the median.
+"""
+
+
+def run_bench(progress: Progress, *, quick: bool) -> dict[str, Any]:
+    """Run everything; returns the figures and what they were measured on."""
+    started = time.monotonic()
+    with benchmark_site(progress, quick=quick) as site:
+        figures = _measure(site)
+        machine = _machine(site)
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "quick": quick,
+        "seconds": round(time.monotonic() - started),
+        "machine": machine,
+        "figures": figures,
+    }
+
+
+def _measure(site: Site) -> list[Figure]:
+    figures = baseline.measure(site)
+    books_base, payment_base = (
+        next(figure for figure in figures if figure.name == name).as_base() for name in _BASES
+    )
+    figures += books.measure(site, books_base)
+    figures += latency.measure(site)
+    figures += payments.measure_create(site, payment_base)
+    return figures + payments.measure_journey(site)
+
+
+def _machine(site: Site) -> dict[str, Any]:
+    with site.admin() as admin:
+        row = admin.execute("SHOW server_version").fetchone()
+    return {
+        "cpus": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "postgresql": str(row[0]) if row else "",
+        "fsync": "on",
+        "load": [round(value, 2) for value in os.getloadavg()],
+    }
+
+
+def as_json(result: dict[str, Any]) -> dict[str, Any]:
+    return {**result, "ran": RAN, "figures": [figure.as_json() for figure in result["figures"]]}
+
+
+def show(result: dict[str, Any], console: Console) -> None:
+    """Print the tables."""
+    for section, figures in _sections(result["figures"]):
+        table = Table(
+            *HEADINGS, title=f"{section}\n[dim]{RAN[section]}[/dim]", title_justify="left", box=None
+        )
+        for figure in figures:
+            table.add_row(*cells(figure))
+        console.print(table)
+    console.print(_facts(result))
+
+
+def write_page(result: dict[str, Any], page: Path = PAGE) -> None:
+    """Write the same as a page."""
+    parts = [_PAGE_HEAD, _facts(result) + "\n"]
+    for section, figures in _sections(result["figures"]):
+        parts.append(f"## {section[0].upper()}{section[1:]}\n\nRunning: {RAN[section]}.\n")
+        rows = [HEADINGS, ("---",) * len(HEADINGS), *(cells(figure) for figure in figures)]
+        parts.append("\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n")
+    page.write_text("\n".join(parts))
+
+
+def _sections(figures: Sequence[Figure]) -> list[tuple[str, list[Figure]]]:
+    return [(section, list(found)) for section, found in groupby(figures, key=lambda figure: figure.section)]
+
+
+def _facts(result: dict[str, Any]) -> str:
+    machine = result["machine"]
+    kind = "A quick run" if result["quick"] else "A full run"
+    return (
+        f"{kind} of {result['seconds']} s at {result['at']}: {machine['cpus']} CPUs, {machine['system']}, "
+        f"Python {machine['python']}, PostgreSQL {machine['postgresql']}, fsync {machine['fsync']}, everything on one "
+        f"machine; load averages at the end {', '.join(map(str, machine['load']))}."
+    )

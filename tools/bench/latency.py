@@ -1,0 +1,123 @@
+"""Commit to effect at a steady rate: a writer here, a relay and a consumer as processes of their own."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Final
+
+from shared.kernel.clock import SystemClock
+from shared.kernel.ids import UlidIds
+from shared.persistence.notifier import OutboxNotifier
+from shared.persistence.unit_of_work import Transactions
+from shared.testing.messaging_bench import FACTS, BenchUnit, MessagingBench, Moved, encode, messaging_bench
+from tools.bench.cpu import resident_mb
+from tools.bench.figures import Figure, percentile
+from tools.bench.site import STOP_DEADLINE_S, Site
+from tools.local_stack.layout import StackError
+
+SECTION: Final = "commit to effect at 200/s"
+RATE_PER_S: Final = 200
+WARM_UP: Final = 200
+P50_AIM_MS: Final = 6.0
+P99_AIM_MS: Final = 25.0
+RESIDENT_AIM_MB: Final = 150.0
+
+
+def measure(site: Site) -> list[Figure]:
+    """From the return of the writer's COMMIT to the return of the consumer's, through relay and Kafka."""
+    count = RATE_PER_S * (3 if site.quick else 8)
+    middle: list[float] = []
+    tail: list[float] = []
+    resident: list[float] = []
+    for _ in range(site.repetitions):
+        site.progress(f"commit to effect, {RATE_PER_S} transactions per second")
+        delays_ms, resident_relay_mb = _once(site, count)
+        middle.append(percentile(delays_ms, 0.5))
+        tail.append(percentile(delays_ms, 0.99))
+        resident.append(resident_relay_mb)
+    return [
+        _figure("p50", "ms", middle, P50_AIM_MS),
+        _figure("p99", "ms", tail, P99_AIM_MS),
+        _figure("relay resident memory", "MB", resident, RESIDENT_AIM_MB),
+    ]
+
+
+def _figure(name: str, unit: str, samples: list[float], aim: float) -> Figure:
+    return Figure(
+        section=SECTION, name=name, unit=unit, samples=tuple(samples), aim=aim, smaller_is_better=True
+    )
+
+
+def _once(site: Site, count: int) -> tuple[list[float], float]:
+    password = site.stack.secrets.text("database_roles")
+    with (
+        messaging_bench(site.stack.admin_url, site.broker, password=password) as bench,
+        ExitStack() as running,
+    ):
+        relay = running.enter_context(_role(site, bench, "relay"))
+        consumer = running.enter_context(_role(site, bench, "consume"))
+        committed = _write(bench, WARM_UP + count)
+        effects = _effects(consumer, WARM_UP + count)
+        resident_relay_mb = resident_mb(relay.pid)
+    numbers = range(WARM_UP, WARM_UP + count)
+    return [(effects[number] - committed[number]) * 1000 for number in numbers], resident_relay_mb
+
+
+def _write(bench: MessagingBench, count: int) -> list[float]:
+    notifier = OutboxNotifier(bench.engine)
+    transactions = Transactions(
+        bench.engine, BenchUnit, source="/tieout/bench", clock=SystemClock(), ids=UlidIds(), encode=encode,
+        on_commit=notifier,
+    )  # fmt: skip
+    committed = []
+    started = time.monotonic()
+    for number in range(count):
+        time.sleep(max(0.0, started + number / RATE_PER_S - time.monotonic()))
+        moved = Moved(number=number)
+
+        def work(uow: BenchUnit, moved: Moved = moved) -> None:
+            uow.outbox.append(FACTS, moved, key=f"thing-{moved.number}", cause_id="bench")
+
+        transactions.run(work, name="bench")
+        committed.append(time.time())
+    notifier.close()
+    return committed
+
+
+def _effects(consumer: "subprocess.Popen[str]", count: int) -> dict[int, float]:
+    effects: dict[int, float] = {}
+    if consumer.stdout is None:
+        raise StackError("the consumer has no output")
+    while len(effects) < count:
+        line = consumer.stdout.readline()
+        if not line:
+            raise StackError("the consumer ended early")
+        effects.update({int(number): at for number, at in json.loads(line).items()})
+    return effects
+
+
+@contextmanager
+def _role(site: Site, bench: MessagingBench, role: str) -> "Iterator[subprocess.Popen[str]]":
+    words = [sys.executable, "-m", "tools.bench.latency_roles", role]
+    order = {
+        "app": bench.urls.app,
+        "relay": bench.urls.relay,
+        "owner": bench.urls.owner,
+        "reader": bench.urls.reader,
+    }
+    order |= {"bootstrap": site.stack.bootstrap, "prefix": site.stack.topic_prefix}
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        if process.stdin is None or process.stdout is None:
+            raise StackError("no pipes")
+        process.stdin.write(json.dumps(order) + "\n")
+        process.stdin.flush()
+        if process.stdout.readline().strip() != "ready":
+            raise StackError(f"{role} did not start")
+        yield process
+    finally:
+        process.terminate()
+        process.communicate(timeout=STOP_DEADLINE_S)

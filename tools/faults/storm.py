@@ -1,0 +1,168 @@
+"""Random faults by seed at full load: a stack of its own, the plan's payments, then everything that must be true."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.progress import Progress
+
+from tools.auditor.addresses import Addresses
+from tools.auditor.audit import Report, audit
+from tools.demo.sandbox_script import SandboxScript
+from tools.faults.load import Driven, drive
+from tools.faults.plan import Planned, plan
+from tools.faults.verdict import differences, review_queue, wait_until_nothing_pends
+from tools.local_stack.layout import DEFAULT_HOME, Layout
+from tools.local_stack.stack import LocalStack
+
+HOME: Final = DEFAULT_HOME / "faults"
+SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
+    "processor": {
+        "ALPHA_TIMEOUT_S": "2",
+        "BETA_TIMEOUT_S": "2",
+        "ALPHA_VISIBILITY_WINDOW_S": "2",
+        # Longer than beta's late effect and its list's delay together, with room for a busy machine.
+        "BETA_VISIBILITY_WINDOW_S": "8",
+        "LOOK_UP_LADDER_S": "0.5,1,1,1,2,2,3,3,4,4",
+        "LOOK_UP_LADDERS_S": "beta=1,2,3,4,4,4,4,4",
+        "FEED_INTERVAL_S": "3",
+    },
+    "sandbox": {
+        "ALPHA_HANG_S": "3",
+        "BETA_HANG_S": "3",
+        "BETA_LIST_DELAY_MS": "500",
+        "ALPHA_WEBHOOK_LATE_MS": "3000",
+        "BETA_WEBHOOK_LATE_MS": "3000",
+    },
+}
+"""Everything that takes minutes or hours outside takes seconds here; the rules are the same."""
+DEADLINE_S: Final = 90.0
+"""From the last request: the longest ladder with its time-outs, and a busy machine's delay."""
+DRAIN_S: Final = 120.0
+PROCESSORS: Final = ("alpha", "beta")
+
+
+@dataclass(frozen=True, slots=True)
+class Storm:
+    """What was done and what came of it."""
+
+    seed: int
+    payments: int
+    faults: int
+    lost: int
+    reviewed: int
+    drive_s: float
+    settle_s: float
+    problems: list[str]
+    audit: Report
+
+    @property
+    def holds(self) -> bool:
+        return not self.problems and self.audit.holds
+
+
+def run_storm(console: Console, *, count: int, seed: int, home: Path = HOME) -> Storm:
+    """Run it on empty data; the stack is stopped at the end, its logs stay if something did not hold."""
+    stack = _fresh(home)
+    holds = False
+    try:
+        stack.up(lambda step: console.print(f"  [green]·[/green] {step}"))
+        with SandboxScript(stack) as script:
+            planned = plan(count, seed, script.struck_by_card)
+        console.print(f"[bold]{count} random faults, seed {seed}[/bold]: {len(planned)} payments")
+        storm = _storm(stack, planned, seed, console)
+        holds = storm.holds
+    finally:
+        stack.down()
+        stack.supervisor.close()
+        if holds:
+            shutil.rmtree(home, ignore_errors=True)
+    _tell(console, storm, planned, home)
+    return storm
+
+
+def as_json(storm: Storm) -> dict[str, object]:
+    """The same for programs."""
+    return asdict(storm) | {"holds": storm.holds}
+
+
+def _fresh(home: Path) -> LocalStack:
+    for name in ("TIEOUT_POSTGRES_URL", "TIEOUT_KAFKA_BOOTSTRAP", "TIEOUT_KAFKA_TOPIC_PREFIX"):
+        os.environ.pop(name, None)  # A stack of its own: databases and topics are named after services.
+    old = LocalStack(Layout(home))
+    old.down()
+    old.supervisor.close()
+    shutil.rmtree(home)
+    return LocalStack(Layout(home), extra_settings={name: dict(own) for name, own in SETTINGS.items()})
+
+
+def _storm(stack: LocalStack, planned: list[Planned], seed: int, console: Console) -> Storm:
+    api_keys = {name: stack.merchant(lambda _: None, name).api_key for name in PROCESSORS}
+    began_s = time.monotonic()
+    with Progress(console=console) as progress:
+        driven = asyncio.run(drive(stack.url("payment"), api_keys, f"storm{seed}", planned, progress))
+    drive_s = time.monotonic() - began_s
+    addresses = Addresses(stack.reader_urls(), stack.bootstrap, stack.topic_prefix)
+    database = addresses.database("payment")
+    settle_s, pending = wait_until_nothing_pends(database, DEADLINE_S)
+    lost = _lost(planned, driven)
+    queue = review_queue(database)
+    problems = [
+        *driven.problems,
+        *(f"pending past its deadline: {which}" for which in pending),
+        *differences(queue, lost),
+    ]
+    with SandboxScript(
+        stack
+    ) as script:  # What was kept back comes, so that the books can be compared in full.
+        for payment_id in sorted(lost):
+            script.release(payment_id)
+    report = audit(addresses, drained=True, deadline_s=DRAIN_S)
+    return Storm(
+        seed=seed,
+        payments=len(planned),
+        faults=sum(item.faults for item in planned),
+        lost=len(lost),
+        reviewed=len(queue.reviewed),
+        drive_s=round(drive_s, 1),
+        settle_s=round(settle_s, 1),
+        problems=problems,
+        audit=report,
+    )
+
+
+def _lost(planned: list[Planned], driven: Driven) -> frozenset[str]:
+    return frozenset(
+        driven.payments[item.number]
+        for item in planned
+        if item.loses_evidence and item.number in driven.payments
+    )
+
+
+def _tell(console: Console, storm: Storm, planned: list[Planned], home: Path) -> None:
+    console.print(
+        f"{storm.payments} payments, {storm.faults} faults, driven in {storm.drive_s:.0f} s"
+        f" ({storm.payments / storm.drive_s:.0f} payments/s); nothing pending {storm.settle_s:.0f} s later"
+    )
+    kinds = {processor: sum(item.processor == processor for item in planned) for processor in PROCESSORS}
+    console.print(
+        f"at the processors: {kinds}; evidence lost for good: {storm.lost}; in review: {storm.reviewed}"
+    )
+    console.print(f"the auditor asked {len(storm.audit.invariants)} invariants after what was lost came back")
+    for problem in storm.problems[:40]:
+        console.print(f"[red]problem[/red] {problem}")
+    for invariant in storm.audit.invariants:
+        for row in invariant.violations[:5]:
+            console.print(f"[red]{invariant.name}[/red] {row}")
+    if storm.holds:
+        console.print("[bold green]The books tie out.")
+    else:
+        console.print(f"[bold red]It does NOT hold;[/bold red] logs: {Layout(home).logs}")

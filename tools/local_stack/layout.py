@@ -1,0 +1,103 @@
+"""Where the local stack keeps its files, and which ports it uses. One place, so that nothing else invents a path."""
+
+import json
+import os
+import socket
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+REPOSITORY: Final = Path(__file__).resolve().parents[2]
+DEFAULT_HOME: Final = REPOSITORY / ".local"
+KAFKA_JARS: Final = DEFAULT_HOME / "kafka-jars"
+"""Fetched once, used by every stack of this checkout."""
+
+PORTS: Final = range(20_000, 30_000)
+PORTS_PER_PROCESS: Final = 37
+
+
+class StackError(Exception):
+    """Something that the machine lacks or that went wrong while starting; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Folders and files of one stack below its home."""
+
+    home: Path
+
+    @property
+    def ports_file(self) -> Path:
+        return self.home / "ports.json"
+
+    @property
+    def secrets(self) -> Path:
+        return self.home / "secrets"
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    @property
+    def postgres_data(self) -> Path:
+        return self.home / "postgres"
+
+    @property
+    def kafka_data(self) -> Path:
+        return self.home / "kafka" / "data"
+
+    @property
+    def kafka_config(self) -> Path:
+        return self.home / "kafka" / "server.properties"
+
+    @property
+    def supervisor_config(self) -> Path:
+        return self.home / "supervisord.conf"
+
+    def prepare(self) -> None:
+        """Create the folders; the home is private because secrets lie in it."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.home.chmod(0o700)
+        for folder in (self.secrets, self.logs, self.kafka_config.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+
+
+def layout() -> Layout:
+    """The layout of this checkout's stack, or of ``TIEOUT_HOME``."""
+    return Layout(Path(os.environ.get("TIEOUT_HOME", DEFAULT_HOME / "stack")))
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago, none of them twice.
+
+    They lie below the ports that systems hand out to outgoing connections: one of those could otherwise hold a
+    service's port just when the service starts again.
+    """
+    start = (
+        os.getpid() * PORTS_PER_PROCESS % len(PORTS)
+    )  # stacks that start together look in different places
+    candidates = (PORTS[(start + step) % len(PORTS)] for step in range(len(PORTS)))
+    found = list(islice(filter(_is_free, candidates), count))
+    if len(found) < count:
+        raise StackError(f"fewer than {count} ports are free between {PORTS.start} and {PORTS.stop - 1}")
+    return found
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def remembered_ports(place: Layout, names: list[str]) -> dict[str, int]:
+    """One port per name, chosen free at the first start and kept, so that printed URLs stay valid."""
+    known: dict[str, int] = json.loads(place.ports_file.read_text()) if place.ports_file.exists() else {}
+    missing = [name for name in names if name not in known]
+    known.update(zip(missing, free_ports(len(missing)), strict=True))
+    if missing:
+        place.ports_file.write_text(json.dumps(known, indent=1))
+    return known

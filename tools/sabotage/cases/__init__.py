@@ -1,0 +1,13 @@
+"""The table of sabotage: every protection that can be taken out, in the order of a payment's way."""
+
+from typing import Final
+
+from tools.sabotage.case import Case
+from tools.sabotage.cases.books import BOOKS
+from tools.sabotage.cases.consuming import CONSUMING
+from tools.sabotage.cases.edge import EDGE
+from tools.sabotage.cases.payments import PAYMENTS
+from tools.sabotage.cases.publishing import PUBLISHING
+from tools.sabotage.cases.risk import RISK
+
+CASES: Final[tuple[Case, ...]] = (*EDGE, *PAYMENTS, *RISK, *PUBLISHING, *CONSUMING, *BOOKS)

@@ -1,0 +1,94 @@
+"""Sabotage of the books: what PostgreSQL refuses about journals, entries and history."""
+
+from typing import Final
+
+from tools.sabotage.case import Case, Patch
+
+_LEDGER = "services/ledger/migrations/versions/0001_create_ledger.py"
+_LEDGER_TESTS = "services/ledger/tests/db/test_books_refuse.py::"
+_APPEND_ONLY = "shared/persistence/append_only.py"
+_APPEND_ONLY_TESTS = "shared/tests/db/test_append_only.py::"
+_RULES_TESTS = "services/ledger/tests/unit/test_posting_rules.py::"
+
+BOOKS: Final = (
+    Case(
+        name="balanced-journal",
+        protection="no journal is built that does not sum to zero",
+        change="the domain does not add up the entries",
+        patches=(
+            Patch(
+                "services/ledger/domain/journal.py",
+                'if unbalanced:\n        raise InvariantViolation("journal_balanced"',
+                'if False:\n        raise InvariantViolation("journal_balanced"',
+            ),
+        ),
+        tests=(_RULES_TESTS + "test_entries_that_do_not_make_a_journal_are_refused",),
+    ),
+    Case(
+        name="zero-sum-trigger",
+        protection="at COMMIT every journal sums to zero and is whole",
+        change="the deferred trigger never fires",
+        patches=(
+            Patch(
+                _LEDGER,
+                "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION journal_balanced();",
+                "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (false) EXECUTE FUNCTION journal_balanced();",
+            ),
+        ),
+        tests=(
+            _LEDGER_TESTS + "test_a_journal_that_does_not_balance_is_refused_at_commit",
+            _LEDGER_TESTS + "test_a_journal_without_entries_is_refused_at_commit",
+        ),
+    ),
+    Case(
+        name="no-later-entries",
+        protection="nothing is ever added to a committed journal",
+        change="an entry may have a number above its journal's count",
+        patches=(Patch(_LEDGER, "\n       OR e.line > j.entry_count\n", "\n"),),
+        tests=(_LEDGER_TESTS + "test_entries_cannot_join_the_journal_of_another_transaction",),
+    ),
+    Case(
+        name="once-per-fact",
+        protection="a rule books one fact once, whoever tells of it",
+        change="the unique constraint on (rule, fact key) is gone",
+        patches=(
+            Patch(
+                _LEDGER,
+                "    CONSTRAINT journals_once_per_cause UNIQUE (rule, cause_event_id),\n"
+                "    CONSTRAINT journals_once_per_fact UNIQUE (rule, fact_key)\n",
+                "    CONSTRAINT journals_once_per_cause UNIQUE (rule, cause_event_id)\n",
+            ),
+        ),
+        tests=(_LEDGER_TESTS + "test_a_rule_books_one_event_once_and_one_fact_once",),
+    ),
+    Case(
+        name="append-only-trigger",
+        protection="journals, entries, evidence and history refuse UPDATE, DELETE and TRUNCATE, even by their owner",
+        change="the trigger lets the change pass",
+        patches=(
+            Patch(
+                _APPEND_ONLY,
+                "  RAISE EXCEPTION '% on %: rows of this table are never changed or removed',"
+                " TG_OP, TG_TABLE_NAME\n    USING ERRCODE = 'restrict_violation';\n",
+                "  RETURN COALESCE(NEW, OLD);\n",
+            ),
+        ),
+        tests=(
+            _LEDGER_TESTS + "test_not_even_their_owner_may_change_the_books",
+            _APPEND_ONLY_TESTS + "test_even_the_owner_and_a_replication_role_are_refused_by_the_trigger",
+        ),
+    ),
+    Case(
+        name="append-only-grant",
+        protection="the application's role has no grant to change such a row",
+        change="the grants are not taken back",
+        patches=(
+            Patch(
+                _APPEND_ONLY,
+                "EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM %s', grantee);",
+                "NULL;",
+            ),
+        ),
+        tests=(_APPEND_ONLY_TESTS + "test_the_application_has_no_grant_to_change_a_row",),
+    ),
+)

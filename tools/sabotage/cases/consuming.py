@@ -1,0 +1,103 @@
+"""Sabotage of consumer and inbox: an event is applied once, in order, and never lost."""
+
+from typing import Final
+
+from tools.sabotage.case import Case, Patch
+
+_INBOX = "shared/messaging/inbox.py"
+_TESTS = "shared/tests/db/test_consumer.py::"
+_REVOKED_TESTS = "shared/tests/unit/test_kafka_revocation.py::"
+
+CONSUMING: Final = (
+    Case(
+        name="inbox-check",
+        protection="an event that the inbox knows is not applied again",
+        change="the inbox is not asked",
+        patches=(
+            Patch(_INBOX, "            known = hashes.get(arrival.event_id)\n", "            known = None\n"),
+        ),
+        tests=(
+            _TESTS + "test_without_order_a_record_has_one_effect_in_one_batch_and_across_batches",
+            _TESTS + "test_without_order_only_the_poison_record_is_parked",
+        ),
+    ),
+    Case(
+        name="version-check",
+        protection="a version that was applied is not applied again, under whatever event id",
+        change="the last applied version may come once more",
+        patches=(
+            Patch(
+                _INBOX,
+                "if version <= last:\n            self._step(arrival",
+                "if version < last:\n            self._step(arrival",
+            ),
+        ),
+        tests=(_TESTS + "test_another_event_under_an_applied_version_is_a_conflict",),
+    ),
+    Case(
+        name="gap-check",
+        protection="a gap in a stream's versions waits; nothing is applied past it",
+        change="any higher version is applied",
+        patches=(
+            Patch(
+                _INBOX,
+                "elif version > last + 1:\n            self._parked[stream] = Parked(GAP",
+                "elif False:\n            self._parked[stream] = Parked(GAP",
+            ),
+        ),
+        tests=(_TESTS + "test_a_gap_waits_and_heals_in_order_when_the_missing_version_comes",),
+    ),
+    Case(
+        name="poison-parks-its-key",
+        protection="what comes after a poison event of its key waits behind it",
+        change="the poison event is set aside for a retry and the key goes on",
+        patches=(
+            Patch(
+                _INBOX,
+                "        self._parked[arrival.stream] = parked\n        step = Step(",
+                "        if versioned and arrival.stream_version:\n"
+                "            self._versions[arrival.stream] = arrival.stream_version\n"
+                "        step = Step(",
+            ),
+        ),
+        tests=(_TESTS + "test_poison_parks_only_its_key_and_tells_of_it_once",),
+    ),
+    Case(
+        name="payload-hash",
+        protection="the same event id with another payload is quarantined",
+        change="an event id that is known counts as a duplicate, whatever it carries",
+        patches=(Patch(_INBOX, "same = known == arrival.payload_sha256\n", "same = True\n"),),
+        tests=(_TESTS + "test_the_same_id_with_other_bytes_is_quarantined_and_changes_nothing",),
+    ),
+    Case(
+        name="commit-before-offset",
+        protection="an offset is committed after the database",
+        change="the offset is committed before the records are applied",
+        patches=(
+            Patch(
+                "shared/messaging/consumer.py",
+                "        try:\n            self._processor.process(records, done)\n",
+                "        self._commit(consumer, records)\n"
+                "        try:\n            self._processor.process(records, done)\n",
+            ),
+        ),
+        tests=(_TESTS + "test_offsets_are_committed_only_after_the_database",),
+    ),
+    Case(
+        name="revoked-partition",
+        protection="nothing is applied or committed for a partition that a rebalance took away",
+        change="the consumer does not note what was taken",
+        patches=(
+            Patch(
+                "shared/messaging/kafka.py",
+                "        tell(leaving)\n        self._held -= leaving\n        self._gone |= leaving\n",
+                "        tell(leaving)\n",
+            ),
+        ),
+        tests=(
+            _REVOKED_TESTS
+            + "test_a_record_whose_partition_was_taken_within_the_same_poll_is_left_to_the_new_owner",
+            _REVOKED_TESTS + "test_no_offset_is_committed_for_a_partition_that_was_taken",
+        ),
+    ),
+)

@@ -1,0 +1,151 @@
+"""Sabotage of what faces the outside: merchants' keys and bodies, processors' webhooks."""
+
+from typing import Final
+
+from tools.sabotage.case import Case, Patch
+
+_IDEMPOTENCY = "shared/persistence/idempotency.py"
+_ENDPOINT = "shared/runtime/idempotent_http.py"
+_KEY_ANSWERS = "shared/runtime/key_answers.py"
+_IDEMPOTENCY_TESTS = "shared/tests/db/test_idempotent_http.py::"
+_PAYMENT_TESTS = "services/payment/tests/db/test_http_payments.py::"
+_SIGNATURE = "services/webhook_ingest/domain/signature.py"
+_SIGNATURE_TESTS = "services/webhook_ingest/tests/unit/test_signature.py::"
+_DELIVERY_TESTS = "services/webhook_ingest/tests/db/test_deliveries.py::"
+
+EDGE: Final = (
+    Case(
+        name="key-claim",
+        protection="the unique row of an idempotency key decides between two first requests",
+        change="a key that is taken is executed all the same",
+        patches=(
+            Patch(
+                _ENDPOINT,
+                "        if not claimed.holds:\n            return None\n",
+                "",
+            ),
+        ),
+        tests=(_IDEMPOTENCY_TESTS + "test_twenty_first_requests_at_once_execute_once",),
+    ),
+    Case(
+        name="group-fault",
+        protection="a fault of one request is never the answer to those whose transaction it shared",
+        change="all of the group hear of it",
+        patches=(Patch("shared/runtime/group_commit.py", "    return Apart()\n", "    return error\n"),),
+        tests=(
+            "shared/tests/db/test_group_commit.py::test_one_fault_leaves_nothing_of_the_group_and_sends_each_to_run_alone",
+        ),
+    ),
+    Case(
+        name="caller-guess",
+        protection="what a process remembers of an API key is only a guess, asked again in each transaction",
+        change="the guess is believed",
+        patches=(
+            Patch(
+                "services/payment/adapters/merchants.py",
+                "            if _principal(answer) != guess:\n",
+                "            if not guess:\n",
+            ),
+        ),
+        tests=(_PAYMENT_TESTS + "test_a_key_that_was_used_a_moment_ago_ends_with_its_revocation",),
+    ),
+    Case(
+        name="fingerprint",
+        protection="a key belongs to one request: another body or endpoint is refused",
+        change="the fingerprint is not compared",
+        patches=(Patch(_IDEMPOTENCY, "if self.fingerprint != fingerprint.digest:", "if False:"),),
+        tests=(_IDEMPOTENCY_TESTS + "test_the_same_key_with_another_wish_is_refused_and_named",),
+    ),
+    Case(
+        name="key-scope",
+        protection="a key belongs to one merchant and mode",
+        change="keys are looked up by their text alone",
+        patches=(Patch(_IDEMPOTENCY, "parts = (self.owner_id, self.mode, key)", "parts = (key,)"),),
+        tests=(_IDEMPOTENCY_TESTS + "test_another_owner_or_mode_has_keys_of_its_own",),
+    ),
+    Case(
+        name="key-lease",
+        protection="the lock of a key is a lease, so that a dead owner's request is finished by somebody else",
+        change="the lock is a boolean that only its owner could take back",
+        patches=(
+            Patch(_IDEMPOTENCY, "lease_until < clock_timestamp() AS lease_ended", "false AS lease_ended"),
+        ),
+        tests=(_IDEMPOTENCY_TESTS + "test_the_first_retry_after_a_death_attaches_to_the_same_thing",),
+    ),
+    Case(
+        name="reply-owner",
+        protection="the reply stored first is the reply for ever; an owner whose time is over cannot replace it",
+        change="an owner sends its own words, stored or not",
+        patches=(
+            Patch(
+                _KEY_ANSWERS,
+                "if finish_key(uow.connection, scope, owner, reply):\n            return reply\n",
+                "finish_key(uow.connection, scope, owner, reply)\n        if True:\n            return reply\n",
+            ),
+        ),
+        tests=(_IDEMPOTENCY_TESTS + "test_a_late_owner_sends_the_reply_that_somebody_else_stored",),
+    ),
+    Case(
+        name="json-duplicate-key",
+        protection="a body in which a key occurs twice is refused, not read by somebody's taste",
+        change="the last of two equal keys wins",
+        patches=(Patch("shared/runtime/strict_json.py", "if key in seen:", "if False:"),),
+        tests=(
+            "shared/tests/unit/test_strict_json.py::test_what_is_ambiguous_or_disguised_is_refused_and_named",
+        ),
+    ),
+    Case(
+        name="webhook-late-2xx",
+        protection="a webhook is acknowledged only after its commit",
+        change="the answer is sent while the delivery is still being stored",
+        patches=(
+            Patch(
+                "services/webhook_ingest/entrypoints/http.py",
+                "verdict = await self._threads.run(self._accept, delivery)\n",
+                "import asyncio\n\n"
+                "        self._stored = asyncio.ensure_future(self._threads.run(self._accept, delivery))\n"
+                "        self._stored.add_done_callback(lambda stored: stored.exception())\n"
+                "        verdict = Verdict.ACCEPTED\n",
+            ),
+        ),
+        tests=(_DELIVERY_TESTS + "test_a_delivery_that_could_not_be_kept_is_not_acknowledged",),
+    ),
+    Case(
+        name="webhook-raw-bytes",
+        protection="a signature counts over the bytes that came",
+        change="the body is parsed and written again before it is verified",
+        patches=(
+            Patch(_SIGNATURE, "import hmac\n", "import hmac\nimport json\n"),
+            Patch(
+                _SIGNATURE,
+                'message = stamp.encode() + b"." + body',
+                'message = stamp.encode() + b"." + json.dumps(json.loads(body), separators=(",", ":")).encode()',
+            ),
+        ),
+        tests=(_SIGNATURE_TESTS + "test_the_raw_bytes_count_not_their_meaning",),
+    ),
+    Case(
+        name="webhook-tolerance",
+        protection="an old signature is a replay",
+        change="the stamp is not compared with the clock",
+        patches=(
+            Patch(
+                _SIGNATURE, "if abs(now.timestamp() - int(stamp)) > TOLERANCE.total_seconds():", "if False:"
+            ),
+        ),
+        tests=(_SIGNATURE_TESTS + "test_the_tolerance_holds_both_ways",),
+    ),
+    Case(
+        name="webhook-claim",
+        protection="a processor's event id is claimed once, however often and at once it is delivered",
+        change="every copy with the same bytes is taken for the first",
+        patches=(
+            Patch(
+                "services/webhook_ingest/app/accept_webhook.py",
+                "if claim.is_first:",
+                "if claim.is_first or claim.same_bytes:",
+            ),
+        ),
+        tests=(_DELIVERY_TESTS + "test_the_same_delivery_many_times_at_once_is_one",),
+    ),
+)

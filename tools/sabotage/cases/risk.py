@@ -1,0 +1,109 @@
+"""Sabotage of risk: what waits is not sent, decisions count for what they are about, people come in twos."""
+
+from typing import Final
+
+from tools.sabotage.case import Case, Patch
+
+_RISKING = "services/payment/domain/risking.py"
+_ASKING = "services/payment/domain/asking.py"
+_SCHEMA = "services/payment/migrations/versions/0007_wait_for_risk.py"
+_TESTS = "services/payment/tests/unit/test_risking.py::"
+_DB_TESTS = "services/payment/tests/db/test_waiting_for_risk.py::"
+_RISK_SCHEMA = "services/risk/migrations/versions/0001_create_risk.py"
+_RISK_TESTS = "services/risk/tests/db/test_rules_in_sql.py::"
+
+RISK: Final = (
+    Case(
+        name="risk-before-sending",
+        protection="nothing is asked of a processor while risk is asked",
+        change="the command goes out at once",
+        patches=(Patch(_ASKING, "    if operation.risk in UNSENT:\n", "    if False:\n"),),
+        tests=(_TESTS + "test_nothing_is_asked_of_the_processor_while_risk_is_asked",),
+    ),
+    Case(
+        name="risk-gate",
+        protection="the database keeps what waits for risk, is reviewed or was refused from ever being sent",
+        change="the CHECK on the operation's state is gone",
+        patches=(
+            Patch(
+                _SCHEMA,
+                "risk NOT IN ('WAITING', 'REVIEW', 'BLOCKED', 'WITHDRAWN') OR state IN ('REQUESTED', 'ABANDONED')),",
+                "true),",
+            ),
+        ),
+        tests=(_DB_TESTS + "test_plain_sql_is_refused_what_python_refuses",),
+    ),
+    Case(
+        name="risk-pinned-version",
+        protection="a decision counts for the version of the payment that it was asked about",
+        change="a decision about any version is applied",
+        patches=(
+            Patch(
+                _RISKING,
+                "if operation.risk is None or operation.risk_version != payment_version:",
+                "if operation.risk is None:",
+            ),
+        ),
+        tests=(_TESTS + "test_a_decision_about_another_version_changes_nothing",),
+    ),
+    Case(
+        name="risk-fail-mode",
+        protection="without a decision in time only small amounts go through",
+        change="every amount goes through",
+        patches=(
+            Patch(
+                _RISKING,
+                "if moment.risk.is_small(operation.published_type, operation.amount_minor, payment.currency):",
+                "if True:",
+            ),
+        ),
+        tests=(_TESTS + "test_without_a_decision_the_amount_decides",),
+    ),
+    Case(
+        name="risk-two-people",
+        protection="a reviewed operation that moves money goes out when two people said so",
+        change="the same person may say it twice",
+        patches=(Patch(_RISKING, "if operation.risk_proposed_by == actor:", "if False:"),),
+        tests=(_TESTS + "test_reviewed_money_goes_out_when_two_people_say_so",),
+    ),
+    Case(
+        name="risk-late-capture",
+        protection="a capture later than a day after the last judgement is judged again",
+        change="only authorizations are judged",
+        patches=(
+            Patch(
+                _ASKING,
+                "if kind is not OperationType.CAPTURE:\n",
+                "if kind is not OperationType.CANCEL:\n",
+            ),
+        ),
+        tests=(_TESTS + "test_a_capture_soon_after_is_not_judged_again_and_a_late_one_is",),
+    ),
+    Case(
+        name="risk-late-denial",
+        protection="a denial that comes after the authorization went out gives the hold back",
+        change="the late denial is noted and nothing follows",
+        patches=(
+            Patch(
+                _RISKING,
+                "_step(payment, operation, RiskState.DENIED, RiskBy.RISK, moment)\n"
+                "    settle_denials(payment, moment)\n",
+                "_step(payment, operation, RiskState.DENIED, RiskBy.RISK, moment)\n",
+            ),
+        ),
+        tests=(_TESTS + "test_a_late_denial_voids_a_hold_once",),
+    ),
+    Case(
+        name="risk-decided-once",
+        protection="an operation is decided once per version of its payment",
+        change="the unique constraint on decisions is gone",
+        patches=(
+            Patch(
+                _RISK_SCHEMA,
+                "CONSTRAINT decisions_once UNIQUE (operation_id, payment_version),",
+                "CONSTRAINT decisions_once CHECK (payment_version > 0),",
+            ),
+        ),
+        tests=(_RISK_TESTS + "test_an_operation_is_decided_once_per_version_by_rules_that_were_in_force",),
+    ),
+)

@@ -1,0 +1,443 @@
+"""Each invariant is shown to go red: one violation planted by a superuser, and exactly the invariants named report it."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+from typer.testing import CliRunner
+
+from shared.kernel.ids import UlidIds
+from shared.messaging.kafka import KafkaBroker
+from shared.messaging.topics import create_topics
+from shared.persistence.migrate import migrate
+from shared.persistence.provision import provision
+from tools.auditor.addresses import Addresses
+from tools.auditor.audit import Report, audit
+from tools.auditor.registry import CHECKS, LIVENESS
+from tools.cli import app
+from tools.tests.db.tiny_history import PARTITIONS, SERVICES, Row, TinyHistory, partition_of
+
+PASSWORD = "tieout-test"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The databases with the tiny history in them, and its topics."""
+
+    history: TinyHistory
+    addresses: Addresses
+    admin: dict[str, str]
+
+    def audit(self, *, drained: bool = True) -> Report:
+        return audit(self.addresses, drained=drained, deadline_s=0)
+
+    def broken(self, *, drained: bool = True) -> set[str]:
+        return {found.name for found in self.audit(drained=drained).invariants if not found.holds}
+
+    def plant(self, service: str, *statements: str) -> None:
+        with psycopg.connect(self.admin[service]) as connection:
+            connection.execute("SET session_replication_role = replica")
+            for statement in statements:
+                changed = connection.execute(statement.encode()).rowcount
+                assert changed != 0, f"plants nothing: {statement}"
+
+
+@pytest.fixture(scope="module")
+def databases(postgres_admin_url: str) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+    suffix = UlidIds().new("")[-12:]
+    readers: dict[str, str] = {}
+    admin: dict[str, str] = {}
+    for service in SERVICES:
+        name = f"d_audit_{service[:8]}_{suffix}"
+        urls = provision(postgres_admin_url, service, name, password=PASSWORD)
+        migrate(urls.owner, service)
+        readers[service] = urls.reader
+        admin[service] = postgres_admin_url.rpartition("/")[0] + "/" + name
+        _take_guards_down(admin[service])
+    yield readers, admin
+    with psycopg.connect(postgres_admin_url, autocommit=True) as connection:
+        for url in admin.values():
+            connection.execute(f"DROP DATABASE IF EXISTS {url.rpartition('/')[2]} WITH (FORCE)".encode())
+
+
+def _take_guards_down(admin_url: str) -> None:
+    """What the guards refuse even to a superuser is what the auditor has to find."""
+    with psycopg.connect(admin_url) as connection:
+        guarded = "SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger WHERE tgenabled = 'A'"
+        for (table,) in connection.execute(guarded).fetchall():
+            connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER".encode())
+
+
+@pytest.fixture(scope="module")
+def bench(databases, kafka_bootstrap: str) -> Bench:
+    prefix = UlidIds().new("t_") + "."
+    create_topics(KafkaBroker(kafka_bootstrap, topic_prefix=prefix))
+    history = TinyHistory()
+    history.publish(kafka_bootstrap, prefix)
+    history.commit_all(kafka_bootstrap, prefix)
+    readers, admin = databases
+    made = Bench(history, Addresses(readers, kafka_bootstrap, prefix), admin)
+    for service in SERVICES:
+        history.write(service, admin[service])
+    return made
+
+
+@pytest.fixture
+def elsewhere(bench: Bench, topic_prefix: str) -> Bench:
+    """The same databases beside topics of this test's own, still empty."""
+    create_topics(KafkaBroker(bench.addresses.kafka_bootstrap, topic_prefix=topic_prefix))
+    addresses = Addresses(bench.addresses.postgres, bench.addresses.kafka_bootstrap, topic_prefix)
+    return Bench(bench.history, addresses, bench.admin)
+
+
+def test_the_tiny_history_ties_out(bench: Bench) -> None:
+    report = bench.audit()
+
+    assert report.holds, [found for found in report.invariants if not found.holds]
+    unproven = {found.name for found in report.invariants if not found.checked}
+    assert unproven == {"I15.parked_has_a_key", "I15.poison_has_dead_letter"}
+    assert report.figures["payments by status"] == {"AUTHORIZED": 1, "CAPTURED": 1, "FAILED": 1}
+    assert report.figures["trial balance (debits less credits)"] == {"EUR": 0}
+
+
+@dataclass(frozen=True)
+class Plant:
+    """What is broken in which database; ``also`` are the other invariants that cannot but see it too."""
+
+    breaks: str
+    service: str
+    sql: tuple[str, ...]
+    also: frozenset[str] = frozenset()
+
+
+def plant(breaks: str, service: str, *sql: str, also: str = "") -> Plant:
+    return Plant(breaks, service, sql, frozenset(also.split()))
+
+
+def _of_rule(rule: str) -> str:
+    return f"journal_position = (SELECT position FROM journals WHERE rule = '{rule}')"
+
+
+_PARKED = "INSERT INTO parked_keys (consumer, topic, key, reason) VALUES ('ledger', 'payment.events', 'pay_1', '{}')"
+_RECORD_COLUMNS = "consumer, event_id, topic, key, headers, payload_sha256"
+_NO_HASH = "decode(repeat('00', 32), 'hex')"
+_JOURNAL = """
+    INSERT INTO journals (position, journal_id, rule, cause_event_id, cause_event_type, fact_key, subject, payment_id,
+        merchant_id, currency, amount_minor, entry_count, effective_at)
+    VALUES (99, 'jrn_99', 'capture', 'evt_999', 'Any', 'f', 's', 'pay_3', 'mer_1', 'EUR', 5, 2, now())
+"""
+_PAIR = """
+    INSERT INTO entries (journal_position, line, account_id, side, amount_minor, currency)
+    SELECT 99, line, (SELECT account_id FROM accounts WHERE family = 'merchant_pending'), side::entry_side, 5, 'EUR'
+    FROM (VALUES (1, 'debit'), (2, 'credit')) AS legs (line, side)
+"""
+_SECOND_CHARGE = """
+    INSERT INTO alpha_book (kind, object_id, subject_id, subject_revision, account, reference, payment_id, currency,
+        held_minor, captured_minor, refunded_minor, booked_at)
+    SELECT 'captured', 'cap_9', 'cap_9', revision, 'acct', 'op_1', 'pay_1', 'EUR', 0, amount, 0, now()
+    FROM (VALUES (1, 5), (2, -5)) AS moves (revision, amount)
+"""
+_WAITING = """
+    INSERT INTO waiting_facts (waiting_id, fact, source, evidence_id, cause_id, refs, received_at, next_check_at,
+        deadline_at, checks) VALUES ('w', '{}', 'webhook', 'e', 'c', '{}', now(), now(), now(), 0)
+"""
+_MONEY_ROW = """
+    INSERT INTO processor_objects (processor, account, object_id, payment_id, object_type, status, version, occurred_at,
+        amount_minor, currency, fact_key, digest, role, parent_id, counted_minor, implied)
+    VALUES ('alpha', 'acct', 'row_9', 'pay_1', 'money_row', 'opened', 1, now(), 5, 'EUR', 'f', 'd', 'counted', 'dsp_9',
+        0, false)
+"""
+_DISPUTE = """
+    INSERT INTO disputes (dispute_id, payment_id, processor, account, object_id, status, amount_minor, currency,
+        created_at, updated_at, withdrawn_minor, reinstated_minor, written_off_minor, fee_minor, implied)
+    VALUES ('dp_9', 'pay_1', 'alpha', 'acct', 'dsp_9', 'inquiry', 5, 'EUR', now(), now(), 0, 0, 0, 5, false)
+"""
+_HISTORY = """
+    INSERT INTO status_history (payment_id, subject, subject_id, from_state, to_state, implied, cause_id, at)
+    SELECT 'pay_2', 'payment', 'pay_2', steps.*, false, 'c', now()
+    FROM (VALUES ('FAILED', 'CAPTURED'), ('CAPTURED', 'FAILED')) AS steps (source, target)
+"""
+PLANTS = (
+    plant(LIVENESS, "processor",
+          "UPDATE attempts SET state = 'open', closing = NULL, closed_at = NULL WHERE operation_id = 'op_5'",
+          also="I6.commands_have_closed_attempts"),
+    plant("I1.journals_zero_sum", "ledger", "UPDATE journals SET entry_count = 4 WHERE rule = 'capture'"),
+    plant("I1.journals_zero_sum", "ledger",
+          f"UPDATE entries SET amount_minor = 971 WHERE {_of_rule('capture')} AND amount_minor = 970",
+          also="I1.ledger_zero_sum"),
+    plant("I1.ledger_zero_sum", "ledger", _PAIR),
+    plant("I1.reversals_exact", "ledger",
+          f"UPDATE entries SET amount_minor = 900 WHERE {_of_rule('capture_in_doubt_reversed')}",
+          also="I3.in_doubt_returned"),
+    plant("I3.captures_booked_once", "ledger", "UPDATE journals SET merchant_id = 'mer_2' WHERE rule = 'capture'"),
+    plant("I3.captures_booked_once", "ledger",
+          f"DELETE FROM entries WHERE {_of_rule('capture')}", "DELETE FROM journals WHERE rule = 'capture'",
+          also="I3.amounts_equal_ledger I3.fees_equal"),
+    plant("I3.refunds_booked_once", "ledger",
+          "UPDATE journals SET amount_minor = 401 WHERE rule = 'refund_succeeded'"),
+    plant("I3.doubts_and_strays_booked_once", "ledger",
+          "UPDATE journals SET amount_minor = 501 WHERE rule = 'stray_found'"),
+    plant("I3.failures_taken_back", "ledger",
+          f"DELETE FROM entries WHERE {_of_rule('refund_requested_reversed')}",
+          "DELETE FROM journals WHERE rule = 'refund_requested_reversed'",
+          also="I3.no_refund_in_flight I3.fees_equal"),
+    plant("I3.one_journal_per_fact", "ledger",
+          "ALTER TABLE journals DROP CONSTRAINT IF EXISTS journals_once_per_fact",
+          "UPDATE journals SET fact_key = 're_1' WHERE subject = 're_2' AND reverses_position IS NULL",
+          also="I3.refunds_booked_once"),
+    plant("I3.no_journal_without_cause", "ledger",
+          "UPDATE journals SET cause_event_id = 'evt_999' WHERE rule = 'stray_found'",
+          also="I3.doubts_and_strays_booked_once"),
+    plant("I3.no_charge_for_uncaptured", "ledger", _JOURNAL, _PAIR, also="I3.no_journal_without_cause"),
+    plant("I3.amounts_equal_ledger", "ledger",
+          "UPDATE entries SET account_id = (SELECT account_id FROM accounts WHERE family = 'merchant_pending'),"
+          f" clearing_key = NULL WHERE {_of_rule('capture')} AND line = 1"),
+    plant("I3.in_doubt_returned", "ledger",
+          f"UPDATE entries SET clearing_key = 'op_9' WHERE {_of_rule('capture_in_doubt')}",
+          also="I1.reversals_exact"),
+    plant("I3.no_refund_in_flight", "ledger",
+          f"UPDATE entries SET clearing_key = 're_9' WHERE {_of_rule('refund_succeeded')} AND line = 1"),
+    plant("I3.suspense_equals_strays", "ledger",
+          f"UPDATE entries SET clearing_key = 'str_9' WHERE {_of_rule('stray_found')} AND line = 2"),
+    plant("I3.fees_equal", "payment", "UPDATE payments SET fee_total_minor = 31 WHERE payment_id = 'pay_1'"),
+    plant("I3.amounts_equal_events", "payment",
+          """UPDATE outbox SET payload = '{"payment_id": "pay_3", "amount_minor": 701}'::bytea"""
+          " WHERE event_type = 'PaymentAuthorized.v1' AND key = 'pay_3'"),
+    plant("I3.amounts_equal_objects", "payment",
+          "UPDATE processor_objects SET counted_minor = 399 WHERE object_id = 'ref_1'"),
+    plant("I4.book_equals_payments", "sandbox",
+          "UPDATE alpha_book SET captured_minor = 1001 WHERE object_id = 'cap_1'",
+          also="I4.operations_took_effect"),
+    plant("I4.holds_equal", "sandbox", "UPDATE alpha_book SET held_minor = 600 WHERE object_id = 'auth_3'"),
+    plant("I4.objects_equal", "sandbox", "UPDATE alpha_objects SET amount_minor = 701 WHERE id = 'auth_3'"),
+    plant("I4.operations_took_effect", "sandbox",
+          "UPDATE alpha_book SET reference = 'op_3' WHERE object_id = 'ref_1'"),
+    plant("I5.one_effect_per_reference", "sandbox", _SECOND_CHARGE),
+    plant("I5.processor_limits", "sandbox", "UPDATE alpha_book SET held_minor = -1001 WHERE object_id = 'cap_1'",
+          also="I4.holds_equal"),
+    plant("I5.references_are_ours", "sandbox", "UPDATE alpha_book SET reference = 'op_9' WHERE object_id = 'ref_2'"),
+    plant("I5.attempts_were_asked_for", "processor",
+          "UPDATE attempts SET amount_minor = 401 WHERE operation_id = 'op_2'"),
+    plant("I5.amounts_in_bounds", "payment",
+          "UPDATE payments SET authorization_released = true WHERE payment_id = 'pay_3'"),
+    plant("I6.operations_decided", "payment", _WAITING, also=LIVENESS),
+    plant("I6.commands_have_closed_attempts", "processor", "DELETE FROM attempts WHERE operation_id = 'op_5'"),
+    plant("I7.outbox_in_topic", "payment",
+          "UPDATE outbox SET sent_at = NULL, sent_epoch = NULL WHERE event_type = 'StrayFound.v1'", also=LIVENESS),
+    plant("I7.topic_in_inbox", "payment", "DELETE FROM inbox WHERE topic = 'webhook.events' AND stream_version = 2",
+          also=f"I16.committed_offsets {LIVENESS}"),
+    plant("I7.inbox_in_outbox", "ledger",
+          f"UPDATE inbox SET payload_sha256 = {_NO_HASH} WHERE key = 'pay_3' AND stream_version = 1"),
+    plant("I7.outcome_as_declared", "ledger", "UPDATE inbox SET outcome = 'ignored' WHERE outcome = 'applied'"),
+    plant("I9.outbox_gap_free", "ledger",
+          "UPDATE outbox_streams SET last_version = last_version + 1 WHERE key = 'pay_2'"),
+    plant("I10.applied_versions_consecutive", "ledger",
+          "UPDATE inbox SET stream_version = 99 WHERE key = 'pay_3' AND stream_version = 1"),
+    plant("I11.payment_histories", "payment",
+          "UPDATE status_history SET to_state = 'CANCELED' WHERE subject_id = 'pay_3' AND to_state = 'AUTHORIZED'"),
+    plant("I11.payment_histories", "payment", _HISTORY),
+    plant("I11.operation_histories", "payment",
+          "DELETE FROM status_history WHERE subject_id = 'op_5' AND to_state = 'SENT'"),
+    plant("I11.legal_table", "payment", "INSERT INTO legal_transitions VALUES ('payment', 'FAILED', 'CAPTURED')"),
+    plant("I11.status_follows_amounts", "payment",
+          "UPDATE payments SET settled_minor = 1000 WHERE payment_id = 'pay_1'"),
+    plant("I11.refund_follows_operation", "payment",
+          "UPDATE refunds SET state = 'SUCCEEDED' WHERE refund_id = 're_2'"),
+    plant("I12.one_key_one_payment", "payment",
+          """UPDATE idempotency_keys SET body = '{"id":"pay_2"}'::bytea WHERE resource_id = 'pay_3'"""),
+    plant("I12.one_key_one_payment", "payment",
+          """UPDATE idempotency_keys SET resource_id = 'pay_1', body = '{"id":"pay_1"}'::bytea"""
+          " WHERE resource_id = 'pay_3'", also="I12.one_operation_per_key"),
+    plant("I12.one_operation_per_key", "payment", "DELETE FROM idempotency_keys WHERE resource_id = 're_1'"),
+    plant("I14.deliveries_told_once", "webhook_ingest",
+          "UPDATE deliveries SET verdict = 'quarantined' WHERE delivery_id = 'whd_2'"),
+    plant("I14.acknowledged_is_stored", "sandbox",
+          "INSERT INTO alpha_webhooks (event_id, state, due_at) VALUES ('aevt_9', 'sent', now())"),
+    plant("I14.told_facts_are_evidence", "payment", "DELETE FROM evidence WHERE object_id = 'cap_1'",
+          also="I14.counted_money_has_evidence"),
+    plant("I14.counted_money_has_evidence", "payment", "DELETE FROM evidence WHERE object_id = 'auth_3'"),
+    plant("I15.parked_has_a_key", "ledger",
+          f'INSERT INTO parked_records ({_RECORD_COLUMNS}, partition, "offset")'
+          f" VALUES ('ledger', 'evt_999', 'payment.events', 'pay_1', '{{}}', {_NO_HASH}, 0, 0)",
+          also="I15.nothing_parked"),
+    plant("I15.poison_has_dead_letter", "ledger", _PARKED.format("poison"), also=f"I15.nothing_parked {LIVENESS}"),
+    plant("I15.nothing_parked", "ledger", _PARKED.format("gap"), also=LIVENESS),
+    plant("I15.nothing_quarantined", "ledger",
+          f"INSERT INTO quarantined_records ({_RECORD_COLUMNS}, reason)"
+          f" VALUES ('ledger', 'evt_001', 'payment.events', 'pay_1', '{{}}', {_NO_HASH}, 'payload_mismatch')"),
+    plant("I3.taken_back_equals_disputes", "payment",
+          "UPDATE payments SET reversed_minor = 205 WHERE payment_id = 'pay_1'"),
+    plant("I3.disputes_equal_rows", "payment", _MONEY_ROW, also="I4.objects_equal"),
+    plant("I3.disputes_equal_ledger", "payment", _DISPUTE),
+    plant("I3.disputes_booked_once", "ledger",
+          f"DELETE FROM entries WHERE {_of_rule('dispute_written_off')}",
+          "DELETE FROM journals WHERE rule = 'dispute_written_off'", also="I3.disputes_equal_ledger"),
+    plant("I4.book_equals_disputes", "sandbox",
+          "UPDATE alpha_book SET withdrawn_minor = 5 WHERE object_id = 'cap_1'"),
+    plant("I23.one_decision_per_version", "risk", "DELETE FROM rule_sets"),
+    plant("I23.decisions_pinned", "risk", "UPDATE decisions SET cause_event_id = 'evt_000'"),
+    plant("I23.decisions_told_once", "risk", "UPDATE decisions SET decision = 'block', reasons = '{x}'",
+          also="I23.stands_on_its_decision"),
+    plant("I23.nothing_sent_before_allowed", "payment",
+          "UPDATE operations SET risk = 'BLOCKED', state = 'ABANDONED' WHERE operation_id = 'op_5'",
+          also="I11.operation_histories I23.stands_on_its_decision I23.refused_keeps_nothing"),
+    plant("I23.stands_on_its_decision", "risk", "UPDATE decisions SET decision = 'review', reasons = '{x}'",
+          also="I23.decisions_told_once"),
+    plant("I23.refused_keeps_nothing", "payment",
+          "UPDATE operations SET risk = 'DENIED' WHERE operation_id = 'op_5'", also="I23.stands_on_its_decision"),
+    plant("I23.no_wait_past_deadline", "payment",
+          "UPDATE operations SET risk = 'WAITING', state = 'REQUESTED' WHERE operation_id = 'op_5'",
+          also=f"I23.nothing_sent_before_allowed I23.stands_on_its_decision I11.operation_histories I6.operations_decided {LIVENESS}"),
+    plant("I23.every_question_decided", "risk", "DELETE FROM decisions", also="I23.decisions_told_once I23.stands_on_its_decision"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("case", PLANTS, ids=lambda case: f"{case.breaks}-{case.service}")
+def test_a_planted_violation_is_reported(bench: Bench, case: Plant) -> None:
+    bench.plant(case.service, *case.sql)
+    try:
+        assert bench.broken() == {case.breaks, *case.also}
+    finally:
+        bench.history.write(case.service, bench.admin[case.service])
+
+
+def test_what_is_only_on_its_way_is_no_violation_while_payments_flow(bench: Bench) -> None:
+    """Unsent, untaken and undecided is normal at any moment; only quiescence forbids it."""
+    bench.plant("payment", _WAITING, "DELETE FROM inbox WHERE topic = 'processor.events' AND key = 'pay_3'",
+                "DELETE FROM inbox_versions WHERE topic = 'processor.events' AND key = 'pay_3'")  # fmt: skip
+    try:
+        assert bench.broken(drained=False) == {"I16.committed_offsets"}
+        assert bench.broken() >= {"I16.committed_offsets", "I7.topic_in_inbox", LIVENESS}
+    finally:
+        bench.history.write("payment", bench.admin["payment"])
+
+
+# -- planted in the topics ---------------------------------------------------------------------------------------------
+
+
+def _publish(elsewhere: Bench, records: list[Row]) -> None:
+    elsewhere.history.publish(elsewhere.addresses.kafka_bootstrap, elsewhere.addresses.topic_prefix, records)
+
+
+def _place(records: list[Row], topic: str, key: str, version: int) -> int:
+    wanted = (topic, key, version)
+    return next(
+        at for at, row in enumerate(records) if (row["topic"], row["key"], row["stream_version"]) == wanted
+    )
+
+
+def _foreign(records: list[Row]) -> list[Row]:
+    return [
+        *records,
+        {**records[0], "topic": "ledger.events", "key": "pay_9", "event_id": "evt_999", "stream_version": 1},
+    ]
+
+
+def _lost(records: list[Row]) -> list[Row]:
+    at = _place(records, "ledger.events", "pay_1", 2)
+    return records[:at] + records[at + 1 :]
+
+
+def _inverted(records: list[Row]) -> list[Row]:
+    first, second = (_place(records, "ledger.events", "pay_1", version) for version in (1, 2))
+    swapped = list(records)
+    swapped[first], swapped[second] = records[second], records[first]
+    return swapped
+
+
+def _other_bytes(records: list[Row]) -> list[Row]:
+    at = _place(records, "ledger.events", "pay_1", 1)
+    return [*records[:at], {**records[at], "bytes": b"{}"}, *records[at + 1 :]]
+
+
+def _other_partition(records: list[Row]) -> list[Row]:
+    at = _place(records, "ledger.events", "pay_1", 2)
+    strayed = {**records[at], "partition": (partition_of("pay_1") + 1) % PARTITIONS}
+    return [*records, strayed]
+
+
+IN_TOPICS = {
+    "I8.topic_in_outbox": (_foreign, set()),
+    "I7.outbox_in_topic": (_lost, {"I9.first_appearances_in_order"}),
+    "I9.first_appearances_in_order": (_inverted, set()),
+    "I9.bytes_equal_outbox": (_other_bytes, set()),
+    "I9.one_partition_per_stream": (_other_partition, set()),
+}
+
+
+@pytest.mark.parametrize("breaks", IN_TOPICS)
+def test_a_violation_in_a_topic_is_reported(elsewhere: Bench, breaks: str) -> None:
+    spoil, also = IN_TOPICS[breaks]
+    _publish(elsewhere, spoil(elsewhere.history.records))
+
+    assert elsewhere.broken() == {breaks, *also}
+
+
+def test_a_duplicate_in_a_topic_is_counted_and_harmless(elsewhere: Bench) -> None:
+    _publish(elsewhere, [*elsewhere.history.records, *elsewhere.history.records[:3]])
+
+    report = elsewhere.audit()
+
+    assert report.holds
+    told = report.figures["duplicates in topics, dropped by inboxes"]
+    assert isinstance(told, dict)
+    assert sum(told.values()) == 3
+
+
+def test_an_offset_committed_too_early_is_reported(elsewhere: Bench) -> None:
+    _publish(elsewhere, elsewhere.history.records)
+    elsewhere.plant("payment", "DELETE FROM inbox WHERE topic = 'webhook.events' AND stream_version = 2")
+    try:
+        assert elsewhere.broken(drained=False) == set()
+        elsewhere.history.commit_all(elsewhere.addresses.kafka_bootstrap, elsewhere.addresses.topic_prefix)
+        assert elsewhere.broken(drained=False) == {"I16.committed_offsets"}
+    finally:
+        elsewhere.history.write("payment", elsewhere.admin["payment"])
+
+
+def test_every_invariant_is_shown_to_go_red() -> None:
+    shown = {case.breaks for case in PLANTS} | set(IN_TOPICS) | {"I16.committed_offsets"}
+    assert shown == {check.name for check in CHECKS} | {LIVENESS}
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def configured(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    for service, url in bench.addresses.postgres.items():
+        monkeypatch.setenv(f"{service.upper()}_READER_DATABASE_URL", url)
+    monkeypatch.setenv("TIEOUT_KAFKA_BOOTSTRAP", bench.addresses.kafka_bootstrap)
+    monkeypatch.setenv("TIEOUT_KAFKA_TOPIC_PREFIX", bench.addresses.topic_prefix)
+    return bench
+
+
+def test_verify_exits_0_where_the_books_tie_out(configured: Bench) -> None:
+    done = CliRunner().invoke(app, ["verify", "--deadline", "0"])
+    assert done.exit_code == 0, done.output
+    assert "The books tie out." in done.output
+
+
+def test_verify_exits_1_with_the_rows_that_break_it(configured: Bench) -> None:
+    configured.plant("payment", "UPDATE payments SET settled_minor = 1000 WHERE payment_id = 'pay_1'")
+    try:
+        done = CliRunner().invoke(app, ["verify", "--live", "--json", "--only", "I11"])
+    finally:
+        configured.history.write("payment", configured.admin["payment"])
+    report = json.loads(done.stdout)
+    assert done.exit_code == 1
+    assert not report["holds"]
+    (row,) = (row for found in report["invariants"] for row in found["violations"])
+    assert (row["payment_id"], row["status"], row["derived"]) == ("pay_1", "CAPTURED", "SETTLED")
+
+
+def test_the_reader_may_not_write(bench: Bench) -> None:
+    for service in SERVICES:
+        with psycopg.connect(bench.addresses.database(service)) as connection:
+            writable = connection.execute(
+                "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
+                " AND has_table_privilege(oid, 'INSERT, UPDATE, DELETE, TRUNCATE')"
+            ).fetchone()
+        assert writable == (0,)

@@ -1,0 +1,511 @@
+"""A tiny consistent history in all databases and topics: a sale in doubt, refunds, a stray, a hold; and its heal."""
+
+import hashlib
+import json
+import zlib
+from collections import Counter, defaultdict
+from typing import Any
+
+import psycopg
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from schemas.catalogue import TOPICS
+
+AT = "2026-11-20T10:00:00Z"
+PARTITIONS = 6
+SERVICES = ("payment", "processor", "webhook_ingest", "ledger", "risk", "sandbox")
+MERCHANT = "mer_1"
+_EMPTIED = """
+    SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+       AND NOT relispartition AND relname NOT IN ('alembic_version', 'account_families')
+"""
+
+Row = dict[str, Any]
+Tables = dict[str, list[Row]]
+
+
+def fact_key(object_id: str, status: str) -> str:
+    return f"alpha:acct:{object_id}:{status}:1"
+
+
+class TinyHistory:
+    """Rows per service and table; built once, written as often as a test needs it whole again."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Tables] = {service: defaultdict(list) for service in SERVICES}
+        self.versions: Counter[tuple[str, str]] = Counter()
+        self.records: list[Row] = []
+        self.journals = 0
+        self.accounts: dict[tuple[str, str], int] = {}
+        _payments(self)
+        _sandbox(self)
+        _webhooks(self)
+        _risk(self)
+        _take_in(self)
+
+    def add(self, service: str, table: str, **row: Any) -> None:
+        self.rows[service][table].append(row)
+
+    def tell(
+        self, service: str, topic: str, key: str, event: str, cause_id: str = "cause", **data: Any
+    ) -> str:
+        self.versions[topic, key] += 1
+        payload = json.dumps(data).encode()
+        digest = "\\x" + hashlib.sha256(payload).hexdigest()
+        event_id = f"evt_{len(self.records):03}"
+        row = {
+            "shard": 0, "topic": topic, "key": key, "stream_version": self.versions[topic, key],
+            "event_id": event_id, "event_type": f"{event}.v1", "data_schema": "/schema", "source": f"/tieout/{service}",
+            "subject": key, "event_time": AT, "cause_id": cause_id, "payload": "\\x" + payload.hex(),
+            "payload_sha256": digest, "sent_at": AT, "sent_epoch": 1,
+        }  # fmt: skip
+        self.add(service, "outbox", **row)
+        self.records.append({**row, "bytes": payload})
+        return event_id
+
+    def of_payment(self, payment_id: str, event: str, **data: Any) -> str:
+        named = {"payment_id": payment_id, "merchant_id": MERCHANT, "currency": "EUR", **data}
+        return self.tell("payment", "payment.events", payment_id, event, **named)
+
+    def walk(self, payment_id: str, subject: str, subject_id: str, *states: str) -> None:
+        for before, state in zip((None, *states), states, strict=False):
+            self.add(
+                "payment", "status_history", payment_id=payment_id, subject=subject, subject_id=subject_id,
+                from_state=before, to_state=state, implied=False, cause_id="cause", at=AT,
+            )  # fmt: skip
+
+    def book(
+        self, rule: str, cause: str, fact: str, subject: str, payment_id: str, amount: int,
+        *legs: tuple[str, str | None, int], reverses: int | None = None,
+    ) -> int:  # fmt: skip
+        self.journals += 1
+        self.add(
+            "ledger", "journals", position=self.journals, journal_id=f"jrn_{self.journals}", rule=rule,
+            cause_event_id=cause, cause_event_type="Any", fact_key=fact, subject=subject, payment_id=payment_id,
+            merchant_id=MERCHANT, currency="EUR", amount_minor=amount, reverses_position=reverses,
+            entry_count=len(legs), effective_at=AT, booked_at=AT,
+        )  # fmt: skip
+        for line, (family, clearing_key, net) in enumerate(legs, 1):
+            self.add(
+                "ledger", "entries", journal_position=self.journals, line=line, account_id=self._account(family),
+                side="debit" if net > 0 else "credit", amount_minor=abs(net), currency="EUR", clearing_key=clearing_key,
+            )  # fmt: skip
+        self.tell("ledger", "ledger.events", payment_id, "JournalPosted", journal_id=f"jrn_{self.journals}")
+        return self.journals
+
+    def _account(self, family: str) -> int:
+        key = (family, "EUR")
+        if key not in self.accounts:
+            self.accounts[key] = len(self.accounts) + 1
+            transitional = family not in {"merchant_pending", "merchant_available", "fee_revenue"}
+            self.add(
+                "ledger", "accounts", account_id=self.accounts[key], family=family, owner="x", currency="EUR",
+                normal_side="debit", transitional=transitional,
+            )  # fmt: skip
+        return self.accounts[key]
+
+    def write(self, service: str, admin_url: str) -> None:
+        """Empty the database and write the history again; without triggers, as a restored backup would be."""
+        with psycopg.connect(admin_url) as connection:
+            connection.execute("SET session_replication_role = replica")
+            for (table,) in connection.execute(_EMPTIED.encode()).fetchall():
+                connection.execute(f"DELETE FROM {table}".encode())
+            for table, rows in self.rows[service].items():
+                for row in rows:
+                    columns = ", ".join(f'"{name}"' for name in row)
+                    connection.execute(
+                        f"INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns}"
+                        f" FROM jsonb_populate_record(NULL::{table}, %s::jsonb)".encode(),
+                        [json.dumps(row)],
+                    )
+
+    def publish(self, bootstrap: str, prefix: str, records: list[Row] | None = None) -> None:
+        """Send the records as a relay would, each to the partition of its key, or to the one it names."""
+        producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5})
+        for row in self.records if records is None else records:
+            producer.produce(
+                prefix + row["topic"], value=row["bytes"], key=row["key"].encode(),
+                partition=row.get("partition", partition_of(row["key"])),
+                headers={
+                    "ce_id": row["event_id"], "ce_type": row["event_type"], "ce_time": row["event_time"],
+                    "ce_streamversion": str(row["stream_version"]),
+                },
+            )  # fmt: skip
+        assert producer.flush(20) == 0
+
+    def commit_all(self, bootstrap: str, prefix: str) -> None:
+        """Commit the end of every partition for every consumer."""
+        for consumer in {name for topic in TOPICS.values() for name in topic.consumers}:
+            client = Consumer({"bootstrap.servers": bootstrap, "group.id": prefix + consumer})
+            places = [
+                TopicPartition(prefix + topic.name, number, self.ends(topic.name)[number])
+                for topic in TOPICS.values() if consumer in topic.consumers for number in range(PARTITIONS)
+            ]  # fmt: skip
+            client.commit(offsets=places, asynchronous=False)
+            client.close()
+
+    def ends(self, topic: str) -> Counter[int]:
+        return Counter(partition_of(row["key"]) for row in self.records if row["topic"] == topic)
+
+
+def partition_of(key: str) -> int:
+    return zlib.crc32(key.encode()) % PARTITIONS
+
+
+def _payment(h: TinyHistory, payment_id: str, status: str, amount: int, **amounts: int) -> None:
+    names = (
+        "authorized", "capturable", "captured", "refunded", "refunded_adopted", "refund_reserved", "disputed_open",
+        "reversed", "settled", "stray", "fee_total", "fee_returned",
+    )  # fmt: skip
+    h.add(
+        "payment", "payments", payment_id=payment_id, merchant_id=MERCHANT, mode="test", status=status, currency="EUR",
+        amount_minor=amount, **{f"{name}_minor": amounts.get(name, 0) for name in names}, capture_method="automatic",
+        processor="alpha", account="acct", metadata={}, max_attempts=3, attempts_used=0, percent_ppm=0, fixed_minor=0,
+        refund_policy="keep", captures_counted=0, authorization_released=False, release_announced=False, case_keys=[],
+        version=1, created_at=AT, updated_at=AT,
+    )  # fmt: skip
+    h.of_payment(payment_id, "PaymentCreated", amount_minor=amount)
+    _key(h, "POST /payments", payment_id)
+
+
+def _key(h: TinyHistory, endpoint: str, resource_id: str) -> None:
+    h.add(
+        "payment", "idempotency_keys", scope=f"{endpoint} {resource_id}", owner_id=MERCHANT, mode="test",
+        key_digest=resource_id, fingerprint="\\x" + "00" * 32, endpoint=endpoint, state="finished", status=201,
+        resource_id=resource_id, body="\\x" + f'{{"id":"{resource_id}"}}'.encode().hex(), created_at=AT,
+        finished_at=AT, expires_at=AT,
+    )  # fmt: skip
+
+
+def _operation(
+    h: TinyHistory, payment_id: str, operation_id: str, kind: str, amount: int, *states: str,
+    capture: bool = False, refund_id: str | None = None,
+) -> None:  # fmt: skip
+    h.add(
+        "payment", "operations", operation_id=operation_id, payment_id=payment_id, number=int(operation_id[3:]),
+        type=kind, state=states[-1], amount_minor=amount, processor="alpha", account="acct", created_at=AT, since=AT,
+        capture=capture, final=False, fee_fixed_minor=0, refund_id=refund_id, uncertain_announced=False,
+        resolved_announced=False,
+    )  # fmt: skip
+    h.walk(payment_id, "operation", operation_id, *states)
+    command = {"authorize": "AuthorizePayment", "refund": "RefundPayment"}[kind]
+    asked = {
+        "payment_id": payment_id,
+        "operation_id": operation_id,
+        "amount_minor": amount,
+        "currency": "EUR",
+    }
+    h.tell("payment", "processor.commands", payment_id, command, **asked)
+    h.add(
+        "processor", "attempts", operation_id=operation_id, payment_id=payment_id, kind=kind, processor="alpha",
+        account="acct", amount_minor=amount, currency="EUR", asked={}, cause_id="cause", state="closed", phase="waiting",
+        next_at=AT, lease_epoch=1, attempt_id="att", attempt_number=1, not_sent_count=0, doubtful=False,
+        withdrawal_requested=False, first_sent_at=AT, rung=0, not_found_count=0, result="done", closed_at=AT,
+        closing="answered",
+    )  # fmt: skip
+    h.tell("processor", "processor.events", payment_id, "AttemptSent", operation_id=operation_id)
+
+
+def _object(
+    h: TinyHistory, payment_id: str, object_id: str, kind: str, status: str, amount: int, *, role: str,
+    operation_id: str | None, counted: int, stray_id: str | None = None, parent_id: str | None = None,
+) -> None:  # fmt: skip
+    h.add(
+        "payment", "processor_objects", processor="alpha", account="acct", object_id=object_id, payment_id=payment_id,
+        object_type=kind, status=status, version=1, occurred_at=AT, amount_minor=amount, currency="EUR",
+        fact_key=fact_key(object_id, status), digest="d", role=role, operation_id=operation_id, stray_id=stray_id,
+        counted_minor=counted, implied=False, parent_id=parent_id,
+    )  # fmt: skip
+    h.add(
+        "payment", "evidence", evidence_id=f"evd_{object_id}", payment_id=payment_id, processor="alpha", account="acct",
+        object_type=kind, object_id=object_id, fact_key=fact_key(object_id, status), source="reply", rank=1,
+        verdict="applied", digest="d", fact={}, cause_id="cause", occurred_at=AT, received_at=AT,
+    )  # fmt: skip
+
+
+def _refund(h: TinyHistory, refund_id: str, operation_id: str, amount: int, fee: int, state: str) -> str:
+    h.add(
+        "payment", "refunds", refund_id=refund_id, payment_id="pay_1", amount_minor=amount, currency="EUR", state=state,
+        created_at=AT, updated_at=AT, operation_id=operation_id, capture_id="cap_1", adopted=False,
+        fee_returned_minor=fee,
+    )  # fmt: skip
+    _key(h, "POST /refunds", refund_id)
+    return h.of_payment(
+        "pay_1", "RefundRequested", refund_id=refund_id, operation_id=operation_id, amount_minor=amount,
+        fee_returned_minor=fee,
+    )  # fmt: skip
+
+
+def _payments(h: TinyHistory) -> None:
+    for source, targets in _LEGAL.items():
+        subject, state = source.split(":")
+        for target in targets.split():
+            h.add("payment", "legal_transitions", subject=subject, from_state=state, to_state=target)
+    _sale_in_doubt(h)
+    _refunds(h)
+    _stray(h)
+    _payment(h, "pay_3", "AUTHORIZED", 700, authorized=700, capturable=700)
+    h.walk("pay_3", "payment", "pay_3", "CREATED", "AUTHORIZED")
+    _operation(h, "pay_3", "op_5", "authorize", 700, "REQUESTED", "SENT", "SUCCEEDED")
+    _object(
+        h,
+        "pay_3",
+        "auth_3",
+        "authorization",
+        "authorized",
+        700,
+        role="counted",
+        operation_id="op_5",
+        counted=700,
+    )
+    h.of_payment("pay_3", "PaymentAuthorized", amount_minor=700)
+    _dispute(h)
+
+
+def _sale_in_doubt(h: TinyHistory) -> None:
+    amounts = {
+        "authorized": 1000,
+        "captured": 1000,
+        "refunded": 400,
+        "reversed": 200,
+        "fee_total": 30,
+        "fee_returned": 12,
+    }
+    _payment(h, "pay_1", "CAPTURED", 1000, **amounts)
+    h.walk("pay_1", "payment", "pay_1", "CREATED", "AUTHORIZED", "CAPTURED")
+    _operation(
+        h, "pay_1", "op_1", "authorize", 1000, "REQUESTED", "SENT", "UNCERTAIN", "SUCCEEDED", capture=True
+    )
+    _object(
+        h,
+        "pay_1",
+        "auth_1",
+        "authorization",
+        "authorized",
+        1000,
+        role="counted",
+        operation_id="op_1",
+        counted=1000,
+    )
+    _object(
+        h, "pay_1", "cap_1", "capture", "succeeded", 1000, role="counted", operation_id="op_1", counted=1000
+    )
+    doubt = h.of_payment(
+        "pay_1", "OperationUncertain", operation_id="op_1", direction="in", amount_minor=1000
+    )
+    h.of_payment("pay_1", "PaymentAuthorized", amount_minor=1000)
+    fact = fact_key("cap_1", "succeeded")
+    captured = h.of_payment("pay_1", "PaymentCaptured", amount_minor=1000, fee_minor=30, fact_key=fact)
+    resolved = h.of_payment(
+        "pay_1", "OperationResolved", operation_id="op_1", direction="in", amount_minor=1000
+    )
+    legs = (("in_doubt_in", "op_1", 1000), ("in_doubt_contra", "op_1", -1000))
+    back = tuple((family, key, -net) for family, key, net in legs)
+    first = h.book("capture_in_doubt", doubt, "op_1", "op_1", "pay_1", 1000, *legs)
+    h.book("capture_in_doubt_reversed", resolved, "op_1", "op_1", "pay_1", 1000, *back, reverses=first)
+    h.book(
+        "capture", captured, fact, "cap_1", "pay_1", 1000, ("processor_receivable", "alpha:acct:cap_1", 1000),
+        ("merchant_pending", None, -970), ("fee_revenue", None, -30),
+    )  # fmt: skip
+
+
+def _refunds(h: TinyHistory) -> None:
+    asked = _refund(h, "re_1", "op_2", 400, 12, "SUCCEEDED")
+    _operation(h, "pay_1", "op_2", "refund", 400, "REQUESTED", "SENT", "SUCCEEDED", refund_id="re_1")
+    _object(h, "pay_1", "ref_1", "refund", "succeeded", 400, role="counted", operation_id="op_2", counted=400)
+    fact = fact_key("ref_1", "succeeded")
+    done = h.of_payment("pay_1", "RefundSucceeded", refund_id="re_1", amount_minor=400, fact_key=fact)
+    h.book(
+        "refund_requested", asked, "re_1", "re_1", "pay_1", 400, ("merchant_available", None, 388),
+        ("refunds_in_flight", "re_1", -400), ("fee_revenue", None, 12),
+    )  # fmt: skip
+    h.book(
+        "refund_succeeded", done, fact, "re_1", "pay_1", 400, ("refunds_in_flight", "re_1", 400),
+        ("processor_receivable", "alpha:acct:ref_1", -400),
+    )  # fmt: skip
+    asked = _refund(h, "re_2", "op_3", 100, 3, "FAILED")
+    _operation(h, "pay_1", "op_3", "refund", 100, "REQUESTED", "SENT", "DECLINED", refund_id="re_2")
+    _object(h, "pay_1", "ref_2", "refund", "failed", 100, role="seen", operation_id=None, counted=0)
+    failed = h.of_payment("pay_1", "RefundFailed", refund_id="re_2", amount_minor=100, was_succeeded=False)
+    legs = (("merchant_available", None, 97), ("refunds_in_flight", "re_2", -100), ("fee_revenue", None, 3))
+    first = h.book("refund_requested", asked, "re_2", "re_2", "pay_1", 100, *legs)
+    back = tuple((family, key, -net) for family, key, net in legs)
+    h.book("refund_requested_reversed", failed, "re_2", "re_2", "pay_1", 100, *back, reverses=first)
+
+
+def _stray(h: TinyHistory) -> None:
+    _payment(h, "pay_2", "FAILED", 500, stray=500)
+    h.walk("pay_2", "payment", "pay_2", "CREATED", "FAILED")
+    _operation(h, "pay_2", "op_4", "authorize", 500, "REQUESTED", "SENT", "DECLINED", capture=True)
+    _object(
+        h, "pay_2", "auth_2", "authorization", "authorized", 500, role="seen", operation_id=None, counted=0
+    )
+    astray = {"role": "stray", "operation_id": "op_4", "counted": 0, "stray_id": "str_1"}
+    _object(h, "pay_2", "cap_2", "capture", "succeeded", 500, **astray)
+    fact = fact_key("cap_2", "succeeded")
+    h.add(
+        "payment", "strays", stray_id="str_1", payment_id="pay_2", kind="money", processor="alpha", account="acct",
+        object_type="capture", object_id="cap_2", fact_key=fact, operation_id="op_4", amount_minor=500, currency="EUR",
+        mismatch=False, found_at=AT, returned_minor=0, reserved_minor=0, released=False,
+    )  # fmt: skip
+    found = h.of_payment(
+        "pay_2", "StrayFound", stray_id="str_1", kind="money", amount_minor=500, fact_key=fact
+    )
+    h.book(
+        "stray_found", found, fact, "str_1", "pay_2", 500, ("processor_receivable", "alpha:acct:cap_2", 500),
+        ("suspense", "str_1", -500),
+    )  # fmt: skip
+
+
+def _dispute(h: TinyHistory) -> None:
+    """A part of pay_1 is disputed and lost; its one money row took 200."""
+    h.add(
+        "payment", "disputes", dispute_id="dp_1", payment_id="pay_1", processor="alpha", account="acct",
+        object_id="dsp_1", capture_id="cap_1", status="lost", amount_minor=200, currency="EUR", created_at=AT,
+        updated_at=AT, withdrawn_minor=200, reinstated_minor=0, written_off_minor=200, fee_minor=0, implied=False,
+    )  # fmt: skip
+    counted = {"role": "counted", "operation_id": None, "counted": 0}
+    _object(h, "pay_1", "dsp_1", "dispute", "lost", 200, **counted, parent_id="cap_1")
+    _object(h, "pay_1", "row_1", "money_row", "opened", 200, **counted, parent_id="dsp_1")
+    taken, lost = fact_key("row_1", "opened"), fact_key("dsp_1", "lost")
+    said = {"dispute_id": "dp_1", "charged_to": "merchant", "amount_minor": 200}
+    withdrawn = h.of_payment("pay_1", "DisputeWithdrawn", fact_key=taken, fee_minor=0, **said)
+    gone = h.of_payment("pay_1", "DisputeWrittenOff", fact_key=lost, **said)
+    key = "alpha:acct:dsp_1"
+    h.book(
+        "dispute_withdrawn", withdrawn, taken, "dp_1", "pay_1", 200, ("disputed", key, 200),
+        ("processor_receivable", key, -200), ("merchant_available", None, 200), ("merchant_held", key, -200),
+    )  # fmt: skip
+    h.book(
+        "dispute_written_off",
+        gone,
+        lost,
+        "dp_1",
+        "pay_1",
+        200,
+        ("merchant_held", key, 200),
+        ("disputed", key, -200),
+    )
+
+
+def _sandbox(h: TinyHistory) -> None:
+    things = (
+        ("auth_1", "authorization", "pay_1", None, "op_1", "authorized", 1000, (1000, 0, None), (1000, 0, 0)),
+        (
+            "cap_1",
+            "capture",
+            "pay_1",
+            "auth_1",
+            "op_1",
+            "succeeded",
+            1000,
+            (None, None, 400),
+            (-1000, 1000, 0),
+        ),
+        ("ref_1", "refund", "pay_1", "cap_1", "op_2", "succeeded", 400, (None, None, None), (0, 0, 400)),
+        ("ref_2", "refund", "pay_1", "cap_1", "op_3", "failed", 100, (None, None, None), (0, 0, 0)),
+        ("auth_2", "authorization", "pay_2", None, "op_4", "authorized", 500, (500, 0, None), (500, 0, 0)),
+        ("cap_2", "capture", "pay_2", "auth_2", "op_4", "succeeded", 500, (None, None, 0), (-500, 500, 0)),
+        ("auth_3", "authorization", "pay_3", None, "op_5", "authorized", 700, (0, 0, None), (700, 0, 0)),
+        ("dsp_1", "dispute", "pay_1", "cap_1", "op_1", "lost", 200, (None, None, None), (0, 0, 0)),
+        ("row_1", "money_row", "pay_1", "dsp_1", "op_1", "withdrawn", 200, (None, None, None), (0, 0, 0)),
+    )
+    claims = {"dispute": {"withdrawn_minor": 200, "reinstated_minor": 0}, "money_row": {}}
+    for object_id, kind, payment_id, parent_id, reference, status, amount, room, moved in things:
+        h.add(
+            "sandbox", "alpha_objects", id=object_id, kind=kind, account="acct", payment_method="pm", currency="EUR",
+            metadata={}, payment_id=payment_id, parent_id=parent_id, reference=reference, status=status,
+            amount_minor=amount, captured_minor=room[0], released_minor=room[1], refunded_minor=room[2], version=1,
+            revision=1, created_at=AT, updated_at=AT, claim=claims.get(kind),
+        )  # fmt: skip
+        h.add(
+            "sandbox", "alpha_book", kind="authorized" if kind == "authorization" else kind, object_id=object_id,
+            subject_id=object_id, subject_revision=1, account="acct", reference=reference, payment_id=payment_id,
+            currency="EUR", held_minor=moved[0], captured_minor=moved[1], refunded_minor=moved[2],
+            withdrawn_minor=amount if kind == "money_row" else 0, reversed_minor=0, fee_minor=0, booked_at=AT,
+        )  # fmt: skip
+    h.add("sandbox", "alpha_webhooks", event_id="aevt_1", state="sent", due_at=AT, attempts=1, finished_at=AT)
+
+
+def _webhooks(h: TinyHistory) -> None:
+    fact = fact_key("cap_1", "succeeded")
+    for delivery_id, event_id, verdict in (
+        ("whd_1", "aevt_1", "accepted"),
+        ("whd_2", "aevt_2", "unrecognised"),
+    ):
+        accepted = verdict == "accepted"
+        digest = "\\x" + "00" * 32
+        h.add(
+            "webhook_ingest", "deliveries", delivery_id=delivery_id, processor="alpha", account="acct",
+            processor_event_id=event_id, verdict=verdict, reason=None if accepted else "type",
+            fact_key=fact if accepted else None, signature="s", secret_fingerprint="f", body_sha256=digest,
+            received_at=AT,
+        )  # fmt: skip
+        h.add(
+            "webhook_ingest", "delivery_claims", processor="alpha", account="acct", processor_event_id=event_id,
+            body_sha256=digest, times_seen=1, last_seen_at=AT,
+        )  # fmt: skip
+        event = "WebhookFactReceived" if accepted else "WebhookUnrecognised"
+        data = (
+            {"delivery_id": delivery_id, "fact": {"fact_key": fact}}
+            if accepted
+            else {"delivery_id": delivery_id}
+        )
+        h.tell("webhook_ingest", "webhook.events", "pay_1", event, cause_id=delivery_id, **data)
+
+
+def _risk(h: TinyHistory) -> None:
+    waited = next(row for row in h.rows["payment"]["operations"] if row["operation_id"] == "op_5")
+    waited |= {"risk": "ALLOWED", "risk_by": "risk", "risk_version": 1, "risk_deadline_at": AT}
+    h.add(
+        "risk", "rule_sets", version=1, state="ACTIVE", document={}, based_on_version=0, proposed_by="a",
+        proposed_at=AT, reason="r", approved_by="b", activated_at=AT,
+    )  # fmt: skip
+    asked = h.of_payment(
+        "pay_3", "OperationRequested", operation_id="op_5", operation_type="authorize", amount_minor=700,
+        payment_version=1, decide_by_at=AT,
+    )  # fmt: skip
+    said = {"operation_id": "op_5", "payment_version": 1, "rule_set_version": 1, "decision": "allow"}
+    h.add(
+        "risk", "decisions", decision_id="dec_1", payment_id="pay_3", merchant_id=MERCHANT, operation_type="authorize",
+        amount_minor=700, currency="EUR", reasons=[], cause_event_id=asked, decided_at=AT, **said,
+    )  # fmt: skip
+    h.tell("risk", "risk.events", "pay_3", "RiskDecided", decision_id="dec_1", **said)
+
+
+def _take_in(h: TinyHistory) -> None:
+    reached: Counter[tuple[str, str, str]] = Counter()
+    for row in h.records:
+        topic = TOPICS[row["topic"]]
+        for consumer, told in topic.consumers.items():
+            h.add(
+                consumer, "inbox", consumer=consumer, event_id=row["event_id"], payload_sha256=row["payload_sha256"],
+                topic=topic.name, key=row["key"], stream_version=row["stream_version"], event_time=AT,
+                outcome="applied" if row["event_type"] in told.handled else "ignored", received_at=AT,
+            )  # fmt: skip
+            if topic.versioned:
+                reached[consumer, topic.name, row["key"]] += 1
+    for (consumer, topic_name, key), version in reached.items():
+        h.add(consumer, "inbox_versions", consumer=consumer, topic=topic_name, key=key, last_version=version)
+    for (topic_name, key), version in h.versions.items():
+        producer = TOPICS[topic_name].producers[0]
+        h.add(producer, "outbox_streams", topic=topic_name, key=key, last_version=version)
+
+
+_LEGAL = {
+    "payment:CREATED": "REQUIRES_PAYMENT_METHOD AUTHORIZED FAILED CANCELED",
+    "payment:REQUIRES_PAYMENT_METHOD": "AUTHORIZED FAILED CANCELED",
+    "payment:AUTHORIZED": "CAPTURED CANCELED",
+    "payment:CAPTURED": "SETTLED REFUNDED DISPUTED REVERSED",
+    "payment:SETTLED": "CAPTURED REFUNDED DISPUTED REVERSED",
+    "payment:DISPUTED": "CAPTURED SETTLED REFUNDED REVERSED",
+    "payment:REFUNDED": "CAPTURED SETTLED DISPUTED REVERSED",
+    "payment:REVERSED": "CAPTURED SETTLED REFUNDED DISPUTED",
+    "operation:REQUESTED": "SENT ABANDONED",
+    "operation:SENT": "SUCCEEDED DECLINED PENDING UNCERTAIN ABANDONED",
+    "operation:PENDING": "SUCCEEDED DECLINED UNCERTAIN",
+    "operation:UNCERTAIN": "SUCCEEDED DECLINED PENDING ABANDONED IN_REVIEW",
+    "operation:IN_REVIEW": "SUCCEEDED DECLINED",
+    "operation:SUCCEEDED": "FAILED_LATER",
+    "operation:DECLINED": "SUCCEEDED",
+}

@@ -1,0 +1,52 @@
+"""The plan of a storm: as many faults as were asked for, the same for the same seed, and who must be in review."""
+
+from collections import Counter
+from zlib import crc32
+
+import pytest
+
+from tools.faults.plan import LOST_MIN, Kind, plan
+from tools.faults.verdict import Queue, differences
+
+OPERATIONS = ("authorization", "capture", "void", "refund")
+
+
+def cards(names):
+    """A sandbox whose lots are the checksums of names."""
+    return {
+        name: frozenset(operation for operation in OPERATIONS if crc32(f"{name} {operation}".encode()) % 2)
+        | ({name.rpartition("_")[2]} if name.startswith("pm_no_evidence") else set())
+        for name in names
+    }
+
+
+@pytest.mark.parametrize("count", [1, 50, 1_000])
+def test_it_plans_as_many_faults_as_were_asked_for(count):
+    planned = plan(count, 3, cards)
+    faults = sum(item.faults for item in planned)
+    assert count <= faults <= count + 1
+    assert planned == plan(count, 3, cards)
+    assert count == 1 or planned != plan(count, 4, cards)
+
+
+def test_both_processors_lose_evidence_of_every_kind_and_everything_is_asked_for():
+    planned = plan(1_000, 1, cards)
+    lost = [item for item in planned if item.loses_evidence]
+    assert len(lost) >= LOST_MIN - 1
+    assert {item.processor for item in lost} == {"alpha", "beta"}
+    assert {item.kind for item in lost} == {Kind.SALE, Kind.CAPTURE, Kind.REFUND}
+    assert set(Counter(item.kind for item in planned)) == set(Kind)
+
+
+@pytest.mark.parametrize(
+    ("reviewed", "cases", "problems"),
+    [
+        ({"pay_1"}, {"pay_1": "ladder_exhausted"}, 0),
+        ({"pay_1", "pay_2"}, {"pay_1": "ladder_exhausted", "pay_2": "ladder_exhausted"}, 2),
+        (set(), {}, 2),
+        ({"pay_1"}, {"pay_1": "ladder_exhausted", "pay_3": "stray_found"}, 1),
+    ],
+)
+def test_the_queue_must_be_exactly_what_lost_its_evidence(reviewed, cases, problems):
+    found = differences(Queue(reviewed=frozenset(reviewed), cases=cases), frozenset({"pay_1"}))
+    assert len(found) == problems

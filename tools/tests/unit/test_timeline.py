@@ -1,0 +1,80 @@
+"""The timeline in words: every kind of entry is one line, also one that this release does not know."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from tools.local_stack.layout import StackError
+from tools.timeline import fetch_timeline, line_of, print_timeline
+
+AT = "2026-11-20T10:00:00.123456Z"
+ENTRIES: list[tuple[dict[str, Any], str]] = [
+    ({"kind": "request", "id": "req_1"}, "req_1"),
+    (
+        {"kind": "transition", "subject": "payment", "id": "pay_1", "from": None, "to": "CREATED", "implied": False},
+        "payment pay_1: (new) -> CREATED",
+    ),
+    (
+        {"kind": "transition", "subject": "operation", "id": "op_1", "from": "REQUESTED", "to": "SENT", "implied": True},
+        "operation op_1: REQUESTED -> SENT  (implied)",
+    ),
+    (
+        {
+            "kind": "evidence", "source": "webhook", "object_type": "capture", "object_id": "cap_1",
+            "status": "succeeded", "amount": 100, "currency": "EUR", "verdict": "applied",
+        },
+        "webhook says capture cap_1 is succeeded, 100 EUR: applied",
+    ),
+    (
+        {"kind": "decision", "id": "dec_1", "outcome": "return", "subject": "str_1", "state": "applied", "by": "bob",
+         "reason": "agreed"},
+        "dec_1 return of str_1 applied by bob: agreed",
+    ),
+    (
+        {"kind": "case", "id": "case_1", "reason": "stray_found", "exposure": 5, "currency": "EUR"},
+        "case_1 stray_found opened, exposure 5 EUR",
+    ),
+    (
+        {"kind": "case", "id": "case_1", "reason": "stray_found", "closed_by": "ann", "closed_reason": "known"},
+        "case_1 stray_found closed by ann: known",
+    ),
+    ({"kind": "something_newer", "at": AT, "id": "x_1", "note": None}, "id x_1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("entry", "line"), ENTRIES)
+def test_an_entry_is_one_line(entry: dict[str, Any], line: str) -> None:
+    assert line_of(entry) == line
+
+
+def test_days_times_and_causes_are_shown() -> None:
+    output = io.StringIO()
+    story = {
+        "payment": "pay_1", "status": "CAPTURED",
+        "data": [{**entry, "at": AT, "cause_id": "evt_[7]"} for entry, _ in ENTRIES],
+    }  # fmt: skip
+    print_timeline(Console(file=output, width=200), story)
+    lines = output.getvalue().splitlines()
+    assert lines[:2] == ["pay_1  CAPTURED", "2026-11-20"]
+    assert len(lines) == 2 + len(ENTRIES)
+    assert lines[2].startswith("  10:00:00.123")
+    assert "<- evt_" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("payment", "url", "token"),
+    [
+        ("pay_1", None, None),
+        ("pay_" + "0" * 26, "ftp://x", "t"),
+        ("pay_" + "0" * 26, "http://127.0.0.1:9", None),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused_in_words(
+    payment: str, url: str | None, token: str | None
+) -> None:
+    with pytest.raises(StackError):
+        fetch_timeline(payment, url=url, token=token)
