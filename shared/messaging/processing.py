@@ -19,13 +19,13 @@ from shared.messaging.inbox import POISON, Stream, Verdict
 from shared.messaging.intake import route_of
 from shared.messaging.observer import ConsumerObserver
 from shared.messaging.routes import Subscription, U
+from shared.persistence.commit_lookup import is_away
 from shared.persistence.unit_of_work import Transactions
 
 ATTEMPTS_MAX: Final = 3  # of one record that fails for a reason we do not know
 BACKOFF_BASE_S: Final = 0.1
 BACKOFF_CAP_S: Final = 2.0
 POISONED_PER_TRANSACTION_MAX: Final = 100
-AWAY_CLASSES: Final = ("08", "53", "57P")  # connection, resources, operator intervention
 
 Done = Callable[[Sequence[Record]], None]
 
@@ -180,12 +180,3 @@ class BatchProcessor(Generic[U]):
         for unreadable in outcome.unreadable:
             self._observer.parked(unreadable.record.topic, "", unreadable.raw_id, POISON, unreadable.reason)
 
-
-def is_away(error: sa.exc.DBAPIError) -> bool:
-    """Whether the database, and not the statement, is the reason."""
-    if error.connection_invalidated:
-        return True
-    state = getattr(error.orig, "sqlstate", None)
-    if state is None:
-        return isinstance(error, sa.exc.OperationalError)
-    return str(state).startswith(AWAY_CLASSES)

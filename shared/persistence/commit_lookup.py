@@ -17,6 +17,8 @@ LOOK_UP_INTERVAL_S: Final = 0.1
 _TRY_AGAIN: Final = frozenset({"40001", "40P01", "26000"})
 # The session ended while we waited: killed by an administrator, by a crash, by its own time limit.
 _SESSION_ENDED: Final = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "40003"})
+# Resources are short, an administrator intervenes, or another session holds a row for longer than we wait for it.
+_AWAY: Final = ("08", "53", "57P", "55P03")
 _STATUS: Final = "SELECT pg_xact_status(%(transaction_id)s::xid8)"
 
 
@@ -36,6 +38,19 @@ def session_is_gone(error: sa.exc.DBAPIError) -> bool:
 def is_transient(error: sa.exc.DBAPIError) -> bool:
     """Tell whether the unit, known to be rolled back, may work if it is run again."""
     return sqlstate_of(error) in _TRY_AGAIN or session_is_gone(error)
+
+
+def is_away(error: sa.exc.DBAPIError) -> bool:
+    """Tell whether the database is the reason, and not the statement or its data: waiting helps, blaming does not.
+
+    A row held by a process that was stopped in its transaction counts: it is free once that session is ended.
+    """
+    if session_is_gone(error):
+        return True
+    state = sqlstate_of(error)
+    if state is None:
+        return isinstance(error, sa.exc.OperationalError)
+    return state.startswith(_AWAY)
 
 
 class CommitLookup:

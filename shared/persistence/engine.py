@@ -30,10 +30,13 @@ def make_engine(
     pool_size: int = 10,
     statement_timeout_ms: int = 10_000,
     lock_timeout_ms: int = 5_000,
-    idle_in_transaction_timeout_ms: int = 30_000,
+    idle_in_transaction_timeout_ms: int = 10_000,
     autocommit: bool = False,
 ) -> sa.Engine:
     """Return an engine whose sessions cannot wait for ever, whichever side hangs.
+
+    Nothing of ours leaves the database in the middle of a transaction, so one that idles belongs to a process that was
+    stopped; ending its session frees the rows that it holds.
 
     With ``autocommit`` every statement stands alone: one round trip for a query that needs no transaction. Set for
     the whole pool, because switching a pooled connection there and back costs more than it saves.

@@ -137,11 +137,11 @@ class Told(ConsumerObserver):
 class MessagingBench:
     """One database and one broker, with short ways to write, send and look."""
 
-    def __init__(self, urls: ServiceUrls, broker: Broker) -> None:
+    def __init__(self, urls: ServiceUrls, broker: Broker, *, lock_timeout_ms: int) -> None:
         self.urls = urls
         self.broker = broker
         self.clock = SystemClock()
-        self.engine = make_engine(urls.app, application_name="bench")
+        self.engine = make_engine(urls.app, application_name="bench", lock_timeout_ms=lock_timeout_ms)
         self.relay_engine = make_engine(urls.relay, application_name="bench-relay", pool_size=4)
         self.owner_engine = make_engine(urls.owner, application_name="bench-owner", pool_size=1)
         self.told = Told()
@@ -272,7 +272,7 @@ class MessagingBench:
 
 @contextmanager
 def messaging_bench(
-    admin_url: str, broker: Broker, *, password: str = TEST_PASSWORD
+    admin_url: str, broker: Broker, *, password: str = TEST_PASSWORD, lock_timeout_ms: int = 5_000
 ) -> Iterator[MessagingBench]:
     """Give a bench on a database of its own; the roles need a password where the server asks for one."""
     database = f"bench_{secrets.token_hex(6)}"
@@ -287,7 +287,7 @@ def messaging_bench(
         )
         connection.exec_driver_sql("COMMIT")
     owner.dispose()
-    bench = MessagingBench(urls, broker)
+    bench = MessagingBench(urls, broker, lock_timeout_ms=lock_timeout_ms)
     try:
         yield bench
     finally:

@@ -20,8 +20,8 @@ SLOW_CALLS = (
 )
 TAKEN_OVER_S = 40
 OPEN = "SELECT operation_id, phase, lease_owner, next_at, now() FROM attempts WHERE state = 'open'"
-LOCKS_GIVEN_UP_S = 100
-"""Stopped inside a transaction a process keeps its row locks, until the server ends the idle session after 30 s; whoever
+LOCKS_GIVEN_UP_S = 60
+"""Stopped inside a transaction a process keeps its row locks, until the server ends the idle session after 10 s; whoever
 waits for them tries every 5 s."""
 
 

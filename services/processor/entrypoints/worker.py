@@ -21,7 +21,7 @@ from services.processor.app.record_outcomes import record_outcomes
 from shared.kernel.clock import Clock
 from shared.kernel.errors import CommitUnknown
 from shared.kernel.jitter import Jitter
-from shared.persistence.commit_lookup import is_transient, session_is_gone
+from shared.persistence.commit_lookup import is_away, is_transient
 from shared.persistence.unit_of_work import Transactions
 from shared.runtime.logs import logger
 
@@ -128,7 +128,7 @@ def _asked(ask: Callable[[], T]) -> T:
     except (CommitUnknown, PoolTimeout) as error:
         raise StoreUnavailable(str(error)) from error
     except DBAPIError as error:
-        if not (session_is_gone(error) or is_transient(error)):
+        if not (is_away(error) or is_transient(error)):
             raise
         raise StoreUnavailable(type(error.orig).__name__) from error
 

@@ -429,6 +429,22 @@ def test_records_wait_paused_while_the_database_is_away(bench, member, monkeypat
     assert bench.told.count("disturbed") == 3
 
 
+def test_a_key_that_a_stopped_process_holds_is_waited_for(postgres_admin_url):
+    with messaging_bench(postgres_admin_url, MemoryBroker(), lock_timeout_ms=50) as bench:
+        member = Member(bench)
+        bench.send("a", 1)
+        member.settle()
+        bench.send("a", 2)
+        bench.send("b", 1)
+        with bench.owner_engine.connect() as stopped:
+            stopped.exec_driver_sql("SELECT FROM inbox_versions FOR UPDATE")
+            for _ in range(5):
+                assert member.loop.turn(member.consumer, 0.01) == 0
+        assert bench.told.count("disturbed") == 5
+        member.settle()
+        assert (bench.effects("a"), bench.effects("b")) == ([1, 2], [1])
+
+
 def test_parked_keys_are_listed_with_what_waits_behind_them(bench, member):
     bench.send("a", 2)
     bench.send("a", 3)

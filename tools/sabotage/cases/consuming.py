@@ -35,6 +35,19 @@ CONSUMING: Final = (
         tests=(_TESTS + "test_another_event_under_an_applied_version_is_a_conflict",),
     ),
     Case(
+        name="held-row-waits",
+        protection="a consumer outlasts a stopped process that holds its rows",
+        change="a lock timeout counts as the record's own failure",
+        patches=(
+            Patch(
+                "shared/persistence/commit_lookup.py",
+                '_AWAY: Final = ("08", "53", "57P", "55P03")',
+                '_AWAY: Final = ("08", "53", "57P")',
+            ),
+        ),
+        tests=(_TESTS + "test_a_key_that_a_stopped_process_holds_is_waited_for",),
+    ),
+    Case(
         name="gap-check",
         protection="a gap in a stream's versions waits; nothing is applied past it",
         change="any higher version is applied",
