@@ -179,4 +179,3 @@ class BatchProcessor(Generic[U]):
             self._observer.unparked(*stream)
         for unreadable in outcome.unreadable:
             self._observer.parked(unreadable.record.topic, "", unreadable.raw_id, POISON, unreadable.reason)
-
