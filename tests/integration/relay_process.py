@@ -13,7 +13,9 @@ from shared.messaging.relay import Relay
 from shared.persistence.engine import make_engine
 
 LEASE_S = 1.0
-FAILS_ONE_IN = 60  # of the first process; each later one fails less, so that a backlog drains on any machine
+FAILS_ONE_IN = 60
+"""Of the first process. Later ones fail less with the square of their number: while a slow machine starts them a backlog
+grows, and only a whole batch without a failure is marked."""
 
 
 class FailingProducer:
@@ -70,7 +72,7 @@ def main(relay_url, bootstrap, prefix, owner_id, seed):
     clock = SystemClock()
     chance = random.Random(int(seed))  # noqa: S311 - a failure that can be repeated
     broker = FailingBroker(
-        KafkaBroker(bootstrap, topic_prefix=prefix), chance, FAILS_ONE_IN * (1 + int(seed))
+        KafkaBroker(bootstrap, topic_prefix=prefix), chance, FAILS_ONE_IN * (1 + int(seed)) ** 2
     )
     engine = make_engine(relay_url, application_name="relay-process", pool_size=2)
     Relay(engine, broker, owner_id=owner_id, clock=clock, jitter=Jitter(), lease_ttl_s=LEASE_S).run(stop)
