@@ -79,7 +79,11 @@ def initialise(place: Layout, *, port: int, controller_port: int) -> None:
         return
     cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     done = subprocess.run(
-        [*_launcher(), "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(place.kafka_config)],
+        # One word each: one random id in 64 begins with a dash, and would be taken for an option.
+        [
+            *_launcher(), "kafka.tools.StorageTool", "format",
+            f"--cluster-id={cluster_id}", "-c", str(place.kafka_config),
+        ],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode != 0:
