@@ -8,6 +8,7 @@ from typing import Any
 from services.ledger.adapters.accounts import AccountDirectory
 from services.ledger.adapters.booking_lag import BookingMetrics
 from services.ledger.adapters.read_models import SqlBooksReader
+from services.ledger.adapters.sealing import Sealer, watch_sealing
 from services.ledger.adapters.unit_of_work import LedgerUnitOfWork, unit_of_work_builder
 from services.ledger.app.check_balance import check_balance
 from services.ledger.settings import LedgerSettings
@@ -32,6 +33,7 @@ def build(settings: LedgerSettings, surroundings: Surroundings | None = None) ->
 
     def app() -> Any:
         parts.watch()
+        watch_sealing(parts.engine)
         made = _entry("http").application(
             reader, operators=parts.operator_tokens(), merchants=_verifier(settings.merchant_token_public_key)
         )
@@ -49,6 +51,10 @@ def build(settings: LedgerSettings, surroundings: Surroundings | None = None) ->
             "work", settings.balance_check_interval_s, lambda: check_balance(reader, tell), parts.clock
         )
 
+    def seal() -> Role:
+        sealer = Sealer(parts.transactions)
+        return PeriodicRole("work.seals", settings.seal_interval_s, sealer.turn, parts.clock)
+
     # Several members share the partitions: one books in the database while another decodes.
     further = {f"consume.{number}": consume for number in range(2, settings.consumers + 1)}
     consumers = {"consume": consume, **further}
@@ -56,7 +62,7 @@ def build(settings: LedgerSettings, surroundings: Surroundings | None = None) ->
         name=NAME,
         settings=settings,
         app=app,
-        roles={**consumers, "work": work, **parts.key_roles(), **parts.relay_roles()},
+        roles={**consumers, "work": work, "work.seals": seal, **parts.key_roles(), **parts.relay_roles()},
         checks=parts.checks(),
         transactions=parts.transactions,
         engines={"app": parts.engine},

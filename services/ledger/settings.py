@@ -19,6 +19,9 @@ class LedgerSettings(ServiceSettings):
     balance_check_interval_s: float = Field(
         60.0, gt=0, description="seconds between two sums of the whole books"
     )
+    seal_interval_s: float = Field(
+        0.25, gt=0, description="seconds between two looks for journals that are not sealed yet"
+    )
     consumers: int = Field(
         1,
         ge=1,

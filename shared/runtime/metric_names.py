@@ -229,6 +229,10 @@ LEDGER_IMBALANCE_MINOR: Final = _gauge(
     "Absolute sum of debits minus credits per currency; anything but 0 pages at once.",
     "currency",
 )
+LEDGER_UNSEALED_S: Final = _gauge(
+    "tieout_ledger_unsealed_seconds",
+    "Age of the oldest committed journal that has no place in the chain of seals yet; above 2 s the sealer lags.",
+)
 BOOKING_LAG_S: Final = _gauge(
     "tieout_booking_lag_seconds", "Age of the event that was booked last, while the books lag."
 )

@@ -106,6 +106,7 @@ class World:
             "processor.work.feed": 10.0,
             "webhook_ingest.work": 600.0,
             "ledger.work": 60.0,
+            "ledger.work.seals": 4.0,
             "risk.work.forget": 600.0,
             "risk.work.completer": 60.0,
         }

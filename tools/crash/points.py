@@ -17,6 +17,7 @@ PASSED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "consumer": WITH_INBOX,
     "processor": ("processor",),
     "webhook": ("webhook_ingest",),
+    "seal": ("ledger",),
     "external_call": ("sandbox",),
     "sandbox": ("sandbox",),
 }

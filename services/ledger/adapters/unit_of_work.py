@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from services.ledger.adapters.accounts import AccountDirectory
 from services.ledger.adapters.journals import PostedJournals
 from services.ledger.adapters.publishing import TOPIC, journal_posted
+from services.ledger.adapters.seals import SealStore
 from shared.kernel.ids import Ids
 from shared.persistence.outbox import Outbox
 from shared.persistence.unit_of_work import UnitOfWork
@@ -26,6 +27,7 @@ class LedgerUnitOfWork(UnitOfWork):
     ) -> None:
         super().__init__(connection, outbox, now, ids)
         self.journals = PostedJournals(connection, accounts)
+        self.seals = SealStore(connection)
         self._posted: Counter[str] = Counter()
 
     def flush(self) -> None:

@@ -91,4 +91,40 @@ BOOKS: Final = (
         ),
         tests=(_APPEND_ONLY_TESTS + "test_the_application_has_no_grant_to_change_a_row",),
     ),
+    Case(
+        name="late-journal-sealed",
+        protection="a journal that commits late is sealed, however far the sealer is by then",
+        change="the sealer takes the last position drawn for settled, whoever is still at work",
+        patches=(Patch(_HORIZON, "        left = awaited.writers & seen.writers\n", "        left = ()\n"),),
+        tests=(
+            _SEALING_TESTS + "test_a_journal_that_commits_late_is_not_skipped",
+            _HORIZON_TESTS + "test_nothing_appears_at_or_below_the_horizon",
+        ),
+    ),
+    Case(
+        name="chain-continued",
+        protection="a seal is stored only if it continues the chain of its shard",
+        change="the trigger never looks",
+        patches=(
+            Patch(
+                _SEALS,
+                "FOR EACH STATEMENT EXECUTE FUNCTION seals_chained();",
+                "FOR EACH STATEMENT WHEN (false) EXECUTE FUNCTION seals_chained();",
+            ),
+        ),
+        tests=(_SEALING_TESTS + "test_a_seal_that_does_not_continue_the_chain_is_refused",),
+    ),
+    Case(
+        name="one-sealer",
+        protection="one sealer works at a time, and another passes on without waiting",
+        change="the lease is read and not taken",
+        patches=(
+            Patch(
+                "services/ledger/adapters/seals.py",
+                "WHERE shard = %(shard)s FOR UPDATE SKIP LOCKED",
+                "WHERE shard = %(shard)s",
+            ),
+        ),
+        tests=(_SEALING_TESTS + "test_a_second_sealer_passes_on_while_one_is_at_work",),
+    ),
 )

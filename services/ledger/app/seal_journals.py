@@ -1,0 +1,66 @@
+"""Seals what was posted, off the hot path: each committed journal gets the next place in the chain, once.
+
+Called again and again by the sealer's role, in a transaction of its own; true if there is more to do at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+from services.ledger.domain.horizon import Horizon, Observation
+from services.ledger.domain.seals import SHARD, Recorded, Seal, seal_all
+from shared.kernel.crash_points import crash_point
+
+BATCH_JOURNALS: Final = 1_000
+"""One transaction's worth: a few hundred kilobytes read, and a lease held for tens of milliseconds."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Chain(Protocol):
+    """The chain of seals, as one transaction sees it."""
+
+    def lease(self, shard: int) -> int | None: ...
+    def observe(self) -> Observation: ...
+    def unsealed(self, settled: int, limit: int) -> list[Recorded]: ...
+    def last(self, shard: int) -> Seal | None: ...
+    def append(self, seals: Sequence[Seal]) -> None: ...
+    def settle(self, shard: int, position: int) -> None: ...
+
+
+class SealingWork(Protocol):
+    """The part of the unit of work that sealing uses."""
+
+    @property
+    def seals(self) -> Chain: ...
+    @property
+    def now(self) -> datetime: ...
+
+
+def seal_journals(horizon: Horizon, work: SealingWork, *, limit: int = BATCH_JOURNALS) -> bool:
+    """Seal what is committed and unsealed, at most ``limit`` journals; pass on where another sealer is at it.
+
+    A journal that commits late is found whenever it comes: the search begins at the settled position, which never
+    passes a position whose writer is still at work.
+    """
+    settled = work.seals.lease(SHARD)
+    if settled is None:
+        return False
+    # Seen before the journals are read: whoever ended by then is visible to that reading.
+    decided = horizon.observe(work.seals.observe())
+    journals = work.seals.unsealed(settled, limit)
+    if journals:
+        work.seals.append(seal_all(work.seals.last(SHARD), journals, microseconds(work.now)))
+        crash_point("seal.after_append")
+    full = len(journals) == limit
+    if full:
+        decided = min(decided, journals[-1].journal.position)
+    if decided > settled:
+        work.seals.settle(SHARD, decided)
+    return full
+
+
+def microseconds(time: datetime) -> int:
+    """Whole microseconds since 1970, exactly."""
+    return (time - _EPOCH) // timedelta(microseconds=1)
