@@ -8,6 +8,10 @@ _LEDGER = "services/ledger/migrations/versions/0001_create_ledger.py"
 _LEDGER_TESTS = "services/ledger/tests/db/test_books_refuse.py::"
 _APPEND_ONLY = "shared/persistence/append_only.py"
 _APPEND_ONLY_TESTS = "shared/tests/db/test_append_only.py::"
+_SEALS = "services/ledger/migrations/versions/0003_seal_journals.py"
+_SEALING_TESTS = "services/ledger/tests/db/test_sealing.py::"
+_HORIZON = "services/ledger/domain/horizon.py"
+_HORIZON_TESTS = "services/ledger/tests/property/test_horizon.py::"
 _RULES_TESTS = "services/ledger/tests/unit/test_posting_rules.py::"
 
 BOOKS: Final = (
