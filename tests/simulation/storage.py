@@ -5,7 +5,6 @@ simulation's: a schema before ``pg_catalog`` shadows ``now()`` and ``clock_times
 """
 
 import os
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from shared.persistence.migrate import migrate
 from shared.persistence.provision import ServiceUrls, provision
 from shared.persistence.unit_of_work import Transactions
 from shared.testing.virtual_clock import START, VirtualClock
+from tests.simulation.sessions import Sessions, wait_for_the_end
 from tools.local_stack.postgres import binaries, unprivileged_prefix, wait_until_ready
 
 SERVICES = ("payment", "processor", "webhook_ingest", "ledger", "risk", "sandbox")
@@ -37,6 +37,7 @@ _SETTINGS = {
     "full_page_writes": "off",
     "autovacuum": "off",
     "jit": "off",
+    "dynamic_shared_memory_type": "mmap",  # in the folder, which goes with the server
     "shared_buffers": "48MB",
     "max_connections": "80",
     "wal_level": "minimal",
@@ -45,10 +46,14 @@ _SETTINGS = {
     "checkpoint_timeout": "1h",
     "log_min_messages": "fatal",
 }
+# Ours is the only end of the pipe that it reads: however we die, it ends the server at once and removes its files.
+_GUARD = '"$@" & read -r _; kill -QUIT $!; wait $!; rm -rf "$0"'
 _TIME = """
 CREATE SCHEMA sim;
-CREATE FUNCTION sim.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE SECURITY DEFINER
-    AS $$ SELECT pg_catalog.pg_read_file('{clock}')::timestamptz $$;
+-- Plain enough to be put into the statement that calls it; a path in the data folder needs no more than this right.
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_file(text) TO PUBLIC;
+CREATE FUNCTION sim.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE
+    AS $$ SELECT pg_catalog.pg_read_file('clock')::timestamptz $$;
 CREATE FUNCTION sim.now() RETURNS timestamptz LANGUAGE sql VOLATILE AS $$ SELECT sim.clock_timestamp() $$;
 GRANT USAGE ON SCHEMA sim TO PUBLIC;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA sim TO PUBLIC;
@@ -108,7 +113,7 @@ class Storage:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._clock_file = os.open(folder / "clock", os.O_CREAT | os.O_RDWR, 0o644)
+        self._clock_file = -1
         self._server: subprocess.Popen[bytes] | None = None
         self._told = ""
         self.urls: dict[str, ServiceUrls] = {}
@@ -118,6 +123,7 @@ class Storage:
         self.started_at = START
         self.in_use: psycopg.Connection | None = None
         self._engines: dict[tuple[str, str, bool], sa.Engine] = {}
+        self._sessions = Sessions()
 
     @property
     def _admin_url(self) -> str:
@@ -129,10 +135,14 @@ class Storage:
         words = [*unprivileged_prefix(), str(binaries() / "initdb"), "-D", str(data), "-U", "postgres"]
         words += ["-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
         subprocess.run(words, check=True, capture_output=True)
+        self._clock_file = os.open(data / "clock", os.O_CREAT | os.O_RDWR, 0o644)
         words = [*unprivileged_prefix(), str(binaries() / "postgres"), "-D", str(data)]
         for name, value in (_SETTINGS | {"unix_socket_directories": str(self._folder)}).items():
             words += ["-c", f"{name}={value}"]
-        self._server = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._server = subprocess.Popen(
+            ["sh", "-c", _GUARD, str(self._folder), *words],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
         wait_until_ready(self._admin_url)
         self.tell_time(VirtualClock())
         for service in SERVICES:
@@ -140,7 +150,7 @@ class Storage:
             migrate(self.urls[service].owner, service)
             url = f"postgresql://postgres@/{service}?host={self._folder}"
             admin = self.admin[service] = psycopg.connect(url, autocommit=True)
-            admin.execute(_TIME.replace("{clock}", str(self._folder / "clock")).encode())
+            admin.execute(_TIME.encode())
             admin.execute(f"ALTER DATABASE {service} SET search_path = sim, pg_catalog, public".encode())
             admin.execute(f"ALTER DATABASE {service} SET plan_cache_mode = force_generic_plan".encode())
             admin.execute("SET search_path = sim, pg_catalog, public")
@@ -166,7 +176,7 @@ class Storage:
         lock_timeout_ms: int = 5_000,
         autocommit: bool = False,
     ) -> sa.Engine:
-        """As ``make_engine``; sessions may outlive a simulated process: they carry nothing from one to the next."""
+        """As ``make_engine``; sessions outlive a simulated process: they carry nothing from one to the next."""
         name = (url, application_name, autocommit)
         if name not in self._engines:
             made = make_engine(
@@ -176,21 +186,23 @@ class Storage:
                 lock_timeout_ms=lock_timeout_ms,
                 autocommit=autocommit,
             )
+            self._sessions.keep_those_of(made, f"{url} {application_name} {autocommit}")
             if not autocommit and not application_name.endswith("-relay"):
                 sa.event.listen(made, "checkout", self._taken)
             self._engines[name] = made
         return self._engines[name]
 
-    def end_session(self, service: str, process_id: int) -> None:
+    def end_session(self, service: str, session: psycopg.Connection) -> None:
         """End a session at once, as a server that is told to by somebody else does."""
-        self.admin[service].execute("SELECT pg_terminate_backend(%s, 5000)", [process_id])
+        self.admin[service].execute("SELECT pg_terminate_backend(%s)", [session.info.backend_pid])
+        wait_for_the_end(session)
 
     def _taken(self, session: psycopg.Connection, _record: object, _proxy: object) -> None:
         # No two transactions overlap here, so the session taken last for one is that of the one under way.
         self.in_use = session
 
     def clear(self) -> None:
-        """Empty every table, start every number anew, and let no session outlive its seed."""
+        """Empty every table, start every number anew, and let every pool begin without a session."""
         for engine in self._engines.values():
             engine.dispose()
         self.in_use = None
@@ -201,11 +213,12 @@ class Storage:
         """End the server; nothing of it is kept."""
         for engine in self._engines.values():
             engine.dispose()
+        self._sessions.close()
         self.sandbox.close()
         for connection in self.admin.values():
             connection.close()
-        if self._server is not None:
-            self._server.send_signal(signal.SIGQUIT)  # at once: nobody wants its files
+        if self._server is not None and self._server.stdin is not None:
+            self._server.stdin.close()
             self._server.wait(timeout=30)
         os.close(self._clock_file)
 

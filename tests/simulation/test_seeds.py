@@ -2,18 +2,23 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
+import psutil
 import pytest
 
 from shared.kernel.crash_points import KNOWN_CRASH_POINTS
+from shared.testing.waiting import eventually
+from tests.simulation.__main__ import HASH_SEED
 from tests.simulation.activity import ELSEWHERE, OUTCOMES, missing
 from tests.simulation.faults import LIKELIHOODS
 from tests.simulation.planted import hunt, planted
 from tests.simulation.run import run_seed
-from tests.simulation.storage import storage
+from tests.simulation.storage import SERVICES, storage
 from tools.sabotage.scratch import REPOSITORY, scratch_copy
 
 SEEDS = range(8)
@@ -63,6 +68,26 @@ def test_databases_follow_the_virtual_clock(stored):
     for service in ("payment", "ledger"):
         ((latest,),) = stored.admin[service].execute("SELECT max(received_at) FROM inbox").fetchall()
         assert (latest - stored.started_at).total_seconds() <= verdict.virtual_s
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_worker_that_is_ended_takes_its_server_along(how):
+    words = [sys.executable, "-m", "tests.simulation", "--part", "0/1", "--seeds", "1000"]
+    surroundings = os.environ | {"PYTHONHASHSEED": HASH_SEED}
+    with subprocess.Popen(words, cwd=REPOSITORY, env=surroundings, stdout=subprocess.PIPE) as worker:
+        assert worker.stdout is not None
+        worker.stdout.readline()  # it is at its second seed
+        server = psutil.Process(worker.pid).children(recursive=True)
+        folders = {
+            Path(word).parent for process in server for word in process.cmdline() if word.endswith("/data")
+        }
+        assert len(server) > len(SERVICES)
+        assert all(folder.exists() for folder in folders)
+        worker.send_signal(how)
+        worker.wait()
+        _, alive = psutil.wait_procs(server, timeout=20)
+        assert not alive
+    eventually(lambda: not any(folder.exists() for folder in folders), timeout_s=20)
 
 
 def test_a_run_in_which_something_never_happened_says_so():

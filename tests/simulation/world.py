@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import random
 import threading
+from functools import cache
 from typing import Any
 
 import psycopg
@@ -57,6 +58,11 @@ call_processor.IDLE_S = 1.5
 waiting.POLL_FRESH_S = 0.3
 waiting.POLL_STALE_S = 1.0
 consumer.REDRIVE_INTERVAL_S = 8.0
+
+
+@cache
+def _operator_keys() -> tuple[str, str]:
+    return new_key_pair()
 
 
 class _Clock(VirtualClock):
@@ -114,7 +120,8 @@ class World:
         self.unreadable: set[str] = set()
         """Events that the present deployment takes for poison."""
         self.processes: dict[str, Process | None] = {}
-        self.operator_key, self._operator_public_key = new_key_pair()
+        self.operator_key, self._operator_public_key = _operator_keys()
+        self._settings_of: dict[str, Any] = {}
         self._bells: dict[str, asyncio.Event] = {}
         self._services: dict[str, str] = {}
         self._outside: Any = None
@@ -152,7 +159,9 @@ class World:
         process = Process(self, service, name, incarnation)
         self.processes[name] = process
         self.history.tell(name, "started", incarnation=incarnation)
-        process.start(BUILDERS[service], self._settings(service))
+        if service not in self._settings_of:
+            self._settings_of[service] = self._settings(service)
+        process.start(BUILDERS[service], self._settings_of[service])
 
     def process_died(self, process: Process, error: BaseException, *, expected: bool) -> None:
         """Write it down and plan the next incarnation; a death that nobody meant is a violation."""
@@ -185,7 +194,7 @@ class World:
         if self.faults.strikes("commit_answer_lost", process.name):
             lose_answer(session.pgconn)
         elif self.faults.strikes("commit_request_lost", process.name):
-            self.storage.end_session(process.service, session.info.backend_pid)
+            self.storage.end_session(process.service, session)
 
     async def heal(self) -> None:
         """End the faults; an operator has what a bad deployment parked tried again until nothing is parked."""
