@@ -1,4 +1,4 @@
-"""The service's own tables, as migration 0001 makes them; imported by adapters only."""
+"""The service's own tables, as the migrations make them; imported by adapters only."""
 
 from typing import Final
 
@@ -41,6 +41,7 @@ ATTEMPTS: Final = sa.Table(
     sa.Column("closed_at", _TIME),
     sa.Column("closing", sa.Text),
     sa.Column("send_before", _TIME),
+    sa.Column("resend_before", _TIME),
 )
 
 ATTEMPT_LOG: Final = sa.Table(

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from services.processor.domain.operation import Operation
 from services.processor.domain.outcome import Answer, Found, LookUp, Result
-from services.processor.domain.policy import KEY_LIFE_MARGIN_S, NOT_FOUND_NEEDED, Policy
+from services.processor.domain.policy import NOT_FOUND_NEEDED, Policy
 
 
 class State(StrEnum):
@@ -65,7 +65,10 @@ class Attempt:
     """Closed, and asked about once more: a look-up is due or under way, a send never is."""
     withdrawal_requested: bool = False
     first_sent_at: datetime | None = None
+    """The first send that may have arrived: those before it were proved undone."""
     last_sent_at: datetime | None = None
+    resend_before: datetime | None = None
+    """Until when a send in doubt may be repeated under its key; after it, the attempt is only looked up."""
     looked_up_at: datetime | None = None
     rung: int = 0
     not_found_count: int = 0
@@ -105,16 +108,21 @@ def take(attempt: Attempt, *, owner: str, attempt_id: str, now: datetime, policy
         lease_epoch=attempt.lease_epoch + 1,
         next_at=now + timedelta(seconds=policy.lease_s),
     )
-    if attempt.looks_again or attempt.phase in (Phase.WAITING, Phase.LOOKING_UP):
+    waits = attempt.looks_again or attempt.phase in (Phase.WAITING, Phase.LOOKING_UP)
+    # Decided here and not only where it came due: the worker may come back days after that, and the key be dead.
+    if waits or (attempt.doubtful and not _key_lives(attempt, now, policy)):
         return replace(held, phase=Phase.LOOKING_UP, looked_up_at=now)
-    return replace(
+    sent = replace(
         held,
         phase=Phase.SENDING,
         attempt_id=attempt_id,
         attempt_number=attempt.attempt_number + 1,
-        first_sent_at=attempt.first_sent_at or now,
         last_sent_at=now,
     )
+    if attempt.doubtful:
+        return sent
+    # Nothing is at the processor yet, and so no key of ours: its life begins with this send.
+    return replace(sent, first_sent_at=now, resend_before=now + timedelta(seconds=policy.resend_s))
 
 
 def too_late(attempt: Attempt, *, now: datetime) -> Move | None:
@@ -213,13 +221,14 @@ def _window_passed(attempt: Attempt, policy: Policy) -> bool:
 def _may_send_again(attempt: Attempt, *, now: datetime, policy: Policy) -> bool:
     if attempt.not_found_count < NOT_FOUND_NEEDED or attempt.exhausted_at is not None:
         return False
-    if attempt.first_sent_at is None or not attempt.doubtful:
-        return False
     if attempt.rung + 1 >= len(policy.ladder_s):
         # The last rung belongs to the review, not to one more send.
         return False
-    age_s = (now - attempt.first_sent_at).total_seconds()
-    return age_s < policy.keys_live_s - min(KEY_LIFE_MARGIN_S, policy.keys_live_s / 2)
+    return attempt.doubtful and _key_lives(attempt, now, policy)
+
+
+def _key_lives(attempt: Attempt, now: datetime, policy: Policy) -> bool:
+    return policy.keeps_keys and attempt.resend_before is not None and now < attempt.resend_before
 
 
 def _proved_absent(attempt: Attempt, policy: Policy) -> bool:

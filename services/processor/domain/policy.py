@@ -50,6 +50,11 @@ class Policy:
         """Say whether a send may ever be repeated under its key."""
         return self.keys_live_s > 0
 
+    @property
+    def resend_s(self) -> float:
+        """Return how long after a send it may be repeated under its key; 0 where no keys are kept."""
+        return self.keys_live_s - min(KEY_LIFE_MARGIN_S, self.keys_live_s / 2)
+
     def wait_s(self, rung: int) -> float:
         """Return the wait before the look-up on this rung."""
         return self.ladder_s[rung] if rung < len(self.ladder_s) else self.slow_check_s

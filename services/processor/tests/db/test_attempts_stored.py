@@ -204,6 +204,45 @@ def test_not_found_twice_is_sent_again_under_the_same_operation(service):
     assert [sent["attempt_number"] for sent in service.payloads("AttemptSent")] == [1, 2]
 
 
+def due_again(service):
+    """An authorization that was not found twice and is due to be sent again."""
+    command = opened(service)[0]
+    (held,) = service.claim()
+    service.record((held, Answer(result=Result.UNKNOWN)))
+    for _ in range(2):
+        service.clock.advance(6)
+        (held,) = service.claim()
+        service.record((held, LookUp(found=Found.NOT_FOUND)))
+    assert row(service, command, "phase", "doubtful") == ("due", True)
+    return command
+
+
+def test_a_worker_that_comes_back_after_the_key_has_died_only_looks_up(service):
+    command = due_again(service)
+    service.clock.advance(3 * 86_400)
+    (held,) = service.claim()
+    assert held.phase == "looking_up"
+    assert service.published().count("AttemptSent") == 1
+    service.record((held, LookUp(found=Found.NOT_FOUND)))
+    assert row(service, command, "phase", "attempt_number") == ("waiting", 1)
+
+
+def test_sql_refuses_to_send_again_under_a_dead_key(service):
+    command = due_again(service)
+    again = (
+        "UPDATE attempts SET phase = 'sending', lease_owner = 'w', lease_epoch = lease_epoch + 1,"
+        " attempt_number = attempt_number + 1, last_sent_at = resend_before + %s * interval '1 second'"
+        " WHERE operation_id = %s"
+    )
+    with (
+        pytest.raises(sa.exc.IntegrityError, match="attempts_resent_under_live_key"),
+        service.engine.begin() as connection,
+    ):
+        connection.exec_driver_sql(again, (1, command.operation_id))
+    with service.engine.begin() as connection:
+        connection.exec_driver_sql(again, (-1, command.operation_id))
+
+
 def test_withdrawn_before_the_send_is_closed_and_never_claimed(service):
     command = opened(service)[0]
     service.deliver(withdrawal(command))

@@ -182,6 +182,39 @@ def test_not_found_is_never_sent_again_near_the_end_of_the_key():
     assert (twice.will_retry, twice.closed, twice.attempt.state) == (False, None, State.OPEN)
 
 
+def due_again():
+    """Not found twice within seconds: due to be sent once more under its key."""
+    once = looked_up(doubtful(), Found.NOT_FOUND, later(3))
+    return looked_up(once.attempt, Found.NOT_FOUND, later(12)).attempt
+
+
+def test_what_came_due_under_a_live_key_and_is_taken_under_a_dead_one_is_only_looked_up():
+    attempt = due_again()
+    assert attempt.phase is Phase.DUE
+    held = taken(attempt, at=later(3 * 86_400))
+    assert (held.phase, held.attempt_number, held.looked_up_at) == (Phase.LOOKING_UP, 1, later(3 * 86_400))
+    move = record_look_up(held, LookUp(found=Found.NOT_FOUND), now=later(3 * 86_400), policy=POLICY)
+    assert (move.attempt.phase, move.will_retry, move.closed) == (Phase.WAITING, False, None)
+
+
+@pytest.mark.parametrize(
+    ("age_s", "phase"), [(86_400 - 3_601, Phase.SENDING), (86_400 - 3_600, Phase.LOOKING_UP)]
+)
+def test_a_send_is_repeated_until_an_hour_before_the_end_of_its_key(age_s, phase):
+    assert taken(due_again(), at=later(age_s)).phase is phase
+
+
+def test_the_key_lives_from_the_first_send_that_may_have_arrived():
+    """Sends that were proved undone left no key behind: an outage of days does not cost the re-send."""
+    undone = answered(Result.NOT_SENT).attempt
+    days = 3 * 86_400
+    sent = taken(undone, at=later(days))
+    assert (sent.phase, sent.first_sent_at) == (Phase.SENDING, later(days))
+    doubt = answered(Result.UNKNOWN, sent, at=later(days)).attempt
+    once = looked_up(doubt, Found.NOT_FOUND, later(days + 3))
+    assert looked_up(once.attempt, Found.NOT_FOUND, later(days + 12)).will_retry
+
+
 def test_unreachable_look_ups_prove_nothing():
     attempt = doubtful()
     for n in range(3):
