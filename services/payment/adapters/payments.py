@@ -174,8 +174,10 @@ class StoredPayments:
             if table in dirty:
                 new = [child_row(owner, table, child) for owner, child in dirty[table] if not child.stored]
                 old = [child_row(owner, table, child) for owner, child in dirty[table] if child.stored]
-                writer.insert(table, columns, new)
+                # What is decided now makes room for what follows from it in the same transaction: of either kind
+                # the unique indexes allow one that is not.
                 writer.update(table, key, columns, old)
+                writer.insert(table, columns, new)
         for table, columns in tables.APPENDED.items():
             source = "cases" if table == "cases" else "history"
             rows = [

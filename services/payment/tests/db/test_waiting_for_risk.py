@@ -155,6 +155,20 @@ def test_a_refused_review_fails_the_payment(shop: Shop) -> None:
     assert say(shop, "op_" + "0" * 26, "refuse", "ada", OperatorRole.OPERATOR).status == 404
 
 
+def test_a_denied_hold_that_was_in_doubt_is_given_back_when_it_is_found(urls: ServiceUrls) -> None:
+    # What decides the authorization asks for its void in the same transaction: one undecided operation at a time.
+    terms = {"PAYMENT_RISK_DEADLINE_MS": "1", "PAYMENT_RISK_SMALL_MINOR": "authorize=100000000"}
+    with open_shop(urls, PAYMENT_RISK_MODE="required", **terms) as shop:
+        payment_id = shop.create(capture_method="manual")["id"]
+        end_waits(shop)
+        shop.answer(payment_id, "unknown")
+        assert decide(shop, payment_id, "block")
+        shop.authorize(payment_id)
+        assert "CancelPayment.v1" in commands(shop, payment_id)
+        states = "SELECT type, state FROM operations ORDER BY number"
+        assert shop.rows(states) == [("authorize", "SUCCEEDED"), ("cancel", "REQUESTED")]
+
+
 def test_the_command_line_lists_and_resolves(shop: Shop, urls: ServiceUrls, monkeypatch: Any) -> None:
     payment_id, operation_id = reviewed(shop)
     monkeypatch.setenv("PAYMENT_DATABASE_URL", urls.app)
