@@ -19,6 +19,14 @@ OUTCOMES = (
     "operation:dispute_evidence:SUCCEEDED", "dispute:won", "dispute:lost", "reversals", "operator reads",
     "operation:stray_return:SUCCEEDED", "operation:stray_void:SUCCEEDED", "decision:operation:declined:applied",
     "attempt:looked_up", "attempt:worker_lost", "attempt:exhausted", "record copies", "webhook copies", "booked", "redrives", "parked",
+    "beta:authorize:SUCCEEDED", "beta:authorize:DECLINED", "beta:authorize:ABANDONED", "beta:capture:SUCCEEDED",
+    "beta:cancel:SUCCEEDED", "beta:refund:SUCCEEDED", "alpha:authorize:SUCCEEDED", "alpha:capture:SUCCEEDED",
+    "alpha:refund:SUCCEEDED", "refused:several_captures_unsupported", "route:alpha", "route:beta", "route:none",
+    "down:refused", "down:lost", "down:unavailable", "risk mode:off", "risk mode:required", "risk asked:authorize",
+    "risk asked:sale", "risk asked:capture", "judged:allow", "judged:review", "judged:block", "rule set:RETIRED",
+    "risk:ALLOWED:risk", "risk:ALLOWED:deadline", "risk:ALLOWED:operator", "risk:BLOCKED:risk",
+    "risk:BLOCKED:operator", "risk:DENIED:risk", "case:risk_review_late", "refused:four_eyes",
+    "webhook refused:signature_mismatch", "webhook refused:timestamp_out_of_tolerance", "key of two callers",
 )  # fmt: skip
 
 

@@ -5,25 +5,34 @@ over a copy of this world's databases and topics; what only a simulation can kno
 """
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 from schemas.catalogue import TOPICS
 from shared.messaging.memory import MemoryBroker
-from tests.simulation.storage import SERVICES
-from tests.simulation.workload import Call, Workload
+from tests.simulation.storage import KAFKA_SERVICES
+from tests.simulation.summing_up import sum_up
+from tests.simulation.terms import broken_terms, misrouted
+from tests.simulation.workload import Workload, code_of
 from tests.simulation.world import World
-from tools.auditor.copying import READING_ORDER, queries_of
+from tools.auditor.copying import READING_ORDER, at_both, queries_of
 from tools.auditor.draining import stuck_questions, subscribed
 from tools.auditor.payments import own_legal_rows
 from tools.auditor.registry import CHECKS
 from tools.auditor.scratch import Scratch
 from tools.auditor.topics import copy_contract, record_row
 
-KAFKA_SERVICES = tuple(service for service in SERVICES if service != "sandbox")
-
+MADE = (
+    "/payments",
+    "/refunds",
+    "/disputes",
+    "/operator/decisions",
+    "/operator/strays",
+    "/operator/operations",
+)
+"""Whose replies name a row of the payment service's own."""
 STABLE = ("attempt open",)
 """Asked anew below: an attempt whose ladder is exhausted rests until an operator decides, which may be never."""
 MORE_QUESTIONS = {
@@ -75,9 +84,12 @@ class Auditor:
                 verdict = scratch.ask(check)
                 self._world.history.count(f"checked:{check.name}", verdict.checked)
                 violations += [f"{check.name}: {row}" for row in verdict.violations[:3]]
-        for check in (self._same_answers, self._nothing_lost, self._charged_once, self._offsets_reached):
+        for check in (
+            self._same_answers, self._nothing_lost, self._charged_once, self._offsets_reached, self._risk_obeyed,
+            self._went_where_routed,
+        ):  # fmt: skip
             violations += [f"{check.__doc__.split(':')[0]}: {found}" for found in check()]
-        self._sum_up()
+        sum_up(self._world)
 
     def _rows(self, service: str, query: str, *values: object) -> list[tuple[Any, ...]]:
         return self._admin[service].execute(query.encode(), values or None).fetchall()
@@ -115,13 +127,15 @@ class Auditor:
 
     def _same_answers(self) -> Iterator[str]:
         """I12.same_key_same_answer: all final replies of one key are equal to the byte, a changed one is refused."""
-        by_key: dict[str, list[Call]] = defaultdict(list)
+        misused = {id(call) for call, _ in self._workload.misused}
         for call in self._workload.calls:
-            by_key[call.key].append(call)
-        for key, calls in sorted(by_key.items()):
-            finals = {(reply.status, reply.body) for call in calls for reply in call.final}
+            finals = {(reply.status, reply.body) for reply in call.final}
             if len(finals) > 1:
-                yield f"{key} was answered {len(finals)} ways: {sorted(finals)}"
+                yield f"{call.key} was answered {len(finals)} ways: {sorted(finals)}"
+            if id(call) not in misused and any(
+                code_of(reply) == "idempotency_key_reused" for reply in call.replies
+            ):
+                yield f"{call.key} is {call.caller.owner_id}'s own, and was refused for another's request"
         for call, other in self._workload.misused:
             # Where the first request never arrived, the key was free.
             if call.final and other.final:
@@ -130,9 +144,10 @@ class Auditor:
     def _nothing_lost(self) -> Iterator[str]:
         """I13.acknowledged_is_there: what was answered 2xx exists, nothing is made twice, unknowns at most once."""
         stored = {
-            hashed: (resource, status)
-            for hashed, resource, status in self._rows(
-                "payment", "SELECT key_digest, resource_id, status FROM idempotency_keys"
+            (service, owner, hashed): (resource, status)
+            for service in ("payment", "risk")
+            for owner, hashed, resource, status in self._rows(
+                service, "SELECT owner_id, key_digest, resource_id, status FROM idempotency_keys"
             )
         }
         made = {row[0] for row in self._rows("payment", "SELECT payment_id FROM payments")}
@@ -142,13 +157,14 @@ class Auditor:
         told = set()
         creating = [call for call in self._workload.calls if call.target in ("/payments", "/refunds")]
         for call in self._workload.calls:
-            resource, status = stored.get(hashlib.sha256(call.key.encode()).hexdigest(), (None, None))
+            digest, caller = hashlib.sha256(call.key.encode()).hexdigest(), call.caller
+            resource, status = stored.get((caller.service, caller.owner_id, digest), (None, None))
             if call in creating and status in (200, 201):
                 told.add(resource)
             for reply in call.final:
                 if status != reply.status:
                     yield f"{call.key} was answered {reply.status}, stored is {status}"
-                if reply.status in (200, 201) and resource not in there:
+                if reply.status in (200, 201) and call.target.startswith(MADE) and resource not in there:
                     yield f"{call.key} was answered {reply.status}, and {resource} is not there"
         adopted = {row[0] for row in self._rows("payment", "SELECT refund_id FROM refunds WHERE adopted")}
         yield from (f"{thing} was made by no request" for thing in sorted(made - told - adopted))
@@ -157,13 +173,13 @@ class Auditor:
         """I5.one_effect: no operation of ours holds, charges or refunds more than once at the processor."""
         for reference, *effects in self._rows(
             "sandbox",
-            "SELECT reference, authorizations, effective_charges, effective_refunds FROM alpha_book_by_reference",
+            f"SELECT reference, authorizations, effective_charges, effective_refunds FROM {at_both('book_by_reference')}",
         ):
             if max(effects) > 1:
                 yield f"{reference} held, charged, refunded {effects} times"
         for object_id, captured, amount in self._rows(
             "sandbox",
-            "SELECT id, captured_minor, amount_minor FROM alpha_objects WHERE captured_minor > amount_minor"
+            f"SELECT id, captured_minor, amount_minor FROM {at_both('objects')} WHERE captured_minor > amount_minor"
             " OR refunded_minor > amount_minor",
         ):
             yield f"{object_id} of {amount} has {captured} captured"
@@ -179,60 +195,15 @@ class Auditor:
                     if event_id not in kept:
                         yield f"{name} committed {at} past {event_id}, which it does not have"
 
-    def _sum_up(self) -> None:
-        """Count what happened, and end the history with the books, so that equal histories have equal ends."""
-        history = self._world.history
-        for status, number in self._rows(
-            "payment", "SELECT status, count(*) FROM payments GROUP BY 1 ORDER BY 1"
-        ):
-            history.count(f"payment:{status}", number)
-        for kind, state, number in self._rows(
-            "payment", "SELECT type, state, count(*) FROM operations GROUP BY 1, 2 ORDER BY 1, 2"
-        ):
-            history.count(f"operation:{kind}:{state}", number)
-        for kind, outcome, state, number in self._rows(
-            "payment",
-            "SELECT kind, outcome, state, count(*) FROM operator_decisions GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
-        ):
-            history.count(f"decision:{kind}:{outcome}:{state}", number)
-        for status, number in self._rows(
-            "payment", "SELECT status, count(*) FROM disputes GROUP BY 1 ORDER BY 1"
-        ):
-            history.count(f"dispute:{status}", number)
-        ((reversals,),) = self._rows("payment", "SELECT count(*) FROM reversals")
-        history.count("reversals", reversals)
-        for reason, number in self._rows(
-            "payment", "SELECT reason, count(*) FROM cases GROUP BY 1 ORDER BY 1"
-        ):
-            history.count(f"case:{reason}", number)
-        for what, number in self._rows(
-            "processor", "SELECT what, count(*) FROM attempt_log GROUP BY 1 ORDER BY 1"
-        ):
-            history.count(f"attempt:{what}", number)
-        broker = self._world.broker
-        for name in TOPICS:
-            ids = [dict(record.headers)["ce_id"] for record in broker.records(name)]
-            history.count("records", len(ids))
-            history.count("record copies", len(ids) - len(set(ids)))
-        parked = [
-            self._rows(service, "SELECT count(*) FROM outbox WHERE event_type = 'DeadLettered.v1'")
-            for service in KAFKA_SERVICES
-        ]
-        history.count("parked", sum(number for ((number,),) in parked))
-        copies = self._rows(
-            "webhook_ingest", "SELECT coalesce(sum(times_seen - 1), 0)::int FROM delivery_claims"
-        )
-        history.count("webhook copies", copies[0][0])
-        for row in self._rows(
-            "payment",
-            "SELECT payment_id, status, authorized_minor, captured_minor, refunded_minor, stray_minor, version"
-            " FROM payments ORDER BY payment_id",
-        ):
-            history.tell("payment", "ends", row=row)
-        for row in self._rows(
-            "ledger", "SELECT position, rule, fact_key, amount_minor, currency FROM journals ORDER BY 1"
-        ):
-            history.tell("ledger", "booked", row=row)
+    def _risk_obeyed(self) -> Iterator[str]:
+        """I23.on_the_terms: risk was asked where it must be, and nothing went out that nobody might let go."""
+        drawn = self._world.circumstances
+        if drawn.risk_mode == "required":
+            yield from broken_terms(drawn, partial(self._rows, "payment"))
+
+    def _went_where_routed(self) -> Iterator[str]:
+        """I25.routed: an authorization went where the rules of its time send it, and all that follows after it."""
+        yield from misrouted(self._world.circumstances.default_processor, partial(self._rows, "payment"))
 
 
 def _committed(broker: MemoryBroker) -> Sequence[tuple[Any, ...]]:

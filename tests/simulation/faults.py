@@ -37,6 +37,7 @@ LIKELIHOODS = {
     "bad_deployment": 0.004,
     "webhook_copied": 0.1,
     "webhook_late": 0.15,
+    "webhook_forged": 0.05,
 }
 """How often each strikes where it can, in a world that has it at full strength."""
 STRENGTHS = (0.0, 0.0, 0.5, 1.0, 1.0, 2.5)

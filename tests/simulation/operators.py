@@ -1,22 +1,27 @@
 """Two operators who look at what waits for a person, ask the processor's own book, and decide: at times both at once.
 
-They know the operator API and what the processor shows to people; every proposal about money needs the other one.
+They know the operator API and what the processor shows to people; every proposal about money needs the other one. When
+the seed says so they let payments go elsewhere, and give risk other rules, one proposing what the other one approves.
 """
 
 import asyncio
+import json
 import random
+from collections.abc import Mapping
 from typing import Any
 
 from shared.runtime.operator_tokens import OperatorRole, TokenIssuer
-from tests.simulation.workload import Workload
+from tests.simulation.circumstances import Route
+from tests.simulation.workload import Call, Caller, Workload
 from tests.simulation.world import World
 
 FIRST_LOOK_S = 15.0
 NAMES = ("ann", "bob")
+_ROLE = OperatorRole.ADMIN
 #: What is in review is decided by an object that stands under the operation at the processor.
 _FOUND = """
-SELECT id, amount_minor FROM alpha_objects WHERE reference = %s AND status IN ('authorized', 'succeeded')
- ORDER BY kind DESC LIMIT 1
+SELECT id, amount_minor FROM (SELECT * FROM alpha_objects UNION ALL SELECT * FROM beta_objects) AS objects
+ WHERE reference = %s AND status IN ('authorized', 'succeeded') ORDER BY kind DESC LIMIT 1
 """
 
 
@@ -28,31 +33,65 @@ class Operators:
         self._workload = workload
         self._chance = random.Random(f"operators {world.seed}")
         issuer = TokenIssuer(world.operator_key, clock=world.clock)
-        self._tokens = {name: issuer.operator(name, OperatorRole.APPROVER) for name in NAMES}
+        self._at = {
+            service: {
+                name: Caller(name, f"operator:{name}", issuer.operator(name, _ROLE), service)
+                for name in NAMES
+            }
+            for service in ("payment", "risk")
+        }
 
     async def run(self) -> None:
         """Look now and then, as long as the world lasts."""
+        drawn = self._world.circumstances
+        async with asyncio.TaskGroup() as desk:
+            desk.create_task(self._look_at_times())
+            for route in drawn.routes:
+                desk.create_task(self._set_route(route))
+            for at_s, rules in drawn.rule_sets:
+                desk.create_task(self._set_rules(at_s, rules))
+
+    async def _look_at_times(self) -> None:
         await asyncio.sleep(FIRST_LOOK_S * self._chance.random())
         while True:
-            async with asyncio.TaskGroup() as desk:
-                for name in NAMES:
-                    desk.create_task(self._look(name))
+            async with asyncio.TaskGroup() as both:
+                for who in self._at["payment"].values():
+                    both.create_task(self._look(who))
             await asyncio.sleep(self._chance.uniform(4.0, 20.0))
 
-    async def _look(self, name: str) -> None:
+    async def _set_route(self, route: Route) -> None:
+        await asyncio.sleep(route.at_s)
+        await self._workload.post(self._at["payment"]["ann"], "/operator/routes", dict(route.body))
+
+    async def _set_rules(self, at_s: float, rules: Mapping[str, Any]) -> None:
+        """One proposes, the other one approves; the proposer may try to, and is refused."""
+        await asyncio.sleep(at_s)
+        risk = self._at["risk"]
+        proposed = _told(
+            await self._workload.post(risk["ann"], "/rule-sets", {"rules": rules, "reason": "by lot"})
+        )
+        if proposed is None:
+            return
+        for name in self._chance.choice([("bob",), ("ann", "bob"), ("bob", "ann")]):
+            target = f"/rule-sets/{proposed['version']}/approve"
+            await self._workload.post(risk[name], target, {"reason": "agreed"})
+
+    async def _look(self, who: Caller) -> None:
         self._world.history.count("operator reads")
-        token = self._tokens[name]
-        for decision in await self._workload.listed("/operator/decisions", token):
+        for decision in await self._workload.listed(who, "/operator/decisions"):
             word = "approve" if self._chance.random() < 0.8 else "reject"
-            await self._ask(name, f"/decisions/{decision['decision_id']}/{word}", {})
-        for stray in await self._workload.listed("/operator/strays", token):
+            await self._ask(who, f"/decisions/{decision['decision_id']}/{word}", {})
+        for review in await self._workload.listed(who, "/operator/risk-reviews"):
+            if self._chance.random() < 0.6:
+                # Whoever said so first says it again at times, and it takes the other one all the same.
+                word = "approve" if self._chance.random() < 0.7 else "refuse"
+                await self._ask(who, f"/risk-reviews/{review['operation_id']}/{word}", {})
+        for stray in await self._workload.listed(who, "/operator/strays"):
             if self._chance.random() < 0.5:
-                await self._ask(
-                    name, f"/strays/{stray['stray_id']}/decision", {"action": self._end_of(stray)}
-                )
-        for doubt in await self._workload.listed("/operator/doubts", token):
+                await self._ask(who, f"/strays/{stray['stray_id']}/decision", {"action": self._end_of(stray)})
+        for doubt in await self._workload.listed(who, "/operator/doubts"):
             if doubt["state"] == "IN_REVIEW" and self._chance.random() < 0.5:
-                await self._decide(name, doubt)
+                await self._decide(who, doubt)
 
     def _end_of(self, stray: dict[str, Any]) -> str:
         if stray["kind"] == "hold":
@@ -61,15 +100,20 @@ class Operators:
             return "accept"
         return self._chance.choice(["return", "return", "accept"])
 
-    async def _decide(self, name: str, doubt: dict[str, Any]) -> None:
+    async def _decide(self, who: Caller, doubt: dict[str, Any]) -> None:
         found = self._world.storage.sandbox.execute(_FOUND, [doubt["operation_id"]]).fetchone()
         done = found is not None and found[1] == doubt["amount_minor"]
         body = {"outcome": "succeeded" if done else "declined", "evidence": "the processor's own pages"}
         if done and found is not None:
             body["object_id"] = found[0]
-        await self._ask(name, f"/operations/{doubt['operation_id']}/decision", body)
+        await self._ask(who, f"/operations/{doubt['operation_id']}/decision", body)
 
-    async def _ask(self, name: str, target: str, body: dict[str, Any]) -> None:
-        await self._workload.post(
-            name, f"/operator{target}", body | {"reason": "looked at it"}, self._tokens[name]
-        )
+    async def _ask(self, who: Caller, target: str, body: dict[str, Any]) -> None:
+        await self._workload.post(who, f"/operator{target}", body | {"reason": "looked at it"})
+
+
+def _told(call: Call) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = next(
+        (json.loads(reply.body) for reply in call.replies if reply.status in (200, 201)), None
+    )
+    return found

@@ -26,7 +26,7 @@ EXPECTED_DEATHS = (DeliveryFailed,)
 """What a process is meant to end by: it is started anew."""
 USUAL_S = 60.0
 """How often a periodic role does its work where the world does not say otherwise."""
-FACES = ("payment", "webhook_ingest")
+FACES = ("payment", "webhook_ingest", "risk")
 """Whose HTTP anybody calls here."""
 
 
@@ -89,7 +89,7 @@ class Process:
             make_broker=lambda _name, _settings: _Members(self),
             make_notifier=lambda _engine, _clock: _Bell(world, self.service),
             relay_listens=False,
-            http_transport=Wire(world.call_processor),
+            http_transport=Wire(world.outside.call),
         )
 
     def start(self, build: Callable[[Any, Surroundings], ServiceRuntime], settings: Any) -> None:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from services.payment.adapters.unit_of_work import PaymentUnitOfWork
 from services.payment.app.manage_merchants import SetPrices, set_prices
-from services.payment.domain.api_keys import Mode, make_api_key
+from services.payment.domain.api_keys import ApiKey, Mode, make_api_key
 from services.payment.domain.pricing import RefundPolicy
 from shared.kernel.ids import UlidIds
 from shared.persistence.engine import make_engine
@@ -29,7 +29,9 @@ from tests.simulation.sessions import Sessions, wait_for_the_end
 from tools.local_stack.postgres import binaries, unprivileged_prefix, wait_until_ready
 
 SERVICES = ("payment", "processor", "webhook_ingest", "ledger", "risk", "sandbox")
+KAFKA_SERVICES = tuple(service for service in SERVICES if service != "sandbox")
 PEPPER = "simulated-pepper"
+MERCHANTS = 2
 _SETTINGS = {
     "listen_addresses": "",
     "fsync": "off",
@@ -50,6 +52,7 @@ _SETTINGS = {
 _GUARD = '"$@" & read -r _; kill -QUIT $!; wait $!; rm -rf "$0"'
 _TIME = """
 CREATE SCHEMA sim;
+CREATE SCHEMA sim_kept;
 -- Plain enough to be put into the statement that calls it; a path in the data folder needs no more than this right.
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_file(text) TO PUBLIC;
 CREATE FUNCTION sim.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE
@@ -73,25 +76,44 @@ DO $$ DECLARE t record; BEGIN
   FOR t IN SELECT tgrelid::regclass AS name, tgname FROM pg_trigger WHERE tgtype & 32 > 0 AND NOT tgisinternal
   LOOP EXECUTE format('ALTER TABLE %s DISABLE TRIGGER %I', t.name, t.tgname); END LOOP;
 END $$;
-CREATE TABLE sim.kept (name text PRIMARY KEY);
+CREATE TABLE sim.kept (name text PRIMARY KEY, rows bigint NOT NULL);
+CREATE PROCEDURE sim.keep() LANGUAGE plpgsql AS $$
+DECLARE t record; number bigint;
+BEGIN
+  FOR t IN SELECT relname FROM sim.filled() LOOP
+    EXECUTE format('CREATE TABLE sim_kept.%1$I AS TABLE public.%1$I', t.relname);
+    EXECUTE format('SELECT count(*) FROM sim_kept.%I', t.relname) INTO number;
+    INSERT INTO sim.kept VALUES (t.relname, number);
+  END LOOP;
+END $$;
 CREATE FUNCTION sim.filled() RETURNS SETOF pg_class LANGUAGE plpgsql AS $$
 DECLARE c pg_class; filled boolean;
 BEGIN
   FOR c IN SELECT * FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
-            AND relname NOT IN (SELECT name FROM sim.kept) ORDER BY relname
+            ORDER BY relname
   LOOP
-    EXECUTE format('SELECT EXISTS (SELECT FROM public.%I)', c.relname) INTO filled;
+    -- What was kept and has no more rows than then is as it was: nobody changes those that stay.
+    EXECUTE format('SELECT count(*) > coalesce((SELECT k.rows FROM sim.kept k WHERE name = %1$L), 0) FROM public.%1$I',
+                   c.relname) INTO filled;
     IF filled THEN RETURN NEXT c; END IF;
   END LOOP;
 END $$;
 CREATE PROCEDURE sim.clear() LANGUAGE plpgsql AS $$
-DECLARE names text; t record;
+DECLARE names text; t record; there boolean;
 BEGIN
   WITH RECURSIVE gone (id) AS (
     SELECT f.oid FROM sim.filled() f UNION SELECT conrelid FROM pg_constraint JOIN gone ON confrelid = id
      WHERE contype = 'f')
   SELECT string_agg(id::regclass::text, ', ') INTO names FROM gone;
-  IF names IS NOT NULL THEN EXECUTE 'TRUNCATE ' || names; END IF;
+  IF names IS NOT NULL THEN
+    EXECUTE 'TRUNCATE ' || names;
+    PERFORM set_config('session_replication_role', 'replica', true);
+    FOR t IN SELECT name FROM sim.kept LOOP
+      EXECUTE format('SELECT EXISTS (SELECT FROM public.%I)', t.name) INTO there;
+      IF NOT there THEN EXECUTE format('INSERT INTO public.%1$I TABLE sim_kept.%1$I', t.name); END IF;
+    END LOOP;
+    PERFORM set_config('session_replication_role', 'origin', true);
+  END IF;
   -- A number that was drawn and rolled back leaves no row: every sequence starts anew.
   FOR t IN SELECT c.oid::regclass AS name FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
               AND c.relkind = 'S'
@@ -102,10 +124,20 @@ END $$;
 
 @dataclass(frozen=True, slots=True)
 class Merchant:
-    """The one merchant of every seed."""
+    """One of the merchants of every seed; what is shown as the key's id is no secret."""
 
     merchant_id: str
-    api_key: str
+    key_id: str
+    key: ApiKey
+
+    @property
+    def api_key(self) -> str:
+        return self.key.secret
+
+
+def _merchant(number: int) -> Merchant:
+    key = make_api_key(Mode.TEST, bytes([number] * 20), PEPPER)
+    return Merchant(f"mer_{number:026}", f"key_{number:026}", key)
 
 
 class Storage:
@@ -119,7 +151,7 @@ class Storage:
         self.urls: dict[str, ServiceUrls] = {}
         self.sandbox: psycopg.Connection
         self.admin: dict[str, psycopg.Connection] = {}
-        self.merchant = Merchant("mer_00000000000000000000000000", "")
+        self.merchants = tuple(_merchant(number) for number in range(MERCHANTS))
         self.started_at = START
         self.in_use: psycopg.Connection | None = None
         self._engines: dict[tuple[str, str, bool], sa.Engine] = {}
@@ -155,10 +187,10 @@ class Storage:
             admin.execute(f"ALTER DATABASE {service} SET plan_cache_mode = force_generic_plan".encode())
             admin.execute("SET search_path = sim, pg_catalog, public")
         self.sandbox = psycopg.connect(self.urls["sandbox"].app, autocommit=True, prepare_threshold=0)
-        self._add_merchant()
+        self._add_merchants()
         for admin in self.admin.values():
-            # What is there now is the same for every seed: the schema's own rows, and the one merchant.
-            admin.execute("INSERT INTO sim.kept SELECT relname FROM sim.filled()")
+            # What is there now is the same for every seed: the schema's own rows, and the merchants.
+            admin.execute("CALL sim.keep()")
 
     def tell_time(self, clock: VirtualClock) -> None:
         """Let the databases know what time it is; called whenever the clock has moved."""
@@ -222,13 +254,7 @@ class Storage:
             self._server.wait(timeout=30)
         os.close(self._clock_file)
 
-    def _add_merchant(self) -> None:
-        key = make_api_key(Mode.TEST, bytes(20), PEPPER)
-        self.merchant = Merchant("mer_00000000000000000000000000", key.secret)
-        prices = SetPrices(
-            merchant_id=self.merchant.merchant_id, currencies=("EUR", "USD", "JPY"), percent="2.9", fixed_minor=30,
-            refund_policy=RefundPolicy.PROPORTIONAL,
-        )  # fmt: skip
+    def _add_merchants(self) -> None:
         clock = VirtualClock(START)
         engine = make_engine(self.urls["payment"].app, application_name="simulation", pool_size=1)
         transactions = Transactions(
@@ -236,9 +262,14 @@ class Storage:
         )
 
         def take_in(uow: PaymentUnitOfWork) -> None:
-            uow.merchants.add(self.merchant.merchant_id, "Simulated Ltd")
-            uow.merchants.add_key(self.merchant.merchant_id, "key_00000000000000000000000000", Mode.TEST, key)
-            set_prices(prices, uow)
+            for merchant in self.merchants:
+                uow.merchants.add(merchant.merchant_id, "Simulated Ltd")
+                uow.merchants.add_key(merchant.merchant_id, merchant.key_id, Mode.TEST, merchant.key)
+                prices = SetPrices(
+                    merchant_id=merchant.merchant_id, currencies=("EUR", "USD", "JPY"), percent="2.9",
+                    fixed_minor=30, refund_policy=RefundPolicy.PROPORTIONAL,
+                )  # fmt: skip
+                set_prices(prices, uow)
 
         transactions.run(take_in, name="simulation")
         engine.dispose()

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.sandbox.domain.payment_methods import PAYMENT_METHODS
+from tests.simulation.circumstances import CURRENCIES, CUSTOMERS
 from tests.simulation.network import ConnectionLost, ConnectionRefused, Reply
+from tests.simulation.storage import Merchant
 from tests.simulation.world import World
 
 CLIENTS = 3
@@ -27,6 +29,16 @@ AGAIN_STATUSES = (409, 429, 500, 503)
 AGAIN_CODES = ("idempotency_key_in_use",)
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody who calls a service: a merchant's client, or an operator."""
+
+    name: str
+    owner_id: str
+    token: str
+    service: str = "payment"
+
+
 @dataclass(slots=True)
 class Call:
     """One POST under one key, with everything that the client ever heard of it."""
@@ -34,8 +46,8 @@ class Call:
     key: str
     target: str
     body: dict[str, Any]
-    token: str = ""
-    """Whose words they are: the merchant's where it is empty."""
+    caller: Caller
+    """Whose words they are: keys are a caller's own."""
     replies: list[Reply] = field(default_factory=list)
     unanswered: int = 0
 
@@ -58,6 +70,10 @@ def is_final(reply: Reply) -> bool:
     )
 
 
+def _merchants_client(name: str, merchant: Merchant) -> Caller:
+    return Caller(name, merchant.merchant_id, merchant.api_key)
+
+
 def code_of(reply: Reply) -> str:
     """The problem's code, empty for a success."""
     return str(json.loads(reply.body).get("code", "")) if reply.status >= 400 else ""
@@ -78,37 +94,40 @@ class Workload:
         """All clients, until each has done what it wanted."""
         async with asyncio.TaskGroup() as clients:
             for number in range(CLIENTS):
-                clients.create_task(self._client(f"client-{number}"))
+                merchant = self._chance.choice(self._world.storage.merchants)
+                clients.create_task(self._client(_merchants_client(f"client-{number}", merchant)))
 
-    async def _client(self, name: str) -> None:
+    async def _client(self, who: Caller) -> None:
         for _ in range(PAYMENTS_PER_CLIENT):
             await asyncio.sleep(self._chance.uniform(0.0, 4.0))
-            await self._payment(name)
+            await self._payment(who)
 
-    async def _payment(self, name: str) -> None:
+    async def _payment(self, who: Caller) -> None:
         chance = self._chance
         body: dict[str, Any] = {
             "amount": chance.randint(100, 20_000),
-            "currency": chance.choice(["EUR", "EUR", "USD", "JPY"]),
+            "currency": chance.choice(["EUR", *CURRENCIES]),
             "capture_method": chance.choice(["automatic", "manual"]),
             "max_attempts": chance.randint(1, 3),
         }
         if chance.random() < 0.9:
             body["payment_method"] = self._method()
+        if chance.random() < 0.5:
+            body["customer"] = chance.choice(CUSTOMERS)
         if chance.random() < 0.3:
             body["reference"] = f"order-{chance.randint(1, 4)}"
-        call = await self.post(name, "/payments", body)
+        call = await self.post(who, "/payments", body)
         created = _document(call)
         if created is None:
             return
         for _ in range(chance.randint(1, 5)):
             await asyncio.sleep(chance.choice([0.0, 0.2, 2.0, 8.0]) * chance.random())
-            shown = await self._get(name, f"/payments/{created['id']}")
+            shown = await self._get(who, f"/payments/{created['id']}")
             if shown is None:
                 continue
-            await self._next(name, shown)
+            await self._next(who, shown)
 
-    async def _next(self, name: str, shown: dict[str, Any]) -> None:
+    async def _next(self, who: Caller, shown: dict[str, Any]) -> None:
         """Do what a merchant might do next; at times what it had better not."""
         chance, payment = self._chance, shown["id"]
         status = shown["status"]
@@ -116,22 +135,22 @@ class Workload:
         wild = chance.random() < 0.1
         if status in ("CREATED", "REQUIRES_PAYMENT_METHOD") or (wild and chance.random() < 0.3):
             method = {"payment_method": self._method()}
-            await self.post(name, f"/payments/{payment}/confirm", method)
+            await self.post(who, f"/payments/{payment}/confirm", method)
         elif capturable > 0 and chance.random() < 0.8:
             body: dict[str, Any] = {}
             if chance.random() < 0.6:
                 body["amount"] = chance.randint(1, capturable + (50 if wild else 0))
             if chance.random() < 0.4:
                 body["final"] = chance.random() < 0.5
-            await self.post(name, f"/payments/{payment}/capture", body)
+            await self.post(who, f"/payments/{payment}/capture", body)
         elif shown["amount_disputed"] > 0 and chance.random() < 0.7:
-            await self._answer_dispute(name, payment)
+            await self._answer_dispute(who, payment)
         elif captured > 0:
-            await self._refund(name, payment, captured, wild=wild)
+            await self._refund(who, payment, captured, wild=wild)
         else:
-            await self.post(name, f"/payments/{payment}/cancel", {})
+            await self.post(who, f"/payments/{payment}/cancel", {})
 
-    async def _refund(self, name: str, payment: str, captured: int, *, wild: bool) -> None:
+    async def _refund(self, who: Caller, payment: str, captured: int, *, wild: bool) -> None:
         bodies = []
         for _ in range(self._chance.choice([1, 1, 2, 3])):
             body: dict[str, Any] = {"payment": payment}
@@ -140,21 +159,23 @@ class Workload:
             bodies.append(body)
         async with asyncio.TaskGroup() as racing:
             for body in bodies:
-                racing.create_task(self.post(name, "/refunds", body))
+                racing.create_task(self.post(who, "/refunds", body))
 
-    async def _answer_dispute(self, name: str, payment: str) -> None:
-        for dispute in await self.listed(f"/disputes?payment={payment}"):
+    async def _answer_dispute(self, who: Caller, payment: str) -> None:
+        for dispute in await self.listed(who, f"/disputes?payment={payment}"):
             if self._chance.random() < 0.3:
-                await self.post(name, f"/disputes/{dispute['id']}/accept", {})
+                await self.post(who, f"/disputes/{dispute['id']}/accept", {})
             else:
                 documents = {"documents": {"receipt": f"file_{self._chance.randint(1, 9)}"}}
-                await self.post(name, f"/disputes/{dispute['id']}/evidence", documents)
+                await self.post(who, f"/disputes/{dispute['id']}/evidence", documents)
 
     def _otherwise(self, target: str, body: dict[str, Any]) -> dict[str, Any]:
         """Another wish of the same form."""
         if target.endswith("/confirm"):
             return {"payment_method": body["payment_method"] + "x"}
-        if target.endswith(("/cancel", "/decision", "/approve", "/reject")):
+        if target.endswith(
+            ("/cancel", "/decision", "/approve", "/reject", "/refuse", "/routes", "/rule-sets")
+        ):
             return body | {"reason": "changed my mind"}
         if target.endswith("/accept"):
             return {"nothing": "else"}
@@ -175,49 +196,60 @@ class Workload:
             return f"pm_random_50_{self._world.seed}_{self._chance.randint(0, 9_999)}"
         return OTHERWISE
 
-    async def post(self, name: str, target: str, body: dict[str, Any], token: str = "") -> Call:
+    async def post(self, who: Caller, target: str, body: dict[str, Any]) -> Call:
         """One wish of somebody, under a key of its own, asked as often and as oddly as clients do."""
         self._numbers += 1
-        call = Call(f"key-{self._numbers}", target, body, token)
+        call = Call(self._new_key(who), target, body, who)
         self.calls.append(call)
         patience = 0 if self._chance.random() < 0.15 else RETRIES_MAX
         once = self._chance.random()
         if once < 0.15:
             async with asyncio.TaskGroup() as twice:
-                twice.create_task(self._try(name, call, patience))
-                twice.create_task(self._try(name, call, patience))
+                twice.create_task(self._try(call, patience))
+                twice.create_task(self._try(call, patience))
         else:
-            await self._try(name, call, patience)
+            await self._try(call, patience)
         if once > 0.92:
-            other = Call(call.key, target, self._otherwise(target, body), token)
-            await self._try(name, other, 3)
+            other = Call(call.key, target, self._otherwise(target, body), who)
+            await self._try(other, 3)
             self.misused.append((call, other))
         elif once > 0.8:
-            await self._try(name, call, 3)
+            await self._try(call, 3)
         return call
 
-    async def _try(self, name: str, call: Call, patience: int) -> None:
+    def _new_key(self, who: Caller) -> str:
+        """A key that this caller has never used; at times somebody else has."""
+        if self._chance.random() < 0.15:
+            theirs = [call.key for call in self.calls if call.caller.owner_id != who.owner_id]
+            ours = {call.key for call in self.calls if call.caller.owner_id == who.owner_id}
+            found = [key for key in theirs if key not in ours]
+            if found:
+                self._world.history.count("key of two callers")
+                return self._chance.choice(found)
+        return f"key-{self._numbers}"
+
+    async def _try(self, call: Call, patience: int) -> None:
         """Ask until the answer is definite or the patience is over."""
         for number in range(patience + 1):
-            reply = await self._ask(name, call)
+            reply = await self._ask(call)
             if reply is not None and (reply.status not in AGAIN_STATUSES or is_final(reply)):
                 return
             await asyncio.sleep(self._chance.uniform(0.2, 1.0) * 2 ** min(number, 4))
 
-    async def _ask(self, name: str, call: Call) -> Reply | None:
+    async def _ask(self, call: Call) -> Reply | None:
         wait_s = self._chance.choice([0, 0, 1, 3])
         headers = {
-            "authorization": f"Bearer {call.token or self._world.storage.merchant.api_key}",
+            "authorization": f"Bearer {call.caller.token}",
             "content-type": "application/json",
             "idempotency-key": call.key,
             "prefer": f"wait={wait_s}",
         }
-        history = self._world.history
+        history, name = self._world.history, call.caller.name
         history.tell(name, "asks", key=call.key, target=call.target, body=json.dumps(call.body))
         try:
             async with asyncio.timeout(CLIENT_TIMEOUT_S):
                 reply = await self._world.request(
-                    "payment", "POST", call.target, headers, json.dumps(call.body).encode()
+                    call.caller.service, "POST", call.target, headers, json.dumps(call.body).encode()
                 )
         except (ConnectionLost, ConnectionRefused, TimeoutError) as error:
             call.unanswered += 1
@@ -233,25 +265,25 @@ class Workload:
             history.count("replayed")
         return reply
 
-    async def _get(self, name: str, target: str) -> dict[str, Any] | None:
-        shown = await self.read(target)
+    async def _get(self, who: Caller, target: str) -> dict[str, Any] | None:
+        shown = await self.read(who, target)
         if shown is not None:
             self._world.history.tell(
-                name, "sees", payment=shown["id"], status=shown["status"], certainty=shown["certainty"]
+                who.name, "sees", payment=shown["id"], status=shown["status"], certainty=shown["certainty"]
             )
         return shown
 
-    async def listed(self, target: str, token: str = "") -> list[dict[str, Any]]:
+    async def listed(self, who: Caller, target: str) -> list[dict[str, Any]]:
         """What a list shows; nothing where nobody answers."""
-        shown = await self.read(target, token)
+        shown = await self.read(who, target)
         return list(shown["data"]) if shown is not None else []
 
-    async def read(self, target: str, token: str = "") -> dict[str, Any] | None:
+    async def read(self, who: Caller, target: str) -> dict[str, Any] | None:
         """One document."""
-        headers = {"authorization": f"Bearer {token or self._world.storage.merchant.api_key}"}
+        headers = {"authorization": f"Bearer {who.token}"}
         try:
             async with asyncio.timeout(CLIENT_TIMEOUT_S):
-                reply = await self._world.request("payment", "GET", target, headers, b"")
+                reply = await self._world.request(who.service, "GET", target, headers, b"")
         except (ConnectionLost, ConnectionRefused, TimeoutError):
             return None
         shown: dict[str, Any] = json.loads(reply.body)

@@ -7,8 +7,6 @@ import threading
 from functools import cache
 from typing import Any
 
-import psycopg
-
 from services.ledger.bootstrap import build as build_ledger
 from services.ledger.settings import LedgerSettings
 from services.payment.bootstrap import build as build_payment
@@ -18,11 +16,6 @@ from services.processor.bootstrap import build as build_processor
 from services.processor.settings import ProcessorSettings
 from services.risk.bootstrap import build as build_risk
 from services.risk.settings import RiskSettings
-from services.sandbox.adapters.webhook_http import signature
-from services.sandbox.app.wake_up import WakeUp
-from services.sandbox.bootstrap import make_parts
-from services.sandbox.entrypoints.http import application
-from services.sandbox.settings import SandboxSettings
 from services.webhook_ingest.bootstrap import build as build_webhook_ingest
 from services.webhook_ingest.settings import WebhookIngestSettings
 from shared.kernel import crash_points
@@ -33,17 +26,17 @@ from shared.messaging.memory import MemoryBroker
 from shared.runtime import problems, waiting
 from shared.runtime.operator_tokens import new_key_pair
 from shared.testing.virtual_clock import VirtualClock
+from tests.simulation.circumstances import Circumstances
 from tests.simulation.faults import Faults, SimulatedCrash, lose_answer
 from tests.simulation.history import History
 from tests.simulation.network import ConnectionLost, ConnectionRefused, Reply, ask
+from tests.simulation.outside import API_KEYS, BASES, WEBHOOK_SECRETS, Outside
 from tests.simulation.process import CURRENT, Process
 from tests.simulation.storage import PEPPER, Storage
 
 FAULTS_LAST_S = 40.0
 DRAIN_LIMIT_S = 900.0
 LOOK_EVERY_S = 5.0
-WEBHOOK_SECRET = "simulated-webhook-secret"
-ALPHA_KEY = "simulated-alpha-key"
 BUILDERS = {
     "payment": build_payment,
     "processor": build_processor,
@@ -78,20 +71,6 @@ class _Clock(VirtualClock):
         self._storage.tell_time(self)
 
 
-class _InlineConnections:
-    """The sandbox's sessions: one, and each statement is done when it is asked for."""
-
-    def __init__(self, connection: psycopg.Connection) -> None:
-        self._connection = connection
-
-    async def fetch(self, statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-        cursor = self._connection.execute(statement.encode(), parameters, prepare=True)
-        return cursor.fetchall() if cursor.description is not None else []
-
-    async def close(self) -> None:
-        pass
-
-
 class World:
     """Everything there is, made from a seed and a storage."""
 
@@ -102,6 +81,9 @@ class World:
         self.clock = _Clock(storage)
         self.history = History(self.clock)
         self.faults = Faults.drawn(random.Random(f"faults {seed}"), self.history)
+        self.circumstances = Circumstances.drawn(
+            random.Random(f"circumstances {seed}"), [merchant.merchant_id for merchant in storage.merchants]
+        )
         self.broker = MemoryBroker(
             default_partitions=2, clock=self.clock, weather=self.faults, on_record=self._recorded
         )
@@ -109,6 +91,7 @@ class World:
         self.timings = {
             "payment.work.waiting": 5.0,
             "payment.work.completer": 8.0,
+            "payment.work.risk": 0.7 if self.circumstances.risk_mode == "required" else 60.0,
             "processor.work.feed": 10.0,
             "webhook_ingest.work": 600.0,
             "ledger.work": 60.0,
@@ -124,13 +107,14 @@ class World:
         self._settings_of: dict[str, Any] = {}
         self._bells: dict[str, asyncio.Event] = {}
         self._services: dict[str, str] = {}
-        self._outside: Any = None
+        self.outside: Outside
         self._background: set[asyncio.Task[Any]] = set()
         problems._ids = UlidIds(self.clock, random.Random(f"requests {seed}").randbytes)
 
     async def begin(self) -> None:
         """Start the sandbox and at least one process of every service, often two."""
-        self._start_sandbox()
+        self.outside = Outside(self)
+        self.in_background(self.outside.run())
         for service in BUILDERS:
             copies = 2 if service not in ALONE and self.chance.random() < 0.3 else 1
             for number in range(1, copies + 1):
@@ -248,74 +232,7 @@ class World:
             if bell.startswith("topics:") and record.topic in bell.removeprefix("topics:").split(","):
                 loop.call_later(delay_s, self.ring, bell)
 
-    # The outside
-
-    def _start_sandbox(self) -> None:
-        settings = SandboxSettings(
-            database_url=self.storage.urls["sandbox"].app, alpha_api_key=ALPHA_KEY,
-            alpha_webhook_url="http://webhook-ingest/webhooks/alpha", alpha_webhook_secret=WEBHOOK_SECRET,
-            alpha_hang_s=3.0, alpha_webhook_late_ms=self.chance.choice([3_000, 15_000, 40_000]),
-            alpha_settling_ms=self.chance.choice([500, 5_000]),
-            alpha_visibility_ms=self.chance.choice([0, 0, 1_500]), alpha_webhook_lease_s=10.0,
-        )  # fmt: skip
-        ids = UlidIds(self.clock, random.Random(f"sandbox {self.seed}").randbytes)
-        connections = _InlineConnections(self.storage.sandbox)
-        parts = make_parts(settings, WakeUp(), self.clock, "simulation", ids=ids, connections=connections)
-        object.__setattr__(parts.alpha.own.sender, "transport", self)
-        self._outside = application(parts)
-        self.in_background(self._run_sandbox(parts))
-
-    async def _run_sandbox(self, parts: Any) -> None:
-        while True:
-            await asyncio.sleep(self.chance.uniform(0.3, 0.9))
-            await parts.alpha.own.sender.send_due()
-            await parts.alpha.own.timers.run_due()
-
-    async def call_processor(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Reply:
-        """One call of ours to the processor over a network that fails."""
-        who = CURRENT.get()
-        name = who.name if who is not None else "?"
-        self.history.tell(name, "calls alpha", method=method, target=target.partition("?")[0])
-        if self.faults.strikes("call_refused", name):
-            raise ConnectionRefused("simulated")
-        if self.faults.strikes("call_slow", name):
-            await asyncio.sleep(self.chance.uniform(0.1, 4.0))
-        if method == "POST" and self.faults.strikes("request_late", name):
-            # Some proxy holds it back, and hands it over when nobody waits for it any more.
-            late_s = self.chance.uniform(5.0, 30.0)
-            self.in_background(self._arrive_late(late_s, method, target, headers, body))
-            raise ConnectionLost("simulated")
-        lost = self.faults.strikes("reply_lost", name)
-        reply = await ask(self._outside, self.in_background, method, target, headers, body)
-        self.history.tell("alpha", "answers", status=reply.status)
-        if lost:
-            raise ConnectionLost("simulated")
-        return reply
-
-    async def _arrive_late(
-        self, late_s: float, method: str, target: str, headers: dict[str, str], body: bytes
-    ) -> None:
-        await asyncio.sleep(late_s)
-        reply = await ask(self._outside, self.in_background, method, target, headers, body)
-        self.history.tell("alpha", "answers nobody", status=reply.status)
-
-    async def post(self, body: bytes) -> bool:
-        """Deliver one webhook of the sandbox: signed now, perhaps late, perhaps twice; true on a 2xx."""
-        signed = signature(WEBHOOK_SECRET, body, int(self.clock.now().timestamp()))
-        headers = {"content-type": "application/json", "alpha-signature": signed}
-        if self.faults.strikes("webhook_late", "alpha"):
-            await asyncio.sleep(self.chance.uniform(0.5, 20.0))
-        if self.faults.strikes("webhook_copied", "alpha"):
-            self.in_background(self._deliver(headers, body, self.chance.uniform(0.0, 30.0)))
-        return await self._deliver(headers, body, 0.0)
-
-    async def _deliver(self, headers: dict[str, str], body: bytes, after_s: float) -> bool:
-        await asyncio.sleep(after_s)
-        try:
-            reply = await self.request("webhook_ingest", "POST", "/webhooks/alpha", headers, body)
-        except (ConnectionRefused, ConnectionLost):
-            return False
-        return reply.status == 200
+    # The network from outside
 
     async def request(
         self, service: str, method: str, target: str, headers: dict[str, str], body: bytes
@@ -347,19 +264,30 @@ class World:
             "database_pool_size": 4,
             "operator_public_key": self._operator_public_key,
         }
+        drawn = self.circumstances
         match service:
             case "payment":
                 return PaymentSettings(
-                    **common, api_key_pepper=PEPPER, key_lease_margin_s=5.0, risk_mode="off"
-                )
+                    **common, api_key_pepper=PEPPER, key_lease_margin_s=5.0, risk_mode=drawn.risk_mode,
+                    risk_deadline_ms=drawn.risk_deadline_ms, risk_recheck_after_s=drawn.risk_recheck_after_s,
+                    risk_small_minor=drawn.risk_small_minor, processor=drawn.default_processor,
+                    beta_account="acct_beta",
+                )  # fmt: skip
             case "processor":
                 return ProcessorSettings(
-                    **common, alpha_base_url="http://alpha/alpha/v1", alpha_api_key=ALPHA_KEY, alpha_timeout_s=2.0,
+                    **common, alpha_base_url=BASES["alpha"], alpha_api_key=API_KEYS["alpha"], alpha_timeout_s=2.0,
                     alpha_concurrent_calls=16, alpha_visibility_window_s=4.0, look_up_ladder_s="1,3,8,20,60",
+                    beta_base_url=BASES["beta"], beta_api_key=API_KEYS["beta"], beta_timeout_s=2.0,
+                    beta_visibility_window_s=drawn.beta_visibility_window_s,
+                    look_up_ladders_s="beta=2,5,12,25,50,60,60",
                     feed_interval_s=15.0, lease_s=8.0, lease_margin_s=1.0,
                 )  # fmt: skip
             case "webhook_ingest":
-                return WebhookIngestSettings(**common, alpha_webhook_secrets=WEBHOOK_SECRET)
+                return WebhookIngestSettings(
+                    **common,
+                    alpha_webhook_secrets=WEBHOOK_SECRETS["alpha"],
+                    beta_webhook_secrets=WEBHOOK_SECRETS["beta"],
+                )
             case "risk":
                 return RiskSettings(**common)
             case _:

@@ -1,0 +1,163 @@
+"""The outside of one world: the sandbox with both processors, the network to them and from them, and their outages."""
+
+import asyncio
+import random
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from services.sandbox.adapters.webhook_http import FORGERS_SECRET, sign_alpha, sign_beta
+from services.sandbox.app.wake_up import WakeUp
+from services.sandbox.bootstrap import make_parts
+from services.sandbox.entrypoints.http import application
+from services.sandbox.settings import SandboxSettings
+from shared.kernel.ids import UlidIds
+from tests.simulation.network import ConnectionLost, ConnectionRefused, Reply, ask
+from tests.simulation.process import CURRENT
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+WEBHOOK_SECRETS = {"alpha": "simulated-webhook-secret", "beta": "simulated-sealing-secret"}
+API_KEYS = {"alpha": "simulated-alpha-key", "beta": "simulated-beta-key"}
+SIGNERS = {"alpha": sign_alpha, "beta": sign_beta}
+BASES = {"alpha": "http://alpha/alpha/v1", "beta": "http://beta/beta/v2"}
+
+
+class _InlineConnections:
+    """The sandbox's sessions: one, and each statement is done when it is asked for."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+
+    async def fetch(self, statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+        cursor = self._connection.execute(statement.encode(), parameters, prepare=True)
+        return cursor.fetchall() if cursor.description is not None else []
+
+    async def close(self) -> None:
+        pass
+
+
+class _Courier:
+    """How one processor's webhooks travel to us."""
+
+    def __init__(self, outside: "Outside", processor: str) -> None:
+        self._outside, self._processor = outside, processor
+        self._world = outside.world
+
+    async def post(self, body: bytes) -> bool:
+        """Deliver one: signed now, perhaps late, perhaps twice, at times forged before; true on a 2xx."""
+        faults, chance = self._world.faults, self._world.chance
+        if faults.strikes("webhook_forged", self._processor):
+            await self.forge(body)
+        headers = self._signed(WEBHOOK_SECRETS[self._processor], body)
+        if faults.strikes("webhook_late", self._processor):
+            await asyncio.sleep(chance.uniform(0.5, 20.0))
+        if faults.strikes("webhook_copied", self._processor):
+            self._world.in_background(self._deliver(headers, body, chance.uniform(0.0, 30.0)))
+        return await self._deliver(headers, body, 0.0)
+
+    async def forge(self, body: bytes) -> None:
+        """What nobody may take: the very bytes under a wrong secret, an old seal, a seal over other bytes."""
+        chance, secret = self._world.chance, WEBHOOK_SECRETS[self._processor]
+        manner = chance.choice(["secret", "old", "bytes"])
+        headers = {
+            "secret": lambda: self._signed(FORGERS_SECRET, body),
+            "old": lambda: self._signed(
+                secret, body, ago_s=chance.choice([-1, 1]) * chance.uniform(301, 4_000)
+            ),
+            "bytes": lambda: self._signed(secret, body),
+        }[manner]()
+        if await self._deliver(headers, body.replace(b":", b": ", 1) if manner == "bytes" else body, 0.0):
+            self._world.violations.append(f"I14.forged_is_refused: {self._processor} by {manner}")
+
+    def _signed(self, secret: str, body: bytes, ago_s: float = 0.0) -> dict[str, str]:
+        at = self._world.clock.now() - timedelta(seconds=ago_s)
+        signed = SIGNERS[self._processor](secret, body, at)
+        return {"content-type": "application/json"} | {name.lower(): value for name, value in signed.items()}
+
+    async def _deliver(self, headers: dict[str, str], body: bytes, after_s: float) -> bool:
+        await asyncio.sleep(after_s)
+        try:
+            reply = await self._world.request(
+                "webhook_ingest", "POST", f"/webhooks/{self._processor}", headers, body
+            )
+        except (ConnectionRefused, ConnectionLost):
+            return False
+        return reply.status == 200
+
+
+class Outside:
+    """Both processors, and how calls reach them."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        chance = world.chance
+        late_ms, settling_ms = chance.choice([3_000, 15_000, 40_000]), chance.choice([500, 5_000])
+        settings = SandboxSettings(
+            database_url=world.storage.urls["sandbox"].app, alpha_api_key=API_KEYS["alpha"],
+            alpha_webhook_url="http://webhook-ingest/webhooks/alpha", alpha_webhook_secret=WEBHOOK_SECRETS["alpha"],
+            alpha_hang_s=3.0, alpha_webhook_late_ms=late_ms, alpha_settling_ms=settling_ms,
+            alpha_visibility_ms=chance.choice([0, 0, 1_500]), alpha_webhook_lease_s=10.0,
+            beta_api_key=API_KEYS["beta"], beta_webhook_url="http://webhook-ingest/webhooks/beta",
+            beta_webhook_secret=WEBHOOK_SECRETS["beta"], beta_hang_s=3.0, beta_webhook_late_ms=late_ms,
+            beta_settling_ms=settling_ms, beta_list_delay_ms=world.circumstances.beta_list_delay_ms,
+        )  # fmt: skip
+        ids = UlidIds(world.clock, random.Random(f"sandbox {world.seed}").randbytes)
+        connections: Any = _InlineConnections(world.storage.sandbox)
+        parts = make_parts(settings, WakeUp(), world.clock, "simulation", ids=ids, connections=connections)
+        if parts.beta is None:
+            raise AssertionError("the sandbox was told of a key for beta")
+        self._works = {"alpha": parts.alpha.own, "beta": parts.beta.own}
+        for name, own in self._works.items():
+            object.__setattr__(own.sender, "transport", _Courier(self, name))
+        self._app = application(parts)
+
+    async def run(self) -> None:
+        """What the processors do by themselves, each where it is up."""
+        while True:
+            await asyncio.sleep(self.world.chance.uniform(0.3, 0.9))
+            for name, own in self._works.items():
+                if self._is_down(name) is None:
+                    await own.sender.send_due()
+                    await own.timers.run_due()
+
+    async def call(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Reply:
+        """One call of ours to a processor over a network that fails."""
+        world = self.world
+        who = CURRENT.get()
+        name = who.name if who is not None else "?"
+        processor = target.split("/", 2)[1]
+        world.history.tell(name, f"calls {processor}", method=method, target=target.partition("?")[0])
+        if (manner := self._is_down(processor)) is not None:
+            world.history.tell(processor, f"down:{manner}")
+            if manner == "unavailable":
+                return Reply(503, {}, b"")
+            raise ConnectionRefused("down") if manner == "refused" else ConnectionLost("down")
+        if world.faults.strikes("call_refused", name):
+            raise ConnectionRefused("simulated")
+        if world.faults.strikes("call_slow", name):
+            await asyncio.sleep(world.chance.uniform(0.1, 4.0))
+        if method == "POST" and world.faults.strikes("request_late", name):
+            # Some proxy holds it back, and hands it over when nobody waits for it any more.
+            late_s = world.chance.uniform(5.0, 30.0)
+            world.in_background(self._arrive_late(late_s, processor, method, target, headers, body))
+            raise ConnectionLost("simulated")
+        lost = world.faults.strikes("reply_lost", name)
+        reply = await ask(self._app, world.in_background, method, target, headers, body)
+        world.history.tell(processor, "answers", status=reply.status)
+        if lost:
+            raise ConnectionLost("simulated")
+        return reply
+
+    def _is_down(self, processor: str) -> str | None:
+        outage = self.world.circumstances.down(processor, self.world.clock.monotonic_s())
+        return None if outage is None else outage.manner
+
+    async def _arrive_late(
+        self, late_s: float, processor: str, method: str, target: str, headers: dict[str, str], body: bytes
+    ) -> None:
+        await asyncio.sleep(late_s)
+        reply = await ask(self._app, self.world.in_background, method, target, headers, body)
+        self.world.history.tell(processor, "answers nobody", status=reply.status)
