@@ -298,6 +298,7 @@ def test_a_case_is_closed_once_with_a_reason(desk: Desk, shop: Shop) -> None:
         ("UPDATE operator_decisions SET moves_money = false", "decisions_money_is_named"),
         ("UPDATE operator_decisions SET evidence = '', kind = 'operation', outcome = 'declined'", "decisions_need_evidence"),
         ("UPDATE strays SET reserved_minor = reserved_minor + amount_minor + 1", "strays_returned_once"),
+        ("UPDATE strays SET reserved_minor = amount_minor + 1, taken_back_minor = -500", "strays_returned_once"),
     ],
 )  # fmt: skip
 def test_sql_holds_what_the_code_holds(desk: Desk, shop: Shop, statement: str, name: str) -> None:
