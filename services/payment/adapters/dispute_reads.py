@@ -17,27 +17,28 @@ from services.payment.domain.operations import IN_DOUBT, UNDECIDED
 from shared.persistence.idempotency import Principal
 
 _DISPUTE: Final = """
-SELECT d.*, p.merchant_id, p.mode, o.operation_id, o.type AS operation_type, o.state AS operation_state,
+SELECT d.*, o.operation_id, o.type AS operation_type, o.state AS operation_state,
        o.since AS operation_since, o.next_check_at AS operation_next_check_at, o.error_code, o.message
-  FROM disputes AS d JOIN payments AS p USING (payment_id)
+  FROM disputes AS d
   LEFT JOIN LATERAL (SELECT * FROM operations AS l
                       WHERE l.payment_id = d.payment_id AND l.dispute_id = d.dispute_id
                       ORDER BY l.number DESC LIMIT 1) AS o ON true
 """
 _ONE: Final = _DISPUTE + " WHERE d.dispute_id = %(dispute_id)s AND d.stray_id IS NULL"
+#: Read in the order of ``disputes_list``; other filters are looked at on the way.
 _LIST: Final = (
     _DISPUTE
     + """
- WHERE p.merchant_id = %(merchant_id)s AND p.mode = %(mode)s AND d.dispute_id < %(before)s AND d.stray_id IS NULL
+ WHERE d.merchant_id = %(merchant_id)s AND d.mode = %(mode)s AND d.dispute_id < %(before)s AND d.stray_id IS NULL
    AND (%(status)s::text IS NULL OR d.status = %(status)s)
    AND (%(payment)s::text IS NULL OR d.payment_id = %(payment)s)
  ORDER BY d.dispute_id DESC LIMIT %(limit)s
 """
 )
 _PAYMENT: Final = """
-SELECT d.payment_id FROM disputes AS d JOIN payments AS p USING (payment_id)
+SELECT d.payment_id FROM disputes AS d
  WHERE d.dispute_id = %(dispute_id)s AND d.stray_id IS NULL
-   AND p.merchant_id = %(merchant_id)s AND p.mode = %(mode)s
+   AND d.merchant_id = %(merchant_id)s AND d.mode = %(mode)s
 """
 #: Sorts after every id there is.
 _AFTER_ALL: Final = "dp_~"

@@ -150,9 +150,11 @@ _MONEY_ROW = """
         0, false)
 """
 _DISPUTE = """
-    INSERT INTO disputes (dispute_id, payment_id, processor, account, object_id, status, amount_minor, currency,
-        created_at, updated_at, withdrawn_minor, reinstated_minor, written_off_minor, fee_minor, implied)
-    VALUES ('dp_9', 'pay_1', 'alpha', 'acct', 'dsp_9', 'inquiry', 5, 'EUR', now(), now(), 0, 0, 0, 5, false)
+    INSERT INTO disputes (dispute_id, payment_id, merchant_id, mode, processor, account, object_id, status,
+        amount_minor, currency, created_at, updated_at, withdrawn_minor, reinstated_minor, written_off_minor, fee_minor,
+        implied)
+    VALUES ('dp_9', 'pay_1', 'mer_1', 'test', 'alpha', 'acct', 'dsp_9', 'inquiry', 5, 'EUR', now(), now(), 0, 0, 0, 5,
+        false)
 """
 _HISTORY = """
     INSERT INTO status_history (payment_id, subject, subject_id, from_state, to_state, implied, cause_id, at)

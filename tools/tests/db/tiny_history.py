@@ -360,7 +360,7 @@ def _stray(h: TinyHistory) -> None:
 def _dispute(h: TinyHistory) -> None:
     """A part of pay_1 is disputed and lost; its one money row took 200."""
     h.add(
-        "payment", "disputes", dispute_id="dp_1", payment_id="pay_1", processor="alpha", account="acct",
+        "payment", "disputes", dispute_id="dp_1", payment_id="pay_1", merchant_id=MERCHANT, mode="test", processor="alpha", account="acct",
         object_id="dsp_1", capture_id="cap_1", status="lost", amount_minor=200, currency="EUR", created_at=AT,
         updated_at=AT, withdrawn_minor=200, reinstated_minor=0, written_off_minor=200, fee_minor=0, implied=False,
     )  # fmt: skip
