@@ -753,7 +753,9 @@ class OperationDeadLetteredV1(Payload, frozen=True, kw_only=True, omit_defaults=
     payment_id: str
     merchant_id: str
     operation_id: str
-    operation_type: Literal["authorize", "sale", "capture", "cancel", "refund"]
+    operation_type: Literal[
+        "authorize", "sale", "capture", "cancel", "refund", "dispute_evidence", "dispute_accept"
+    ]
     processor: str
     account: str
     case_id: str

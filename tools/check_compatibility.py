@@ -3,7 +3,8 @@
 Producers are closed and consumers tolerant. So these are safe while old and new processes run side by side:
 a new optional field; a new event type or version that every consumer of the topic declares; a new topic; a
 new consumer; a new enum value where every consumer that handles the type has declared a default branch for
-the field. Everything else is refused, loosened bounds too: consumers size their columns and checks by them.
+the field, or on a topic that no service consumes (dead letters). Everything else is refused, loosened
+bounds too: consumers size their columns and checks by them.
 What must change incompatibly becomes a new version of its type, published next to the old one until no
 consumer handles that.
 
@@ -62,7 +63,7 @@ def compare(before: Contract, after: Contract) -> list[Breach]:
             breaches.append(Breach(name, "topic removed"))
     for (name, event_type), schema in before.schemas.items():
         if (name, event_type) in after.schemas:
-            open_fields = _fields_with_default(before.topics[name], event_type)
+            open_fields = _open_fields(before.topics[name], event_type, schema)
             where = f"{name} {event_type}"
             breaches += _schema_changes(schema, after.schemas[name, event_type], where, open_fields)
     return breaches
@@ -107,8 +108,11 @@ def _consumer_changes(where: str, before: Node, after: Node) -> Iterator[Breach]
             yield Breach(where, f"default branch for {event_type} {field} taken back")
 
 
-def _fields_with_default(topic: Node, event_type: str) -> frozenset[str]:
+def _open_fields(topic: Node, event_type: str, schema: Node) -> frozenset[str]:
     """Fields that may gain enum values: each consumer that handles the type *now* has a default branch."""
+    if not topic["consumers"]:
+        # Nobody decodes it. A consumer that ignores the type would.
+        return frozenset(schema.get("properties", ()))
     handlers = [told for told in topic["consumers"].values() if event_type in told["handled"]]
     declared = [frozenset(told.get("enum_defaults", {}).get(event_type, ())) for told in handlers]
     return frozenset.intersection(*declared) if declared else frozenset()

@@ -266,6 +266,20 @@ def test_a_second_handler_without_a_default_keeps_the_enum_closed() -> None:
     assert [breach.where for breach in compare(before, after)] == [f"{TOPIC} {TYPE}.reason"]
 
 
+def test_an_enum_of_a_topic_that_no_service_consumes_may_grow_and_never_shrink() -> None:
+    """Dead letters are read by people; a consumer that only ignores the type decodes it, so it closes the enum."""
+    before, after = Contract(*a_contract()), Contract(*a_contract())
+    field("kind", enum=["full", "part", "rest"])(after.topics, after.schemas)
+    for contract in (before, after):
+        ignoring = {"risk": contract.topics[TOPIC]["consumers"]["risk"]}
+        contract.topics[TOPIC]["consumers"] = ignoring
+    assert [breach.where for breach in compare(before, after)] == [f"{TOPIC} {TYPE}.kind"]
+    for contract in (before, after):
+        contract.topics[TOPIC]["consumers"] = {}
+    assert compare(before, after) == []
+    assert [breach.what for breach in compare(after, before)] == ["enum value 'rest' removed"]
+
+
 def test_a_shared_shape_is_judged_wherever_it_is_used(tmp_path: Path) -> None:
     for part in ("topics", "events"):
         copytree(ROOT / part, tmp_path / part)

@@ -2,7 +2,7 @@
 
 from services.payment.domain.changes import Moment
 from services.payment.domain.events import OperationDeadLettered
-from services.payment.domain.operations import ANSWERS, Operation, OperationState
+from services.payment.domain.operations import Operation, OperationState
 from services.payment.domain.payment import Payment
 
 
@@ -23,10 +23,6 @@ def review(
         operation_id=operation.operation_id,
     )
     if case is None:
-        return
-    if operation.type in ANSWERS:
-        # The dead letter's contract knows what moves money; of an answer to a dispute the case tells all there is.
-        payment.touch(moment)
         return
     payment.touch(moment)
     letter = OperationDeadLettered(

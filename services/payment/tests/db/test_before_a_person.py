@@ -9,6 +9,7 @@ import pytest
 
 from services.payment.app.apply_ladder_exhausted import ApplyLadderExhausted, apply_ladder_exhausted
 from services.payment.tests.db.shop import Shop
+from services.payment.tests.db.test_http_disputes import EVIDENCE, open_dispute
 from services.payment.tests.world import refunded
 from shared.kernel.ids import UlidIds
 
@@ -54,6 +55,31 @@ def test_an_exhausted_ladder_leaves_a_case_a_dead_letter_and_no_way_for_a_second
         refused = shop.post(f"/payments/{payment_id}/capture", {}, key=key)
         assert (refused.status, refused.document["code"]) == (409, "operation_in_doubt")
     assert shop.rows("SELECT count(*) FROM outbox WHERE event_type = 'CapturePayment.v1'") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "operation_type"),
+    [("evidence", EVIDENCE, "dispute_evidence"), ("accept", {}, "dispute_accept")],
+)
+def test_an_answer_to_a_dispute_that_nobody_confirms_leaves_a_case_and_a_dead_letter_too(
+    shop: Shop, path: str, body: object, operation_type: str
+) -> None:
+    payment_id, dispute = open_dispute(shop)
+    assert shop.post(f"/disputes/{dispute['id']}/{path}", body).status == 200
+    operation_id = exhaust(shop, payment_id)
+    (letter,) = told(shop, "OperationDeadLettered.v1")
+    assert (letter["operation_id"], letter["operation_type"], letter["reason"]) == (
+        operation_id, operation_type, "ladder_exhausted",
+    )  # fmt: skip
+    assert letter["exposure_minor"] == 0, "an answer moves no money itself"
+    assert shop.rows("SELECT case_id, operation_id FROM cases") == [(letter["case_id"], operation_id)]
+    written = shop.rows(
+        "SELECT count(DISTINCT xmin::text) FROM (SELECT xmin FROM outbox WHERE event_type IN"
+        " ('CaseOpened.v1', 'OperationDeadLettered.v1') UNION ALL SELECT xmin FROM cases) AS rows"
+    )
+    assert written == [(1,)]
+    again = shop.post(f"/disputes/{dispute['id']}/{path}", body)
+    assert (again.status, again.document["code"]) == (409, "operation_in_doubt")
 
 
 @pytest.mark.parametrize(("currency", "amount"), [("EUR", 4_100), ("USD", 4_000)])
