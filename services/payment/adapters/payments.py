@@ -36,7 +36,7 @@ UPDATE strays AS s SET reserved_minor = reserved_minor + %(amount)s
  WHERE s.stray_id = %(id)s AND s.kind = 'money' AND NOT s.released
    AND %(amount)s <= s.amount_minor - s.returned_minor - s.reserved_minor - greatest(s.taken_back_minor, 0)
    AND NOT EXISTS (SELECT FROM disputes AS d WHERE d.payment_id = s.payment_id AND d.stray_id = s.stray_id
-                    AND d.status NOT IN ('won', 'inquiry'))
+                    AND (d.implied OR d.status NOT IN ('won', 'inquiry')))
 """
 _HOLDS: Final = """
 SELECT payment_id FROM operations WHERE operation_id = %(id)s

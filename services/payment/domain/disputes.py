@@ -21,6 +21,8 @@ class DisputeStatus(StrEnum):
 OPEN: Final = frozenset({DisputeStatus.OPENED, DisputeStatus.UNDER_REVIEW})
 #: Given up: what was withdrawn and not reinstated is gone.
 GIVEN_UP: Final = frozenset({DisputeStatus.LOST, DisputeStatus.ACCEPTED})
+#: Neither asks for money: an inquiry does not yet, a dispute that was won does no more.
+CLAIMS_NOTHING: Final = frozenset({DisputeStatus.INQUIRY, DisputeStatus.WON})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,6 +69,11 @@ class Dispute:
     def open_minor(self) -> int:
         """What of it is in question now."""
         return self.amount_minor if self.status in OPEN else 0
+
+    @property
+    def claims(self) -> bool:
+        """Whether somebody claims the money by it; so does one of which only a money row is known, until it tells."""
+        return self.implied or self.status not in CLAIMS_NOTHING
 
     @property
     def written_off_due_minor(self) -> int:

@@ -14,6 +14,7 @@ from services.payment.domain.disputes import OPEN, Dispute, DisputeStatus
 from services.payment.domain.facts import Fact
 from services.payment.domain.payment import Payment
 from services.payment.domain.room import flag_double_return
+from services.payment.domain.straying import withdraw_returns
 
 INQUIRY = "inquiry"
 DISPUTE = "dispute"
@@ -83,8 +84,12 @@ def settle_dispute(payment: Payment, dispute: Dispute, fact: Fact, moment: Momen
     """After any change: say where it stands, write off what is due, bring the payment's amounts up to it."""
     dispute.updated_at = max(dispute.updated_at, moment.now)
     dispute.dirty = True
+    stage = dispute.announced
     _announce_stage(payment, dispute, fact, moment)
-    if dispute.stray_id is None:
+    if dispute.stray_id is not None:
+        if dispute.claims and (dispute.implied or dispute.announced != stage):
+            withdraw_returns(payment, dispute.stray_id, "stray_disputed", moment)
+    else:
         _write_off(payment, dispute, fact, moment)
         if dispute.status in OPEN:
             flag_double_return(payment, dispute.capture_id)

@@ -3,7 +3,6 @@
 from services.payment.domain.changes import Moment
 from services.payment.domain.commands import CancelPayment, RefundPayment
 from services.payment.domain.deciding import give_up
-from services.payment.domain.disputes import DisputeStatus
 from services.payment.domain.events import (
     OperationRequested,
     RefundAdopted,
@@ -21,16 +20,10 @@ from services.payment.domain.strays import Stray, StrayKind
 from services.payment.domain.taking import close_capture, count_capture
 from shared.kernel.errors import Rejected
 
-#: A dispute in one of these states claims nothing (any more).
-_CLAIMS_NOTHING = frozenset({DisputeStatus.WON, DisputeStatus.INQUIRY})
-
 
 def disputed(payment: Payment, stray: Stray) -> bool:
     """Whether somebody claims the stray by dispute: returning it would pay twice."""
-    return any(
-        dispute.stray_id == stray.stray_id and dispute.status not in _CLAIMS_NOTHING
-        for dispute in payment.disputes.values()
-    )
+    return any(dispute.stray_id == stray.stray_id and dispute.claims for dispute in payment.disputes.values())
 
 
 def _ever_claimed(payment: Payment, stray: Stray) -> bool:

@@ -224,11 +224,16 @@ def check_returned_twice(payment: Payment, stray: Stray, moment: Moment) -> None
     if too_much_minor <= 0:
         return
     payment.open_case("stray_returned_twice", stray.stray_id, moment, exposure_minor=too_much_minor)
+    withdraw_returns(payment, stray.stray_id, "stray_returned", moment)
+
+
+def withdraw_returns(payment: Payment, stray_id: str, reason: str, moment: Moment) -> None:
+    """Stop what was not sent yet; a return that was sent runs on and keeps what it reserved."""
+    asked = {c.operation_id for c, _ in payment.changes.commands if isinstance(c, WithdrawOperation)}
     for operation in payment.operations.values():
-        if operation.stray_id == stray.stray_id and operation.state is OperationState.REQUESTED:
-            payment.ask(
-                WithdrawOperation(operation_id=operation.operation_id, reason="stray_returned"), moment
-            )
+        unsent = operation.stray_id == stray_id and operation.state is OperationState.REQUESTED
+        if unsent and operation.operation_id not in asked:
+            payment.ask(WithdrawOperation(operation_id=operation.operation_id, reason=reason), moment)
 
 
 def _take_back(

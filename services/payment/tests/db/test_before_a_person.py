@@ -2,39 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import orjson
 import pytest
 
-from services.payment.app.apply_ladder_exhausted import ApplyLadderExhausted, apply_ladder_exhausted
+from services.payment.tests.db.scenes import EVIDENCE, exhaust, held, open_dispute, told
 from services.payment.tests.db.shop import Shop
-from services.payment.tests.db.test_http_disputes import EVIDENCE, open_dispute
 from services.payment.tests.world import refunded
-from shared.kernel.ids import UlidIds
-
-
-def exhaust(shop: Shop, payment_id: str) -> str:
-    """The latest operation in doubt, and its ladder at its end."""
-    shop.answer(payment_id, "unknown")
-    operation = shop.payment(payment_id).latest_operation
-    assert operation is not None
-    command = ApplyLadderExhausted(
-        payment_id=payment_id, operation_id=operation.operation_id, cause_id=UlidIds().new("evt_")
-    )
-    shop.transactions.run(lambda uow: apply_ladder_exhausted(command, uow), name="test")
-    return operation.operation_id
-
-
-def told(shop: Shop, event_type: str) -> list[dict[str, Any]]:
-    query = "SELECT payload FROM outbox WHERE event_type = :event_type ORDER BY position"
-    return [orjson.loads(row[0]) for row in shop.rows(query, event_type=event_type)]
-
-
-def held(shop: Shop) -> str:
-    payment_id = str(shop.create(capture_method="manual")["id"])
-    shop.authorize(payment_id)
-    return payment_id
 
 
 def test_an_exhausted_ladder_leaves_a_case_a_dead_letter_and_no_way_for_a_second_capture(shop: Shop) -> None:

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from services.payment.adapters.routes import find_terms
 from services.payment.entrypoints.cli import cli
+from services.payment.tests.db.scenes import exhaust, held
 from services.payment.tests.db.shop import PEPPER, open_shop
-from services.payment.tests.db.test_before_a_person import exhaust, held
 from shared.kernel.money import all_currencies
 from shared.persistence.engine import make_engine
 from shared.persistence.provision import ServiceUrls

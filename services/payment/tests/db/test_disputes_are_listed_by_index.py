@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from services.payment.adapters.dispute_reads import WantedDisputes, list_disputes
+from services.payment.tests.db.scenes import open_dispute
 from services.payment.tests.db.shop import Shop, open_shop
-from services.payment.tests.db.test_http_disputes import open_dispute
 from shared.persistence.idempotency import Principal
 from shared.persistence.provision import ServiceUrls
 from shared.testing.infra import ServiceDatabase

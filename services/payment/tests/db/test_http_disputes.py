@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
+from services.payment.tests.db.scenes import EVIDENCE, open_dispute
 from services.payment.tests.db.shop import Shop
-from services.payment.tests.world import disputed, money_row
-
-EVIDENCE = {"documents": {"receipt": "file_1"}}
-
-
-def open_dispute(shop: Shop) -> tuple[str, dict[str, Any]]:
-    payment = shop.captured()
-    kept = shop.payment(payment["id"])
-    shop.tell(disputed(kept, "opened", 1))
-    shop.tell(money_row(kept, "dispute", "opened", 6_000, "row_1"))
-    (dispute,) = shop.get(f"/disputes?payment={payment['id']}").document["data"]
-    return payment["id"], dispute
+from services.payment.tests.world import disputed
 
 
 def test_a_dispute_is_shown_with_its_money_and_its_payment_as_disputed(shop: Shop) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from services.payment.tests.db.desk import Desk
+from services.payment.tests.db.scenes import told
 from services.payment.tests.db.shop import Shop
-from services.payment.tests.db.test_before_a_person import told
-from services.payment.tests.db.test_operators_decide import Desk
 from shared.runtime.operator_tokens import OperatorRole, TokenIssuer
 
 

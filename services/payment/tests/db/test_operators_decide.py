@@ -2,80 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
-from typing import Any
-
 import orjson
 import psycopg
 import pytest
 
 from services.payment.entrypoints.worker import return_due_strays
+from services.payment.tests.db.desk import Desk
+from services.payment.tests.db.scenes import EVIDENCE, astray, exhaust, in_review, open_dispute, told
 from services.payment.tests.db.shop import Shop
-from services.payment.tests.db.test_before_a_person import exhaust, held, told
-from services.payment.tests.db.test_http_disputes import EVIDENCE, open_dispute
 from services.payment.tests.world import captured, fact, refunded
-from shared.runtime.operator_tokens import OperatorRole, TokenIssuer
-from shared.testing.serving import Answer
 from shared.testing.waiting import eventually
-
-_NUMBERS = itertools.count()
-
-
-class Desk:
-    """Two operators at their desk."""
-
-    def __init__(self, shop: Shop) -> None:
-        self.shop = shop
-        issuer = TokenIssuer(shop.operator_private_key)
-        self.tokens = {
-            "ann": issuer.operator("ann", OperatorRole.APPROVER),
-            "bob": issuer.operator("bob", OperatorRole.APPROVER),
-            "olga": issuer.operator("olga", OperatorRole.OPERATOR),
-            "vera": issuer.operator("vera", OperatorRole.VIEWER),
-        }
-
-    def post(self, who: str, path: str, key: str | None = None, **body: Any) -> Answer:
-        headers = {
-            "Authorization": f"Bearer {self.tokens[who]}",
-            "Idempotency-Key": key or f"op-{next(_NUMBERS)}",
-        }
-        return self.shop.server.call("POST", f"/operator{path}", body, headers)
-
-    def get(self, path: str, who: str = "vera") -> list[dict[str, Any]]:
-        reply = self.shop.server.call(
-            "GET", f"/operator{path}", headers={"Authorization": f"Bearer {self.tokens[who]}"}
-        )
-        assert reply.status == 200, reply
-        return list(reply.document["data"])
-
-    def decided(self, path: str, **body: Any) -> Answer:
-        """Proposed by Ann, approved by Bob."""
-        proposed = self.post("ann", path, reason="looked at it", **body)
-        assert proposed.status == 201, proposed
-        return self.post("bob", f"/decisions/{proposed.document['id']}/approve", reason="agreed")
-
-    def acts(self) -> list[tuple[str, str]]:
-        return [(act["actor"], act["action"]) for act in told(self.shop, "OperatorActed.v1")]
-
-
-@pytest.fixture
-def desk(shop: Shop) -> Desk:
-    return Desk(shop)
-
-
-def in_review(shop: Shop) -> tuple[str, str]:
-    payment_id = held(shop)
-    assert shop.post(f"/payments/{payment_id}/capture", {}).status == 200
-    return payment_id, exhaust(shop, payment_id)
-
-
-def astray(shop: Shop, **changes: Any) -> tuple[str, str]:
-    """A captured payment and a second capture that nobody asked for."""
-    payment_id = str(shop.captured()["id"])
-    extra = {"object_id": "cap_2", "parent_id": "auth_9", "reference": None, "amount_minor": 3_000} | changes
-    shop.tell(captured(shop.payment(payment_id), **extra))
-    (stray_id,) = shop.rows("SELECT stray_id FROM strays")[0]
-    return payment_id, stray_id
 
 
 def test_a_capture_in_review_is_decided_by_two_people_and_frees_the_way(desk: Desk, shop: Shop) -> None:
@@ -200,21 +136,6 @@ def test_a_return_that_fails_leaves_the_stray_and_may_be_tried_again(desk: Desk,
     assert [case["reason"] for case in desk.get("/cases")] == ["stray_return_failed"]
     assert desk.decided(f"/strays/{stray_id}/decision", action="return").status == 200
     assert len(told(shop, "RefundPayment.v1")) == 2
-
-
-def test_a_disputed_stray_is_not_returned_by_code_nor_by_plain_sql(desk: Desk, shop: Shop) -> None:
-    payment_id, stray_id = astray(shop)
-    shop.tell(
-        fact(
-            object_type="dispute", object_id="dis_1", status="opened", payment_id=payment_id,
-            parent_type="capture", parent_id="cap_2", amount_minor=3_000,
-        )
-    )  # fmt: skip
-    refused = desk.decided(f"/strays/{stray_id}/decision", action="return")
-    assert (refused.status, refused.document["code"]) == (409, "stray_disputed")
-    reserved = shop.transactions.run(lambda uow: uow.payments.reserve_stray(stray_id, 3_000), name="test")
-    assert reserved is False
-    assert not told(shop, "RefundPayment.v1")
 
 
 def test_an_accepted_stray_is_the_merchants(desk: Desk, shop: Shop) -> None:
