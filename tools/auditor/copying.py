@@ -19,7 +19,6 @@ from tools.auditor.scratch import Scratch
 FETCH_ROWS: Final = 20_000
 CONNECT_TIMEOUT_S: Final = 5
 STATEMENT_TIMEOUT_MS: Final = 600_000
-
 #: The order of reading: whoever is told comes before whoever tells.
 READING_ORDER: Final = ("ledger", "sandbox", "webhook_ingest", "processor", "risk", "payment")
 WITHOUT_KAFKA: Final = frozenset({"sandbox"})
@@ -148,16 +147,17 @@ _PAYMENT: Final = (
         (
             "SELECT event_id, left(event_type, -3), j->>'payment_id', j->>'merchant_id', (j->>'amount_minor')::bigint,"
             " j->>'currency', j->>'fact_key', j->>'operation_id', j->>'refund_id', j->>'stray_id', j->>'direction',"
-            " j->>'kind', (j->>'fee_minor')::bigint, (j->>'fee_returned_minor')::bigint,"
-            " ((j->>'was_succeeded')::boolean)::int, j->>'charged_to', j->>'dispute_id', j->>'reversal_id',"
-            " (j->>'held_minor')::bigint FROM outbox,"
+            " coalesce(j->>'kind', j->>'stage', j->>'outcome'), (j->>'fee_minor')::bigint,"
+            " (j->>'fee_returned_minor')::bigint, ((j->>'was_succeeded')::boolean)::int, j->>'charged_to',"
+            " j->>'dispute_id', j->>'reversal_id', (j->>'held_minor')::bigint FROM outbox,"
             " LATERAL (SELECT convert_from(payload, 'UTF8')::jsonb AS j) AS parsed"
             " WHERE topic = 'payment.events' AND event_type = ANY (ARRAY['PaymentAuthorized.v1', 'PaymentCaptured.v1',"
             " 'RefundRequested.v1', 'RefundSucceeded.v1', 'RefundFailed.v1', 'RefundAdopted.v1',"
             " 'OperationUncertain.v1', 'OperationResolved.v1', 'StrayFound.v1', 'StrayReturnRequested.v1',"
-            " 'StrayReturnSucceeded.v1', 'StrayReturnFailed.v1', 'StrayAccepted.v1',"
-            " 'RefundStrayFound.v1', 'RefundStrayFailed.v1', 'DisputeWithdrawn.v1', 'DisputeReinstated.v1',"
-            " 'DisputeWrittenOff.v1', 'DisputeWriteOffReversed.v1', 'ReversalReceived.v1', 'ReversalGivenBack.v1'])"
+            " 'StrayReturnSucceeded.v1', 'StrayReturnFailed.v1', 'StrayAccepted.v1', 'RefundStrayFound.v1',"
+            " 'RefundStrayFailed.v1', 'DisputeOpened.v1', 'DisputeClosed.v1', 'DisputeWithdrawn.v1',"
+            " 'DisputeReinstated.v1', 'DisputeWrittenOff.v1', 'DisputeWriteOffReversed.v1', 'ReversalReceived.v1',"
+            " 'ReversalGivenBack.v1'])"
         ),
     ),
     (

@@ -224,6 +224,11 @@ PLANTS = (
           "UPDATE attempts SET amount_minor = 401 WHERE operation_id = 'op_2'"),
     plant("I5.amounts_in_bounds", "payment",
           "UPDATE payments SET authorization_released = true WHERE payment_id = 'pay_3'"),
+    plant("I5.claimed_strays_not_returned", "payment",
+          """UPDATE outbox SET payload = '{"stray_id": "str_1", "dispute_id": "dp_2", "outcome": "lost"}'::bytea"""
+          " WHERE event_type = 'DisputeClosed.v1'"),
+    plant("I5.strays_gone_twice_have_a_case", "payment", "UPDATE strays SET reserved_minor = 1",
+          also="I3.suspense_equals_strays"),
     plant("I6.operations_decided", "payment", _WAITING, also=LIVENESS),
     plant("I6.commands_have_closed_attempts", "processor", "DELETE FROM attempts WHERE operation_id = 'op_5'"),
     plant("I7.outbox_in_topic", "payment",

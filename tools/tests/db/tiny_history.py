@@ -179,16 +179,17 @@ def _key(h: TinyHistory, endpoint: str, resource_id: str) -> None:
 
 def _operation(
     h: TinyHistory, payment_id: str, operation_id: str, kind: str, amount: int, *states: str,
-    capture: bool = False, refund_id: str | None = None,
+    capture: bool = False, refund_id: str | None = None, stray_id: str | None = None,
 ) -> None:  # fmt: skip
     h.add(
         "payment", "operations", operation_id=operation_id, payment_id=payment_id, number=int(operation_id[3:]),
         type=kind, state=states[-1], amount_minor=amount, processor="alpha", account="acct", created_at=AT, since=AT,
-        capture=capture, final=False, fee_fixed_minor=0, refund_id=refund_id, uncertain_announced=False,
-        resolved_announced=False,
+        capture=capture, final=False, fee_fixed_minor=0, refund_id=refund_id, stray_id=stray_id,
+        uncertain_announced=False, resolved_announced=False,
     )  # fmt: skip
     h.walk(payment_id, "operation", operation_id, *states)
-    command = {"authorize": "AuthorizePayment", "refund": "RefundPayment"}[kind]
+    sent_as = "refund" if kind == "stray_return" else kind
+    command = {"authorize": "AuthorizePayment", "refund": "RefundPayment"}[sent_as]
     asked = {
         "payment_id": payment_id,
         "operation_id": operation_id,
@@ -197,7 +198,7 @@ def _operation(
     }
     h.tell("payment", "processor.commands", payment_id, command, **asked)
     h.add(
-        "processor", "attempts", operation_id=operation_id, payment_id=payment_id, kind=kind, processor="alpha",
+        "processor", "attempts", operation_id=operation_id, payment_id=payment_id, kind=sent_as, processor="alpha",
         account="acct", amount_minor=amount, currency="EUR", asked={}, cause_id="cause", state="closed", phase="waiting",
         next_at=AT, lease_epoch=1, attempt_id="att", attempt_number=1, not_sent_count=0, doubtful=False,
         withdrawal_requested=False, first_sent_at=AT, rung=0, not_found_count=0, result="done", closed_at=AT,
@@ -334,7 +335,8 @@ def _refunds(h: TinyHistory) -> None:
 
 
 def _stray(h: TinyHistory) -> None:
-    _payment(h, "pay_2", "FAILED", 500, stray=500)
+    """Money of a failed payment: disputed, won, and only then given back."""
+    _payment(h, "pay_2", "FAILED", 500)
     h.walk("pay_2", "payment", "pay_2", "CREATED", "FAILED")
     _operation(h, "pay_2", "op_4", "authorize", 500, "REQUESTED", "SENT", "DECLINED", capture=True)
     _object(
@@ -346,7 +348,7 @@ def _stray(h: TinyHistory) -> None:
     h.add(
         "payment", "strays", stray_id="str_1", payment_id="pay_2", kind="money", processor="alpha", account="acct",
         object_type="capture", object_id="cap_2", fact_key=fact, operation_id="op_4", amount_minor=500, currency="EUR",
-        mismatch=False, found_at=AT, returned_minor=0, reserved_minor=0, released=False,
+        mismatch=False, found_at=AT, returned_minor=500, reserved_minor=0, released=False,
     )  # fmt: skip
     found = h.of_payment(
         "pay_2", "StrayFound", stray_id="str_1", kind="money", amount_minor=500, fact_key=fact
@@ -355,6 +357,42 @@ def _stray(h: TinyHistory) -> None:
         "stray_found", found, fact, "str_1", "pay_2", 500, ("processor_receivable", "alpha:acct:cap_2", 500),
         ("suspense", "str_1", -500),
     )  # fmt: skip
+    _won_dispute_of_stray(h)
+    _operation(h, "pay_2", "op_6", "stray_return", 500, "REQUESTED", "SENT", "SUCCEEDED", stray_id="str_1")
+    back = {
+        "role": "stray",
+        "operation_id": "op_6",
+        "counted": 500,
+        "stray_id": "str_1",
+        "parent_id": "cap_2",
+    }
+    _object(h, "pay_2", "ref_3", "refund", "succeeded", 500, **back)
+    said = {"stray_id": "str_1", "operation_id": "op_6", "amount_minor": 500}
+    asked = h.of_payment("pay_2", "StrayReturnRequested", **said)
+    fact = fact_key("ref_3", "succeeded")
+    done = h.of_payment("pay_2", "StrayReturnSucceeded", fact_key=fact, **said)
+    h.book(
+        "stray_return_requested", asked, "op_6", "str_1", "pay_2", 500, ("suspense", "str_1", 500),
+        ("refunds_in_flight", "op_6", -500),
+    )  # fmt: skip
+    h.book(
+        "stray_return_succeeded", done, fact, "str_1", "pay_2", 500, ("refunds_in_flight", "op_6", 500),
+        ("processor_receivable", "alpha:acct:ref_3", -500),
+    )  # fmt: skip
+
+
+def _won_dispute_of_stray(h: TinyHistory) -> None:
+    h.add(
+        "payment", "disputes", dispute_id="dp_2", payment_id="pay_2", merchant_id=MERCHANT, mode="test",
+        processor="alpha", account="acct", object_id="dsp_2", capture_id="cap_2", stray_id="str_1", status="won",
+        amount_minor=500, currency="EUR", created_at=AT, updated_at=AT, withdrawn_minor=0, reinstated_minor=0,
+        written_off_minor=0, fee_minor=0, implied=False,
+    )  # fmt: skip
+    astray = {"role": "stray", "operation_id": None, "counted": 0, "stray_id": "str_1", "parent_id": "cap_2"}
+    _object(h, "pay_2", "dsp_2", "dispute", "won", 500, **astray)
+    said = {"dispute_id": "dp_2", "stray_id": "str_1", "charged_to": "suspense", "amount_minor": 500}
+    h.of_payment("pay_2", "DisputeOpened", stage="dispute", **said)
+    h.of_payment("pay_2", "DisputeClosed", outcome="won", **said)
 
 
 def _dispute(h: TinyHistory) -> None:
@@ -405,18 +443,24 @@ def _sandbox(h: TinyHistory) -> None:
         ("ref_1", "refund", "pay_1", "cap_1", "op_2", "succeeded", 400, (None, None, None), (0, 0, 400)),
         ("ref_2", "refund", "pay_1", "cap_1", "op_3", "failed", 100, (None, None, None), (0, 0, 0)),
         ("auth_2", "authorization", "pay_2", None, "op_4", "authorized", 500, (500, 0, None), (500, 0, 0)),
-        ("cap_2", "capture", "pay_2", "auth_2", "op_4", "succeeded", 500, (None, None, 0), (-500, 500, 0)),
+        ("cap_2", "capture", "pay_2", "auth_2", "op_4", "succeeded", 500, (None, None, 500), (-500, 500, 0)),
+        ("dsp_2", "dispute", "pay_2", "cap_2", "op_4", "won", 500, (None, None, None), (0, 0, 0)),
+        ("ref_3", "refund", "pay_2", "cap_2", "op_6", "succeeded", 500, (None, None, None), (0, 0, 500)),
         ("auth_3", "authorization", "pay_3", None, "op_5", "authorized", 700, (0, 0, None), (700, 0, 0)),
         ("dsp_1", "dispute", "pay_1", "cap_1", "op_1", "lost", 200, (None, None, None), (0, 0, 0)),
         ("row_1", "money_row", "pay_1", "dsp_1", "op_1", "withdrawn", 200, (None, None, None), (0, 0, 0)),
     )
-    claims = {"dispute": {"withdrawn_minor": 200, "reinstated_minor": 0}, "money_row": {}}
+    claims = {
+        "dsp_1": {"withdrawn_minor": 200, "reinstated_minor": 0},
+        "dsp_2": {"withdrawn_minor": 0, "reinstated_minor": 0},
+        "row_1": {},
+    }
     for object_id, kind, payment_id, parent_id, reference, status, amount, room, moved in things:
         h.add(
             "sandbox", "alpha_objects", id=object_id, kind=kind, account="acct", payment_method="pm", currency="EUR",
             metadata={}, payment_id=payment_id, parent_id=parent_id, reference=reference, status=status,
             amount_minor=amount, captured_minor=room[0], released_minor=room[1], refunded_minor=room[2], version=1,
-            revision=1, created_at=AT, updated_at=AT, claim=claims.get(kind),
+            revision=1, created_at=AT, updated_at=AT, claim=claims.get(object_id),
         )  # fmt: skip
         h.add(
             "sandbox", "alpha_book", kind="authorized" if kind == "authorization" else kind, object_id=object_id,
