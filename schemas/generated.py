@@ -108,6 +108,21 @@ class JournalPostedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
     effective_at: Timestamp
 
 
+class LedgerHeadSignedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """How far the chain of seals was, and its hash there, signed: what outsiders keep. The signature is
+    Ed25519 over 'tieout-head-1', a line feed, and this event without the signature as canonical JSON (RFC
+    8785)."""
+
+    shard: int
+    position: int
+    journal_id: str
+    hash: str
+    settled_position: int
+    signed_at: Timestamp
+    key_id: str
+    signature: str
+
+
 class CaseOpenedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
     """Something needs an operator."""
 
@@ -810,6 +825,7 @@ EVENT_CLASSES: Mapping[str, type[Payload]] = {
     "DeadLettered.v1": DeadLetteredV1,
     "OperatorActed.v1": OperatorActedV1,
     "JournalPosted.v1": JournalPostedV1,
+    "LedgerHeadSigned.v1": LedgerHeadSignedV1,
     "CaseOpened.v1": CaseOpenedV1,
     "DisputeClosed.v1": DisputeClosedV1,
     "DisputeOpened.v1": DisputeOpenedV1,

@@ -2,9 +2,10 @@
 
 Producers are closed and consumers tolerant. So these are safe while old and new processes run side by side:
 a new optional field; a new event type or version that every consumer of the topic declares; a new topic; a
-new consumer; a new enum value where every consumer that handles the type has declared a default branch for
-the field, or on a topic that no service consumes (dead letters). Everything else is refused, loosened
-bounds too: consumers size their columns and checks by them.
+new consumer; a key of their own for new types, said behind the topic's present one; a new enum value where
+every consumer that handles the type has declared a default branch for the field, or on a topic that no service
+consumes (dead letters). Everything else is refused, loosened bounds too: consumers size their columns and checks
+by them.
 What must change incompatibly becomes a new version of its type, published next to the old one until no
 consumer handles that.
 
@@ -28,7 +29,7 @@ import yaml
 
 from tools.gen_schemas import SCHEMAS, referred
 
-FROZEN_TOPIC_FIELDS = ("key", "ordering", "partitions")
+FROZEN_TOPIC_FIELDS = ("ordering", "partitions")
 # Lowered, these break a promise already made: how long a record can be fetched, how large one may be.
 TOPIC_FIELDS_THAT_ONLY_GROW = ("retention_days", "max_payload_bytes", "max_message_bytes")
 PROSE = frozenset({"description", "title", "$id", "$schema"})
@@ -84,6 +85,9 @@ def _topic_changes(name: str, before: Node, after: Node) -> Iterator[Breach]:
     for field in FROZEN_TOPIC_FIELDS:
         if before[field] != after[field]:
             yield Breach(name, f"{field} changed from {before[field]!r} to {after[field]!r}")
+    # What stands there is where keys of today are found; a new type may only add its own behind it.
+    if after["key"] != before["key"] and not after["key"].startswith(f"{before['key']};"):
+        yield Breach(name, f"key changed from {before['key']!r} to {after['key']!r}")
     for field in TOPIC_FIELDS_THAT_ONLY_GROW:
         if after[field] < before[field]:
             yield Breach(name, f"{field} lowered from {before[field]} to {after[field]}")

@@ -7,6 +7,7 @@ from typing import Any
 
 from services.ledger.adapters.accounts import AccountDirectory
 from services.ledger.adapters.booking_lag import BookingMetrics
+from services.ledger.adapters.head_keys import HeadSigner
 from services.ledger.adapters.read_models import SqlBooksReader
 from services.ledger.adapters.sealing import Sealer, watch_sealing
 from services.ledger.adapters.unit_of_work import LedgerUnitOfWork, unit_of_work_builder
@@ -52,7 +53,9 @@ def build(settings: LedgerSettings, surroundings: Surroundings | None = None) ->
         )
 
     def seal() -> Role:
-        sealer = Sealer(parts.transactions)
+        key = settings.seal_private_key
+        signer = HeadSigner(key.get_secret_value()) if key is not None else None
+        sealer = Sealer(parts.transactions, signer, settings.seal_head_interval_s)
         return PeriodicRole("work.seals", settings.seal_interval_s, sealer.turn, parts.clock)
 
     # Several members share the partitions: one books in the database while another decodes.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from shared.runtime.settings import ServiceSettings
@@ -21,6 +21,15 @@ class LedgerSettings(ServiceSettings):
     )
     seal_interval_s: float = Field(
         0.25, gt=0, description="seconds between two looks for journals that are not sealed yet"
+    )
+    seal_private_key: SecretStr | None = Field(
+        None,
+        description="PEM of the Ed25519 key that heads of the chain are signed with; without it none are",
+    )
+    seal_head_interval_s: float = Field(
+        5.0,
+        gt=0,
+        description="least seconds between two signed heads; none is signed while nothing is sealed",
     )
     consumers: int = Field(
         1,

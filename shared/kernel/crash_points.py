@@ -45,6 +45,7 @@ KNOWN_CRASH_POINTS: Final[Mapping[str, str]] = {
     "webhook.after_insert": "A delivery and its outbox row are written in a transaction that has not committed.",
     "webhook.before_reply": "A delivery is durable; its sender has no answer yet.",
     "seal.after_append": "Journals have seals in a transaction that has not committed.",
+    "seal.after_head": "A head is signed, kept and in the outbox in a transaction that has not committed.",
     "seal.after_commit": "The seals are committed; the sealer's own memory does not know it.",
     "sandbox.before_effect": "The outside processor has decided; its book does not show it yet.",
     "sandbox.after_effect": "The outside processor has moved the money; its caller has no answer yet.",

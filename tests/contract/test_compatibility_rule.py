@@ -121,6 +121,7 @@ def add_required(schema: dict[str, Any]) -> None:
 
 TABLE: list[tuple[str, Change, str | None]] = [
     ("nothing changes", schema_change(dict), SAFE),
+    ("a new type's key is added", topic_change(lambda t: t.update(key="payment_id; chain of Heads")), SAFE),
     ("a description changes", field("note", description="Better words."), SAFE),
     (
         "a new optional field",
@@ -208,6 +209,11 @@ TABLE: list[tuple[str, Change, str | None]] = [
     ("a new version without a schema", add_version(declared=True, schema_file=False), "has no schema file"),
     ("a topic is removed", lambda topics, _: topics.clear(), "topic removed"),
     ("the key changes", topic_change(lambda t: t.update(key="merchant_id")), "key changed"),
+    (
+        "the key is said otherwise",
+        topic_change(lambda t: t.update(key="payment_id, else more")),
+        "key changed",
+    ),
     ("the ordering changes", topic_change(lambda t: t.update(ordering="none")), "ordering changed"),
     ("partitions are added", topic_change(lambda t: t.update(partitions=12)), "partitions changed"),
     ("the retention is cut", topic_change(lambda t: t.update(retention_days=7)), "retention_days lowered"),

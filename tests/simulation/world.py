@@ -7,6 +7,9 @@ import threading
 from functools import cache
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
 from services.ledger.bootstrap import build as build_ledger
 from services.ledger.settings import LedgerSettings
 from services.payment.bootstrap import build as build_payment
@@ -37,6 +40,12 @@ from tests.simulation.storage import PEPPER, Storage
 FAULTS_LAST_S = 40.0
 DRAIN_LIMIT_S = 900.0
 LOOK_EVERY_S = 5.0
+HEAD_KEY = (
+    Ed25519PrivateKey.from_private_bytes(b"simulated, and guarding nothing.")
+    .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    .decode()
+)
+"""Always the same, so that a seed is."""
 BUILDERS = {
     "payment": build_payment,
     "processor": build_processor,
@@ -291,4 +300,4 @@ class World:
             case "risk":
                 return RiskSettings(**common)
             case _:
-                return LedgerSettings(**common)
+                return LedgerSettings(**common, seal_private_key=HEAD_KEY, seal_head_interval_s=6.0)

@@ -62,7 +62,10 @@ def secret_settings(service: LocalService, urls: ServiceUrls, store: SecretStore
             "ALPHA_WEBHOOK_SECRETS": webhook_secret,
             "BETA_WEBHOOK_SECRETS": store.text("beta_webhook"),
         },
-        "ledger": {"MERCHANT_TOKEN_PUBLIC_KEY": merchant_public},
+        "ledger": {
+            "MERCHANT_TOKEN_PUBLIC_KEY": merchant_public,
+            "SEAL_PRIVATE_KEY": store.ed25519("ledger_heads")[0],
+        },
         "risk": {},
         "sandbox": {
             "ALPHA_API_KEY": store.text("alpha_api_key"),

@@ -1,10 +1,12 @@
-"""A posted journal as the contract's event: the only mapping from the books to the schemas."""
+"""A posted journal, and a signed head, as the contract's events: the only mapping from the books to the schemas."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
-from schemas.generated import JournalPostedV1
+from schemas.generated import JournalPostedV1, LedgerHeadSignedV1
+from services.ledger.domain.heads import Head
 from services.ledger.domain.journal import Journal
 
 TOPIC: Final = "ledger.events"
@@ -24,3 +26,13 @@ def journal_posted(journal: Journal) -> JournalPostedV1:
         reverses_journal_id=journal.reverses_journal_id,
         effective_at=journal.effective_at,
     )
+
+
+def head_signed(head: Head) -> LedgerHeadSignedV1:
+    """The time is written back as the text that was signed."""
+    return LedgerHeadSignedV1(**{**head.fields(), "signed_at": datetime.fromisoformat(head.signed_at)})
+
+
+def chain_key(shard: int) -> str:
+    """One stream for the heads of a chain, so that they arrive in their order."""
+    return f"seals:{shard}"

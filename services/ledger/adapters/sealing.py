@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from services.ledger.adapters.unit_of_work import LedgerUnitOfWork
 from services.ledger.app.seal_journals import seal_journals
+from services.ledger.app.sign_head import Signer, head_is_due, sign_head
 from services.ledger.domain.horizon import Horizon
 from services.ledger.domain.seals import SHARD
 from shared.kernel.crash_points import crash_point
@@ -25,18 +26,35 @@ SELECT COALESCE(EXTRACT(EPOCH FROM clock_timestamp() - min(j.booked_at)), 0)::fl
 class Sealer:
     """One process's sealer. Several may run: a turn that finds another one at work does nothing."""
 
-    def __init__(self, transactions: Transactions[LedgerUnitOfWork]) -> None:
+    def __init__(
+        self,
+        transactions: Transactions[LedgerUnitOfWork],
+        signer: Signer | None = None,
+        head_interval_s: float = 0.0,
+    ) -> None:
         self._transactions = transactions
+        self._signer = signer
+        self._head_interval_s = head_interval_s
         self._horizon = Horizon()
 
     def turn(self) -> bool:
-        """Seal a batch if there is anything to seal; true if there may be more."""
+        """Seal a batch and sign a head if there is anything to; true if there may be more to seal."""
         # Asked first by a reading transaction: an idle sealer writes nothing and syncs nothing.
         if not self._transactions.read(lambda uow: uow.seals.is_behind(SHARD), name="look for unsealed"):
+            self._sign()
             return False
         more = self._transactions.run(lambda uow: seal_journals(self._horizon, uow), name="seal journals")
         crash_point("seal.after_commit")
+        self._sign()
         return more
+
+    def _sign(self) -> None:
+        signer, every_s = self._signer, self._head_interval_s
+        if signer is None or not self._transactions.read(
+            lambda uow: head_is_due(every_s, uow), name="look for unsigned"
+        ):
+            return
+        self._transactions.run(lambda uow: sign_head(signer, every_s, uow), name="sign head")
 
 
 def unsealed_age_s(engine: sa.Engine) -> float:

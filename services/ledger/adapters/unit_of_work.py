@@ -9,9 +9,11 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from services.ledger.adapters.accounts import AccountDirectory
+from services.ledger.adapters.heads import HeadStore
 from services.ledger.adapters.journals import PostedJournals
-from services.ledger.adapters.publishing import TOPIC, journal_posted
+from services.ledger.adapters.publishing import TOPIC, chain_key, head_signed, journal_posted
 from services.ledger.adapters.seals import SealStore
+from services.ledger.domain.heads import Head
 from shared.kernel.ids import Ids
 from shared.persistence.outbox import Outbox
 from shared.persistence.unit_of_work import UnitOfWork
@@ -28,7 +30,12 @@ class LedgerUnitOfWork(UnitOfWork):
         super().__init__(connection, outbox, now, ids)
         self.journals = PostedJournals(connection, accounts)
         self.seals = SealStore(connection)
+        self.heads = HeadStore(connection)
         self._posted: Counter[str] = Counter()
+
+    def announce_head(self, head: Head) -> None:
+        """Publish a signed head with this transaction."""
+        self.outbox.append(TOPIC, head_signed(head), key=chain_key(head.shard), cause_id=head.journal_id)
 
     def flush(self) -> None:
         for journal in self.journals.flush():

@@ -1,0 +1,65 @@
+"""Heads in PostgreSQL: which one was signed last, whether another is due, and what it says."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from services.ledger.domain.heads import FIELDS, Head, written_time
+
+# Nothing new under seal, nothing to say: an idle ledger signs nothing.
+_DUE: Final = """
+SELECT coalesce((SELECT max(position) FROM seals WHERE shard = %(shard)s), 0)
+       > coalesce((SELECT max(position) FROM seal_heads WHERE shard = %(shard)s), 0)
+   AND NOT EXISTS (SELECT FROM seal_heads WHERE shard = %(shard)s AND signed_at > %(not_since)s)
+"""
+_NEXT: Final = """
+SELECT s.position, j.journal_id, encode(s.hash, 'hex') AS hash, p.settled_position
+  FROM seals s JOIN seal_shards p ON p.shard = s.shard JOIN journals j ON j.position = s.journal_position
+ WHERE s.shard = %(shard)s ORDER BY s.position DESC LIMIT 1
+"""
+_ADD: Final = """
+INSERT INTO seal_heads (shard, position, journal_id, hash, settled_position, signed_at, key_id, signature)
+VALUES (%(shard)s, %(position)s, %(journal_id)s, %(hash)s, %(settled_position)s, %(signed_at)s, %(key_id)s,
+        %(signature)s)
+"""
+_ALL: Final = """
+SELECT shard, position, journal_id, hash, settled_position, signed_at, key_id, signature FROM seal_heads
+ WHERE shard = %(shard)s ORDER BY position
+"""
+
+
+class HeadStore:
+    """The heads as one transaction sees and continues them."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def is_due(self, shard: int, not_since: datetime) -> bool:
+        """Whether there are seals above the last head, and no head was signed after ``not_since``."""
+        return bool(
+            self._connection.exec_driver_sql(_DUE, {"shard": shard, "not_since": not_since}).scalar_one()
+        )
+
+    def unsigned(self, shard: int, now: datetime) -> Head | None:
+        """The head of the chain as it is now, not signed; call while holding the shard's lease."""
+        row = self._connection.exec_driver_sql(_NEXT, {"shard": shard}).mappings().first()
+        if row is None:
+            return None
+        return Head(**row, shard=shard, signed_at=written_time(now), key_id="", signature="")
+
+    def add(self, head: Head) -> None:
+        """Keep our own copy of what was published."""
+        self._connection.exec_driver_sql(_ADD, head.fields())
+
+
+def stored_heads(connection: sa.Connection, shard: int) -> list[Head]:
+    """Our own copies, in order."""
+    rows = connection.exec_driver_sql(_ALL, {"shard": shard}).all()
+    return [Head.read(_published(dict(zip(FIELDS, row, strict=True)))) for row in rows]
+
+
+def _published(fields: dict[str, Any]) -> dict[str, Any]:
+    return {**fields, "signed_at": written_time(fields["signed_at"])}
