@@ -1,7 +1,7 @@
 """Owns the composition of the sandbox: the only place that picks concrete adapters."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from importlib import import_module
 from typing import Any
@@ -11,6 +11,7 @@ from services.sandbox.adapters.delayed_list import DelayedList
 from services.sandbox.adapters.fault_store import SqlFaultStore
 from services.sandbox.adapters.unit_of_work import SandboxStore
 from services.sandbox.adapters.webhook_http import HttpWebhooks, sign_beta
+from services.sandbox.app.beta_ids import BetaIds
 from services.sandbox.app.beta_rendering import BETA_VOICE
 from services.sandbox.app.fault_script import FaultScript
 from services.sandbox.app.manners import Manners
@@ -145,7 +146,7 @@ def _alpha(common: _Common) -> Alpha:
 
 
 def _beta(common: _Common) -> Beta:
-    settings = common.settings
+    settings, common = common.settings, replace(common, ids=BetaIds(common.ids))
     store, manners = SandboxStore(common.connections, "beta"), _beta_manners(settings)
     webhooks = HttpWebhooks(
         settings.beta_webhook_url or "",
@@ -222,7 +223,6 @@ def _manners(settings: SandboxSettings) -> Manners:
         late=timedelta(milliseconds=settings.alpha_webhook_late_ms),
         settling=timedelta(milliseconds=settings.alpha_settling_ms),
         visibility=timedelta(milliseconds=settings.alpha_visibility_ms),
-        makes_claims=True,
     )
 
 

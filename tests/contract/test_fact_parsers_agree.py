@@ -105,27 +105,42 @@ TABLE = [
 ]
 
 
+BETA_IDS = {
+    "HOLD": "bh_1",
+    "CHARGE": "bc_1",
+    "CREDIT": "bf_1",
+    "CLAIM": "bq_1",
+    "CLAWBACK": "bw_1",
+    "MOVEMENT": "bm_1",
+}
+
+
 def notice(kind, **changes):
     made = {
-        "txn_id": {"HOLD": "bh_1", "CHARGE": "bc_1", "CREDIT": "bf_1"}.get(kind, "x_1"),
+        "txn_id": BETA_IDS.get(kind, "x_1"),
         "txn_type": kind,
         "merchant_code": ACCOUNT,
         "state": "APPROVED" if kind == "HOLD" else "BOOKED",
         "value": {"total": "10.00", "currency_code": "EUR"},
         "merchant_ref": "op_01",
         "order_ref": "pay_01",
-        "original_txn": {"CHARGE": "bh_1", "CREDIT": "bc_1"}.get(kind),
+        "original_txn": {"HOLD": None, "CHARGE": "bh_1"}.get(kind, "bc_1"),
         "created_ms": 1_767_225_600_000,
         "changed_ms": 1_767_225_601_500,
     }
     return {"notice_id": "bn_1", "notice_type": "X", "merchant_code": ACCOUNT, "transaction": made | changes}
 
 
+def moved(state, kind="CLAIM", **changes):
+    subject = {"txn_type": kind, "txn_id": BETA_IDS.get(kind, "x_1")}
+    return notice("MOVEMENT", state=state, moved_for=subject, merchant_ref=None, **changes)
+
+
 def value(total, code="EUR"):
     return {"total": total, "currency_code": code}
 
 
-# Beta has no versions: its amount tells two states with the same status apart.
+# Beta has no versions but a claim's turns: its amount tells two states with the same status apart.
 BETA_TABLE = [
     (notice("HOLD"), "beta:acct_alpha:bh_1:authorized:1000"),
     (notice("HOLD", state="WAITING"), "beta:acct_alpha:bh_1:pending:1000"),
@@ -140,6 +155,31 @@ BETA_TABLE = [
     (notice("CREDIT", value=value("0.250", "KWD"), state="WAITING"), "beta:acct_alpha:bf_1:pending:250"),
     (notice("CREDIT", merchant_ref=None, order_ref=None), "beta:acct_alpha:bf_1:succeeded:1000"),
     (notice("CHARGE", unknown={"deep": [1]}), "beta:acct_alpha:bc_1:succeeded:1000"),
+    (notice("CLAIM", state="ASKED", turn=1), "beta:acct_alpha:bq_1:inquiry:1"),
+    (notice("CLAIM", state="RAISED", turn=2, merchant_ref=None), "beta:acct_alpha:bq_1:opened:2"),
+    (notice("CLAIM", state="RAISED", turn=5, ground="NOT_RECEIVED"), "beta:acct_alpha:bq_1:opened:5"),
+    (notice("CLAIM", state="ANSWERED", turn=3, ground="no word"), "beta:acct_alpha:bq_1:under_review:3"),
+    (notice("CLAIM", state="CONCEDED", turn=3), "beta:acct_alpha:bq_1:accepted:3"),
+    (notice("CLAIM", state="DISMISSED", turn=4), "beta:acct_alpha:bq_1:won:4"),
+    (notice("CLAIM", state="UPHELD", turn=4, answer_until_ms=1), "beta:acct_alpha:bq_1:lost:4"),
+    (notice("CLAWBACK", state="TAKEN"), "beta:acct_alpha:bw_1:succeeded:1000"),
+    (notice("CLAWBACK", state="RETURNED", value=value("0.5")), "beta:acct_alpha:bw_1:given_back:50"),
+    (moved("DEBITED"), "beta:acct_alpha:bm_1"),
+    (moved("CREDITED"), "beta:acct_alpha:bm_1"),
+    (moved("DEBITED", "CLAWBACK"), "beta:acct_alpha:bm_1"),
+    (moved("CREDITED", "CLAWBACK"), "beta:acct_alpha:bm_1"),
+    (moved("DEBITED", "CHARGE"), "state_unknown"),
+    (moved("RAISED"), "state_unknown"),
+    (moved("DEBITED", original_txn=None), "original_txn_invalid"),
+    (moved("DEBITED", value=value("1.005")), "total_invalid"),
+    (moved("DEBITED", merchant_code="acct_other"), "merchant_code_foreign"),
+    (notice("MOVEMENT", state="DEBITED"), "moved_for_invalid"),
+    (notice("CLAIM", state="BOOKED", turn=1), "state_unknown"),
+    (notice("CLAIM", state="RAISED"), "turn_invalid"),
+    (notice("CLAIM", state="RAISED", turn=True), "turn_invalid"),
+    (notice("CLAIM", state="RAISED", turn=0), "turn_invalid"),
+    (notice("CLAIM", state="RAISED", turn=1, original_txn=None), "original_txn_invalid"),
+    (notice("CLAIM", state="RAISED", turn=1, answer_until_ms="soon"), "answer_until_ms_invalid"),
     (notice("VOUCHER"), "txn_type_unknown"),
     (notice("CHARGE", state="APPROVED"), "state_unknown"),
     (notice("CHARGE", state="DREAMT"), "state_unknown"),

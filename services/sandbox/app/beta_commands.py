@@ -23,7 +23,9 @@ HOLD: Final = "HOLD"
 
 
 @dataclass(frozen=True, slots=True)
-class _Value:
+class Value:
+    """What a caller states as a value."""
+
     amount_minor: int
     currency: str
 
@@ -34,7 +36,7 @@ def open_transaction(raw: bytes, *, account: str, ids: Ids) -> Ask:
     kind = parsing.text(body, "txn_type")
     if kind not in (HOLD, SALE):
         raise Rejected("field_invalid", "Expected HOLD or SALE.", status=400, param="txn_type")
-    value = _value(body)
+    value = value_in(body)
     if value is None:
         raise Rejected("field_missing", "A value is required.", status=400, param="value")
     payment_id = parsing.text(body, "order_ref") if body.get("order_ref") is not None else None
@@ -69,14 +71,14 @@ def open_transaction(raw: bytes, *, account: str, ids: Ids) -> Ask:
 def charge(hold_id: str, raw: bytes, *, ids: Ids) -> Ask:
     """Charge a hold, once: what is not charged goes back at the same time."""
     body = parsing.read_body(raw, CHANGING)
-    reference, value = parsing.text(body, "merchant_ref"), _value(body)
+    reference, value = parsing.text(body, "merchant_ref"), value_in(body)
 
     def decide(parent: ProcessorObject | None, now: datetime) -> Effect:
         if not isinstance(parent, Authorization):
-            raise _not_found()
+            raise not_found()
         return authorizations.capture(
             parent,
-            _amount(value, parent),
+            amount_in(value, parent),
             reference=reference,
             final=True,
             capture_id=ids.new("bc_"),
@@ -95,7 +97,7 @@ def cancel(hold_id: str, raw: bytes) -> Ask:
 
     def decide(parent: ProcessorObject | None, now: datetime) -> Effect:
         if not isinstance(parent, Authorization):
-            raise _not_found()
+            raise not_found()
         return authorizations.void(parent, reference=reference, now=now)
 
     return Ask(operation=Operation.VOID, reference=reference, parent_id=hold_id, method=None, decide=decide)
@@ -104,13 +106,13 @@ def cancel(hold_id: str, raw: bytes) -> Ask:
 def credit(charge_id: str, raw: bytes, *, ids: Ids) -> Ask:
     """Give charged money back, whole or in part."""
     body = parsing.read_body(raw, CHANGING)
-    reference, value = parsing.text(body, "merchant_ref"), _value(body)
+    reference, value = parsing.text(body, "merchant_ref"), value_in(body)
 
     def decide(parent: ProcessorObject | None, now: datetime) -> Effect:
         if not isinstance(parent, Capture):
-            raise _not_found()
+            raise not_found()
         return captures.refund(
-            parent, _amount(value, parent), reference=reference, refund_id=ids.new("bf_"), now=now
+            parent, amount_in(value, parent), reference=reference, refund_id=ids.new("bf_"), now=now
         )
 
     return Ask(
@@ -118,7 +120,7 @@ def credit(charge_id: str, raw: bytes, *, ids: Ids) -> Ask:
     )
 
 
-def _value(body: Mapping[str, Any]) -> _Value | None:
+def value_in(body: Mapping[str, Any]) -> Value | None:
     """Read ``{"total": "19.99", "currency_code": "EUR"}``: exact, or refused."""
     stated = body.get("value")
     if stated is None:
@@ -132,14 +134,16 @@ def _value(body: Mapping[str, Any]) -> _Value | None:
         raise Rejected("amount_invalid", f"The total is {error}.", status=400, param="value.total") from None
     if not 0 < amount_minor <= parsing.AMOUNT_LIMIT_MINOR:
         raise Rejected("amount_invalid", "Expected more than zero.", status=400, param="value.total")
-    return _Value(amount_minor, currency)
+    return Value(amount_minor, currency)
 
 
-def _amount(value: _Value | None, parent: Authorization | Capture) -> int | None:
+def amount_in(value: Value | None, parent: ProcessorObject) -> int | None:
+    """Return the stated amount, none if it was left out; a value in another currency is refused."""
     if value is not None and value.currency != parent.origin.currency:
         raise Rejected("amount_invalid", "The transaction is in another currency.", status=400, param="value")
     return value.amount_minor if value is not None else None
 
 
-def _not_found() -> Rejected:
+def not_found() -> Rejected:
+    """Return the refusal of what names no transaction of the kind that is meant."""
     return Rejected("not_found", "No such transaction.", status=404)

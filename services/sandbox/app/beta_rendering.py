@@ -9,11 +9,25 @@ import orjson
 from services.sandbox.app.manners import Voice
 from services.sandbox.app.rendering import GARBLED, WRONG_BY_MINOR, WRONG_REFERENCE, other_currency
 from services.sandbox.domain.faults import ReplyFault
-from services.sandbox.domain.objects import Authorization, Capture, ProcessorObject, Status
+from services.sandbox.domain.objects import (
+    Authorization,
+    Capture,
+    Dispute,
+    MoneyRow,
+    ProcessorObject,
+    Status,
+)
 from shared.kernel.errors import Rejected
 from shared.kernel.money import major_units, minor_units
 
-KINDS: Final[Mapping[str, str]] = {"authorization": "HOLD", "capture": "CHARGE", "refund": "CREDIT"}
+KINDS: Final[Mapping[str, str]] = {
+    "authorization": "HOLD",
+    "capture": "CHARGE",
+    "refund": "CREDIT",
+    "dispute": "CLAIM",
+    "reversal": "CLAWBACK",
+    "money_row": "MOVEMENT",
+}
 STATES: Final[Mapping[Status, str]] = {
     Status.AUTHORIZED: "APPROVED",
     Status.DECLINED: "REFUSED",
@@ -22,7 +36,19 @@ STATES: Final[Mapping[Status, str]] = {
     Status.PENDING: "WAITING",
     Status.SUCCEEDED: "BOOKED",
     Status.FAILED: "BOUNCED",
+    Status.INQUIRY: "ASKED",
+    Status.OPENED: "RAISED",
+    Status.UNDER_REVIEW: "ANSWERED",
+    Status.ACCEPTED: "CONCEDED",
+    Status.WON: "DISMISSED",
+    Status.LOST: "UPHELD",
+    Status.WITHDRAWN: "DEBITED",
+    Status.TAKEN: "DEBITED",
+    Status.REINSTATED: "CREDITED",
+    Status.GIVEN_BACK: "CREDITED",
 }
+CLAWBACK_STATES: Final[Mapping[Status, str]] = {Status.SUCCEEDED: "TAKEN", Status.GIVEN_BACK: "RETURNED"}
+"""Beta's words of a reversal, which other kinds use for other things."""
 FAULTS: Final[Mapping[str, str]] = {
     "amount_exceeds_capturable": "VALUE_ABOVE_HOLD",
     "amount_exceeds_refundable": "VALUE_ABOVE_CHARGE",
@@ -32,6 +58,7 @@ FAULTS: Final[Mapping[str, str]] = {
     "authorization_not_voidable": "HOLD_NOT_OPEN",
     "busy": "TRY_LATER",
     "capture_not_refundable": "CHARGE_NOT_BOOKED",
+    "dispute_not_answerable": "CLAIM_NOT_OPEN",
     "currency_unknown": "VALUE_WRONG",
     "not_found": "NO_SUCH_TRANSACTION",
     "payment_method_unknown": "METHOD_UNKNOWN",
@@ -42,17 +69,14 @@ FAULTS: Final[Mapping[str, str]] = {
 
 
 def shown(item: ProcessorObject) -> dict[str, Any]:
-    """Return a transaction's public shape. It has no version: beta tells states apart by time alone."""
+    """Return a transaction's public shape. Only a claim counts its turns: all others come to each state once."""
     parent = item.authorization_id if isinstance(item, Capture) else getattr(item, "capture_id", None)
     shape: dict[str, Any] = {
         "txn_id": item.id,
         "txn_type": KINDS[item.kind],
         "merchant_code": item.origin.account,
-        "state": STATES[item.status],
-        "value": {
-            "total": major_units(item.amount_minor, item.origin.currency),
-            "currency_code": item.origin.currency,
-        },
+        "state": state_of(item),
+        "value": _value(item, item.amount_minor),
         "merchant_ref": item.reference,
         "order_ref": item.origin.payment_id,
         "original_txn": parent,
@@ -62,11 +86,30 @@ def shown(item: ProcessorObject) -> dict[str, Any]:
     if isinstance(item, Authorization):
         shape["refusal"] = item.decline_code
         shape["charge_until_ms"] = unix_ms(item.capture_before) if item.capture_before else None
+    elif isinstance(item, Dispute):
+        shape["turn"] = item.version
+        shape["ground"] = item.reason.upper()
+        shape["answer_until_ms"] = unix_ms(item.evidence_due_by) if item.evidence_due_by else None
+        shape["exhibits"] = item.documents
+    elif isinstance(item, MoneyRow):
+        shape["moved_for"] = {"txn_type": KINDS[item.subject_kind], "txn_id": item.subject_id}
+        shape["handling_cost"] = _value(item, item.fee_minor)
     return shape
 
 
+def _value(item: ProcessorObject, amount_minor: int) -> dict[str, str]:
+    currency = item.origin.currency
+    return {"total": major_units(amount_minor, currency), "currency_code": currency}
+
+
+def state_of(item: ProcessorObject) -> str:
+    """Return beta's word for what the object's status is."""
+    own = CLAWBACK_STATES if item.kind == "reversal" else STATES
+    return own[item.status]
+
+
 def notice_type(item: ProcessorObject) -> str:
-    return f"{KINDS[item.kind]}_{STATES[item.status]}"
+    return f"{KINDS[item.kind]}_{state_of(item)}"
 
 
 def notice_body(notice_id: str, item: ProcessorObject, now: datetime) -> str:

@@ -44,8 +44,6 @@ class Manners:
     late: timedelta
     settling: timedelta
     visibility: timedelta
-    #: Whether cards that stand for disputes and reversals bring them about here.
-    makes_claims: bool = False
     #: Whether callers find what they lost in the list of changes only.
     looked_up_by_list: bool = False
     voice: Voice = ALPHA_VOICE

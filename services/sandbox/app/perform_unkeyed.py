@@ -26,7 +26,8 @@ WRITE_ATTEMPTS: Final = 8
 class Ask:
     """One POST: the caller's reference, the transaction it names and the rule that decides it."""
 
-    operation: Operation
+    #: None for a step of a script: no fault of the card strikes who writes the script.
+    operation: Operation | None
     reference: str
     parent_id: str | None
     method: PaymentMethod | None
@@ -56,7 +57,10 @@ class UnkeyedProcessor:
 
     async def perform(self, ask: Ask) -> Done:
         """Perform it, whatever was performed before; a card's fault strikes once per operation and reference."""
-        scripted = await self.script.strike(ask.operation, lambda: self._described(ask))
+        operation = ask.operation
+        scripted = None
+        if operation is not None:
+            scripted = await self.script.strike(operation, lambda: self._described(ask, operation))
         for _ in range(WRITE_ATTEMPTS):
             try:
                 return await self._attempt(ask, scripted)
@@ -64,13 +68,13 @@ class UnkeyedProcessor:
                 continue
         raise Rejected("busy", "Too many writers on this transaction.", status=503)
 
-    async def _described(self, ask: Ask) -> Asked:
+    async def _described(self, ask: Ask, operation: Operation) -> Asked:
         method, payment = ask.method.name if ask.method else None, ask.payment
         if ask.parent_id is not None:
             parent, _ = await self.store.load(ask.parent_id)
             if parent is not None:
                 method, payment = parent.origin.payment_method, parent.origin.payment_id
-        return Asked(operation=ask.operation, reference=ask.reference, payment=payment, payment_method=method)
+        return Asked(operation=operation, reference=ask.reference, payment=payment, payment_method=method)
 
     async def _attempt(self, ask: Ask, scripted: Fault | None) -> Done:
         now = self.clock.now()
@@ -82,7 +86,7 @@ class UnkeyedProcessor:
         fault = scripted
         if fault is None:
             method = ask.method or payment_method(parent.origin.payment_method if parent else "")
-            fault = await self._first_time(ask, method.on(ask.operation), now)
+            fault = await self._first_time(ask, _of_card(ask, method), now)
         if fault.before_effect:
             return Done(effect=None, fault=fault.reply)
         if fault.reply is ReplyFault.EFFECT_LATE:
@@ -109,3 +113,10 @@ class UnkeyedProcessor:
         else:
             self.sender.wake()
         return effect
+
+
+def _of_card(ask: Ask, method: PaymentMethod) -> Fault:
+    """What goes wrong because of the card; a script's step is answered, its notices travel as those of disputes."""
+    if ask.operation is None:
+        return Fault(webhooks=method.on(Operation.DISPUTE).webhooks)
+    return method.on(ask.operation)

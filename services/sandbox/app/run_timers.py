@@ -9,7 +9,6 @@ from services.sandbox.app.ports import DueTimer, ObjectStore, OutdatedError
 from services.sandbox.domain import authorizations, captures, claims, disputes, reversals
 from services.sandbox.domain.faults import WebhookPlan
 from services.sandbox.domain.objects import (
-    CLAIMS,
     Authorization,
     Capture,
     Dispute,
@@ -54,8 +53,7 @@ class Timers:
         item, _ = await self.store.load(timer.object_id)
         if item is None:
             raise InvariantViolation("timer_object", f"timer {timer.id} names no object")
-        makes = timer.action not in CLAIMS or self.manners.makes_claims
-        effect = await self._effect(timer.action, item, now) if makes else None
+        effect = await self._effect(timer.action, item, now)
         if effect is None:
             await self.store.drop_timer(timer.id)
             return

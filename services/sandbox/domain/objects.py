@@ -257,10 +257,6 @@ class TimerAction(StrEnum):
     SHOW_EVENT = "show_event"
 
 
-#: What a processor does only if it makes claims of its own: disputes and reversals.
-CLAIMS = frozenset({TimerAction.CLAIM_CAPTURE, TimerAction.DECIDE_DISPUTE, TimerAction.GIVE_REVERSAL_BACK})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timer:
     """A change of ``object_id`` that falls due by itself; without ``due_at`` after the settling delay."""

@@ -10,7 +10,9 @@ from urllib.parse import parse_qs
 
 from services.sandbox.adapters.delayed_list import DelayedList
 from services.sandbox.app import beta_rendering as rendering
+from services.sandbox.app.beta_answers import ANSWERS
 from services.sandbox.app.beta_commands import cancel, charge, credit, open_transaction
+from services.sandbox.app.beta_script import COLLECTIONS, script_step
 from services.sandbox.app.perform_unkeyed import Ask, Done, UnkeyedProcessor
 from services.sandbox.domain.faults import BODY_FAULTS, Reading, ReplyFault
 from services.sandbox.domain.scripts import Asked
@@ -85,6 +87,10 @@ class BetaApi:
                 return cancel(hold_id, raw)
             case ["transactions", charge_id, "credit"]:
                 return credit(charge_id, raw, ids=ids)
+            case ["transactions", claim_id, answer] if answer in ANSWERS:
+                return ANSWERS[answer](claim_id, raw)
+            case ["script", collection, transaction_id] if collection in COLLECTIONS:
+                return script_step(collection, transaction_id, raw, ids=ids)
         raise _not_found()
 
     async def _read(self, scope: Any, parts: list[str], receive: Any, send: Any) -> None:

@@ -20,6 +20,8 @@ from shared.testing.waiting import eventually
 API_KEY = "alpha_key"
 WEBHOOK_SECRET = "whsec_test"
 ACCOUNT = "acct_alpha"
+BETA_SECRET = "a secret of beta's own"
+BETA_LIST_DELAY_MS = 400
 
 
 @dataclass
@@ -146,3 +148,54 @@ def start_alpha(service_database: ServiceDatabase, receiver: Receiver) -> Iterat
 @pytest.fixture
 def alpha(start_alpha: Callable[..., Alpha]) -> Alpha:
     return start_alpha()
+
+
+@dataclass
+class Beta:
+    """A caller's view of beta."""
+
+    http: httpx2.Client
+    alpha: Alpha
+
+    def post(self, path: str, body: dict[str, Any]) -> httpx2.Response:
+        return self.http.post(path, json=body)
+
+    def open(self, reference: str = "op_1", method: str = "pm_card_visa", **changes: Any) -> httpx2.Response:
+        body = {
+            "txn_type": "SALE",
+            "value": {"total": "10.00", "currency_code": "EUR"},
+            "method": method,
+            "merchant_ref": reference,
+            "order_ref": "pay_1",
+        }
+        return self.post("transactions", body | changes)
+
+    def listed(self, **query: Any) -> dict[str, Any]:
+        document: dict[str, Any] = self.http.get("transactions", params=query).json()
+        return document
+
+    def sold(self, reference: str = "op_1", method: str = "pm_card_visa") -> str:
+        """Sell; returns the charge's id."""
+        charge: str = self.open(reference, method).json()["transactions"][1]["txn_id"]
+        return charge
+
+    def script(self, collection: str, transaction_id: str, **said: Any) -> httpx2.Response:
+        return self.post(f"script/{collection}/{transaction_id}", said)
+
+    def book(self) -> list[dict[str, Any]]:
+        return self.alpha.rows("SELECT * FROM beta_book_by_payment WHERE payment_id = 'pay_1'")
+
+
+@pytest.fixture
+def beta(start_alpha: Callable[..., Alpha], receiver: Receiver) -> Iterator[Beta]:
+    alpha = start_alpha(
+        beta_api_key="beta_key",
+        beta_webhook_url=receiver.url,
+        beta_webhook_secret=BETA_SECRET,
+        beta_hang_s=0.2,
+        beta_settling_ms=50,
+        beta_list_delay_ms=BETA_LIST_DELAY_MS,
+    )
+    base = str(alpha.http.base_url).replace("/alpha/v1/", "/beta/v2/")
+    with httpx2.Client(base_url=base, headers={"X-Beta-Key": "beta_key"}, timeout=5) as http:
+        yield Beta(http, alpha)

@@ -20,6 +20,8 @@ TYPES: Final[Mapping[str, tuple[str, str | None]]] = {
     "HOLD": ("authorization", None),
     "CHARGE": ("capture", "authorization"),
     "CREDIT": ("refund", "capture"),
+    "CLAIM": ("dispute", "capture"),
+    "CLAWBACK": ("reversal", "capture"),
 }
 """For each transaction type that we know, our object type and the type of its original."""
 
@@ -37,13 +39,34 @@ STATES: Final[Mapping[tuple[str, str], str]] = {
     ("CREDIT", "BOOKED"): "succeeded",
     ("CREDIT", "REFUSED"): "declined",
     ("CREDIT", "BOUNCED"): "failed",
+    ("CLAIM", "ASKED"): "inquiry",
+    ("CLAIM", "RAISED"): "opened",
+    ("CLAIM", "ANSWERED"): "under_review",
+    ("CLAIM", "CONCEDED"): "accepted",
+    ("CLAIM", "DISMISSED"): "won",
+    ("CLAIM", "UPHELD"): "lost",
+    ("CLAWBACK", "TAKEN"): "succeeded",
+    ("CLAWBACK", "RETURNED"): "given_back",
 }
+
+MOVEMENT: Final = "MOVEMENT"
+MOVES: Final[Mapping[tuple[str, str], tuple[str, str]]] = {
+    ("CLAIM", "DEBITED"): ("dispute", "opened"),
+    ("CLAIM", "CREDITED"): ("dispute", "reinstated"),
+    ("CLAWBACK", "DEBITED"): ("reversal", "succeeded"),
+    ("CLAWBACK", "CREDITED"): ("reversal", "given_back"),
+}
+"""What a movement says, by what it is for: whose money it is, and that it was taken or came back."""
+GROUND: Final = re.compile(r"[A-Z][A-Z0-9_.:]{0,63}")
+TURNS_MAX: Final = 1_000_000
 
 
 def fact_of(transaction: object, *, account: str) -> Fact:
     """Return the fact that a transaction states, or raise ``Unrecognised``."""
     fields = _mapping(transaction, "transaction_missing")
     kind = _text(fields, "txn_type")
+    if kind == MOVEMENT:
+        return _movement(fields, account=account)
     if kind not in TYPES:
         raise Unrecognised("txn_type_unknown")
     if _text(fields, "merchant_code") != account:
@@ -59,7 +82,8 @@ def fact_of(transaction: object, *, account: str) -> Fact:
         object_type=object_type,
         object_id=_text(fields, "txn_id"),
         status=status,
-        object_version=None,
+        # Only a claim comes to one state more than once, so beta counts its turns; nothing else has versions.
+        object_version=_turn(fields) if object_type == "dispute" else None,
         reference=_optional_text(fields, "merchant_ref"),
         payment_id=_optional_text(fields, "order_ref"),
         parent_type=parent_type,
@@ -68,6 +92,38 @@ def fact_of(transaction: object, *, account: str) -> Fact:
         currency=currency,
         decline_code=_optional_text(fields, "refusal", MAX_CODE_CHARS),
         capture_before=_optional_moment(fields, "charge_until_ms"),
+        dispute_reason=_ground(fields) if object_type == "dispute" else None,
+        evidence_due_by=_optional_moment(fields, "answer_until_ms"),
+        occurred_at=_moment(fields, "changed_ms"),
+    )
+
+
+def _movement(fields: Mapping[str, Any], *, account: str) -> Fact:
+    """Money of a claim or clawback that moved: the fact is theirs, and the movement's own id names it."""
+    if _text(fields, "merchant_code") != account:
+        raise Unrecognised("merchant_code_foreign")
+    subject = _mapping(fields.get("moved_for"), "moved_for_invalid")
+    told = MOVES.get((_text(subject, "txn_type"), _text(fields, "state")))
+    if told is None:
+        raise Unrecognised("state_unknown")
+    object_type, status = told
+    amount_minor, currency = _value(fields)
+    return Fact(
+        processor=PROCESSOR,
+        account=account,
+        object_type=object_type,
+        object_id=_text(subject, "txn_id"),
+        money_row_id=_text(fields, "txn_id"),
+        status=status,
+        object_version=None,
+        reference=_optional_text(fields, "merchant_ref"),
+        payment_id=_optional_text(fields, "order_ref"),
+        parent_type="capture",
+        parent_id=_text(fields, "original_txn"),
+        amount_minor=amount_minor,
+        currency=currency,
+        decline_code=None,
+        capture_before=None,
         occurred_at=_moment(fields, "changed_ms"),
     )
 
@@ -110,6 +166,19 @@ def _value(fields: Mapping[str, Any]) -> tuple[int, str]:
     if amount_minor > MAX_AMOUNT_MINOR:
         raise Unrecognised("total_invalid")
     return amount_minor, currency
+
+
+def _turn(fields: Mapping[str, Any]) -> int:
+    value = fields.get("turn")
+    if type(value) is not int or not 0 < value <= TURNS_MAX:
+        raise Unrecognised("turn_invalid")
+    return value
+
+
+def _ground(fields: Mapping[str, Any]) -> str | None:
+    """A word for people that moves no money: one that is no plain word is left out, never in the way."""
+    value = fields.get("ground")
+    return value.lower() if isinstance(value, str) and GROUND.fullmatch(value) else None
 
 
 def _moment(fields: Mapping[str, Any], name: str) -> datetime:

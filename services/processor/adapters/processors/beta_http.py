@@ -15,7 +15,7 @@ from services.processor.adapters.processors.exchange import Broken, Exchange, re
 from services.processor.app.ports import Capabilities, FeedPage, FeedUnreachable
 from services.processor.domain.beta_facts import PROCESSOR, fact_of
 from services.processor.domain.fact import Fact, Unrecognised
-from services.processor.domain.operation import Operation
+from services.processor.domain.operation import ANSWERS, Operation
 from services.processor.domain.outcome import FAILURES, Answer, Found, LookUp, Result, result_of
 from shared.kernel.money import major_units
 
@@ -36,13 +36,19 @@ OURS_TO_FIX: Final = frozenset({401, 403})
 REFUSED: Final[Mapping[int, frozenset[str]]] = {
     400: frozenset({"MALFORMED", "VALUE_WRONG"}),
     409: frozenset(
-        {"CHARGE_NOT_BOOKED", "HOLD_LAPSED", "HOLD_NOT_OPEN", "VALUE_ABOVE_CHARGE", "VALUE_ABOVE_HOLD"}
+        {
+            "CHARGE_NOT_BOOKED",
+            "CLAIM_NOT_OPEN",
+            "HOLD_LAPSED",
+            "HOLD_NOT_OPEN",
+            "VALUE_ABOVE_CHARGE",
+            "VALUE_ABOVE_HOLD",
+        }
     ),
     422: frozenset({"METHOD_UNKNOWN"}),
 }
 """Faults by which beta refuses a request for good: nothing was done, and nothing would be."""
-NAMES_A_TRANSACTION: Final = frozenset({"capture", "cancel", "refund"})
-KINDS: Final = NAMES_A_TRANSACTION | {"authorize"}
+NAMES_A_TRANSACTION: Final = frozenset({"capture", "cancel", "refund"}) | ANSWERS
 _MILLISECONDS: Final = re.compile(r"[0-9]{1,9}")
 
 
@@ -78,9 +84,6 @@ class BetaProcessor:
 
     async def send(self, operation: Operation) -> Answer:
         """Ask for the operation. Whatever is not proven is ``unknown``, and never sent again."""
-        if operation.kind not in KINDS:
-            # Beta has no disputes to answer: it was never sent, and never will be.
-            return Answer(result=Result.DECLINED, error_code="kind_unsupported")
         path, body = _request_of(operation)
         headers = {"Content-Type": "application/json"}
         try:
@@ -106,7 +109,9 @@ class BetaProcessor:
                 return await self._look_at_hold(operation)
             if since is None:
                 return LookUp(found=Found.UNREACHABLE, error_code="never_sent")
-            facts = await self._list.facts_under(operation.operation_id, since=since - CLOCKS_DIFFER)
+            facts = await self._list.facts_under(
+                operation.operation_id, payment_id=operation.payment_id, since=since - CLOCKS_DIFFER
+            )
         except (Broken, FeedUnreachable) as failed:
             code = failed.failure.value if isinstance(failed, Broken) else str(failed)
             return LookUp(found=Found.UNREACHABLE, error_code=code, healthy=False)
@@ -155,6 +160,11 @@ def _request_of(operation: Operation) -> tuple[str, dict[str, Any]]:
             return path, {"value": _value_of(operation)} | reference
         case "cancel":
             return f"transactions/{operation.authorization_id}/cancel", dict(reference)
+        case "dispute_evidence":
+            exhibits = dict(operation.documents or {})
+            return f"transactions/{operation.dispute_object_id}/exhibits", {"exhibits": exhibits} | reference
+        case "dispute_accept":
+            return f"transactions/{operation.dispute_object_id}/concede", dict(reference)
         case _:
             return f"transactions/{operation.capture_id}/credit", {"value": _value_of(operation)} | reference
 

@@ -24,6 +24,10 @@ PAGES_MAX: Final = 400
 """Of one reading; a list that never ends proves nothing about what was not seen in it."""
 
 
+_Bears = tuple[str | None, str | None]
+"""Of a notice: our reference and our payment, as far as it bears them."""
+
+
 @dataclass(slots=True)
 class _Reading:
     """One reading of the list from a time on: who waits for it, and what it saw."""
@@ -31,8 +35,8 @@ class _Reading:
     since: datetime
     facts: dict[str, dict[str, Fact]] = field(default_factory=dict)
     """By our reference, then by transaction: the last state that the list showed."""
-    unreadable: dict[str | None, str] = field(default_factory=dict)
-    """Why a notice could not be read, by the reference that it bears, if it bears one."""
+    unreadable: dict[_Bears, str] = field(default_factory=dict)
+    """Why a notice could not be read, by what it bears of ours."""
     done: asyncio.Task[None] | None = None
 
 
@@ -45,10 +49,11 @@ class DelayedListReader:
         self._next: _Reading | None = None
         self._one_at_a_time = asyncio.Lock()
 
-    async def facts_under(self, reference: str, *, since: datetime) -> tuple[Fact, ...]:
+    async def facts_under(self, reference: str, *, payment_id: str, since: datetime) -> tuple[Fact, ...]:
         """Return the latest state of each transaction under our reference, from a reading begun after this call.
 
-        Nothing readable, but something unreadable that could be ours, raises: that is not "not there".
+        Nothing readable, but something unreadable that could be ours, raises: that is not "not there". What bears
+        another reference or, like a claim that nobody answered, only another payment, is not ours.
         """
         reading = self._next
         if reading is None or reading.done is None:
@@ -58,9 +63,10 @@ class DelayedListReader:
         # Shielded: whoever stops waiting must not take the answer from the others.
         await asyncio.shield(reading.done)
         facts = tuple(reading.facts.get(reference, {}).values())
-        reason = reading.unreadable.get(reference) or reading.unreadable.get(None)
-        if not facts and reason is not None:
-            raise Unrecognised(reason)
+        for (bears_reference, bears_payment), reason in reading.unreadable.items():
+            nameless = bears_reference is None and bears_payment in (None, payment_id)
+            if not facts and (nameless or bears_reference == reference):
+                raise Unrecognised(reason)
         return facts
 
     async def page(self, *, after: str | None, since: datetime | None = None) -> FeedPage:
@@ -104,17 +110,22 @@ class DelayedListReader:
             raise FeedUnreachable("shape:not_json") from error
 
 
-def _unreadable(document: Mapping[str, Any], *, account: str) -> dict[str | None, str]:
-    """Return the reason of each notice that could not be read, by the reference that it bears."""
-    reasons: dict[str | None, str] = {}
+def _unreadable(document: Mapping[str, Any], *, account: str) -> dict[_Bears, str]:
+    """Return the reason of each notice that could not be read, by what it bears of ours."""
+    reasons: dict[_Bears, str] = {}
     for notice in document["notices"]:
         try:
             fact_of_notice(notice, account=account)
         except Unrecognised as unrecognised:
             transaction = notice.get("transaction") if isinstance(notice, Mapping) else None
-            reference = transaction.get("merchant_ref") if isinstance(transaction, Mapping) else None
-            reasons[reference if isinstance(reference, str) else None] = unrecognised.reason
+            fields = transaction if isinstance(transaction, Mapping) else {}
+            reasons[_text_of(fields, "merchant_ref"), _text_of(fields, "order_ref")] = unrecognised.reason
     return reasons
+
+
+def _text_of(fields: Mapping[str, Any], name: str) -> str | None:
+    value = fields.get(name)
+    return value if isinstance(value, str) else None
 
 
 def _page_of(document: Mapping[str, Any], *, account: str) -> FeedPage:

@@ -29,18 +29,36 @@ REFUND = Operation(
     operation_id="op_4", payment_id="pay_1", kind="refund", processor="beta", account="acct",
     amount_minor=500, currency="JPY", capture_id="bc_1",
 )  # fmt: skip
+EVIDENCE = Operation(
+    operation_id="op_5", payment_id="pay_1", kind="dispute_evidence", processor="beta", account="acct",
+    dispute_object_id="bq_1", documents={"receipt": "file_1"},
+)  # fmt: skip
+ACCEPT = Operation(
+    operation_id="op_6", payment_id="pay_1", kind="dispute_accept", processor="beta", account="acct",
+    dispute_object_id="bq_1",
+)  # fmt: skip
+
+
+def claim(state="ANSWERED", reference="op_5", **changes):
+    fields = {
+        "turn": 2,
+        "ground": "FRAUDULENT",
+        "answer_until_ms": 1_767_830_400_000,
+        "merchant_ref": reference,
+    }
+    return shown("CLAIM", state=state, **(fields | changes))
 
 
 def shown(kind="HOLD", **changes):
     made = {
-        "txn_id": {"HOLD": "bh_1", "CHARGE": "bc_1", "CREDIT": "bf_1"}[kind],
+        "txn_id": {"HOLD": "bh_1", "CHARGE": "bc_1", "CREDIT": "bf_1", "CLAIM": "bq_1"}[kind],
         "txn_type": kind,
         "merchant_code": "acct",
         "state": "APPROVED" if kind == "HOLD" else "BOOKED",
         "value": {"total": "19.99", "currency_code": "EUR"},
         "merchant_ref": "op_1",
         "order_ref": "pay_1",
-        "original_txn": {"HOLD": None, "CHARGE": "bh_1", "CREDIT": "bc_1"}[kind],
+        "original_txn": {"HOLD": None, "CHARGE": "bh_1", "CREDIT": "bc_1", "CLAIM": "bc_1"}[kind],
         "created_ms": 1_767_225_600_000,
         "changed_ms": 1_767_225_601_000,
     }
@@ -111,6 +129,12 @@ def looked_up(act, operation=SALE):
             "/beta/v2/transactions/bc_1/credit",
             {"value": {"total": "500", "currency_code": "JPY"}, "merchant_ref": "op_4"},
         ),
+        (
+            EVIDENCE,
+            "/beta/v2/transactions/bq_1/exhibits",
+            {"exhibits": {"receipt": "file_1"}, "merchant_ref": "op_5"},
+        ),
+        (ACCEPT, "/beta/v2/transactions/bq_1/concede", {"merchant_ref": "op_6"}),
     ],
 )
 def test_amounts_go_out_as_decimal_texts_and_no_key_goes_with_them(operation, path, body):
@@ -169,6 +193,8 @@ def test_another_currency_or_amount_is_an_echo_mismatch():
         (422, "METHOD_UNKNOWN", SALE, Result.DECLINED),
         (409, "HOLD_NOT_OPEN", CAPTURE, Result.DECLINED),
         (409, "SOMETHING_NEW", CAPTURE, Result.UNKNOWN),
+        (409, "CLAIM_NOT_OPEN", EVIDENCE, Result.DECLINED),
+        (404, "NO_SUCH_TRANSACTION", ACCEPT, Result.DECLINED),
         (404, "NO_SUCH_TRANSACTION", REFUND, Result.DECLINED),
         (404, "NO_SUCH_TRANSACTION", SALE, Result.UNKNOWN),
         (413, "MALFORMED", SALE, Result.UNKNOWN),
@@ -243,6 +269,39 @@ def test_a_list_that_cannot_be_read_whole_proves_nothing(answer):
 def test_somebody_elses_unreadable_notice_does_not_hide_that_ours_is_absent():
     strange = shown(merchant_ref="op_8", txn_type="VOUCHER")
     assert looked_up(page(strange))[0].found is Found.NOT_FOUND
+
+
+def test_an_unreadable_claim_that_nobody_answered_hides_only_its_own_payment():
+    """It bears no reference of ours: without its payment's name it would keep every other look-up in doubt."""
+    strange = claim("DREAMT", reference=None, order_ref="pay_9")
+    assert looked_up(page(strange))[0].found is Found.NOT_FOUND
+    assert looked_up(page(strange | {"order_ref": "pay_1"}))[0].found is Found.UNREACHABLE
+    assert looked_up(page(strange | {"order_ref": None}))[0].found is Found.UNREACHABLE
+    assert looked_up(page(claim("DREAMT", reference="op_1", order_ref="pay_9")))[0].found is Found.UNREACHABLE
+
+
+@pytest.mark.parametrize(
+    ("operation", "state", "result"),
+    [
+        (EVIDENCE, "ANSWERED", Result.DONE),
+        (EVIDENCE, "ASKED", Result.DONE),
+        (EVIDENCE, "DISMISSED", Result.DONE),
+        (EVIDENCE, "RAISED", Result.UNKNOWN),
+        (ACCEPT, "CONCEDED", Result.DONE),
+        (ACCEPT, "ANSWERED", Result.UNKNOWN),
+    ],
+)
+def test_the_claim_shows_whether_an_answer_was_taken(operation, state, result):
+    told = claim(state, reference=operation.operation_id)
+    answer, _ = sent(done(told), operation)
+    assert (answer.result, [fact.object_version for fact in answer.facts]) == (result, [2])
+    assert echo_mismatch(operation, answer.facts) == ()
+    seen, _ = looked_up(page(told), operation)
+    assert (seen.found, seen.result) == (Found.FOUND, result)
+
+
+def test_an_answer_that_the_list_does_not_know_is_absent():
+    assert looked_up(page(claim("RAISED", reference=None)), EVIDENCE)[0].found is Found.NOT_FOUND
 
 
 def test_a_cancel_is_looked_up_by_the_holds_own_id():

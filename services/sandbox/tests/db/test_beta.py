@@ -2,62 +2,14 @@
 
 import base64
 import hmac
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 import psycopg
 import pytest
 
-from services.sandbox.tests.conftest import Alpha, Receiver
+from services.sandbox.tests.conftest import BETA_SECRET, Beta, Receiver
 from shared.testing.waiting import eventually
-
-SECRET = "a secret of beta's own"
-LIST_DELAY_MS = 400
-
-
-@dataclass
-class Beta:
-    """A caller's view of beta."""
-
-    http: httpx2.Client
-    alpha: Alpha
-
-    def post(self, path: str, body: dict[str, Any]) -> httpx2.Response:
-        return self.http.post(path, json=body)
-
-    def open(self, reference: str = "op_1", method: str = "pm_card_visa", **changes: Any) -> httpx2.Response:
-        body = {
-            "txn_type": "SALE",
-            "value": {"total": "10.00", "currency_code": "EUR"},
-            "method": method,
-            "merchant_ref": reference,
-            "order_ref": "pay_1",
-        }
-        return self.post("transactions", body | changes)
-
-    def listed(self, **query: Any) -> dict[str, Any]:
-        document: dict[str, Any] = self.http.get("transactions", params=query).json()
-        return document
-
-    def book(self) -> list[dict[str, Any]]:
-        return self.alpha.rows("SELECT * FROM beta_book_by_payment WHERE payment_id = 'pay_1'")
-
-
-@pytest.fixture
-def beta(start_alpha: Callable[..., Alpha], receiver: Receiver) -> Iterator[Beta]:
-    alpha = start_alpha(
-        beta_api_key="beta_key",
-        beta_webhook_url=receiver.url,
-        beta_webhook_secret=SECRET,
-        beta_hang_s=0.2,
-        beta_settling_ms=50,
-        beta_list_delay_ms=LIST_DELAY_MS,
-    )
-    base = str(alpha.http.base_url).replace("/alpha/v1/", "/beta/v2/")
-    with httpx2.Client(base_url=base, headers={"X-Beta-Key": "beta_key"}, timeout=5) as http:
-        yield Beta(http, alpha)
 
 
 def test_a_sale_is_a_hold_and_its_charge(beta: Beta) -> None:
@@ -177,7 +129,7 @@ def test_notices_are_sealed_over_body_and_time(beta: Beta, receiver: Receiver) -
     eventually(lambda: len(receiver.received) == 2, describe="two notices")
     for headers, body in receiver.received:
         stamp, _, mac = headers["X-Beta-Seal"].partition("; mac=")
-        wanted = hmac.digest(SECRET.encode(), body + b"|" + stamp.removeprefix("at=").encode(), "sha512")
+        wanted = hmac.digest(BETA_SECRET.encode(), body + b"|" + stamp.removeprefix("at=").encode(), "sha512")
         assert base64.b64decode(mac) == wanted
     eventually(
         lambda: beta.alpha.rows("SELECT DISTINCT state FROM beta_webhooks") == [{"state": "sent"}],
