@@ -260,7 +260,10 @@ def _set_aside(
 
 def _check_contradiction(payment: Payment, known: ProcessorObject, fact: Fact, moment: Moment) -> None:
     """The same version of one object must not say two things; history is not rewritten for it."""
-    same_version = fact.object_version is not None and fact.object_version == known.version
+    # Where a processor has no versions, one moment and one status are as good: it cannot have been two amounts.
+    same_version = fact.rank == known.rank or (
+        fact.object_version is not None and fact.object_version == known.version
+    )
     said = (known.status, known.amount_minor, known.currency)
     if same_version and said != (fact.status, fact.amount_minor, fact.currency):
         payment.open_case(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -235,3 +236,18 @@ def test_a_refund_once_astray_stays_so_whatever_it_says_later(unit: MemoryUnit) 
     assert payment.operations[operation_id].state == "IN_REVIEW"
     assert payment.amounts.refunded_minor == 0
     assert sum(isinstance(event, RefundStrayFound) for _, event in unit.events) == 1
+
+
+@pytest.mark.parametrize("version", [1, None])
+def test_one_moment_of_one_object_told_with_two_amounts_is_a_contradiction(
+    unit: MemoryUnit, version: int | None
+) -> None:
+    """Where a processor has no versions, its moment and status must do: a lying echo would go unnoticed."""
+    payment = a_payment(unit)
+    once = replace(captured(payment), object_version=version)
+    more = replace(
+        once, amount_minor=once.amount_minor + 100, fact_key=f"{once.fact_key}:more", digest="e" * 64
+    )
+    tell(unit, once, more)
+    assert payment.amounts.captured_minor == once.amount_minor
+    assert {key.partition(":")[0] for key in payment.case_keys} == {"contradicting_evidence"}
