@@ -100,9 +100,8 @@ def build(settings: ProcessorSettings, surroundings: Surroundings | None = None)
 
 def make_policies(settings: ProcessorSettings) -> Policies:
     """Return how each configured processor is retried and looked up."""
-    policies = {
-        "alpha": _policy(settings, "alpha", alpha_http.CAPABILITIES, settings.alpha_visibility_window_s)
-    }
+    alpha = replace(alpha_http.CAPABILITIES, keys_live_s=settings.alpha_keys_live_s)
+    policies = {"alpha": _policy(settings, "alpha", alpha, settings.alpha_visibility_window_s)}
     if settings.beta_base_url is not None:
         policies["beta"] = _policy(
             settings, "beta", beta_http.CAPABILITIES, settings.beta_visibility_window_s

@@ -40,6 +40,9 @@ class ProcessorSettings(ServiceSettings):
     alpha_visibility_window_s: float = Field(
         1.0, ge=0, description="seconds after a call in which alpha's look-up may not show its effect yet"
     )
+    alpha_keys_live_s: float = Field(
+        86_400.0, gt=0, description="seconds for which alpha promises to remember our idempotency keys"
+    )
     beta_base_url: HttpUrl | None = Field(
         None, description="address of beta's API, e.g. https://api.beta.example/beta/v2; none: no beta"
     )

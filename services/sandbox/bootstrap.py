@@ -223,6 +223,7 @@ def _manners(settings: SandboxSettings) -> Manners:
         late=timedelta(milliseconds=settings.alpha_webhook_late_ms),
         settling=timedelta(milliseconds=settings.alpha_settling_ms),
         visibility=timedelta(milliseconds=settings.alpha_visibility_ms),
+        key_life=timedelta(seconds=settings.alpha_key_life_s),
     )
 
 

@@ -48,6 +48,7 @@ class SandboxSettings(ProcessSettings):
     alpha_settling_ms: int = Field(
         2_000, ge=0, description="milliseconds until pending captures and refunds are decided"
     )
+    alpha_key_life_s: int = Field(86_400, gt=0, description="seconds that alpha remembers an idempotency key")
     alpha_visibility_ms: int = Field(
         0, ge=0, description="milliseconds until a new object shows up in the look-up"
     )

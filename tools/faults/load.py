@@ -18,6 +18,9 @@ WAIT_S: Final = 3
 SETTLE_S: Final = 240.0
 TIMEOUT_S: Final = 45.0
 TRIES: Final = 40
+DISPUTE_POLL_S: Final = 1.0
+TAKEN: Final = frozenset({"CAPTURED", "DISPUTED"})
+WINNING: Final = "file_winning_evidence"
 
 
 @dataclass(slots=True)
@@ -68,10 +71,13 @@ async def _one(client: MerchantClient, item: Planned, driven: Driven) -> None:
         key=f"{client.run}-{item.number}",
     )
     driven.payments[item.number] = payment["id"]
-    if item.kind is Kind.SALE:
+    if item.kind in (Kind.SALE, Kind.CLAIM):
         return
     payment = await client.settled(payment["id"], deadline_s=SETTLE_S)
     key = f"{client.run}-{item.number}-then"
+    if item.kind is Kind.ANSWER and payment["status"] in TAKEN:
+        await _answer(client, payment["id"], item.number, key)
+        return
     if item.kind is Kind.REFUND and payment["status"] == "CAPTURED":
         await client.post("/refunds", {"payment": payment["id"]}, key=key)
     elif two_steps and payment["status"] == "AUTHORIZED":
@@ -79,6 +85,21 @@ async def _one(client: MerchantClient, item: Planned, driven: Driven) -> None:
     elif payment["status"] != "REQUIRES_PAYMENT_METHOD":
         # Only where nothing happened and there are no keys: the attempt was given up, and the customer is gone.
         raise UnexpectedReply(_strange(payment))
+
+
+async def _answer(client: MerchantClient, payment_id: str, number: int, key: str) -> None:
+    """Wait for the dispute; every second one is accepted, the others get evidence that wins."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + SETTLE_S
+    while not (disputes := (await client.get(f"/disputes?payment={payment_id}"))["data"]):
+        if loop.time() > until:
+            raise UnexpectedReply(f"{payment_id} has no dispute")
+        await asyncio.sleep(DISPUTE_POLL_S)
+    path = f"/disputes/{disputes[0]['id']}"
+    if number % 2:
+        await client.post(f"{path}/accept", {}, key=key)
+    else:
+        await client.post(f"{path}/evidence", {"documents": {"receipt": WINNING}}, key=key)
 
 
 def _strange(payment: Body) -> str:

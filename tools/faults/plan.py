@@ -17,7 +17,7 @@ Cards = Callable[[Sequence[str]], Mapping[str, frozenset[str]]]
 RATE: Final = 60
 """Of a hundred operations, so many suffer a fault."""
 LOST_EVERY: Final = 250
-"""One payment in so many loses all evidence of one operation, for good."""
+"""One payment in so many loses all evidence of one operation; as many are lied about, or outlive their key."""
 LOST_MIN: Final = 6
 CHUNK: Final = 500
 """So many cards the sandbox is asked about at once."""
@@ -30,17 +30,63 @@ class Kind(StrEnum):
     CAPTURE = "capture"
     CANCEL = "cancel"
     REFUND = "refund"
+    CLAIM = "claim"
+    """A sale whose money is disputed or reversed; the merchant does nothing about it."""
+    ANSWER = "answer"
+    """A sale that is disputed; the merchant hands evidence in, or accepts."""
 
 
+class Fate(StrEnum):
+    """What is special about the evidence of a payment."""
+
+    BY_LOT = "by_lot"
+    """Something strikes it, and leaves a way to the truth."""
+    LOST = "lost"
+    """Nothing will ever tell of one operation: a person must."""
+    LIED = "lied"
+    """The processor did something else than was asked, and says so: a person must look."""
+    MISNAMED = "misnamed"
+    """The reply echoes somebody else's reference. Whether a person must look hangs on who is heard first: a reply that
+    comes too late for a busy machine says nothing, and then a look-up tells the truth."""
+    OUTLIVES_KEY = "outlives_key"
+    """Nothing tells of one operation until its key is dead; whoever sends it again then does it twice."""
+
+
+REVIEWED: Final = frozenset({Fate.LOST, Fate.LIED})
+"""The fates that must end in the review queue; beside them only what is misnamed may."""
 OPERATIONS: Final[Mapping[Kind, frozenset[str]]] = {
     Kind.SALE: frozenset({"authorization"}),
     Kind.CAPTURE: frozenset({"authorization", "capture"}),
     Kind.CANCEL: frozenset({"authorization", "void"}),
     Kind.REFUND: frozenset({"authorization", "refund"}),
+    Kind.CLAIM: frozenset({"authorization"}),
+    Kind.ANSWER: frozenset({"authorization", "dispute"}),
 }
 """What each asks of the processor."""
-_WEIGHTS: Final[Mapping[Kind, int]] = {Kind.SALE: 45, Kind.CAPTURE: 25, Kind.CANCEL: 10, Kind.REFUND: 20}
-_LOST: Final = ((Kind.SALE, "authorization"), (Kind.CAPTURE, "capture"), (Kind.REFUND, "refund"))
+_WEIGHTS: Final[Mapping[Kind, int]] = {
+    Kind.SALE: 35,
+    Kind.CAPTURE: 20,
+    Kind.CANCEL: 10,
+    Kind.REFUND: 15,
+    Kind.CLAIM: 10,
+    Kind.ANSWER: 10,
+}
+_STEPS: Final = ((Kind.SALE, "authorization"), (Kind.CAPTURE, "capture"), (Kind.REFUND, "refund"))
+_LIES: Final = (
+    ("pm_fault_wrong_amount", Fate.LIED),
+    ("pm_fault_wrong_currency", Fate.LIED),
+    ("pm_fault_wrong_reference", Fate.MISNAMED),
+)
+_CLAIMS: Final = (
+    "createDisputeWon",
+    "createDisputeLost",
+    "createDisputeInquiry",
+    "createMultipleDisputes",
+    "createReversal",
+    "createPartialReversal",
+    "createReversalGivenBack",
+    "captureFail",
+)
 _BETA: Final = 0.25
 
 
@@ -53,7 +99,7 @@ class Planned:
     kind: Kind
     method: str
     amount: int
-    loses_evidence: bool
+    fate: Fate = Fate.BY_LOT
     faults: int = 0
     """How many of its operations something strikes."""
 
@@ -75,34 +121,69 @@ def plan(count: int, seed: int, cards: Cards) -> list[Planned]:
 
 def _chunk(chance: random.Random, first: int, seed: int, every: int, cards: Cards) -> list[Planned]:
     """The next payments of the plan, with what strikes them."""
+    special = {every // 2: _lost, every // 4: _lied, every // 2 + every // 4: _outliving}
     drawn = [
-        _without_evidence(chance, number, number // every)
-        if number % every == every // 2
+        special.get(number % every, _lost)(chance, number, number // every)
+        if number % every in special
         else _by_lot(chance, number, seed)
         for number in range(first, first + CHUNK)
     ]
     struck = cards(sorted({item.method for item in drawn}))
-    return [replace(item, faults=len(struck[item.method] & OPERATIONS[item.kind])) for item in drawn]
+    return [replace(item, faults=_faults(item, struck[item.method])) for item in drawn]
+
+
+def _faults(item: Planned, struck: frozenset[str]) -> int:
+    return 1 if item.fate in (Fate.LIED, Fate.MISNAMED) else len(struck & OPERATIONS[item.kind])
 
 
 def _by_lot(chance: random.Random, number: int, seed: int) -> Planned:
+    kind = chance.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
+    claims = {Kind.CLAIM: f"_{chance.choice(_CLAIMS)}", Kind.ANSWER: "_createDispute"}
     return Planned(
         number=number,
         processor="beta" if chance.random() < _BETA else "alpha",
-        kind=chance.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0],
-        method=f"pm_random_{RATE}_{seed}_{number}",
-        amount=chance.randint(100, 50_000),
-        loses_evidence=False,
+        kind=kind,
+        method=f"pm_random_{RATE}_{seed}_{number}{claims.get(kind, '')}",
+        amount=_amount(chance),
     )
 
 
-def _without_evidence(chance: random.Random, number: int, turn: int) -> Planned:
-    kind, operation = _LOST[turn % len(_LOST)]
+def _lost(chance: random.Random, number: int, turn: int) -> Planned:
+    kind, operation = _STEPS[turn % len(_STEPS)]
     return Planned(
         number=number,
-        processor="beta" if turn // len(_LOST) % 2 else "alpha",
+        processor="beta" if turn // len(_STEPS) % 2 else "alpha",
         kind=kind,
         method=f"pm_no_evidence_on_{operation}",
-        amount=chance.randint(100, 50_000),
-        loses_evidence=True,
+        amount=_amount(chance),
+        fate=Fate.LOST,
     )
+
+
+def _lied(chance: random.Random, number: int, turn: int) -> Planned:
+    method, fate = _LIES[turn % len(_LIES)]
+    return Planned(
+        number=number,
+        processor="beta" if turn // len(_LIES) % 2 else "alpha",
+        kind=Kind.SALE,
+        method=method,
+        amount=_amount(chance),
+        fate=fate,
+    )
+
+
+def _outliving(chance: random.Random, number: int, turn: int) -> Planned:
+    """At alpha only: without keys there is none to outlive."""
+    kind, operation = _STEPS[turn % len(_STEPS)]
+    return Planned(
+        number=number,
+        processor="alpha",
+        kind=kind,
+        method=f"pm_fault_outlives_key_on_{operation}",
+        amount=_amount(chance),
+        fate=Fate.OUTLIVES_KEY,
+    )
+
+
+def _amount(chance: random.Random) -> int:
+    return chance.randint(100, 50_000)

@@ -18,7 +18,7 @@ from tools.auditor.addresses import Addresses
 from tools.auditor.audit import Report, audit
 from tools.demo.sandbox_script import SandboxScript
 from tools.faults.load import Driven, drive
-from tools.faults.plan import Planned, plan
+from tools.faults.plan import REVIEWED, Fate, Planned, plan
 from tools.faults.verdict import differences, review_queue, wait_until_nothing_pends
 from tools.local_stack.layout import DEFAULT_HOME, Layout
 from tools.local_stack.stack import LocalStack
@@ -31,12 +31,15 @@ SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "ALPHA_VISIBILITY_WINDOW_S": "2",
         # Longer than beta's late effect and its list's delay together, with room for a busy machine.
         "BETA_VISIBILITY_WINDOW_S": "8",
-        "LOOK_UP_LADDER_S": "0.5,1,1,1,2,2,3,3,4,4",
+        # Longer than a key lives, so that there is doubt in which nothing may be sent again.
+        "ALPHA_KEYS_LIVE_S": "60",
+        "LOOK_UP_LADDER_S": "0.5,1,1,1,2,2,3,3,4,4,8,8,8,10,10,10",
         "LOOK_UP_LADDERS_S": "beta=1,2,3,4,4,4,4,4",
         "FEED_INTERVAL_S": "3",
     },
     "sandbox": {
         "ALPHA_HANG_S": "3",
+        "ALPHA_KEY_LIFE_S": "60",
         "BETA_HANG_S": "3",
         "BETA_LIST_DELAY_MS": "500",
         "ALPHA_WEBHOOK_LATE_MS": "3000",
@@ -44,7 +47,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
     },
 }
 """Everything that takes minutes or hours outside takes seconds here; the rules are the same."""
-DEADLINE_S: Final = 90.0
+DEADLINE_S: Final = 150.0
 """From the last request: the longest ladder with its time-outs, and a busy machine's delay."""
 DRAIN_S: Final = 120.0
 PROCESSORS: Final = ("alpha", "beta")
@@ -58,6 +61,10 @@ class Storm:
     payments: int
     faults: int
     lost: int
+    lied: int
+    misnamed: int
+    misnamed_reviewed: int
+    outlived: int
     reviewed: int
     drive_s: float
     settle_s: float
@@ -113,12 +120,15 @@ def _storm(stack: LocalStack, planned: list[Planned], seed: int, console: Consol
     addresses = Addresses(stack.reader_urls(), stack.bootstrap, stack.topic_prefix)
     database = addresses.database("payment")
     settle_s, pending = wait_until_nothing_pends(database, DEADLINE_S)
-    lost = _lost(planned, driven)
+    fates = {fate: _of(fate, planned, driven) for fate in Fate}
+    lost = fates[Fate.LOST]
     queue = review_queue(database)
     problems = [
         *driven.problems,
         *(f"pending past its deadline: {which}" for which in pending),
-        *differences(queue, lost),
+        *differences(
+            queue, frozenset().union(*(fates[fate] for fate in REVIEWED)), may_be=fates[Fate.MISNAMED]
+        ),
     ]
     with SandboxScript(
         stack
@@ -131,6 +141,10 @@ def _storm(stack: LocalStack, planned: list[Planned], seed: int, console: Consol
         payments=len(planned),
         faults=sum(item.faults for item in planned),
         lost=len(lost),
+        lied=len(fates[Fate.LIED]),
+        misnamed=len(fates[Fate.MISNAMED]),
+        misnamed_reviewed=len(fates[Fate.MISNAMED] & queue.reviewed),
+        outlived=len(fates[Fate.OUTLIVES_KEY]),
         reviewed=len(queue.reviewed),
         drive_s=round(drive_s, 1),
         settle_s=round(settle_s, 1),
@@ -139,11 +153,11 @@ def _storm(stack: LocalStack, planned: list[Planned], seed: int, console: Consol
     )
 
 
-def _lost(planned: list[Planned], driven: Driven) -> frozenset[str]:
+def _of(fate: Fate, planned: list[Planned], driven: Driven) -> frozenset[str]:
     return frozenset(
         driven.payments[item.number]
         for item in planned
-        if item.loses_evidence and item.number in driven.payments
+        if item.fate is fate and item.number in driven.payments
     )
 
 
@@ -154,7 +168,9 @@ def _tell(console: Console, storm: Storm, planned: list[Planned], home: Path) ->
     )
     kinds = {processor: sum(item.processor == processor for item in planned) for processor in PROCESSORS}
     console.print(
-        f"at the processors: {kinds}; evidence lost for good: {storm.lost}; in review: {storm.reviewed}"
+        f"at the processors: {kinds}; evidence lost for good: {storm.lost}; lied about: {storm.lied};"
+        f" misnamed: {storm.misnamed}, of which in review: {storm.misnamed_reviewed};"
+        f" in review: {storm.reviewed}; silent until their keys were dead: {storm.outlived}"
     )
     console.print(f"the auditor asked {len(storm.audit.invariants)} invariants after what was lost came back")
     for problem in storm.problems[:40]:

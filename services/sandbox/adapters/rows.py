@@ -91,14 +91,14 @@ def event_rows(change: Change) -> list[dict[str, Any]]:
 
 def webhook_rows(change: Change) -> list[dict[str, Any]]:
     ours = [
-        {"event_id": event.id, "due_at": due_at, "forged": False}
+        {"event_id": event.id, "due_at": due_at, "imitation": None}
         for event in change.events
         for due_at in event.deliveries
     ]
     return ours + [
-        {"event_id": event.id, "due_at": change.now, "forged": True}
+        {"event_id": event.id, "due_at": change.now, "imitation": event.imitation}
         for event in change.events
-        if event.forged
+        if event.imitation is not None
     ]
 
 

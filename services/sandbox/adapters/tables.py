@@ -39,8 +39,8 @@ WITH keyed AS (
     SELECT id, type, object_id, created_at, body, in_feed
     FROM jsonb_populate_recordset(NULL::alpha_events, %(events)s::jsonb)
 ), queued AS (
-    INSERT INTO alpha_webhooks (event_id, due_at, forged)
-    SELECT event_id, due_at, forged FROM jsonb_populate_recordset(NULL::alpha_webhooks, %(webhooks)s::jsonb)
+    INSERT INTO alpha_webhooks (event_id, due_at, imitation)
+    SELECT event_id, due_at, imitation FROM jsonb_populate_recordset(NULL::alpha_webhooks, %(webhooks)s::jsonb)
 ), timed AS (
     INSERT INTO alpha_timers (action, object_id, due_at)
     SELECT action, object_id, due_at FROM jsonb_populate_recordset(NULL::alpha_timers, %(timers)s::jsonb)
@@ -132,7 +132,7 @@ WITH due AS (
 )
 UPDATE alpha_webhooks w SET due_at = %(leased_until)s FROM due, alpha_events e
 WHERE w.id = due.id AND e.id = w.event_id
-RETURNING w.id, w.event_id, convert_to(e.body, 'UTF8'), w.attempts, w.forged
+RETURNING w.id, w.event_id, convert_to(e.body, 'UTF8'), w.attempts, w.imitation
 """
 CLAIM_DUE: Final = _CLAIM.format(condition="state = 'due' AND due_at <= %(now)s")
 CLAIM_EVENTS: Final = _CLAIM.format(condition="state = 'due' AND event_id = ANY(%(event_ids)s)")

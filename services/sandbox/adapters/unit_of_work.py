@@ -18,6 +18,7 @@ from services.sandbox.app.ports import (
     OutdatedError,
     Released,
 )
+from services.sandbox.domain.faults import Imitation
 from services.sandbox.domain.idempotency import KEY_LIFE, StoredReply
 from services.sandbox.domain.objects import ProcessorObject, TimerAction
 
@@ -176,6 +177,12 @@ def _reply(row: Sequence[Any]) -> StoredReply:
 
 def _webhooks(found: Sequence[Sequence[Any]]) -> list[DueWebhook]:
     return [
-        DueWebhook(id=row[0], event_id=row[1], body=bytes(row[2]), attempts=row[3], forged=row[4])
+        DueWebhook(
+            id=row[0],
+            event_id=row[1],
+            body=bytes(row[2]),
+            attempts=row[3],
+            imitation=Imitation(row[4]) if row[4] else None,
+        )
         for row in found
     ]

@@ -4,15 +4,19 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from services.sandbox.adapters.keep_alive import KeepAlivePoster, NotDeliveredError
+from services.sandbox.domain.faults import Imitation
 from shared.kernel.clock import Clock
 from shared.runtime.logs import logger
 
 RECEIVED: Final = range(200, 300)
 FORGERS_SECRET: Final = "whsec_Zm9yZ2Vycw=="  # noqa: S105 - nobody's: it is the wrong one
+STALE_AGE: Final = timedelta(minutes=10)
+"""Twice what receivers are told to tolerate."""
+NO_AGE: Final = timedelta(0)
 _log = logger(__name__)
 
 
@@ -51,14 +55,17 @@ class HttpWebhooks:
         """Sign for this very attempt and post; true only on 2xx."""
         return await self._post_signed(self._secret, body)
 
-    async def forge(self, body: bytes) -> None:
-        """Post it signed with a secret that is not ours."""
-        await self._post_signed(FORGERS_SECRET, body)
+    async def imitate(self, body: bytes, how: Imitation) -> None:
+        """Post it signed with a secret that is not ours, or as it was signed long ago."""
+        if how is Imitation.FORGED:
+            await self._post_signed(FORGERS_SECRET, body)
+        else:
+            await self._post_signed(self._secret, body, age=STALE_AGE)
 
-    async def _post_signed(self, secret: str, body: bytes) -> bool:
+    async def _post_signed(self, secret: str, body: bytes, *, age: timedelta = NO_AGE) -> bool:
         if self._poster is None:  # Made in the event loop that uses it.
             self._poster = KeepAlivePoster(self._url)
-        headers = {"Content-Type": "application/json"} | self._sign(secret, body, self._clock.now())
+        headers = {"Content-Type": "application/json"} | self._sign(secret, body, self._clock.now() - age)
         try:
             status = await self._poster.post(body, headers)
         except NotDeliveredError as error:

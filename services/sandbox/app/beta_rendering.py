@@ -7,7 +7,7 @@ from typing import Any, Final
 import orjson
 
 from services.sandbox.app.manners import Voice
-from services.sandbox.app.rendering import GARBLED, WRONG_BY_MINOR, WRONG_REFERENCE, other_currency
+from services.sandbox.app.rendering import GARBLED, WRONG_BY_MINOR, WRONG_REFERENCE
 from services.sandbox.domain.faults import ReplyFault
 from services.sandbox.domain.objects import (
     Authorization,
@@ -17,6 +17,7 @@ from services.sandbox.domain.objects import (
     ProcessorObject,
     Status,
 )
+from services.sandbox.domain.payment_methods import other_currency
 from shared.kernel.errors import Rejected
 from shared.kernel.money import major_units, minor_units
 

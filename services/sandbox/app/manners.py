@@ -7,13 +7,14 @@ from typing import Final
 
 from services.sandbox.app.ports import Change, KeyedReply, NewEvent, NewTimer
 from services.sandbox.app.rendering import event_body, event_type, garbled_event
-from services.sandbox.domain.faults import NO_DELAY, Fault, FeedPlan, WebhookPlan
+from services.sandbox.domain.faults import IMITATIONS, NO_DELAY, Fault, FeedPlan, WebhookPlan
+from services.sandbox.domain.idempotency import KEY_LIFE
 from services.sandbox.domain.objects import Effect, ProcessorObject, TimerAction
 from shared.kernel.ids import Ids
 
 FIRST_FALLBACK: Final = timedelta(seconds=10)  # Sent by the worker if the request dies before it could.
 TWICE_GAP: Final = timedelta(milliseconds=200)
-FORGED_GAP: Final = timedelta(milliseconds=500)
+IMITATED_GAP: Final = timedelta(milliseconds=500)
 REVERSED_GAP: Final = timedelta(milliseconds=400)
 
 
@@ -44,6 +45,8 @@ class Manners:
     late: timedelta
     settling: timedelta
     visibility: timedelta
+    #: How long an idempotency key is remembered, where there are any.
+    key_life: timedelta = KEY_LIFE
     #: Whether callers find what they lost in the list of changes only.
     looked_up_by_list: bool = False
     voice: Voice = ALPHA_VOICE
@@ -77,7 +80,7 @@ class Manners:
                 body=self.voice.event_body(event_id, item, now),
                 deliveries=self._deliveries(fault, now, len(effect.announced) - 1 - number),
                 in_feed=shown_at is None and fault.feed is FeedPlan.NORMAL,
-                forged=self.sends_webhooks and fault.webhooks is WebhookPlan.FORGED,
+                imitation=IMITATIONS.get(fault.webhooks) if self.sends_webhooks else None,
             )
             events.append(event)
             if fault.feed is FeedPlan.GARBLED:
@@ -110,7 +113,7 @@ class Manners:
             id=f"{event.id}:garbled",
             body=self.voice.garbled(event.body),
             deliveries=(),
-            forged=False,
+            imitation=None,
             in_feed=True,
         )
 
@@ -125,7 +128,8 @@ class Manners:
             WebhookPlan.TWICE: (now, now + TWICE_GAP),
             WebhookPlan.LATE: (now + late,),
             WebhookPlan.LOST: (),
-            WebhookPlan.FORGED: (now + FORGED_GAP,),
+            WebhookPlan.FORGED: (now + IMITATED_GAP,),
+            WebhookPlan.STALE: (now + IMITATED_GAP,),
             WebhookPlan.REVERSED: (now + behind * REVERSED_GAP,),
         }
         return plans[fault.webhooks]

@@ -11,7 +11,7 @@ from services.sandbox.app.manners import Manners
 from services.sandbox.app.ports import KeyedReply, KeyTakenError, ObjectStore, OutdatedError
 from services.sandbox.app.send_webhooks import WebhookSender
 from services.sandbox.domain.faults import NO_FAULT, Fault, Operation, ReplyFault, WebhookPlan
-from services.sandbox.domain.idempotency import KEY_LIFE, StoredReply, replayable
+from services.sandbox.domain.idempotency import StoredReply, replayable
 from services.sandbox.domain.objects import Effect, ProcessorObject
 from services.sandbox.domain.payment_methods import payment_method
 from services.sandbox.domain.scripts import Asked
@@ -121,7 +121,7 @@ class Processor:
     async def _write(self, command: Command, effect: Effect, fault: Fault, now: datetime) -> Outcome:
         status, body = command.render(effect)
         reply = StoredReply(
-            fingerprint=command.fingerprint, status=status, body=body, expires_at=now + KEY_LIFE
+            fingerprint=command.fingerprint, status=status, body=body, expires_at=now + self.manners.key_life
         )
         change = self.manners.change(
             effect, fault, ids=self.ids, now=now, keyed=KeyedReply(key=command.key, reply=reply)

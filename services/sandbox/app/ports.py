@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from services.sandbox.domain.faults import Imitation
 from services.sandbox.domain.idempotency import StoredReply
 from services.sandbox.domain.objects import Effect, ProcessorObject, TimerAction
 from services.sandbox.domain.scripts import Rule
@@ -29,8 +30,8 @@ class NewEvent:
     body: str
     deliveries: tuple[datetime, ...]
     in_feed: bool = True
-    #: Whether somebody else sends it first, once, signed with a secret that is not ours.
-    forged: bool = False
+    #: What a stranger sends first, once: it signed with a secret of its own, or repeats what it heard long ago.
+    imitation: Imitation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,7 @@ class DueWebhook:
     event_id: str
     body: bytes
     attempts: int
-    forged: bool = False
+    imitation: Imitation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,8 +167,8 @@ class WebhookTransport(Protocol):
 
     async def post(self, body: bytes) -> bool: ...
 
-    async def forge(self, body: bytes) -> None:
-        """Post it as somebody who does not know the secret, whatever comes of it."""
+    async def imitate(self, body: bytes, how: Imitation) -> None:
+        """Post it as a stranger does, whatever comes of it."""
         ...
 
 

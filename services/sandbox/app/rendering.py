@@ -15,6 +15,7 @@ from services.sandbox.domain.objects import (
     ProcessorObject,
     Status,
 )
+from services.sandbox.domain.payment_methods import other_currency
 from shared.kernel.errors import Rejected
 
 HTTP_OK: Final = 200
@@ -144,11 +145,6 @@ _FALSIFY: Final[Mapping[ReplyFault, Callable[[dict[str, Any]], None]]] = {
     ReplyFault.WRONG_CURRENCY: lambda shape: shape.update(currency=other_currency(shape["currency"])),
     ReplyFault.WRONG_REFERENCE: lambda shape: shape.update(reference=WRONG_REFERENCE),
 }
-
-
-def other_currency(currency: str) -> str:
-    """A currency with as many decimals that is not this one."""
-    return "USD" if currency == "EUR" else "EUR"
 
 
 def timestamp(moment: datetime) -> str:

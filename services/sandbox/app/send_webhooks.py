@@ -65,7 +65,7 @@ class WebhookSender:
         crash_point("external_call.after_record")
 
     async def _post(self, webhook: DueWebhook) -> bool:
-        if not webhook.forged:
+        if webhook.imitation is None:
             return await self.transport.post(webhook.body)
-        await self.transport.forge(webhook.body)
-        return True  # Whoever forges does not try again.
+        await self.transport.imitate(webhook.body, webhook.imitation)
+        return True  # Strangers do not try again.

@@ -16,7 +16,7 @@ from services.sandbox.domain.objects import (
     Timer,
     TimerAction,
 )
-from services.sandbox.domain.payment_methods import payment_method
+from services.sandbox.domain.payment_methods import other_currency, payment_method
 from shared.kernel.errors import Rejected
 
 HOLD_LIFE: Final = timedelta(days=7)  # Card schemes let a hold lapse after about a week.
@@ -36,10 +36,13 @@ def authorize(order: Order, *, authorization_id: str, capture_id: str, now: date
     """Decide a new authorization; a sale is captured in the same effect, under the same reference."""
     method = payment_method(order.origin.payment_method)
     declined = method.decline_code is not None
+    origin = order.origin
+    if method.currency_drifts:
+        origin = replace(origin, currency=other_currency(origin.currency))
     held_minor = 0 if declined else order.amount_minor + method.amount_drift_minor
     authorization = Authorization(
         id=authorization_id,
-        origin=order.origin,
+        origin=origin,
         reference=order.reference,
         status=Status.DECLINED if declined else Status.AUTHORIZED,
         amount_minor=order.amount_minor if declined else held_minor,

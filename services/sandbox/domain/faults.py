@@ -4,6 +4,7 @@ A fault says nothing about the effect but whether there is one: the book tells w
 caller was shown.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
@@ -57,8 +58,23 @@ class WebhookPlan(StrEnum):
     LOST = "webhook_lost"
     #: Only by script or by lot: one effect's webhooks in the wrong order, the last one first.
     REVERSED = "webhook_reversed"
-    #: Only by script: before each webhook comes one with its very bytes that somebody else signed.
+    #: Only by script or by lot: before each webhook comes one with its very bytes that somebody else signed.
     FORGED = "webhook_forged"
+    #: Only by script or by lot: before each webhook comes its own copy with a signature that is right and too old.
+    STALE = "webhook_stale"
+
+
+class Imitation(StrEnum):
+    """What a stranger makes of a webhook; neither may ever be believed."""
+
+    FORGED = "forged"
+    STALE = "stale"
+
+
+IMITATIONS: Final[Mapping[WebhookPlan, Imitation]] = {
+    WebhookPlan.FORGED: Imitation.FORGED,
+    WebhookPlan.STALE: Imitation.STALE,
+}
 
 
 class FeedPlan(StrEnum):

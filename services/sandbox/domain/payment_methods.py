@@ -13,7 +13,13 @@ from functools import lru_cache
 from typing import Final
 
 from services.sandbox.domain.faults import NO_FAULT, Fault, Operation, ReplyFault, WebhookPlan
-from services.sandbox.domain.random_faults import NO_EVIDENCE, RATE_MAX, Lottery
+from services.sandbox.domain.random_faults import (
+    NO_EVIDENCE,
+    OUTLIVES_KEY,
+    RATE_MAX,
+    WRONG_REFERENCE,
+    Lottery,
+)
 from shared.kernel.errors import Rejected
 
 
@@ -61,7 +67,9 @@ CARD_PLANS: Final = (
     WebhookPlan.LOST,
 )
 """The webhook plans that cards stand for."""
-_RANDOM: Final = re.compile(r"pm_random_(?P<rate>[0-9]{1,3})_(?P<seed>[0-9a-zA-Z]{1,32})_[0-9a-zA-Z]{1,32}")
+_RANDOM: Final = re.compile(
+    r"pm_random_(?P<rate>[0-9]{1,3})_(?P<seed>[0-9a-zA-Z]{1,32})_[0-9a-zA-Z]{1,32}(_(?P<claim>[a-zA-Z]{1,32}))?"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +82,8 @@ class PaymentMethod:
     capture_pends: bool = False
     claim: ClaimCourse = ClaimCourse.NONE
     amount_drift_minor: int = 0
+    #: The processor takes the money in another currency than was asked for.
+    currency_drifts: bool = False
     reply_fault: ReplyFault = ReplyFault.NONE
     webhook_plan: WebhookPlan = WebhookPlan.NORMAL
     strikes: Operation | None = None
@@ -118,6 +128,7 @@ CARDS: Final[tuple[PaymentMethod, ...]] = (
     PaymentMethod(name="pm_card_createPartialReversal", claim=ClaimCourse.PARTIAL_REVERSAL),
     PaymentMethod(name="pm_card_createReversalGivenBack", claim=ClaimCourse.REVERSAL_GIVEN_BACK),
     PaymentMethod(name="pm_fault_wrong_amount", amount_drift_minor=WRONG_AMOUNT_DRIFT_MINOR),
+    PaymentMethod(name="pm_fault_wrong_currency", currency_drifts=True),
 )
 
 
@@ -138,34 +149,57 @@ def _fault_methods() -> list[PaymentMethod]:
 
 def _without_evidence() -> list[PaymentMethod]:
     """The operation takes effect, and nothing will ever say so: what is left is a case for people."""
+    return _always("pm_no_evidence", NO_EVIDENCE)
+
+
+def _always(name: str, fault: Fault) -> list[PaymentMethod]:
+    """One fault that is more than a reply and a plan, for all operations or for one."""
     targets: list[Operation | None] = [None, *Operation]
     return [
         PaymentMethod(
-            name="_".join(["pm_no_evidence", *(["on", target] if target else [])]),
-            drawn={operation: NO_EVIDENCE for operation in Operation if target in (None, operation)},
+            name="_".join([name, *(["on", target] if target else [])]),
+            drawn={operation: fault for operation in Operation if target in (None, operation)},
         )
         for target in targets
     ]
 
 
 PAYMENT_METHODS: Final[Mapping[str, PaymentMethod]] = {
-    method.name: method for method in (*CARDS, *_fault_methods(), *_without_evidence())
+    method.name: method
+    for method in (
+        *CARDS,
+        *_fault_methods(),
+        *_without_evidence(),
+        *_always("pm_fault_outlives_key", OUTLIVES_KEY),
+        *_always("pm_fault_wrong_reference", WRONG_REFERENCE),
+    )
 }
+CLAIM_COURSES: Final[Mapping[str, ClaimCourse]] = {
+    card.name.removeprefix("pm_card_"): card.claim for card in CARDS if card.claim
+}
+"""What may stand at the end of a random card's name."""
 
 
 @lru_cache(maxsize=4_096)
 def payment_method(name: str) -> PaymentMethod:
     """Return the row of ``name``; an unknown card is the caller's mistake.
 
-    ``pm_random_<rate>_<seed>_<anything>`` suffers faults by lot: of each operation, ``rate`` in a hundred.
+    ``pm_random_<rate>_<seed>_<anything>`` suffers faults by lot: of each operation, ``rate`` in a hundred; with
+    ``_createDispute`` or the like behind it, that comes of each capture, too.
     """
     found = PAYMENT_METHODS.get(name)
     if found is not None:
         return found
     by_lot = _RANDOM.fullmatch(name)
-    if by_lot is None or int(by_lot["rate"]) > RATE_MAX:
+    claim = CLAIM_COURSES.get(by_lot["claim"]) if by_lot and by_lot["claim"] else ClaimCourse.NONE
+    if by_lot is None or claim is None or int(by_lot["rate"]) > RATE_MAX:
         raise Rejected(
             "payment_method_unknown", "No such payment method.", status=422, param="payment_method"
         )
     lottery = Lottery(by_lot["seed"], int(by_lot["rate"]))
-    return PaymentMethod(name=name, drawn=lottery.draw_all(name))
+    return PaymentMethod(name=name, claim=claim, drawn=lottery.draw_all(name))
+
+
+def other_currency(currency: str) -> str:
+    """A currency with as many decimals, most times, that is not this one."""
+    return "USD" if currency == "EUR" else "EUR"

@@ -44,6 +44,12 @@ LOTS: Final[tuple[Fault, ...]] = (
     Fault(reply=ReplyFault.MALFORMED, webhooks=WebhookPlan.LOST),
     Fault(webhooks=WebhookPlan.LOST, feed=FeedPlan.LATE, feed_delay=timedelta(seconds=2)),
     Fault(reply=ReplyFault.TIMEOUT_AFTER, hidden=timedelta(seconds=1)),
+    Fault(reply=ReplyFault.TIMEOUT_AFTER, webhooks=WebhookPlan.LOST, hidden=timedelta(seconds=4)),
+    Fault(reply=ReplyFault.ERROR_AFTER, webhooks=WebhookPlan.LATE, hidden=timedelta(seconds=4)),
+    Fault(webhooks=WebhookPlan.FORGED),
+    Fault(webhooks=WebhookPlan.STALE),
+    Fault(reply=ReplyFault.TIMEOUT_AFTER, webhooks=WebhookPlan.FORGED),
+    Fault(reply=ReplyFault.TIMEOUT_AFTER, webhooks=WebhookPlan.STALE),
 )
 """What may strike. Each leaves some way to the truth, in time: nothing here is beyond what a ladder can find."""
 
@@ -55,6 +61,24 @@ NO_EVIDENCE: Final = Fault(
     feed=FeedPlan.GARBLED,
 )
 """It took effect, and nothing will ever say so, until somebody releases what was kept back."""
+
+OUTLIVES_KEY: Final = Fault(
+    reply=ReplyFault.TIMEOUT_AFTER,
+    always=True,
+    webhooks=WebhookPlan.LOST,
+    hidden=timedelta(seconds=70),
+    feed=FeedPlan.LATE,
+    feed_delay=timedelta(seconds=75),
+)
+"""It took effect, and nothing says so for longer than a short key lives: who sends it again then does it twice."""
+
+WRONG_REFERENCE: Final = Fault(
+    reply=ReplyFault.WRONG_REFERENCE,
+    webhooks=WebhookPlan.LOST,
+    feed=FeedPlan.LATE,
+    feed_delay=timedelta(seconds=10),
+)
+"""It took effect, and the only witness for a while echoes somebody else's reference."""
 
 
 @dataclass(frozen=True, slots=True)

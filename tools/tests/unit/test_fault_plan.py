@@ -5,7 +5,7 @@ from zlib import crc32
 
 import pytest
 
-from tools.faults.plan import LOST_MIN, Kind, plan
+from tools.faults.plan import LOST_MIN, Fate, Kind, plan
 from tools.faults.verdict import Queue, differences
 
 OPERATIONS = ("authorization", "capture", "void", "refund")
@@ -15,7 +15,7 @@ def cards(names):
     """A sandbox whose lots are the checksums of names."""
     return {
         name: frozenset(operation for operation in OPERATIONS if crc32(f"{name} {operation}".encode()) % 2)
-        | ({name.rpartition("_")[2]} if name.startswith("pm_no_evidence") else set())
+        | ({name.rpartition("_")[2]} if name.startswith(("pm_no_evidence", "pm_fault_outlives")) else set())
         for name in names
     }
 
@@ -31,11 +31,27 @@ def test_it_plans_as_many_faults_as_were_asked_for(count):
 
 def test_both_processors_lose_evidence_of_every_kind_and_everything_is_asked_for():
     planned = plan(1_000, 1, cards)
-    lost = [item for item in planned if item.loses_evidence]
+    lost = [item for item in planned if item.fate is Fate.LOST]
     assert len(lost) >= LOST_MIN - 1
     assert {item.processor for item in lost} == {"alpha", "beta"}
     assert {item.kind for item in lost} == {Kind.SALE, Kind.CAPTURE, Kind.REFUND}
     assert set(Counter(item.kind for item in planned)) == set(Kind)
+
+
+def test_both_processors_lie_in_every_way_dispute_and_reverse_and_only_keys_are_outlived():
+    planned = plan(2_000, 1, cards)
+    lies = {(item.processor, item.method) for item in planned if item.fate in (Fate.LIED, Fate.MISNAMED)}
+    assert len(lies) == 6
+    outlived = [item for item in planned if item.fate is Fate.OUTLIVES_KEY]
+    assert {item.processor for item in outlived} == {"alpha"}
+    assert {item.kind for item in outlived} == {Kind.SALE, Kind.CAPTURE, Kind.REFUND}
+    claims = {
+        (item.processor, item.method.rpartition("_")[2])
+        for item in planned
+        if item.kind in (Kind.CLAIM, Kind.ANSWER)
+    }
+    assert len(claims) == 18
+    assert all(item.faults for item in planned if item.fate is not Fate.BY_LOT)
 
 
 @pytest.mark.parametrize(
@@ -50,3 +66,10 @@ def test_both_processors_lose_evidence_of_every_kind_and_everything_is_asked_for
 def test_the_queue_must_be_exactly_what_lost_its_evidence(reviewed, cases, problems):
     found = differences(Queue(reviewed=frozenset(reviewed), cases=cases), frozenset({"pay_1"}))
     assert len(found) == problems
+
+
+def test_what_is_misnamed_may_be_in_the_queue_and_need_not():
+    for reviewed in (frozenset(), frozenset({"pay_2"})):
+        queue = Queue(reviewed=reviewed, cases=dict.fromkeys(reviewed, "echo_mismatch"))
+        assert differences(queue, frozenset(), may_be=frozenset({"pay_2"})) == []
+        assert len(differences(queue, frozenset())) == 2 * len(reviewed)

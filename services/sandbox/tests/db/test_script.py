@@ -1,5 +1,6 @@
 """Scripts of faults over real sockets: what they strike and how often, what callers see, and that the book is true."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ import pytest
 
 from services.sandbox.adapters.webhook_http import sign_beta, signature
 from services.sandbox.tests.conftest import API_KEY, WEBHOOK_SECRET, Alpha, Receiver
+from shared.kernel.clock import SystemClock
 from shared.testing.waiting import eventually
 
 
@@ -222,21 +224,25 @@ def test_one_effects_webhooks_may_come_in_the_wrong_order(alpha, script, beta, r
     ]
 
 
+@pytest.mark.parametrize("imitation", ["forged", "stale"])
 @pytest.mark.parametrize("processor", ["alpha", "beta"])
-def test_a_forgery_comes_first_once_and_then_what_is_signed(alpha, script, beta, receiver, processor):
-    script.add(processor=processor, webhooks="forged")
+def test_an_imitation_comes_first_once_and_then_what_is_signed_now(
+    alpha, script, beta, receiver, processor, imitation
+):
+    script.add(processor=processor, webhooks=imitation)
     receiver.statuses[:] = [401, 401]
     if processor == "alpha":
         alpha.sell("k1")
     else:
         beta.post("transactions", json=sale_at_beta())
-    eventually(lambda: len(receiver.received) == 4, describe="two forgeries, two webhooks")
+    eventually(lambda: len(receiver.received) == 4, describe="two imitations, two webhooks")
     seal = {"alpha": "alpha-signature", "beta": "x-beta-seal"}[processor]
     bodies = [body for _, body in receiver.received]
     assert sorted(bodies[:2]) == sorted(bodies[2:])
-    assert [_is_ours(processor, headers[seal], body) for headers, body in received_lower(receiver)] == [
-        False, False, True, True,
-    ]  # fmt: skip
+    signed = [_is_ours(processor, headers[seal], body) for headers, body in received_lower(receiver)]
+    ages_s = [_age_s(processor, headers[seal]) for headers, _ in received_lower(receiver)]
+    assert signed == [imitation == "stale"] * 2 + [True] * 2
+    assert [age_s > 300 for age_s in ages_s] == [imitation == "stale"] * 2 + [False] * 2
     eventually(
         lambda: alpha.rows(f"SELECT count(*) AS n FROM {processor}_webhooks WHERE state = 'due'")[0]["n"] == 0
     )
@@ -255,6 +261,22 @@ def _is_ours(processor: str, seal: str, body: bytes) -> bool:
         return seal == signature(WEBHOOK_SECRET, body, stamp)
     stamp = int(seal.partition(";")[0].removeprefix("at="))
     return seal == sign_beta("betas", body, datetime.fromtimestamp(stamp / 1000, UTC))["X-Beta-Seal"]
+
+
+def _age_s(processor: str, seal: str) -> float:
+    stamp = re.search(r"\d+", seal)
+    assert stamp is not None
+    return SystemClock().now().timestamp() - int(stamp[0]) / (1 if processor == "alpha" else 1_000)
+
+
+def test_a_key_lives_as_long_as_the_setting_says_and_then_it_is_done_again(start_alpha):
+    alpha = start_alpha(alpha_key_life_s=60)
+    first = alpha.sell("k1").json()
+    assert alpha.sell("k1").json() == first
+    base = str(alpha.http.base_url).replace("/alpha/v1/", "/script/v1/")
+    alpha.http.post(f"{base}clock", json={"advance_s": 61}).raise_for_status()
+    assert alpha.sell("k1").json()["id"] != first["id"]
+    assert alpha.book()["charges"] == 2
 
 
 @pytest.mark.parametrize(("reply", "status"), [("500_before", 500), ("rate_limited", 429)])

@@ -3,7 +3,7 @@
 import pytest
 
 from services.sandbox.domain.faults import NO_FAULT, Operation, ReplyFault, WebhookPlan
-from services.sandbox.domain.payment_methods import PAYMENT_METHODS, payment_method
+from services.sandbox.domain.payment_methods import PAYMENT_METHODS, ClaimCourse, payment_method
 from services.sandbox.domain.random_faults import LOTS, NO_EVIDENCE
 from shared.kernel.errors import Rejected
 
@@ -62,10 +62,26 @@ def test_without_evidence_one_operation_or_all_are_lost_for_good():
 def test_names_are_unique_and_nothing_is_called_a_fault_without_one():
     assert all(name == method.name for name, method in PAYMENT_METHODS.items())
     faulty = [method for name, method in PAYMENT_METHODS.items() if name.startswith("pm_fault_")]
-    assert all(method.reply_fault or method.webhook_plan or method.amount_drift_minor for method in faulty)
+    assert all(
+        method.reply_fault
+        or method.webhook_plan
+        or method.amount_drift_minor
+        or method.currency_drifts
+        or method.drawn
+        for method in faulty
+    )
 
 
-@pytest.mark.parametrize("name", ["4242424242424242", "pm_random_101_1_1", "pm_random_5__1", "pm_random_5_1"])
+def test_a_random_card_may_stand_for_a_dispute_too():
+    plain, disputed = payment_method("pm_random_60_7_1"), payment_method("pm_random_60_7_1_createDisputeWon")
+    assert (plain.claim, disputed.claim) == (ClaimCourse.NONE, ClaimCourse.WON)
+    assert disputed.drawn
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["4242424242424242", "pm_random_101_1_1", "pm_random_5__1", "pm_random_5_1", "pm_random_5_1_1_visa"],
+)
 def test_an_unknown_card_is_the_callers_mistake(name):
     with pytest.raises(Rejected) as refused:
         payment_method(name)
