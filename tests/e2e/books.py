@@ -56,6 +56,40 @@ class Books:
         )
         return [(row["charges"], row["captured_minor"], row["currency"]) for row in found]
 
+    def at_processors(self, payment_id: str) -> Row:
+        """What the processors' books have of this payment, in one currency: captured, refunded, taken back."""
+        columns = "captured_minor, refunded_minor, refunds, withdrawn_minor, reversed_minor, fee_minor"
+        found = self.rows(
+            "sandbox",
+            f"SELECT {columns} FROM alpha_book_by_payment WHERE payment_id = %s"
+            f" UNION ALL SELECT {columns} FROM beta_book_by_payment WHERE payment_id = %s",
+            payment_id,
+            payment_id,
+        )
+        (row,) = found
+        return row
+
+    def captures(self, payment_id: str) -> list[str]:
+        """The processors' ids of this payment's captures."""
+        found = self.rows(
+            "sandbox",
+            "SELECT id FROM alpha_objects WHERE kind = 'capture' AND payment_id = %s"
+            " UNION ALL SELECT id FROM beta_objects WHERE kind = 'capture' AND payment_id = %s",
+            payment_id,
+            payment_id,
+        )
+        return [row["id"] for row in found]
+
+    def answers(self, payment_id: str) -> int:
+        """How many answers to this payment's disputes have reached the processors."""
+        return self.count(
+            "sandbox",
+            "SELECT (SELECT count(*) FROM alpha_book WHERE kind = 'answered' AND payment_id = %s)"
+            " + (SELECT count(*) FROM beta_book WHERE kind = 'answered' AND payment_id = %s)",
+            payment_id,
+            payment_id,
+        )
+
     def commands(self, payment_id: str) -> int:
         """How many orders to the processor this payment has written."""
         return self.count(

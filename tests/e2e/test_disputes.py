@@ -1,58 +1,28 @@
-"""Disputes and reversals through the whole stack: the processor's word, the merchant's view, the books, the auditor."""
+"""Disputes and reversals at both processors through the whole stack: their word, the merchant's view, the books."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
-import httpx2
 import pytest
 
 from shared.testing.waiting import eventually
 from tests.e2e.books import Books
-from tests.e2e.shop import SETTLE_S, Shop, new_key, order
+from tests.e2e.claims import AMOUNT, ClaimScript, sold
+from tests.e2e.shop import SETTLE_S, Shop
+from tests.e2e.side_by_side import side_by_side
 from tools.auditor.addresses import Addresses
 from tools.auditor.audit import audit
 from tools.local_stack.stack import LocalStack
 
-AMOUNT = 6_000
 
-
-class Script:
-    """What customers, issuers and banks do next at the processor."""
-
-    def __init__(self, stack: LocalStack) -> None:
-        self._http = httpx2.Client(
-            base_url=stack.url("sandbox") + "/alpha/v1/script/",
-            headers={"Authorization": f"Bearer {stack.secrets.text('alpha_api_key')}"},
-        )
-
-    def __call__(self, collection: str, object_id: str, **said: Any) -> dict[str, Any]:
-        reply = self._http.post(
-            f"{collection}/{object_id}", json=said, headers={"Idempotency-Key": new_key()}
-        )
-        assert reply.status_code == 201, reply.text
-        return dict(reply.json())
-
-    def close(self) -> None:
-        self._http.close()
-
-
-@pytest.fixture(scope="module")
-def script(stack: LocalStack) -> Iterator[Script]:
-    made = Script(stack)
-    yield made
-    made.close()
-
-
-def sold(shop: Shop, books: Books, method: str = "pm_card_visa") -> tuple[str, str]:
-    """A payment captured, and the processor's id of its capture."""
-    payment_id = shop.post("/payments", order(AMOUNT, method=method)).document["id"]
-    assert shop.settled(payment_id)["status"] == "CAPTURED"
-    (row,) = books.rows(
-        "sandbox", "SELECT id FROM alpha_objects WHERE kind = 'capture' AND payment_id = %s", payment_id
-    )
-    return payment_id, row["id"]
+@pytest.fixture
+def script(stack: LocalStack, processor: str) -> Iterator[ClaimScript]:
+    """What customers, issuers and banks do next at the processor of this turn."""
+    with ClaimScript(stack, processor) as made:
+        yield made
 
 
 def becomes(shop: Shop, payment_id: str, status: str, **amounts: int) -> None:
@@ -73,88 +43,96 @@ def dispute_of(shop: Shop, payment_id: str) -> dict[str, Any]:
 
 
 def test_a_dispute_is_answered_won_opened_again_and_lost_in_part(
-    shop: Shop, books: Books, script: Script
+    shop_there: Shop, books: Books, script: ClaimScript
 ) -> None:
-    payment_id, capture_id = sold(shop, books)
-    opened = script("captures", capture_id, do="dispute", amount=4_000)
-    becomes(shop, payment_id, "DISPUTED", disputed=4_000, reversed=0)
-    refused = shop.post("/refunds", {"payment": payment_id, "amount": 2_001})
+    payment_id, capture_id = sold(shop_there, books)
+    opened = script("captures", capture_id, "dispute", 4_000)
+    becomes(shop_there, payment_id, "DISPUTED", disputed=4_000, reversed=0)
+    refused = shop_there.post("/refunds", {"payment": payment_id, "amount": 2_001})
     assert (refused.status, refused.document["code"]) == (409, "refund_exceeds_room")
-    dispute = dispute_of(shop, payment_id)
-    told = shop.post(
+    dispute = dispute_of(shop_there, payment_id)
+    told = shop_there.post(
         f"/disputes/{dispute['id']}/evidence", {"documents": {"receipt": "file_winning_evidence"}}
     )
     assert told.status == 200
-    becomes(shop, payment_id, "CAPTURED", disputed=0, reversed=0)
-    eventually(lambda: dispute_of(shop, payment_id)["amount_reinstated"] == 4_000, timeout_s=SETTLE_S)
-    shown = dispute_of(shop, payment_id)
+    becomes(shop_there, payment_id, "CAPTURED", disputed=0, reversed=0)
+    eventually(lambda: dispute_of(shop_there, payment_id)["amount_reinstated"] == 4_000, timeout_s=SETTLE_S)
+    shown = dispute_of(shop_there, payment_id)
     assert (shown["status"], shown["operation"]["state"]) == ("won", "SUCCEEDED")
-    script("disputes", opened["id"], do="open")
-    becomes(shop, payment_id, "DISPUTED", disputed=4_000)
-    script("disputes", opened["id"], do="lose", amount=1_000)
-    becomes(shop, payment_id, "CAPTURED", disputed=0, reversed=3_000)
+    script("disputes", opened, "open")
+    becomes(shop_there, payment_id, "DISPUTED", disputed=4_000)
+    script("disputes", opened, "lose", 1_000)
+    becomes(shop_there, payment_id, "CAPTURED", disputed=0, reversed=3_000)
     books.journals(payment_id, rule="dispute_written_off")
-    assert shop.post("/refunds", {"payment": payment_id}).status == 201
-    becomes(shop, payment_id, "REVERSED", refunded=3_000, reversed=3_000)
+    assert shop_there.post("/refunds", {"payment": payment_id}).status == 201
+    becomes(shop_there, payment_id, "REVERSED", refunded=3_000, reversed=3_000)
 
 
 def test_an_inquiry_is_accepted_only_as_a_dispute_and_then_costs_the_whole(
-    shop: Shop, books: Books, script: Script
+    shop_there: Shop, books: Books, script: ClaimScript
 ) -> None:
-    payment_id, capture_id = sold(shop, books)
-    inquiry = script("captures", capture_id, do="inquire")
+    payment_id, capture_id = sold(shop_there, books)
+    inquiry = script("captures", capture_id, "inquire")
     eventually(
-        lambda: shop.get(f"/disputes?payment={payment_id}").document["data"],
+        lambda: shop_there.get(f"/disputes?payment={payment_id}").document["data"],
         timeout_s=SETTLE_S,
         describe="the inquiry",
     )
-    assert shop.payment(payment_id)["status"] == "CAPTURED"
-    accept = f"/disputes/{dispute_of(shop, payment_id)['id']}/accept"
-    assert shop.post(accept, {}).document["code"] == "dispute_wrong_status"
-    script("disputes", inquiry["id"], do="open")
-    becomes(shop, payment_id, "DISPUTED", disputed=AMOUNT)
-    accepted = shop.post(accept, {})
+    assert shop_there.payment(payment_id)["status"] == "CAPTURED"
+    accept = f"/disputes/{dispute_of(shop_there, payment_id)['id']}/accept"
+    assert shop_there.post(accept, {}).document["code"] == "dispute_wrong_status"
+    script("disputes", inquiry, "open")
+    becomes(shop_there, payment_id, "DISPUTED", disputed=AMOUNT)
+    accepted = shop_there.post(accept, {})
     assert (accepted.status, accepted.document["operation"]["state"]) == (200, "SUCCEEDED")
-    becomes(shop, payment_id, "REVERSED", disputed=0, reversed=AMOUNT)
-    script("disputes", inquiry["id"], do="reinstate", amount=2_500)
-    becomes(shop, payment_id, "CAPTURED", reversed=AMOUNT - 2_500)
+    becomes(shop_there, payment_id, "REVERSED", disputed=0, reversed=AMOUNT)
+    script("disputes", inquiry, "reinstate", 2_500)
+    becomes(shop_there, payment_id, "CAPTURED", reversed=AMOUNT - 2_500)
 
 
-def test_reversals_are_taken_and_given_back(shop: Shop, books: Books, script: Script) -> None:
-    payment_id, capture_id = sold(shop, books)
-    reversal = script("captures", capture_id, do="reverse")
-    becomes(shop, payment_id, "REVERSED", reversed=AMOUNT)
-    script("reversals", reversal["id"], do="give_back", amount=2_000)
-    becomes(shop, payment_id, "CAPTURED", reversed=AMOUNT - 2_000)
-    script("reversals", reversal["id"], do="give_back")
-    becomes(shop, payment_id, "CAPTURED", reversed=0)
-    script("captures", capture_id, do="fail")
-    becomes(shop, payment_id, "REVERSED", reversed=AMOUNT)
+def test_reversals_are_taken_and_given_back(shop_there: Shop, books: Books, script: ClaimScript) -> None:
+    payment_id, capture_id = sold(shop_there, books)
+    reversal = script("captures", capture_id, "reverse")
+    becomes(shop_there, payment_id, "REVERSED", reversed=AMOUNT)
+    script("reversals", reversal, "give_back", 2_000)
+    becomes(shop_there, payment_id, "CAPTURED", reversed=AMOUNT - 2_000)
+    script("reversals", reversal, "give_back")
+    becomes(shop_there, payment_id, "CAPTURED", reversed=0)
+    script("captures", capture_id, "fail")
+    becomes(shop_there, payment_id, "REVERSED", reversed=AMOUNT)
 
 
-@pytest.mark.parametrize("fault", ["timeout_after", "500_after", "timeout_before"])
+REPLIES = ("timeout_after", "500_after", "timeout_before")
+
+
+@pytest.mark.parametrize("processor", ["alpha"], indirect=True)
 def test_an_answer_whose_reply_is_lost_is_handed_in_once(
-    shop: Shop, books: Books, script: Script, fault: str
+    shop_there: Shop, books: Books, script: ClaimScript, processor: str
 ) -> None:
-    payment_id, capture_id = sold(shop, books, f"pm_fault_{fault}_on_dispute")
-    script("captures", capture_id, do="dispute")
-    becomes(shop, payment_id, "DISPUTED", disputed=AMOUNT)
-    dispute = dispute_of(shop, payment_id)
-    shop.post(f"/disputes/{dispute['id']}/evidence", {"documents": {"receipt": "file_1"}})
-    eventually(
-        lambda: dispute_of(shop, payment_id)["status"] == "under_review",
-        timeout_s=SETTLE_S,
-        describe="evidence",
-    )
-    shop.settled(payment_id)
-    assert (
-        books.count(
-            "sandbox",
-            "SELECT count(*) FROM alpha_book WHERE kind = 'answered' AND payment_id = %s",
-            payment_id,
-        )
-        == 1
-    )
+    """Where it never arrived and there are no keys it is not sent twice: given up, and the merchant is told so."""
+
+    def answered(fault: str) -> tuple[str, str, int]:
+        payment_id, capture_id = sold(shop_there, books, f"pm_fault_{fault}_on_dispute")
+        script("captures", capture_id, "dispute")
+        becomes(shop_there, payment_id, "DISPUTED", disputed=AMOUNT)
+        dispute_id = dispute_of(shop_there, payment_id)["id"]
+        told = shop_there.post(f"/disputes/{dispute_id}/evidence", {"documents": {"receipt": "file_1"}})
+        assert told.status == 200, told
+        ended = {"under_review": "SUCCEEDED", "opened": "ABANDONED"}
+
+        def look() -> tuple[str, str] | None:
+            dispute = dispute_of(shop_there, payment_id)
+            status, state = dispute["status"], dispute["operation"]["state"]
+            return (status, state) if ended[status] == state else None
+
+        found = eventually(look, timeout_s=SETTLE_S, describe=f"the answer of {dispute_id} decided")
+        assert found is not None
+        return *found, books.answers(payment_id)
+
+    taken = ("under_review", "SUCCEEDED", 1)
+    never = {"alpha": taken, "beta": ("opened", "ABANDONED", 0)}[processor]
+    found = side_by_side({fault: partial(answered, fault) for fault in REPLIES})
+    assert found == {"timeout_after": taken, "500_after": taken, "timeout_before": never}
 
 
 def test_all_books_tie_out(stack: LocalStack) -> None:

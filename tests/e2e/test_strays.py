@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
+
+import pytest
 
 from shared.runtime.operator_tokens import OperatorRole, TokenIssuer
 from shared.testing.waiting import eventually
 from tests.e2e.books import Books
 from tests.e2e.desk import Desk
+from tests.e2e.doubts import FOR_EVER_S, authorized
 from tests.e2e.shop import Shop, order
+from tools.demo.sandbox_script import SandboxScript
 from tools.local_stack.stack import LocalStack
 
 AMOUNT = 4_000
@@ -59,6 +64,48 @@ def test_a_mismatch_blocks_is_returned_once_and_leaves_both_books_at_zero(
     ]  # fmt: skip
     assert books.open_items(stray["stray_id"]) == []
     assert desk.of("doubts", payment_id) == []
+
+
+def _money_astray(desk: Desk, payment_id: str) -> dict[str, Any]:
+    found: list[dict[str, Any]] = eventually(
+        lambda: [row for row in desk.of("strays", payment_id) if row["kind"] == "money"],
+        timeout_s=30,
+        describe=f"money astray of {payment_id}",
+    )
+    return found[0]
+
+
+@pytest.mark.parametrize("lie", ["wrong_amount", "wrong_currency", "wrong_reference"])
+def test_a_capture_whose_reply_lies_is_before_people_and_never_counted(
+    shop_there: Shop, desk: Desk, script: SandboxScript, processor: str, lie: str
+) -> None:
+    """The processor did what was asked and says otherwise; nothing else speaks until people have looked."""
+    payment_id = authorized(shop_there)
+    script.add(
+        processor, operation="capture", payment=payment_id, reply=lie, webhooks="lost", feed="lost",
+        not_found_s=FOR_EVER_S,
+    )  # fmt: skip
+    shop_there.post(f"/payments/{payment_id}/capture", {}, wait_s=30)
+    stray = _money_astray(desk, payment_id)
+    assert (stray["mismatch"], stray["currency"]) == (True, "USD" if lie == "wrong_currency" else "EUR")
+    payment = shop_there.payment(payment_id)
+    assert (payment["status"], payment["amount_captured"]) == ("AUTHORIZED", 0)
+    assert payment["operation"]["state"] == "IN_REVIEW"
+    again = shop_there.post(f"/payments/{payment_id}/capture", {})
+    assert (again.status, again.document["code"]) == (409, "operation_in_doubt")
+    assert {case["reason"] for case in desk.of("cases", payment_id)} == {"echo_mismatch", "stray_found"}
+
+    script.release(payment_id)  # The truth comes, and rewrites nothing: where it differs, that is a case too.
+    wanted = {"echo_mismatch", "stray_found"} | (
+        set() if lie == "wrong_reference" else {"contradicting_evidence"}
+    )
+    eventually(
+        lambda: {case["reason"] for case in desk.of("cases", payment_id)} == wanted,
+        timeout_s=30,
+        describe=f"the cases of {payment_id}",
+    )
+    payment = shop_there.payment(payment_id)
+    assert (payment["status"], payment["amount_captured"]) == ("AUTHORIZED", 0)
 
 
 def test_the_story_is_printed_for_a_person(shop: Shop, stack: LocalStack) -> None:
