@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Final
 
@@ -37,6 +38,13 @@ UPDATE strays AS s SET reserved_minor = reserved_minor + %(amount)s
    AND %(amount)s <= s.amount_minor - s.returned_minor - s.reserved_minor - greatest(s.taken_back_minor, 0)
    AND NOT EXISTS (SELECT FROM disputes AS d WHERE d.payment_id = s.payment_id AND d.stray_id = s.stray_id
                     AND (d.implied OR d.status NOT IN ('won', 'inquiry')))
+"""
+_ANSWER_CASES: Final = """
+UPDATE cases AS c SET closed_at = v.at, closed_by = 'evidence', closed_reason = v.answered
+  FROM jsonb_to_recordset(%({rows})s::jsonb) AS v (payment_id text, reasons text[], subjects text[], answered text,
+       at timestamptz)
+ WHERE c.payment_id = v.payment_id AND c.closed_at IS NULL AND c.reason = ANY(v.reasons)
+   AND (c.subject = ANY(v.subjects) OR c.operation_id = ANY(v.subjects))
 """
 _HOLDS: Final = """
 SELECT payment_id FROM operations WHERE operation_id = %(id)s
@@ -187,6 +195,12 @@ class StoredPayments:
                 for item in getattr(payment.changes, source)
             ]
             writer.insert(table, columns, rows)
+        closings = [
+            asdict(closing) | {"payment_id": payment.payment_id}
+            for payment in changed
+            for closing in payment.changes.closings
+        ]
+        writer.raw("case_closings", _ANSWER_CASES, closings, counting="1")
 
     def written(self, changed: Sequence[Payment]) -> None:
         """Everything of them is in the database now."""

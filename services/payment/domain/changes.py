@@ -52,6 +52,16 @@ class Case:
     opened_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closing:
+    """Evidence that answers open cases about one of these subjects, or one of these operations; others stay open."""
+
+    reasons: tuple[str, ...]
+    subjects: tuple[str, ...]
+    answered: str
+    at: datetime
+
+
 @dataclass(slots=True)
 class Changes:
     """Everything not yet written."""
@@ -61,5 +71,6 @@ class Changes:
     dead_letters: list[tuple[OperationDeadLettered, str]] = field(default_factory=list)
     history: list[HistoryStep] = field(default_factory=list)
     cases: list[Case] = field(default_factory=list)
+    closings: list[Closing] = field(default_factory=list)
     status_path: list[Status] = field(default_factory=list)
     dirty: bool = False

@@ -1,6 +1,6 @@
 """Finding strays, and what becomes of them: a hold that ends, money that is given back."""
 
-from services.payment.domain.changes import Moment
+from services.payment.domain.changes import Closing, Moment
 from services.payment.domain.commands import WithdrawOperation
 from services.payment.domain.events import (
     RefundStrayFailed,
@@ -107,14 +107,37 @@ def end_stray(payment: Payment, stray_id: str | None, moment: Moment) -> None:
     stray = payment.strays.get(stray_id or "")
     if stray is None:
         return
-    for operation in payment.operations.values():
-        if operation.stray_id == stray.stray_id and operation.undecided:
-            payment.advance(operation, OperationState.SUCCEEDED, moment)
+    ours = [o for o in payment.operations.values() if o.stray_id == stray.stray_id and o.undecided]
+    for operation in ours:
+        payment.advance(operation, OperationState.SUCCEEDED, moment)
     if not stray.released:
         stray.released = True
         stray.dirty = True
         payment.touch(moment)
         refresh_stray_amount(payment)
+    for operation in ours:
+        _answer_cases(payment, stray, operation, stray.object_id, moment)
+
+
+def _answer_cases(
+    payment: Payment, stray: Stray, operation: Operation, object_id: str, moment: Moment
+) -> None:
+    """A return or void that we asked for succeeded: where nothing is astray any more, nobody has to look.
+
+    While it is pending, in doubt or failed the case stays; what somebody else gave back stays before a person too.
+    """
+    if stray.open_minor > 0:
+        return
+    asked = tuple(o.operation_id for o in payment.operations.values() if o.stray_id == stray.stray_id)
+    payment.changes.closings.append(
+        Closing(
+            reasons=("stray_found", "stray_return_failed", "stray_void_failed"),
+            subjects=(stray.object_id, *asked),
+            answered=f"{operation.type.value} {operation.operation_id} succeeded as {object_id}",
+            at=moment.now,
+        )
+    )
+    payment.touch(moment)
 
 
 def fail_stray_operation(payment: Payment, operation: Operation, outcome: str, moment: Moment) -> None:
@@ -189,6 +212,7 @@ def _give_back(
         ours.object_id = back.object_id
         stray.reserved_minor -= ours.amount_minor
         payment.advance(ours, OperationState.SUCCEEDED, moment)
+        _answer_cases(payment, stray, ours, back.object_id, moment)
     else:
         # Somebody else gave it back: the books need a name for it all the same.
         back.operation_id = moment.ids.new("op_")

@@ -200,6 +200,43 @@ def test_the_policy_gives_strays_back_once_and_leaves_mismatches_to_people(shop:
     assert [row["mismatch"] for row in desk.get("/strays")] == [False, True]
 
 
+def returned_by_policy(shop: Shop) -> tuple[str, str]:
+    """A stray for which the policy has asked the processor; its payment and the operation."""
+    payment_id, _ = astray(shop)
+    return_due_strays(shop.transactions, 0.0)
+    (asked,) = told(shop, "RefundPayment.v1")
+    return payment_id, asked["operation_id"]
+
+
+def test_the_policy_closes_the_case_when_the_return_succeeded_and_not_before(desk: Desk, shop: Shop) -> None:
+    payment_id, operation_id = returned_by_policy(shop)
+    back = {"reference": operation_id, "parent_id": "cap_2", "amount_minor": 3_000}
+    for status, version in (("pending", 1), ("succeeded", 2)):
+        assert [case["reason"] for case in desk.get("/cases")] == ["stray_found"], status
+        shop.tell(refunded(shop.payment(payment_id), status, version, **back))
+    assert desk.get("/cases") == []
+    assert shop.rows("SELECT closed_by, closed_reason FROM cases") == [
+        ("evidence", f"stray_return {operation_id} succeeded as ref_1")
+    ]
+    shop.tell(refunded(shop.payment(payment_id), "failed", 3, **back))
+    assert [case["reason"] for case in desk.get("/cases")] == ["stray_return_failed"]
+
+
+def test_a_return_by_policy_that_fails_leaves_its_case_and_says_so(desk: Desk, shop: Shop) -> None:
+    payment_id, operation_id = returned_by_policy(shop)
+    failed = refunded(
+        shop.payment(payment_id), "failed", 1, reference=operation_id, parent_id="cap_2", amount_minor=3_000
+    )
+    shop.tell(failed)
+    assert {case["reason"] for case in desk.get("/cases")} == {"stray_found", "stray_return_failed"}
+
+
+def test_a_return_by_somebody_else_stays_before_a_person(desk: Desk, shop: Shop) -> None:
+    payment_id, _ = astray(shop)
+    shop.tell(refunded(shop.payment(payment_id), "succeeded", 1, parent_id="cap_2", amount_minor=3_000))
+    assert [case["reason"] for case in desk.get("/cases")] == ["stray_found"]
+
+
 def test_a_case_is_closed_once_with_a_reason(desk: Desk, shop: Shop) -> None:
     astray(shop)
     (case,) = desk.get("/cases")
