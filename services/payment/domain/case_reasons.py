@@ -13,7 +13,8 @@ REASONS: Final[Mapping[str, str]] = {
     "echo_mismatch": "The processor did something else than was asked: another amount, currency or reference. Decide "
     "the operation, and the stray that was found.",
     "stray_found": "Money or a hold lies at the processor that belongs to no live operation of ours. Return, void or "
-    "accept it.",
+    "accept it. A refund in another currency than the payment's can be none of these: it waits in suspense for an "
+    "adjustment in the ledger.",
     "stray_returned_twice": "More of a stray was given back than it was. Ask the processor for the difference.",
     "stray_return_failed": "A stray that was to be given back is still there. Find out why, and return it again.",
     "stray_void_failed": "A stray hold that was to be voided is still there. Void it again, or let it expire.",
