@@ -28,6 +28,7 @@ REACHED = (
     "processor-key",
     "timeout-is-unknown",
     "inbox-check",
+    "webhook-tolerance",
 )
 """Cases of the sabotage list that seeds have been seen to find."""
 NOT_HUNTED = "| protection | why no seed looks for it |\n|---|---|\n"
