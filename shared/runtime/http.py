@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
@@ -24,7 +24,7 @@ from shared.runtime.strict_json import invalid, malformed, refuse_bad_text
 
 __all__ = [
     "ApiModel", "Problem", "api", "idempotency_key", "invalid", "json_reply", "log_fields", "malformed", "read_body",
-    "read_json_body", "refuse_bad_text", "request_id", "shortcut", "validate_model",
+    "read_json_body", "refuse_bad_text", "request_id", "shortcut", "take_in", "validate_model",
 ]  # fmt: skip
 
 M = TypeVar("M", bound=BaseModel)
@@ -53,6 +53,14 @@ def api(
         Edge, body_bytes_max=body_bytes_max, body_deadline_s=body_deadline_s, log_requests=log_requests
     )
     return app
+
+
+def take_in(app: FastAPI, router: APIRouter) -> None:
+    """As ``include_router`` without a prefix or anything else to add: the routes are taken in as they are.
+
+    Included ones are analysed a second time at the first request and looked for in a tree at every one.
+    """
+    app.router.routes.extend(router.routes)
 
 
 def shortcut(app: FastAPI, method: str, path: str, endpoint: Endpoint) -> None:

@@ -13,7 +13,7 @@ from services.payment.entrypoints.http_refunds import RefundsApi
 from services.payment.entrypoints.http_risk_reviews import RiskReviewsApi
 from services.payment.entrypoints.http_routes import RoutesApi
 from shared.kernel.errors import Rejected
-from shared.runtime.http import api, shortcut
+from shared.runtime.http import api, shortcut, take_in
 from shared.runtime.operator_http import ParkedKeysApi
 from shared.runtime.operator_tokens import READ_LIFE_S
 
@@ -22,16 +22,16 @@ def make_app(parts: EdgeParts) -> FastAPI:
     """Return the application."""
     app = api(title="payment")
     payments = PaymentsApi(parts)
-    app.include_router(payments.router())
+    take_in(app, payments.router())
     shortcut(app, "POST", "/payments", payments.create)
-    app.include_router(RefundsApi(parts).router())
-    app.include_router(DisputesApi(parts).router())
-    app.include_router(_tokens(parts))
-    app.include_router(operator_routes(parts))
-    app.include_router(DecisionsApi(parts).router())
-    app.include_router(ParkedKeysApi(parts.http, parts.operations, parts.operators).router())
-    app.include_router(RiskReviewsApi(parts).router())
-    app.include_router(RoutesApi(parts).router())
+    take_in(app, RefundsApi(parts).router())
+    take_in(app, DisputesApi(parts).router())
+    take_in(app, _tokens(parts))
+    take_in(app, operator_routes(parts))
+    take_in(app, DecisionsApi(parts).router())
+    take_in(app, ParkedKeysApi(parts.http, parts.operations, parts.operators).router())
+    take_in(app, RiskReviewsApi(parts).router())
+    take_in(app, RoutesApi(parts).router())
     return app
 
 

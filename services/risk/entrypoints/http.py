@@ -22,7 +22,7 @@ from services.risk.domain.attempts import Attempt, OperationType
 from services.risk.entrypoints.requests import ProposeBody, ReasonBody, TryBody
 from shared.persistence.idempotency import Principal
 from shared.persistence.unit_of_work import Transactions
-from shared.runtime.http import api, json_reply, read_json_body, request_id
+from shared.runtime.http import api, json_reply, read_json_body, request_id, take_in
 from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply
 from shared.runtime.operations import Operations
 from shared.runtime.operator_http import ParkedKeysApi
@@ -41,7 +41,7 @@ def make_app(
 ) -> FastAPI:
     """Return the application; without a verifier nobody gets in."""
     app = api(title="risk")
-    app.include_router(ParkedKeysApi(http, operations, verifier).router())
+    take_in(app, ParkedKeysApi(http, operations, verifier).router())
     _add_reads(app, http, verifier)
     _add_changes(app, http, verifier)
     return app
