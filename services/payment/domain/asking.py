@@ -52,13 +52,18 @@ def new_operation(
             amount_minor=amount_minor or None,
             currency=payment.currency,
             payment_version=payment.version + 1,
-            payment_method=payment_method,
+            payment_method=_risked_method(payment, kind, payment_method),
             customer=payment.customer,
             decide_by_at=operation.risk_deadline_at,
         ),
         moment,
     )
     return operation
+
+
+def _risked_method(payment: Payment, kind: OperationType, asked: str | None) -> str | None:
+    """What the operation takes money from: a capture that is judged again is judged with its hold's payment method."""
+    return payment.payment_method if kind is OperationType.CAPTURE else asked
 
 
 def place_of(payment: Payment, object_id: str) -> Place:

@@ -19,29 +19,51 @@ from services.risk.domain.rules import Counted, Velocity
 from shared.persistence.arrays import text_array
 from shared.persistence.statements import execute
 
+NOT_STORED: Final = 2**63 - 1
+"""Stands behind everything that came: of an attempt that is only tried."""
 _LOCK: Final = """
 SELECT pg_advisory_xact_lock(hashtextextended(key, 1))
   FROM (SELECT DISTINCT key FROM unnest(%(keys)s::text[]) AS key ORDER BY key) AS ordered
 """
 _TAKE_IN: Final = f"""
 INSERT INTO attempts ({", ".join(tables.ATTEMPT)})
-SELECT {", ".join(tables.ATTEMPT)} FROM jsonb_populate_recordset(NULL::attempts, %(rows)s::jsonb)
+SELECT {", ".join("r." + column for column in tables.ATTEMPT)}
+  FROM jsonb_array_elements(%(rows)s::jsonb) WITH ORDINALITY AS came(row, nth)
+ CROSS JOIN LATERAL jsonb_populate_record(NULL::attempts, came.row) AS r ORDER BY came.nth
 ON CONFLICT (operation_id) DO NOTHING
 """
-# The window is (at - length, at]: an attempt exactly one length ago has left it.
-_COUNT: Final = """
-SELECT q.operation_id, q.rule, c.attempts, c.amount_minor::bigint
-  FROM jsonb_to_recordset(%(questions)s::jsonb)
-       AS q(operation_id text, rule text, key text, at timestamptz, length_s bigint, currency text, merchants text[],
-            operations text[], stop_after bigint)
+# A window is (end - length, end]: an attempt exactly one length before its end has left it. Asked about are the window
+# that ends at the attempt, and those that end at younger ones which came before it: whatever the order of arrival, no
+# window ever holds more than was let through. Only what came earlier is seen, so batches make no difference.
+_SEEN: Final = """a.{column} = q.key AND a.nth <= q.nth
+           AND (q.currency IS NULL OR a.currency = q.currency)
+           AND (q.merchants IS NULL OR a.merchant_id = ANY(q.merchants))
+           AND (q.operations IS NULL OR a.operation_type = ANY(q.operations))"""
+_COUNT: Final = f"""
+WITH q AS MATERIALIZED (
+    SELECT j.*, make_interval(secs => j.length_s) AS length, coalesce(own.nth, {NOT_STORED}) AS nth
+      FROM jsonb_to_recordset(%(questions)s::jsonb)
+           AS j(operation_id text, rule text, key text, at timestamptz, length_s bigint, currency text,
+                merchants text[], operations text[], stop_after bigint)
+      LEFT JOIN attempts AS own USING (operation_id))
+SELECT q.operation_id, q.rule, greatest(c.attempts, late.attempts), greatest(c.amount_minor, late.amount_minor)::bigint
+  FROM q
  CROSS JOIN LATERAL (
     SELECT count(*) AS attempts, coalesce(sum(w.amount_minor), 0) AS amount_minor FROM (
         SELECT a.amount_minor FROM attempts AS a
-         WHERE a.{column} = q.key AND a.at > q.at - make_interval(secs => q.length_s) AND a.at <= q.at
-           AND (q.currency IS NULL OR a.currency = q.currency)
-           AND (q.merchants IS NULL OR a.merchant_id = ANY(q.merchants))
-           AND (q.operations IS NULL OR a.operation_type = ANY(q.operations))
+         WHERE {_SEEN} AND a.at > q.at - q.length AND a.at <= q.at
          LIMIT q.stop_after) AS w) AS c
+ CROSS JOIN LATERAL (
+    SELECT EXISTS (SELECT FROM attempts AS a WHERE {_SEEN} AND a.at > q.at AND a.at < q.at + q.length) AS is_late
+    ) AS came
+ CROSS JOIN LATERAL (
+    SELECT max(w.attempts) AS attempts, max(w.amount_minor) AS amount_minor FROM (
+        SELECT a.at, count(*) OVER sliding AS attempts, sum(a.amount_minor) OVER sliding AS amount_minor
+          FROM attempts AS a
+         WHERE came.is_late AND {_SEEN} AND a.at > q.at - q.length AND a.at < q.at + q.length
+        WINDOW sliding AS (ORDER BY a.at RANGE BETWEEN (q.length - interval '1 microsecond') PRECEDING AND CURRENT ROW)
+        ) AS w
+     WHERE w.at > q.at) AS late
 """
 _COLUMNS: Final = {
     Subject.CUSTOMER: "customer_key",
@@ -67,7 +89,7 @@ class StoredAttempts:
         execute(self._connection, _TAKE_IN, {"rows": orjson.dumps(rows).decode()})
 
     def count(self, asked: Sequence[tuple[Attempt, Velocity]]) -> dict[CountKey, Counted]:
-        """What each rule's window held at each attempt."""
+        """The most that any of each rule's windows around an attempt held, of what came before it and itself."""
         counts: dict[CountKey, Counted] = {}
         for subject, statement in _COUNTS.items():
             questions = [_question(attempt, rule) for attempt, rule in asked if rule.subject is subject]

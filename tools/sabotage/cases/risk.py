@@ -11,6 +11,7 @@ _TESTS = "services/payment/tests/unit/test_risking.py::"
 _DB_TESTS = "services/payment/tests/db/test_waiting_for_risk.py::"
 _RISK_SCHEMA = "services/risk/migrations/versions/0001_create_risk.py"
 _RISK_TESTS = "services/risk/tests/db/test_rules_in_sql.py::"
+_WINDOW_TESTS = "services/risk/tests/db/test_windows.py::"
 
 RISK: Final = (
     Case(
@@ -105,5 +106,31 @@ RISK: Final = (
             ),
         ),
         tests=(_RISK_TESTS + "test_an_operation_is_decided_once_per_version_by_rules_that_were_in_force",),
+    ),
+    Case(
+        name="risk-late-arrival",
+        protection="no window holds more attempts than its rule lets through, in whatever order they come",
+        change="an attempt that comes late is held against its own window alone",
+        patches=(
+            Patch(
+                "services/risk/adapters/attempts.py",
+                "greatest(c.attempts, late.attempts)",
+                "c.attempts",
+            ),
+        ),
+        tests=(_WINDOW_TESTS + "test_no_window_holds_more_than_allowed_whatever_the_order_of_arrival",),
+    ),
+    Case(
+        name="risk-capture-method",
+        protection="a late capture is judged with the payment method of its hold",
+        change="a capture is judged without one",
+        patches=(
+            Patch(
+                _ASKING,
+                "return payment.payment_method if kind is OperationType.CAPTURE else asked",
+                "return asked",
+            ),
+        ),
+        tests=(_TESTS + "test_a_late_capture_is_judged_with_the_payment_method_of_its_hold",),
     ),
 )

@@ -19,6 +19,7 @@ from services.payment.app.create_payment import create_payment
 from services.payment.app.expire_risk_checks import ExpireRiskChecks, expire_risk_checks
 from services.payment.app.resolve_risk_review import ResolveRiskReview, resolve_risk_review
 from services.payment.domain.answering import Answer
+from services.payment.domain.events import OperationRequested
 from services.payment.domain.operations import OperationState
 from services.payment.domain.risk_states import NEXT, RiskState, RiskTerms, check_step
 from services.payment.domain.status import CaptureMethod, Status
@@ -303,6 +304,15 @@ def test_a_capture_soon_after_is_not_judged_again_and_a_late_one_is() -> None:
     assert (world.operation.risk, world.sent()) == (RiskState.WAITING, ["AuthorizePayment"])
     world.decide("allow")
     assert world.sent()[-1] == "CapturePayment"
+
+
+def test_a_late_capture_is_judged_with_the_payment_method_of_its_hold() -> None:
+    world = hold()
+    world.unit.now += DAY * 2
+    world.capture()
+    authorize, capture = (event for _, event in world.unit.events if isinstance(event, OperationRequested))
+    assert capture.payment_method == authorize.payment_method is not None
+    assert world.operation.payment_method is None, "only the hold's own operation carries it to the processor"
 
 
 def test_a_late_capture_that_is_blocked_gives_the_hold_back() -> None:

@@ -48,6 +48,21 @@ def test_attempts_of_one_batch_see_each_other(desk):
     assert desk.ask(after(0), after(1), after(2)) == ["allow", "allow", "block"]
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_no_window_holds_more_than_allowed_whatever_the_order_of_arrival(desk, together):
+    desk.put_in_force(velocity=often())
+    late_first = [after(50), after(10), after(30), after(100)]
+    decisions = desk.ask(*late_first) if together else [desk.ask(each)[0] for each in late_first]
+    # (-10, 50] would have held three with the one at 30; (40, 100] holds two.
+    assert decisions == ["allow", "allow", "block", "allow"]
+
+
+def test_money_that_came_out_of_order_is_summed_in_every_window(desk):
+    rule = {"name": "much", "subject": "merchant", "window_s": 60, "max_minor": 2_500, "currency": "EUR"}
+    desk.put_in_force(velocity=[rule | {"decision": "review"}])
+    assert [desk.ask(after(second))[0] for second in (59, 0, 30)] == ["allow", "allow", "review"]
+
+
 def test_other_subjects_and_operations_outside_of_the_scope_do_not_count(desk):
     desk.put_in_force(velocity=often(max_count=1, merchants=[MERCHANT], subject="payment_method"))
     assert desk.ask(after(0, merchant_id=OTHER_MERCHANT), after(1, payment_method="pm_2")) == [
@@ -101,7 +116,7 @@ def test_two_consumers_at_once_let_no_more_through_than_one_would(desk):
     moments=st.lists(st.integers(0, 200), min_size=1, max_size=20),
     sizes=st.lists(st.integers(1, 6), min_size=20, max_size=20),
 )
-def test_counts_equal_those_of_a_plain_list_whatever_the_batches(desk, moments, sizes):
+def test_counts_equal_those_of_a_plain_list_whatever_batches_and_order(desk, moments, sizes):
     rule = RuleSet.of(1, {"velocity": often(max_count=100_000)}).velocity[0]
     customer, known, left = attempt().operation_id, [], [after(moment) for moment in moments]
     while left:
@@ -115,5 +130,7 @@ def test_counts_equal_those_of_a_plain_list_whatever_the_batches(desk, moments, 
         known += batch
         counted = desk.run(work)
         for each in batch:
-            inside = [other for other in known if each.at - rule.window < other.at <= each.at]
-            assert counted[each.operation_id, rule.name].attempts == len(inside)
+            seen = known[: known.index(each) + 1]
+            ends = [each.at, *(other.at for other in seen if each.at < other.at < each.at + rule.window)]
+            held = [sum(1 for other in seen if end - rule.window < other.at <= end) for end in ends]
+            assert counted[each.operation_id, rule.name].attempts == max(held)

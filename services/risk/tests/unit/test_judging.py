@@ -60,6 +60,11 @@ def test_the_gravest_hit_decides_and_stands_first():
     assert (said.verdict, said.reasons) == (Verdict.BLOCK, ("blocked:payment_method", "limit:large"))
 
 
+def test_a_blocked_method_stops_the_late_capture_of_its_hold():
+    capture = attempt(operation_type=OperationType.CAPTURE)
+    assert judge(rules(blocked={"payment_methods": ["pm_1"]}), capture, {}).verdict is Verdict.BLOCK
+
+
 def test_a_blocked_customer_is_one_merchants_customer():
     document = {"blocked": {"customers": [{"merchant": MERCHANT, "customer": "cus_1"}]}}
     assert judge(rules(**document), attempt(), {}).reasons == ("blocked:customer",)
