@@ -94,7 +94,7 @@ _PAYMENT: Final = (
         "refunds",
         (
             "SELECT refund_id, payment_id, amount_minor, currency, state, operation_id, adopted::int,"
-            " fee_returned_minor FROM refunds"
+            " fee_returned_minor, capture_id FROM refunds"
         ),
     ),
     (
@@ -115,15 +115,15 @@ _PAYMENT: Final = (
         "disputes",
         (
             "SELECT dispute_id, payment_id, object_id, concat_ws(':', processor, account, object_id), status,"
-            " amount_minor, currency, stray_id, withdrawn_minor, reinstated_minor, written_off_minor, fee_minor"
-            " FROM disputes"
+            " amount_minor, currency, stray_id, withdrawn_minor, reinstated_minor, written_off_minor, fee_minor,"
+            " capture_id FROM disputes"
         ),
     ),
     (
         "reversals",
         (
             "SELECT reversal_id, payment_id, object_id, concat_ws(':', processor, account, object_id), currency,"
-            " stray_id, taken_minor, given_back_minor, cause FROM reversals"
+            " stray_id, taken_minor, given_back_minor, cause, capture_id FROM reversals"
         ),
     ),
     (
@@ -133,7 +133,10 @@ _PAYMENT: Final = (
     ("stored_legal", "SELECT subject, from_state, to_state FROM legal_transitions"),
     ("evidence", "SELECT DISTINCT payment_id, fact_key FROM evidence"),
     ("waiting", "SELECT waiting_id, payment_id, (deadline_at < now())::int FROM waiting_facts"),
-    ("cases", "SELECT case_id, payment_id, reason, (closed_at IS NOT NULL)::int FROM cases"),
+    (
+        "cases",
+        "SELECT case_id, payment_id, reason, (closed_at IS NOT NULL)::int, subject, operation_id FROM cases",
+    ),
     (
         "keys",
         (

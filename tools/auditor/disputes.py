@@ -34,6 +34,30 @@ CHECKS: Final = (
         """,
     ),
     Check(
+        "I5.captures_in_bounds",
+        "no capture has given back, promised and lost more than it took, unless a case says that facts did so",
+        Moment.LIVE,
+        "SELECT count(*) FROM objects WHERE object_type = 'capture' AND role IN ('counted', 'adopted')",
+        """
+        WITH gone AS (
+            SELECT payment_id, capture_id, amount FROM refunds
+            WHERE state = 'SUCCEEDED' OR (state = 'REQUESTED' AND NOT adopted)
+            UNION ALL
+            SELECT payment_id, capture_id,
+                   written_off + CASE WHEN status IN ('opened', 'under_review') THEN amount ELSE 0 END
+            FROM disputes WHERE stray_id IS NULL
+            UNION ALL
+            SELECT payment_id, capture_id, max(taken - given_back, 0) FROM reversals WHERE stray_id IS NULL
+        )
+        SELECT c.payment_id, c.object_id, c.counted, sum(g.amount) AS gone
+        FROM objects c JOIN gone g ON g.payment_id = c.payment_id AND g.capture_id = c.object_id
+        WHERE c.object_type = 'capture' AND c.role IN ('counted', 'adopted')
+          AND NOT EXISTS (SELECT 1 FROM cases k WHERE k.payment_id = c.payment_id
+                          AND k.reason = 'refunds_exceed_captured' AND k.subject IN (c.object_id, c.payment_id))
+        GROUP BY c.payment_id, c.object_id, c.counted HAVING sum(g.amount) > c.counted
+        """,
+    ),
+    Check(
         "I3.disputes_equal_rows",
         "what was withdrawn, reinstated, taken and given back is the sum of the processor's money rows",
         Moment.LIVE,

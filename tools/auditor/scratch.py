@@ -47,6 +47,7 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "refunds": (
         "refund_id", "payment_id", "amount", "currency", "state", "operation_id", "adopted", "fee_returned",
+        "capture_id",
     ),
     "objects": (
         "object_id", "payment_id", "object_type", "status", "amount", "currency", "role", "operation_id",
@@ -58,17 +59,17 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "disputes": (
         "dispute_id", "payment_id", "object_id", "clearing_key", "status", "amount", "currency", "stray_id",
-        "withdrawn", "reinstated", "written_off", "fee",
+        "withdrawn", "reinstated", "written_off", "fee", "capture_id",
     ),
     "reversals": (
         "reversal_id", "payment_id", "object_id", "clearing_key", "currency", "stray_id", "taken", "given_back",
-        "cause",
+        "cause", "capture_id",
     ),
     "history": ("history_id", "payment_id", "subject", "subject_id", "from_state", "to_state"),
     "stored_legal": ("subject", "from_state", "to_state"),
     "evidence": ("payment_id", "fact_key"),
     "waiting": ("waiting_id", "payment_id", "overdue"),
-    "cases": ("case_id", "payment_id", "reason", "closed"),
+    "cases": ("case_id", "payment_id", "reason", "closed", "subject", "operation_id"),
     "keys": ("scope", "endpoint", "state", "resource_id", "status", "reply_id", "in_body"),
     "events": (
         "event_id", "event_type", "payment_id", "merchant_id", "amount", "currency", "fact_key", "operation_id",

@@ -31,6 +31,24 @@ _GUARD: Final = """
 UPDATE payments SET refund_reserved_minor = refund_reserved_minor + %(amount)s
  WHERE payment_id = %(id)s
    AND %(amount)s <= captured_minor - refunded_minor - refund_reserved_minor - disputed_open_minor - reversed_minor
+   AND %(amount)s <= (
+       SELECT c.counted_minor
+            - coalesce((SELECT sum(r.counted_minor) FROM processor_objects AS r
+                         WHERE r.payment_id = c.payment_id AND r.object_type = 'refund'
+                           AND (r.processor, r.account, r.parent_id) = (c.processor, c.account, c.object_id)), 0)
+            - coalesce((SELECT sum(r.amount_minor) FROM refunds AS r
+                         WHERE r.payment_id = c.payment_id AND r.capture_id = c.object_id
+                           AND r.state = 'REQUESTED' AND NOT r.adopted), 0)
+            - coalesce((SELECT sum(d.written_off_minor + CASE WHEN d.status IN ('opened', 'under_review')
+                                                              THEN d.amount_minor ELSE 0 END) FROM disputes AS d
+                         WHERE d.payment_id = c.payment_id AND d.stray_id IS NULL
+                           AND (d.processor, d.account, d.capture_id) = (c.processor, c.account, c.object_id)), 0)
+            - coalesce((SELECT sum(greatest(v.taken_minor - v.given_back_minor, 0)) FROM reversals AS v
+                         WHERE v.payment_id = c.payment_id AND v.stray_id IS NULL
+                           AND (v.processor, v.account, v.capture_id) = (c.processor, c.account, c.object_id)), 0)
+         FROM processor_objects AS c
+        WHERE c.payment_id = %(id)s AND c.object_type = 'capture' AND c.object_id = %(capture)s
+          AND c.role IN ('counted', 'adopted'))
 """
 _GUARD_STRAY: Final = """
 UPDATE strays AS s SET reserved_minor = reserved_minor + %(amount)s
@@ -120,9 +138,10 @@ class StoredPayments:
             send_queued(self._connection)
         return self._holders[asked]
 
-    def reserve_refund(self, payment_id: str, amount_minor: int) -> bool:
+    def reserve_refund(self, payment_id: str, capture_id: str, amount_minor: int) -> bool:
         """Take refund room by one guarded update: safe even without the payment's lock."""
-        result = self._connection.exec_driver_sql(_GUARD, {"id": payment_id, "amount": amount_minor})
+        values = {"id": payment_id, "capture": capture_id, "amount": amount_minor}
+        result = self._connection.exec_driver_sql(_GUARD, values)
         return result.rowcount == 1
 
     def reserve_stray(self, stray_id: str, amount_minor: int) -> bool:

@@ -74,8 +74,8 @@ class Payments(Protocol):
         """The payment that holds a merchant's reference; whoever asks holds it until the transaction ends."""
         ...
 
-    def reserve_refund(self, payment_id: str, amount_minor: int) -> bool:
-        """Take refund room by one guarded update; False where there is none."""
+    def reserve_refund(self, payment_id: str, capture_id: str, amount_minor: int) -> bool:
+        """Take refund room by one guarded update; False where the payment or the capture has none."""
         ...
 
     def reserve_stray(self, stray_id: str, amount_minor: int) -> bool:

@@ -33,6 +33,7 @@ def refund_payment(command: RefundPayment, uow: PaymentUnit) -> Refund:
         reason=command.reason,
         metadata=command.metadata,
     )
-    if not uow.payments.reserve_refund(payment.payment_id, refunded.amount_minor):
+    capture_id = refunded.capture_id or ""
+    if not uow.payments.reserve_refund(payment.payment_id, capture_id, refunded.amount_minor):
         raise InvariantViolation("refund_room", f"{payment.payment_id} has no room for {refunded.refund_id}")
     return refunded

@@ -24,6 +24,8 @@ def absorb_refund(
         return True
     if (parent is None or parent.role is Role.SEEN) and imply_capture(payment, parent, fact, moment) is None:
         return False
+    # One that names none is of the one it is counted for, also once there are others.
+    thing.parent_id = thing.parent_id or (parent.object_id if parent is not None else None)
     if fact.status == "pending":
         _see_pending(payment, thing, fact, operation, moment)
     elif fact.status == "succeeded":
@@ -100,6 +102,7 @@ def _succeed(
 ) -> None:
     refund = payment.refunds[operation.refund_id or ""]
     refund.state = RefundState.SUCCEEDED
+    refund.capture_id = thing.parent_id or refund.capture_id
     refund.updated_at = moment.now
     refund.dirty = True
     thing.refund_id = refund.refund_id
@@ -177,7 +180,7 @@ def _adopt(
         updated_at=moment.now,
         # Named like an operation because events about its failure need one; nothing was ever asked for.
         operation_id=operation.operation_id if operation else moment.ids.new("op_"),
-        capture_id=fact.parent_id,
+        capture_id=thing.parent_id,
         adopted=True,
     )
     thing.refund_id = refund.refund_id

@@ -8,11 +8,11 @@ from shared.kernel.errors import Rejected
 
 def capture_with_room(payment: Payment, amount_minor: int) -> str:
     """The oldest capture that can give the whole amount back; processors refund one capture at a time."""
-    rooms = [(_room_of(payment, taken), taken.object_id) for taken in _captures(payment)]
-    for room_minor, object_id in rooms:
+    rooms = capture_rooms(payment)
+    for taken, room_minor in rooms:
         if room_minor >= amount_minor:
-            return object_id
-    largest_minor = max((room_minor for room_minor, _ in rooms), default=0)
+            return taken.object_id
+    largest_minor = max((room_minor for _, room_minor in rooms), default=0)
     raise Rejected(
         "refund_exceeds_capture",
         f"no single capture has {amount_minor} left to refund; the largest has {largest_minor}",
@@ -21,26 +21,59 @@ def capture_with_room(payment: Payment, amount_minor: int) -> str:
     )
 
 
-def _captures(payment: Payment) -> list[ProcessorObject]:
+def capture_rooms(payment: Payment) -> list[tuple[ProcessorObject, int]]:
+    """Each capture that counts, oldest first, with what it still has to give; negative where facts took more.
+
+    The rooms add up to the payment's: whoever gave or took money back did so from one capture.
+    """
     taken = [
         thing
         for thing in payment.objects.values()
         if thing.object_type is ObjectType.CAPTURE and thing.role in {Role.COUNTED, Role.ADOPTED}
     ]
-    return sorted(taken, key=lambda thing: (thing.occurred_at, thing.object_id))
+    taken.sort(key=lambda thing: (thing.occurred_at, thing.object_id))
+    return [(thing, _room_of(payment, thing)) for thing in taken]
 
 
 def _room_of(payment: Payment, taken: ProcessorObject) -> int:
-    returned_minor = sum(
+    return (
+        taken.counted_minor
+        - _given_back_minor(payment, taken)
+        - _reserved_minor(payment, taken)
+        - _taken_back_minor(payment, taken)
+    )
+
+
+def _given_back_minor(payment: Payment, taken: ProcessorObject) -> int:
+    return sum(
         thing.counted_minor
         for thing in payment.objects.values()
-        if thing.object_type is ObjectType.REFUND and thing.parent_id == taken.object_id
+        if thing.object_type is ObjectType.REFUND
+        and (thing.processor, thing.account, thing.parent_id) == taken.key
     )
-    reserved_minor = sum(
+
+
+def _reserved_minor(payment: Payment, taken: ProcessorObject) -> int:
+    return sum(
         refunded.amount_minor
         for refunded in payment.refunds.values()
         if refunded.state is RefundState.REQUESTED
         and refunded.capture_id == taken.object_id
         and not refunded.adopted
     )
-    return taken.counted_minor - returned_minor - reserved_minor
+
+
+def _taken_back_minor(payment: Payment, taken: ProcessorObject) -> int:
+    """What disputes hold or have lost of it, and reversals took."""
+    disputed_minor = sum(
+        dispute.open_minor + dispute.written_off_minor
+        for dispute in payment.disputes.values()
+        if (dispute.processor, dispute.account, dispute.capture_id) == taken.key and dispute.stray_id is None
+    )
+    reversed_minor = sum(
+        reversal.outstanding_minor
+        for reversal in payment.reversals.values()
+        if (reversal.processor, reversal.account, reversal.capture_id) == taken.key
+        and reversal.stray_id is None
+    )
+    return disputed_minor + reversed_minor

@@ -2,19 +2,28 @@
 
 from services.payment.domain.changes import Moment
 from services.payment.domain.commands import WithdrawOperation
-from services.payment.domain.operations import OperationState, OperationType
+from services.payment.domain.operations import OperationState
 from services.payment.domain.payment import Payment
+from services.payment.domain.refund_room import capture_rooms
 from services.payment.domain.refunds import RefundState
 
 
 def check_overcommitted(payment: Payment, moment: Moment) -> None:
-    """Facts may leave less room than refunds took: a person looks, and what was not sent yet is withdrawn."""
-    room_minor = payment.amounts.refund_room_minor()
-    if room_minor >= 0:
-        return
-    payment.open_case("refunds_exceed_captured", payment.payment_id, moment, exposure_minor=-room_minor)
+    """Facts may leave less room than refunds took: a person looks, and what was not sent yet is withdrawn.
+
+    Of every capture, not only of the payment: what one gave twice is not made good by what another still has.
+    """
+    payment_room_minor = payment.amounts.refund_room_minor()
+    over = {taken.object_id: -room_minor for taken, room_minor in capture_rooms(payment) if room_minor < 0}
+    if payment_room_minor < 0 and not over:
+        over = {payment.payment_id: -payment_room_minor}
+    for subject, exposure_minor in over.items():
+        payment.open_case("refunds_exceed_captured", subject, moment, exposure_minor=exposure_minor)
     for operation in payment.operations.values():
-        if operation.type is OperationType.REFUND and operation.state is OperationState.REQUESTED:
+        refund = payment.refunds.get(operation.refund_id or "")
+        if refund is None or operation.state is not OperationState.REQUESTED:
+            continue
+        if payment_room_minor < 0 or refund.capture_id in over:
             payment.ask(
                 WithdrawOperation(operation_id=operation.operation_id, reason="refunds_exceed_captured"),
                 moment,

@@ -57,7 +57,7 @@ class MemoryPayments:
             None,
         )
 
-    def reserve_refund(self, payment_id: str, amount_minor: int) -> bool:
+    def reserve_refund(self, payment_id: str, capture_id: str, amount_minor: int) -> bool:  # noqa: ARG002
         return self.rows[payment_id].amounts.refund_room_minor() >= 0 and amount_minor > 0
 
     def terms(self, merchant_id: str, currency: str, at: datetime) -> Terms:  # noqa: ARG002  # one for all

@@ -13,6 +13,7 @@ _SCHEMA = "services/payment/migrations/versions/0001_create_payments.py"
 _DISPUTES_SCHEMA = "services/payment/migrations/versions/0004_disputes_and_reversals.py"
 _SCHEMA_TESTS = "services/payment/tests/db/test_schema_rules.py::"
 _REFUND_TESTS = "services/payment/tests/db/test_refund_guard.py::"
+_ROOM_TESTS = "services/payment/tests/unit/test_refund_rooms.py::"
 _CHARGE_TESTS = "tests/integration/test_one_charge_per_operation.py::"
 _ORDER_TESTS = "services/payment/tests/property/test_order_independence.py::"
 
@@ -107,6 +108,29 @@ PAYMENTS: Final = (
             ),
         ),
         tests=(_REFUND_TESTS + "test_the_guarded_update_alone_refuses_what_has_no_room",),
+    ),
+    Case(
+        name="refund-of-a-lost-capture",
+        protection="a refund is never taken from a capture whose money disputes or reversals took",
+        change="what was taken back does not count against the capture, in the domain and in the guarded update",
+        patches=(
+            Patch(
+                "services/payment/domain/refund_room.py",
+                "    return disputed_minor + reversed_minor\n",
+                "    return 0 * (disputed_minor + reversed_minor)\n",
+            ),
+            Patch(
+                _PAYMENTS,
+                "CASE WHEN d.status IN ('opened', 'under_review')",
+                "CASE WHEN d.status IN ('none')",
+            ),
+            Patch(_PAYMENTS, "sum(d.written_off_minor + ", "sum(0 * d.written_off_minor + "),
+        ),
+        tests=(
+            _ROOM_TESTS + "test_a_refund_is_not_taken_from_a_capture_that_was_charged_back",
+            _ROOM_TESTS + "test_nor_from_one_that_is_in_dispute",
+            _REFUND_TESTS + "test_the_guarded_update_alone_refuses_a_capture_whose_money_is_gone",
+        ),
     ),
     Case(
         name="payment-lock",

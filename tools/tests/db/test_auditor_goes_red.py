@@ -229,6 +229,8 @@ PLANTS = (
           " WHERE event_type = 'DisputeClosed.v1'"),
     plant("I5.strays_gone_twice_have_a_case", "payment", "UPDATE strays SET reserved_minor = 1",
           also="I3.suspense_equals_strays"),
+    plant("I5.captures_in_bounds", "payment",
+          "UPDATE processor_objects SET counted_minor = 599 WHERE object_id = 'cap_1'", also="I3.amounts_equal_objects"),
     plant("I6.operations_decided", "payment", _WAITING, also=LIVENESS),
     plant("I6.commands_have_closed_attempts", "processor", "DELETE FROM attempts WHERE operation_id = 'op_5'"),
     plant("I7.outbox_in_topic", "payment",

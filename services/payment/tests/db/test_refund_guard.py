@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from services.payment.domain.status import CaptureMethod
 from services.payment.tests.db.stand import Stand
-from services.payment.tests.world import authorized, captured, wish
+from services.payment.tests.world import authorized, captured, disputed, money_row, wish
 from shared.kernel.errors import Rejected
 from shared.testing.infra import ServiceDatabase
 
@@ -57,8 +58,24 @@ def test_the_guarded_update_alone_refuses_what_has_no_room(stand: Stand) -> None
 
     def attempt(_: int) -> bool:
         start.wait()
-        return stand.run(lambda uow: uow.payments.reserve_refund(payment_id, 6_000))
+        return stand.run(lambda uow: uow.payments.reserve_refund(payment_id, "cap_1", 6_000))
 
     with ThreadPoolExecutor(WORKERS) as pool:
         taken = list(pool.map(attempt, range(WORKERS)))
     assert taken.count(True) == 1
+
+
+def test_the_guarded_update_alone_refuses_a_capture_whose_money_is_gone(stand: Stand) -> None:
+    """The payment has room, but not where the refund would take it from."""
+    payment = stand.create(wish(capture_method=CaptureMethod.MANUAL))
+    stand.tell(authorized(payment))
+    for name, minor in (("cap_1", 6_000), ("cap_2", 4_000)):
+        stand.tell(captured(payment, object_id=name, amount_minor=minor, reference=None))
+    stand.tell(disputed(payment, "opened", 1))
+    stand.tell(money_row(payment, "dispute", "opened", 6_000, "row_1"))
+    stand.tell(disputed(payment, "lost", 2))
+
+    def reserve(capture_id: str, minor: int) -> bool:
+        return stand.run(lambda uow: uow.payments.reserve_refund(payment.payment_id, capture_id, minor))
+
+    assert (reserve("cap_1", 1), reserve("cap_2", 4_001), reserve("cap_2", 4_000)) == (False, False, True)

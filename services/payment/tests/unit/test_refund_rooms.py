@@ -1,0 +1,137 @@
+"""Which capture gives a refund: never one whose money was taken back, and never more than it has left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.payment.app.apply_fact import apply_fact
+from services.payment.app.create_payment import create_payment
+from services.payment.app.refund_payment import RefundPayment, refund_payment
+from services.payment.domain.commands import RefundPayment as RefundCommand
+from services.payment.domain.commands import WithdrawOperation
+from services.payment.domain.payment import Payment
+from services.payment.domain.status import CaptureMethod
+from services.payment.tests.memory import MemoryUnit
+from services.payment.tests.world import (
+    MERCHANT,
+    authorized,
+    captured,
+    disputed,
+    money_row,
+    refunded,
+    reversed_by_processor,
+    told,
+    wish,
+)
+from shared.kernel.errors import Rejected
+
+
+class Shop:
+    """One payment captured in parts: 60, then 40."""
+
+    def __init__(self, *parts_minor: int) -> None:
+        self.unit = MemoryUnit()
+        self.payment: Payment = create_payment(wish(capture_method=CaptureMethod.MANUAL), self.unit)
+        self.unit.commit()
+        self.tell(authorized(self.payment))
+        for number, minor in enumerate(parts_minor or (6_000, 4_000), start=1):
+            capture = {"object_id": f"cap_{number}", "amount_minor": minor, "object_version": number}
+            self.tell(captured(self.payment, reference=None, **capture))
+
+    def tell(self, *facts: Any) -> None:
+        for what in facts:
+            apply_fact(told(what), self.unit)
+            self.unit.commit()
+
+    def refund(self, minor: int | None = None) -> Any:
+        wanted = RefundPayment(
+            merchant_id=MERCHANT,
+            mode="test",
+            request_id="r",
+            payment_id=self.payment.payment_id,
+            amount_minor=minor,
+        )
+        try:
+            return refund_payment(wanted, self.unit)
+        finally:
+            self.unit.commit()
+
+    def given_by(self) -> list[str]:
+        return [command.capture_id for command in self.unit.commands if isinstance(command, RefundCommand)]
+
+    def cases(self) -> list[str]:
+        """Those about refunds; that the captures were adopted is another story."""
+        return sorted(key for key in self.payment.case_keys if not key.startswith("capture_adopted"))
+
+    def lose(self, minor: int = 6_000) -> None:
+        self.tell(
+            disputed(self.payment, "opened", 1, amount_minor=minor),
+            money_row(self.payment, "dispute", "opened", minor, "row_1"),
+            disputed(self.payment, "lost", 2, amount_minor=minor),
+        )
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop()
+
+
+def test_a_refund_is_not_taken_from_a_capture_that_was_charged_back(shop: Shop) -> None:
+    shop.lose()
+    assert shop.payment.amounts.refund_room_minor() == 4_000
+    shop.refund(4_000)
+    assert shop.given_by() == ["cap_2"]
+
+
+def test_nor_from_one_that_is_in_dispute(shop: Shop) -> None:
+    shop.tell(disputed(shop.payment, "opened", 1))
+    shop.refund(4_000)
+    assert shop.given_by() == ["cap_2"]
+
+
+@pytest.mark.parametrize("given_back", [False, True])
+def test_nor_from_one_that_was_reversed_unless_it_came_back(shop: Shop, *, given_back: bool) -> None:
+    shop.tell(
+        reversed_by_processor(shop.payment, "succeeded", 1),
+        money_row(shop.payment, "reversal", "succeeded", 6_000, "row_1"),
+    )
+    if given_back:
+        shop.tell(money_row(shop.payment, "reversal", "given_back", 6_000, "row_2"))
+    shop.refund(4_000)
+    assert shop.given_by() == ["cap_1" if given_back else "cap_2"]
+
+
+def test_what_is_left_of_a_capture_lost_in_part_can_be_refunded(shop: Shop) -> None:
+    shop.lose(1_000)
+    with pytest.raises(Rejected, match="largest has 5000"):
+        shop.refund(5_001)
+    shop.refund(5_000)
+    assert shop.given_by() == ["cap_1"]
+
+
+def test_a_capture_that_gave_its_money_twice_is_a_case_though_the_payment_has_room_left(shop: Shop) -> None:
+    refund = shop.refund(6_000)
+    assert shop.given_by() == ["cap_1"]
+    shop.tell(refunded(shop.payment, "succeeded", 1, reference=refund.operation_id, amount_minor=6_000))
+    shop.lose(4_000)
+    assert shop.payment.amounts.refund_room_minor() == 0
+    assert shop.cases() == ["refunds_exceed_captured:cap_1"]
+
+
+def test_only_refunds_of_the_capture_that_is_overdrawn_are_withdrawn(shop: Shop) -> None:
+    of_first, of_second = shop.refund(5_000), shop.refund(3_000)
+    assert shop.given_by() == ["cap_1", "cap_2"]
+    shop.tell(disputed(shop.payment, "opened", 1, amount_minor=2_000))
+    withdrawn = [c.operation_id for c in shop.unit.commands if isinstance(c, WithdrawOperation)]
+    assert withdrawn == [of_first.operation_id]
+    assert of_second.operation_id not in withdrawn
+
+
+def test_a_refund_that_names_no_capture_is_of_the_only_one_also_once_there_are_two() -> None:
+    shop = Shop(6_000)
+    shop.tell(refunded(shop.payment, "succeeded", 1, parent_id=None, parent_type=None, amount_minor=5_000))
+    shop.tell(captured(shop.payment, reference=None, object_id="cap_2", amount_minor=4_000, object_version=2))
+    shop.refund(4_000)
+    assert shop.given_by() == ["cap_2"]
