@@ -7,18 +7,35 @@ from shared.kernel.errors import Rejected
 
 
 def capture_with_room(payment: Payment, amount_minor: int) -> str:
-    """The oldest capture that can give the whole amount back; processors refund one capture at a time."""
+    """The oldest capture that can give the whole amount back; processors refund one capture at a time.
+
+    Where none can, the refusal names the refunds that can be asked for instead, one after the other.
+    """
     rooms = capture_rooms(payment)
     for taken, room_minor in rooms:
         if room_minor >= amount_minor:
             return taken.object_id
     largest_minor = max((room_minor for _, room_minor in rooms), default=0)
+    parts_minor = split_over([room_minor for _, room_minor in rooms], amount_minor)
     raise Rejected(
         "refund_exceeds_capture",
-        f"no single capture has {amount_minor} left to refund; the largest has {largest_minor}",
+        f"no single capture has {amount_minor} left to refund; the largest has {largest_minor};"
+        f" ask for {', then '.join(map(str, parts_minor))} as refunds of their own",
         param="amount",
-        extra={"refundable": largest_minor},
+        extra={"refundable": largest_minor, "split": parts_minor},
     )
+
+
+def split_over(rooms_minor: list[int], amount_minor: int) -> list[int]:
+    """Amounts that, asked for in this order, find their captures: the largest room first, each used up but the last."""
+    parts_minor, left_minor = [], amount_minor
+    for room_minor in sorted(rooms_minor, reverse=True):
+        part_minor = min(room_minor, left_minor)
+        if part_minor <= 0:
+            break
+        parts_minor.append(part_minor)
+        left_minor -= part_minor
+    return parts_minor
 
 
 def capture_rooms(payment: Payment) -> list[tuple[ProcessorObject, int]]:

@@ -135,3 +135,19 @@ def test_a_refund_that_names_no_capture_is_of_the_only_one_also_once_there_are_t
     shop.tell(captured(shop.payment, reference=None, object_id="cap_2", amount_minor=4_000, object_version=2))
     shop.refund(4_000)
     assert shop.given_by() == ["cap_2"]
+
+
+@pytest.mark.parametrize("parts", [(6_000, 4_000), (4_000, 6_000), (2_000, 5_000, 3_000), (5_000, 5_000)])
+@pytest.mark.parametrize("wanted", [None, 7_000])
+def test_what_no_capture_can_give_alone_is_refused_with_refunds_that_can_be_asked_for_instead(
+    parts: tuple[int, ...], wanted: int | None
+) -> None:
+    shop = Shop(*parts)
+    with pytest.raises(Rejected) as refused:
+        shop.refund(wanted)
+    assert refused.value.code == "refund_exceeds_capture"
+    split = refused.value.extra["split"]
+    assert sum(split) == (wanted or 10_000)
+    for minor in split:
+        shop.refund(minor)
+    assert shop.payment.amounts.refund_reserved_minor == (wanted or 10_000)
