@@ -46,7 +46,10 @@ def fee_returned_minor(
     cumulative_refunded_minor: int,
     returned_minor: int,
 ) -> int:
-    """Share of the fee that a refund gives back: the cumulative share less what was returned already."""
+    """Share of the fee that a refund gives back: the cumulative share less what was returned already.
+
+    Cumulative over the merchant's own refunds; adopted ones return nothing and are not among them.
+    """
     if price.refund_policy is RefundPolicy.KEEP or captured_minor <= 0:
         return 0
     share_minor = round_half_up(total_fee_minor * cumulative_refunded_minor, captured_minor)

@@ -181,7 +181,9 @@ def refund(
         payment.price,
         total_fee_minor=payment.fee_total_minor,
         captured_minor=payment.amounts.captured_minor,
+        # Adopted refunds return no fee, so they count for none: whether one was found before must not matter.
         cumulative_refunded_minor=payment.amounts.refunded_minor
+        - payment.amounts.refunded_adopted_minor
         + payment.amounts.refund_reserved_minor
         + wanted_minor,
         returned_minor=payment.fee_returned_minor,

@@ -12,6 +12,7 @@ from services.payment.app.refund_payment import RefundPayment, refund_payment
 from services.payment.domain.commands import RefundPayment as RefundCommand
 from services.payment.domain.commands import WithdrawOperation
 from services.payment.domain.payment import Payment
+from services.payment.domain.pricing import Price, RefundPolicy
 from services.payment.domain.status import CaptureMethod
 from services.payment.tests.memory import MemoryUnit
 from services.payment.tests.world import (
@@ -151,3 +152,18 @@ def test_what_no_capture_can_give_alone_is_refused_with_refunds_that_can_be_aske
     for minor in split:
         shop.refund(minor)
     assert shop.payment.amounts.refund_reserved_minor == (wanted or 10_000)
+
+
+@pytest.mark.parametrize("adopted_first", [False, True])
+def test_the_fee_that_a_refund_returns_does_not_depend_on_adopted_refunds(*, adopted_first: bool) -> None:
+    shop = Shop(10_000)
+    shop.payment.price = Price(percent_ppm=32_000, refund_policy=RefundPolicy.PROPORTIONAL)
+    shop.payment.fee_total_minor = 320
+    adopted = refunded(shop.payment, "succeeded", 1, object_id="ref_9", amount_minor=6_000)
+    if adopted_first:
+        shop.tell(adopted)
+    refund = shop.refund(4_000)
+    if not adopted_first:
+        shop.tell(adopted)
+    shop.tell(refunded(shop.payment, "succeeded", 1, reference=refund.operation_id))
+    assert (refund.fee_returned_minor, shop.payment.fee_returned_minor) == (128, 128)
