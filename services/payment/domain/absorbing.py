@@ -80,7 +80,13 @@ def absorb(payment: Payment, fact: Fact, moment: Moment, *, mismatch: bool = Fal
     unread = _unread(fact, operation)
     if unread is not None:
         # The object keeps its place: an older fact that we do understand must still count when it comes.
-        payment.open_case(unread, f"{fact.object_id}:{fact.status}", moment, exposure_minor=fact.amount_minor)
+        payment.open_case(
+            unread,
+            f"{fact.object_id}:{fact.status}",
+            moment,
+            exposure_minor=fact.amount_minor,
+            currency=fact.currency,
+        )
         return Verdict.APPLIED
     if _foreign_refund_of_unknown(payment, operation, fact) or not _take_in(
         payment, thing, fact, operation, moment, mismatch=mismatch
@@ -131,6 +137,7 @@ def _other_kind(payment: Payment, fact: Fact, moment: Moment) -> Verdict:
         f"{fact.object_id}:{fact.object_type.value}",
         moment,
         exposure_minor=fact.amount_minor,
+        currency=fact.currency,
     )
     return Verdict.OUTDATED
 
@@ -141,7 +148,11 @@ def _with_own_parent(payment: Payment, known: ProcessorObject | None, fact: Fact
     if parent_id is None or fact.parent_id in {None, parent_id}:
         return fact
     payment.open_case(
-        "contradicting_evidence", f"{fact.object_id}:parent", moment, exposure_minor=fact.amount_minor
+        "contradicting_evidence",
+        f"{fact.object_id}:parent",
+        moment,
+        exposure_minor=fact.amount_minor,
+        currency=fact.currency,
     )
     return replace(fact, parent_id=parent_id)
 
@@ -154,7 +165,11 @@ def _absorb_row(payment: Payment, fact: Fact, moment: Moment) -> Verdict:
         said = (known.status, known.amount_minor, known.currency)
         if said != (fact.status, fact.amount_minor, fact.currency):
             payment.open_case(
-                "contradicting_evidence", thing.object_id, moment, exposure_minor=known.amount_minor
+                "contradicting_evidence",
+                thing.object_id,
+                moment,
+                exposure_minor=known.amount_minor,
+                currency=known.currency,
             )
         return Verdict.OUTDATED
     unread = "status_unknown" if fact.status not in ROW_STATUSES[fact.object_type] else None
@@ -162,7 +177,11 @@ def _absorb_row(payment: Payment, fact: Fact, moment: Moment) -> Verdict:
         unread = "money_without_amount"
     if unread is not None:
         payment.open_case(
-            unread, f"{thing.object_id}:{fact.status}", moment, exposure_minor=fact.amount_minor
+            unread,
+            f"{thing.object_id}:{fact.status}",
+            moment,
+            exposure_minor=fact.amount_minor,
+            currency=fact.currency,
         )
         return Verdict.APPLIED
     if not _ROWS[fact.object_type](payment, thing, fact, moment):
@@ -244,7 +263,8 @@ def _set_aside(
             "echo_mismatch",
             thing.object_id,
             moment,
-            exposure_minor=operation.amount_minor if operation else 0,
+            exposure_minor=operation.amount_minor if operation else fact.amount_minor,
+            currency=payment.currency_of(operation) if operation else fact.currency,
             operation_id=operation.operation_id if operation else None,
         )
     if _refund_astray(payment, thing):
@@ -271,6 +291,7 @@ def _check_contradiction(payment: Payment, known: ProcessorObject, fact: Fact, m
             f"{known.object_id}:{known.version}",
             moment,
             exposure_minor=known.amount_minor,
+            currency=known.currency,
         )
 
 

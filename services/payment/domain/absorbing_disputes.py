@@ -61,7 +61,8 @@ def foreign_money(payment: Payment, capture: ProcessorObject, fact: Fact, moment
         f"{fact.object_type.value}_in_other_currency",
         fact.money_row_id or fact.object_id,
         moment,
-        exposure_minor=0,
+        exposure_minor=fact.amount_minor,
+        currency=fact.currency,
     )
     return True
 

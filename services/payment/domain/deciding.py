@@ -26,6 +26,7 @@ def give_up(
             f"{operation.operation_id}:{outcome}",
             moment,
             exposure_minor=operation.amount_minor,
+            currency=payment.currency_of(operation),
             operation_id=operation.operation_id,
         )
         return

@@ -159,9 +159,13 @@ class Payment:
         moment: Moment,
         *,
         exposure_minor: int,
+        currency: str | None = None,
         operation_id: str | None = None,
     ) -> Case | None:
-        """Put something before a person, once per reason and subject; None where it lies there already."""
+        """Put something before a person, once per reason and subject; None where it lies there already.
+
+        ``currency`` is that of the exposure; what says none is the payment's own money.
+        """
         key = f"{reason}:{subject}"
         if key in self.case_keys:
             return None
@@ -172,7 +176,7 @@ class Payment:
             subject=subject,
             operation_id=operation_id,
             exposure_minor=exposure_minor,
-            currency=self.currency,
+            currency=currency or self.currency,
             opened_at=moment.now,
         )
         self.changes.cases.append(case)
@@ -182,7 +186,7 @@ class Payment:
                 reason=reason,
                 operation_id=operation_id,
                 exposure_minor=exposure_minor,
-                currency=self.currency,
+                currency=case.currency,
             ),
             moment,
         )

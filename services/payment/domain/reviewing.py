@@ -20,6 +20,7 @@ def review(
         subject or operation.operation_id,
         moment,
         exposure_minor=operation.amount_minor,
+        currency=payment.currency_of(operation),
         operation_id=operation.operation_id,
     )
     if case is None:

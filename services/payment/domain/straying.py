@@ -48,13 +48,13 @@ def find_stray(
     )
     thing.stray_id = stray.stray_id
     payment.strays[stray.stray_id] = stray
-    same_currency = thing.currency == payment.currency
     payment.announce(_found(payment, stray), moment)
     payment.open_case(
         "stray_found",
         thing.object_id,
         moment,
-        exposure_minor=thing.amount_minor if same_currency else 0,
+        exposure_minor=thing.amount_minor,
+        currency=thing.currency,
         operation_id=operation_id,
     )
     refresh_stray_amount(payment)
@@ -143,7 +143,6 @@ def _answer_cases(
 def fail_stray_operation(payment: Payment, operation: Operation, outcome: str, moment: Moment) -> None:
     """A return or void of ours came to nothing: what it reserved is free again, and a person hears of it."""
     stray = payment.strays[operation.stray_id or ""]
-    exposure_minor = operation.amount_minor if stray.currency == payment.currency else 0
     if operation.type is OperationType.STRAY_RETURN:
         stray.reserved_minor -= operation.amount_minor
         stray.dirty = True
@@ -152,7 +151,8 @@ def fail_stray_operation(payment: Payment, operation: Operation, outcome: str, m
         f"{operation.type.value}_failed",
         f"{operation.operation_id}:{outcome}",
         moment,
-        exposure_minor=exposure_minor,
+        exposure_minor=operation.amount_minor,
+        currency=stray.currency,
         operation_id=operation.operation_id,
     )
     refresh_stray_amount(payment)
@@ -247,7 +247,13 @@ def check_returned_twice(payment: Payment, stray: Stray, moment: Moment) -> None
     too_much_minor = gone_minor - stray.amount_minor
     if too_much_minor <= 0:
         return
-    payment.open_case("stray_returned_twice", stray.stray_id, moment, exposure_minor=too_much_minor)
+    payment.open_case(
+        "stray_returned_twice",
+        stray.stray_id,
+        moment,
+        exposure_minor=too_much_minor,
+        currency=stray.currency,
+    )
     withdraw_returns(payment, stray.stray_id, "stray_returned", moment)
 
 
@@ -272,7 +278,8 @@ def _take_back(
             "stray_return_failed",
             f"{ours.operation_id}:failed_later",
             moment,
-            exposure_minor=back.counted_minor if stray.currency == payment.currency else 0,
+            exposure_minor=back.counted_minor,
+            currency=stray.currency,
             operation_id=ours.operation_id,
         )
     back.counted_minor = 0
