@@ -50,7 +50,7 @@ def fact(**changes: Any) -> Fact:
     } | changes
     version = said["object_version"]
     words = f"{said['object_id']}:{said['status']}:{version}"
-    said.setdefault("occurred_at", START + timedelta(seconds=version))
+    said.setdefault("occurred_at", START + timedelta(seconds=version or 0))
     said.setdefault("digest", words.encode().hex().ljust(64, "0")[:64])
     said.setdefault("fact_key", f"alpha:{ACCOUNT}:{words}")
     return Fact(**(said | {"object_type": ObjectType(said["object_type"])}))

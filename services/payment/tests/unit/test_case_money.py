@@ -72,3 +72,29 @@ def test_a_dispute_in_another_currency_is_at_risk_in_its_own(unit: MemoryUnit) -
     payment = paid(unit)
     tell(unit, money_row(payment, "dispute", "opened", 6_000, "row_1", currency="USD"))
     assert at_risk(unit) == {"dispute_in_other_currency": (6_000, "USD")}
+
+
+@pytest.mark.parametrize(
+    "odd", [{"amount_minor": 1}, {"currency": "USD"}, {"amount_minor": 1, "currency": "USD"}]
+)
+def test_without_versions_the_same_time_saying_something_else_is_a_contradiction(
+    unit: MemoryUnit, odd: dict[str, Any]
+) -> None:
+    payment = create_payment(wish(), unit)
+    unit.commit()
+    plain = {"object_version": None, "occurred_at": unit.now, "digest": "a" * 64, "fact_key": "k"}
+    first = captured(payment, **plain)
+    tell(unit, authorized(payment), first, first)
+    assert at_risk(unit) == {}
+    tell(unit, captured(payment, **(plain | {"digest": "b" * 64} | odd)))
+    assert at_risk(unit) == {"contradicting_evidence": (10_000, "EUR")}
+    assert payment.amounts.captured_minor == 10_000
+
+
+def test_without_versions_a_later_word_of_the_same_second_is_no_contradiction(unit: MemoryUnit) -> None:
+    payment = create_payment(wish(), unit)
+    unit.commit()
+    plain = {"object_version": None, "occurred_at": unit.now, "digest": "a" * 64, "fact_key": "k"}
+    pending = captured(payment, **plain | {"status": "pending", "fact_key": "p"})
+    tell(unit, authorized(payment), captured(payment, **plain), pending)
+    assert at_risk(unit) == {}
