@@ -10,7 +10,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from services.processor.adapters.processors import alpha_http, beta_http
-from services.processor.adapters.read_models import any_due, feed_ages, open_doubts
+from services.processor.adapters.read_models import any_due, feed_ages, open_doubts, waiting_ages
 from services.processor.adapters.unit_of_work import AttemptUnitOfWork
 from services.processor.app.call_processor import LaneLimits
 from services.processor.app.give_up_late import give_up_all_late
@@ -19,7 +19,7 @@ from services.processor.domain.operation import KINDS
 from services.processor.domain.policy import Policy
 from services.processor.settings import ProcessorSettings
 from shared.kernel.clock import Clock
-from shared.runtime.metric_names import FEED_CURSOR_AGE_S, LADDER_OPEN
+from shared.runtime.metric_names import FEED_CURSOR_AGE_S, LADDER_OPEN, SENDS_WAITING_OLDEST_S
 from shared.runtime.metrics import probe
 from shared.runtime.process import Role, ServiceRuntime
 from shared.runtime.roles import PeriodicRole
@@ -116,6 +116,9 @@ def _policy(
         keys_live_s=capabilities.keys_live_s,
         ladder_s=settings.ladder_s(processor),
         visibility_window_s=visibility_window_s,
+        backoff_base_s=settings.send_backoff_base_s,
+        backoff_cap_s=settings.send_backoff_cap_s,
+        retry_after_cap_s=settings.retry_after_cap_s,
         lease_s=settings.lease_s,
         lease_margin_s=settings.lease_margin_s,
     )
@@ -175,7 +178,12 @@ def _probe(engine: sa.Engine, clock: Clock) -> None:
         with engine.connect() as connection:
             return feed_ages(connection, clock.now())
 
+    def waiting() -> Any:
+        with engine.connect() as connection:
+            return waiting_ages(connection)
+
     probe(LADDER_OPEN, doubts)
+    probe(SENDS_WAITING_OLDEST_S, waiting)
     probe(FEED_CURSOR_AGE_S, ages)
 
 

@@ -70,6 +70,18 @@ class ProcessorSettings(ServiceSettings):
     authorize_queue_s: float = Field(
         300.0, gt=0, description="seconds that an authorization may wait to be sent before it is given up"
     )
+    send_backoff_base_s: float = Field(
+        0.5,
+        gt=0,
+        le=60,
+        description="seconds before the second try of a send that was proved not to have happened",
+    )
+    send_backoff_cap_s: float = Field(
+        60.0, gt=0, le=3_600, description="seconds that the doubling wait before such a try never exceeds"
+    )
+    retry_after_cap_s: float = Field(
+        600.0, gt=0, le=86_400, description="seconds of patience that a processor may ask for by Retry-After"
+    )
     feed_interval_s: float = Field(300.0, gt=0, description="seconds between readings of each event feed")
     lease_s: float = Field(60.0, ge=1, le=600, description="seconds that a worker may hold an attempt")
     lease_margin_s: float = Field(

@@ -191,6 +191,11 @@ CALL_SECONDS: Final = _histogram(
 LADDER_OPEN: Final = _gauge(
     "tieout_ladder_open", "Attempts with an unknown outcome that are being looked up."
 )
+SENDS_WAITING_OLDEST_S: Final = _gauge(
+    "tieout_sends_waiting_oldest_seconds",
+    "Age of the oldest operation, per processor, of which nothing has been sent yet.",
+    "target",
+)
 FEED_CURSOR_AGE_S: Final = _gauge(
     "tieout_feed_cursor_age_seconds", "Seconds since the event feed was read to its end.", "target"
 )

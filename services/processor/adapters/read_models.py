@@ -16,6 +16,11 @@ SELECT 1 FROM attempts
  WHERE (state = 'open' OR looks_again) AND processor = %(processor)s AND next_at <= %(now)s LIMIT 1
 """
 
+_OLDEST_WAITING: Final = """
+SELECT processor, extract(epoch FROM now() - min(opened_at)) FROM attempts
+ WHERE state = 'open' AND phase IN ('due', 'sending') AND NOT doubtful GROUP BY processor
+"""
+
 
 def any_due(engine: sa.Engine, processor: str, now: datetime) -> bool:
     """Whether a processor's lane would find work; ``engine`` is an autocommit one: a round trip and no transaction."""
@@ -62,6 +67,12 @@ def open_doubts(connection: sa.Connection) -> Mapping[tuple[str, ...], float]:
     """Return how many open attempts are in doubt, for the gauge."""
     doubtful = sa.select(sa.func.count()).where(ATTEMPTS.c.state == "open", ATTEMPTS.c.doubtful)
     return {(): float(connection.execute(doubtful).scalar_one())}
+
+
+def waiting_ages(connection: sa.Connection) -> Mapping[tuple[str, ...], float]:
+    """Return the age of the oldest attempt per processor of which nothing was sent yet, for the gauge."""
+    rows = connection.exec_driver_sql(_OLDEST_WAITING)
+    return {(processor,): float(age_s) for processor, age_s in rows}
 
 
 def feed_ages(connection: sa.Connection, now: datetime) -> Mapping[tuple[str, ...], float]:

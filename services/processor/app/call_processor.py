@@ -141,12 +141,14 @@ class Lane:
         counter(CALLS, self._processor.name, kind, result)
         histogram(CALL_SECONDS, duration_s, self._processor.name, kind)
         now_s = self._clock.monotonic_s()
-        if got.healthy:
-            self._breaker.succeed()
+        patience_s = min(got.retry_after_s or 0.0, self._policy.retry_after_cap_s)
+        if got.throttled:
+            self._breaker.throttle(now_s, patience_s, jitter=self._jitter.full(1.0))
+        elif got.healthy:
+            self._breaker.succeed(now_s)
         else:
             self._breaker.fail(now_s, jitter=self._jitter.full(1.0))
-        if got.retry_after_s:
-            self._breaker.pause(now_s, min(got.retry_after_s, self._policy.retry_after_cap_s))
+        self._breaker.pause(now_s, patience_s)
 
     async def _record_all(self) -> None:
         while True:

@@ -52,7 +52,8 @@ def _lease(attempt: Attempt) -> tuple[str | None, int]:
 def _record(attempt: Attempt, outcome: Outcome, uow: ProcessorUnitOfWork, policy: Policy) -> None:
     got = outcome.got
     if isinstance(got, Answer):
-        wait_s = max(outcome.wait_s, min(got.retry_after_s or 0.0, policy.retry_after_cap_s))
+        # The back-off on top: those that were told to wait equally long do not all come back at once.
+        wait_s = min(got.retry_after_s or 0.0, policy.retry_after_cap_s) + outcome.wait_s
         move = record_answer(attempt, got, now=uow.now, wait_s=wait_s, policy=policy)
         uow.evidence.answered(move.attempt, got, move)
         uow.attempts.note(

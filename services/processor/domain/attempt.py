@@ -168,9 +168,7 @@ def _not_sent(attempt: Attempt, *, now: datetime, wait_s: float, policy: Policy)
     if failed.withdrawal_requested:
         closed = _close(failed, Closing.WITHDRAWN, now=now, result=Result.NOT_SENT)
         return Move(closed, closed=Closing.WITHDRAWN)
-    if failed.not_sent_count >= policy.not_sent_limit:
-        closed = _close(failed, Closing.NOT_SENT_LIMIT, now=now, result=Result.NOT_SENT)
-        return Move(closed, closed=Closing.NOT_SENT_LIMIT)
+    # However often: only its time ends the waiting (``too_late``), and only where the policy sets one.
     due = replace(failed, phase=Phase.DUE, next_at=now + timedelta(seconds=wait_s))
     return Move(due, will_retry=True)
 

@@ -89,6 +89,8 @@ class Answer:
     body_sha256: str | None = None
     healthy: bool = True
     """Whether the processor itself answered in order: what the circuit breaker counts."""
+    throttled: bool = False
+    """Whether it asked for fewer calls: an orderly answer on which nothing may grow."""
 
 
 class Found(StrEnum):
@@ -109,6 +111,7 @@ class LookUp:
     error_code: str | None = None
     retry_after_s: float | None = None
     healthy: bool = True
+    throttled: bool = False
 
 
 OBJECT_OF: Final[Mapping[str, str]] = {

@@ -25,14 +25,13 @@ class Policy:
     """How long after a call the processor's look-up may still not show its effect."""
     slow_check_s: float = 86_400.0
     """Wait between re-checks once the ladder is exhausted, or while the processor itself decides."""
-    not_sent_limit: int = 8
-    """Sends that were proved not to have happened before we give up."""
     backoff_base_s: float = 0.5
     backoff_cap_s: float = 60.0
     retry_after_cap_s: float = 600.0
     """A processor that asks for more patience than this is asked again anyway."""
     queue_s: float | None = None
-    """How long an operation may wait to be sent first; after that it is given up. ``None``: as long as it takes."""
+    """How long an operation may wait to be sent, however often that failed; after that it is given up. ``None``: as
+    long as it takes."""
     lease_s: float = 60.0
     lease_margin_s: float = 5.0
     """Kept of the lease for recording: a call that could not be recorded inside the lease is not begun."""

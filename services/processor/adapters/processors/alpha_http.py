@@ -133,6 +133,7 @@ class AlphaProcessor:
                     error_code=f"http_{status}",
                     retry_after_s=_retry_after_s(headers),
                     healthy=status < httpx2.codes.INTERNAL_SERVER_ERROR,
+                    throttled=status == httpx2.codes.TOO_MANY_REQUESTS,
                 )
             facts = _facts_in(read_document(raw), many=many, account=self.account)
         except Broken as broken:
@@ -200,6 +201,7 @@ def _answer_of(
         return Answer(
             result=Result.NOT_SENT, error_code=f"http_{status}", body_sha256=digest,
             retry_after_s=_retry_after_s(headers), healthy=status in NOT_EXECUTED,
+            throttled=status == httpx2.codes.TOO_MANY_REQUESTS,
         )  # fmt: skip
     if status in (httpx2.codes.OK, httpx2.codes.CREATED):
         facts = facts_of(read_document(raw), account=account)

@@ -136,6 +136,7 @@ class BetaProcessor:
                 error_code=f"http_{status}",
                 retry_after_s=_retry_after_s(headers),
                 healthy=status < httpx2.codes.INTERNAL_SERVER_ERROR,
+                throttled=status == httpx2.codes.TOO_MANY_REQUESTS,
             )
         facts = _facts_in(read_document(raw), account=self.account)
         result = result_of(operation.kind, facts)
@@ -182,6 +183,7 @@ def _answer_of(
         return Answer(
             result=Result.NOT_SENT, error_code=f"http_{status}", body_sha256=digest,
             retry_after_s=_retry_after_s(headers), healthy=status in NOT_EXECUTED,
+            throttled=status == httpx2.codes.TOO_MANY_REQUESTS,
         )  # fmt: skip
     if status == httpx2.codes.OK:
         facts = _facts_in(read_document(raw), account=account)

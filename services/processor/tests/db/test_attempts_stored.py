@@ -17,7 +17,7 @@ from schemas.generated import (
     OperationDecidedV1,
     WithdrawOperationV1,
 )
-from services.processor.adapters.read_models import any_due, attempt_with_log, list_attempts
+from services.processor.adapters.read_models import any_due, attempt_with_log, list_attempts, waiting_ages
 from services.processor.app.give_up_late import give_up_all_late
 from services.processor.domain.fact import Fact
 from services.processor.domain.outcome import Answer, Found, LookUp, Result
@@ -373,6 +373,22 @@ def test_an_authorization_that_waited_too_long_is_given_up_and_never_sent(servic
     assert row(service, command, "state", "closing", "attempt_number") == ("closed", "not_sent_limit", 0)
     (told,) = service.payloads("AttemptClosed")
     assert (told["reason"], told["ever_sent"]) == ("not_sent_limit", False)
+
+
+def test_how_long_the_oldest_unsent_has_waited_is_told_until_it_is_sent(service):
+    def ages():
+        with service.engine.connect() as connection:
+            return waiting_ages(connection)
+
+    assert ages() == {}
+    opened(service)
+    (held,) = service.claim()
+    service.record((held, Answer(result=Result.NOT_SENT)))
+    assert ages()["alpha",] > 0
+    service.clock.advance(5)
+    (held,) = service.claim()
+    service.record((held, Answer(result=Result.UNKNOWN)))
+    assert ages() == {}
 
 
 def test_giving_up_the_late_needs_no_sender(service):

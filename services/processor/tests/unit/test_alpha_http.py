@@ -117,7 +117,8 @@ def test_each_status_is_taken_for_what_it_is_documented_to_prove(status, code, o
 
 def test_retry_after_is_read_and_nonsense_in_it_is_not():
     limited = {"error": {"code": "rate_limited", "message": "m"}}
-    assert sent(reply(429, limited, "Retry-After: 7")).retry_after_s == 7
+    answer = sent(reply(429, limited, "Retry-After: 7"))
+    assert (answer.retry_after_s, answer.throttled) == (7, True)
     assert sent(reply(429, limited, "Retry-After: 99999999999999999999")).retry_after_s is None
     assert sent(reply(429, limited, "Retry-After: Wed, 21 Oct 2026 07:28:00 GMT")).retry_after_s is None
 

@@ -24,7 +24,7 @@ from services.processor.domain.outcome import Answer, Found, LookUp, Result
 from services.processor.domain.policy import Policy
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-POLICY = Policy(keys_live_s=86_400, ladder_s=(1, 5, 30, 120, 600), visibility_window_s=2, not_sent_limit=3)
+POLICY = Policy(keys_live_s=86_400, ladder_s=(1, 5, 30, 120, 600), visibility_window_s=2)
 KEYLESS = replace(POLICY, keys_live_s=0)
 OPERATION = Operation(
     operation_id="op_1",
@@ -83,16 +83,24 @@ def test_an_unknown_answer_is_looked_up_on_the_first_rung_and_never_sent_again_b
     assert (attempt.phase, attempt.doubtful, attempt.next_at) == (Phase.WAITING, True, later(1))
 
 
-def test_not_sent_is_tried_again_after_the_back_off_and_then_given_up():
+def test_not_sent_is_tried_again_after_the_back_off_and_no_number_of_failures_ends_it():
     first = answered(Result.NOT_SENT)
     assert first.will_retry
     assert first.attempt.phase is Phase.DUE
     assert first.attempt.next_at == later(0.5)
-    second = answered(Result.NOT_SENT, taken(first.attempt))
-    third = answered(Result.NOT_SENT, taken(second.attempt))
-    assert third.closed is Closing.NOT_SENT_LIMIT
-    assert not third.will_retry
-    assert not third.attempt.ever_sent
+    move = first
+    for _ in range(500):
+        move = answered(Result.NOT_SENT, taken(move.attempt))
+        assert (move.will_retry, move.closed, move.attempt.state) == (True, None, State.OPEN)
+    assert not move.attempt.ever_sent
+
+
+def test_an_authorization_that_failed_to_be_sent_is_given_up_by_its_time():
+    waiting = answered(Result.NOT_SENT, taken(replace(fresh(), send_before=later(10)))).attempt
+    assert too_late(waiting, now=later(9)) is None
+    move = too_late(waiting, now=later(10))
+    assert move is not None
+    assert (move.closed, move.attempt.ever_sent) == (Closing.NOT_SENT_LIMIT, False)
 
 
 def test_not_sent_after_a_doubtful_send_keeps_the_doubt():

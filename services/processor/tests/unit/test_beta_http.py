@@ -209,6 +209,7 @@ def test_only_what_beta_documents_as_not_done_counts_as_not_done(status, fault, 
 
 def test_the_wait_that_beta_asks_for_is_in_milliseconds():
     answer, _ = sent(reply(429, {"fault": {"id": "SLOW_DOWN"}}, "X-Beta-Retry-In-Ms: 1500"))
+    assert answer.throttled
     assert answer.retry_after_s == 1.5
 
 

@@ -108,11 +108,15 @@ def test_the_breaker_opens_after_failures_in_a_row_and_grows_back_from_one():
         breaker.fail(0.0, jitter=1.0)
     assert breaker.allowed(0.5) == 0
     assert breaker.allowed(1.5) == 1, "one probe, no stampede"
-    breaker.succeed()
+    breaker.succeed(1.5)
     assert breaker.allowed(1.5) == 2
     for _ in range(100):
-        breaker.succeed()
-    assert breaker.allowed(1.5) == 64
+        breaker.succeed(2.4)
+    assert breaker.allowed(2.4) == 2, "it doubles at most once a second, however fast the answers come"
+    for second in range(5):
+        for _ in range(100):
+            breaker.succeed(2.5 + second)
+        assert breaker.allowed(2.5 + second) == 4 * 2**second
 
 
 def test_a_failed_probe_opens_longer():
@@ -128,8 +132,30 @@ def test_failures_with_successes_between_do_not_open():
     breaker = Breaker(limit_max=8)
     for _ in range(50):
         breaker.fail(0.0, jitter=1.0)
-        breaker.succeed()
+        breaker.succeed(0.0)
     assert breaker.allowed(0.0) == 8
+
+
+def test_a_processor_that_asks_for_fewer_calls_gets_half_once_a_round_and_then_one_more_each_round():
+    breaker = Breaker(limit_max=64)
+    for _ in range(64):
+        breaker.throttle(0.0, 3.0, jitter=0.5)
+    assert breaker.allowed(3.4) == 0
+    assert breaker.allowed(3.5) == 32, "the answers of one round say one thing"
+    for n in range(33):
+        breaker.succeed(3.6)
+        assert breaker.allowed(3.6) == (32 if n < 32 else 33)
+    for _ in range(9):
+        breaker.throttle(breaker.paused_until_s, 0.0, jitter=0.0)
+    assert breaker.allowed(breaker.paused_until_s) == 1
+
+
+def test_a_probe_that_is_throttled_finds_the_processor_back():
+    breaker = Breaker(limit_max=8)
+    for _ in range(FAILURES_TO_OPEN):
+        breaker.fail(0.0, jitter=1.0)
+    breaker.throttle(1.5, 2.0, jitter=0.0)
+    assert (breaker.allowed(3.4), breaker.allowed(3.5), breaker.openings) == (0, 1, 0)
 
 
 def test_a_pause_is_honoured():
