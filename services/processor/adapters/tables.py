@@ -42,6 +42,7 @@ ATTEMPTS: Final = sa.Table(
     sa.Column("closing", sa.Text),
     sa.Column("send_before", _TIME),
     sa.Column("resend_before", _TIME),
+    sa.Column("rung_at", _TIME),
 )
 
 ATTEMPT_LOG: Final = sa.Table(

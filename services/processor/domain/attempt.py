@@ -71,6 +71,8 @@ class Attempt:
     """Until when a send in doubt may be repeated under its key; after it, the attempt is only looked up."""
     looked_up_at: datetime | None = None
     rung: int = 0
+    rung_at: datetime | None = None
+    """When the ladder's own next look-up is due; one on request comes before it and leaves it where it is."""
     not_found_count: int = 0
     result: Result | None = None
     exhausted_at: datetime | None = None
@@ -138,8 +140,9 @@ def lose_worker(attempt: Attempt, *, now: datetime) -> Attempt:
     """Return the attempt after its holder's lease ended: a send may have happened, so it is looked up."""
     if attempt.phase is Phase.SENDING:
         return replace(
-            attempt, phase=Phase.WAITING, doubtful=True, result=Result.UNKNOWN, lease_owner=None, next_at=now
-        )
+            attempt, phase=Phase.WAITING, doubtful=True, result=Result.UNKNOWN, lease_owner=None, next_at=now,
+            rung_at=now,
+        )  # fmt: skip
     return replace(attempt, phase=Phase.WAITING, lease_owner=None, next_at=now)
 
 
@@ -181,10 +184,14 @@ def record_look_up(attempt: Attempt, seen: LookUp, *, now: datetime, policy: Pol
         return Move(replace(released, looks_again=False))
     if seen.found is Found.FOUND:
         return _found(released, seen, now=now, policy=policy)
+    if not _by_ladder(attempt):
+        return Move(_resume(released))
     if seen.found is Found.NOT_FOUND and _window_passed(attempt, policy):
         released = replace(released, not_found_count=released.not_found_count + 1)
         if _may_send_again(released, now=now, policy=policy):
-            again = replace(released, phase=Phase.DUE, next_at=now, not_found_count=0, rung=released.rung + 1)
+            again = replace(
+                released, phase=Phase.DUE, next_at=now, rung_at=now, not_found_count=0, rung=released.rung + 1
+            )
             return Move(again, will_retry=True)
         if _proved_absent(released, policy):
             closed = _close(released, Closing.NOT_FOUND, now=now, result=released.result)
@@ -198,7 +205,20 @@ def _found(attempt: Attempt, seen: LookUp, *, now: datetime, policy: Policy) -> 
     if seen.result is Result.ACCEPTED:
         # Known to the processor, which is still deciding: no doubt, only patience.
         attempt = replace(attempt, result=Result.ACCEPTED, doubtful=False)
+    if not _by_ladder(attempt):
+        return Move(_resume(attempt))
     return _climb(attempt, now=now, policy=policy)
+
+
+def _by_ladder(attempt: Attempt) -> bool:
+    """Say whether the ladder itself made this look-up. Somebody who only reads a payment must not use a rung up."""
+    if attempt.rung_at is None or attempt.looked_up_at is None:
+        return True
+    return attempt.looked_up_at >= attempt.rung_at
+
+
+def _resume(attempt: Attempt) -> Attempt:
+    return replace(attempt, phase=Phase.WAITING, next_at=attempt.rung_at or attempt.next_at)
 
 
 def _climb(attempt: Attempt, *, now: datetime, policy: Policy) -> Move:
@@ -266,11 +286,12 @@ def look_up_now(attempt: Attempt, *, now: datetime, policy: Policy) -> Move:
         return Move(replace(attempt, looks_again=True, next_at=now))
     if attempt.phase is not Phase.WAITING or recent or attempt.next_at <= now:
         return Move(attempt, applied=False)
-    return Move(replace(attempt, next_at=now))
+    return Move(replace(attempt, next_at=now, rung_at=attempt.rung_at or attempt.next_at))
 
 
 def _wait(attempt: Attempt, now: datetime, policy: Policy) -> Attempt:
-    return replace(attempt, phase=Phase.WAITING, next_at=now + timedelta(seconds=policy.wait_s(attempt.rung)))
+    at = now + timedelta(seconds=policy.wait_s(attempt.rung))
+    return replace(attempt, phase=Phase.WAITING, next_at=at, rung_at=at)
 
 
 def _close(attempt: Attempt, closing: Closing, *, now: datetime, result: Result | None) -> Attempt:

@@ -300,6 +300,34 @@ def test_a_look_up_on_request_makes_the_row_due(service):
     assert service.claim() == []
 
 
+def test_many_reads_of_a_doubtful_payment_leave_its_ladder_alone(service):
+    command = opened(service)[0]
+    (held,) = service.claim()
+    service.record((held, Answer(result=Result.UNKNOWN)))
+    for wait_s in (1, 5):
+        service.clock.advance(wait_s)
+        (held,) = service.claim()
+        service.record((held, LookUp(found=Found.UNREACHABLE)))
+    before = row(service, command, "rung", "rung_at", "next_at")
+    assert before[0] == 2
+    for _ in range(5):
+        service.clock.advance(5.1)
+        asks = LookUpOperationV1(
+            payment_id=command.payment_id, operation_id=command.operation_id, reason="payment_read"
+        )
+        service.deliver(event(asks))
+        (held,) = service.claim()
+        service.record((held, LookUp(found=Found.NOT_FOUND)))
+        assert row(service, command, "rung", "rung_at", "next_at") == before
+    assert "LadderExhausted" not in service.published()
+    with pytest.raises(sa.exc.DBAPIError, match="climbs no rung"), service.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE attempts SET rung = rung + 1")
+    service.clock.advance(5)
+    (held,) = service.claim()
+    service.record((held, LookUp(found=Found.UNREACHABLE)))
+    assert row(service, command, "rung") == (3,)
+
+
 def test_a_hold_that_was_granted_long_ago_is_looked_up_again_on_request(service):
     command = opened(service)[0]
     (held,) = service.claim()

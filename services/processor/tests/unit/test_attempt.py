@@ -150,7 +150,7 @@ def test_without_keys_twice_not_found_ends_the_attempt_and_never_sends_again():
 def test_without_keys_not_found_inside_the_window_proves_nothing():
     early = looked_up(doubtful(), Found.NOT_FOUND, later(1), policy=KEYLESS)
     early = looked_up(early.attempt, Found.NOT_FOUND, later(1.9), policy=KEYLESS)
-    late = looked_up(early.attempt, Found.NOT_FOUND, later(3), policy=KEYLESS)
+    late = looked_up(early.attempt, Found.NOT_FOUND, later(6), policy=KEYLESS)
     assert (late.closed, late.attempt.not_found_count) == (None, 1)
 
 
@@ -242,7 +242,7 @@ def test_an_exhausted_ladder_is_told_once_stays_open_and_is_re_checked_slowly():
     assert told == 1
     assert attempt.state is State.OPEN
     assert attempt.exhausted_at is not None
-    assert attempt.next_at == later(80_000 + POLICY.slow_check_s)
+    assert attempt.next_at == later(50_000 + POLICY.slow_check_s), "the looks on request did not put it off"
     late = looked_up(attempt, Found.NOT_FOUND, later(90_000))
     assert not late.will_retry, "after the exhaustion it is an operator's case"
     assert looked_up(attempt, Found.FOUND, later(90_000), Result.DONE).attempt.state is State.CLOSED
@@ -305,6 +305,53 @@ def test_a_look_up_on_request_comes_at_once_but_not_twice_in_five_seconds():
         replace(attempt, next_at=later(99)), now=later(7), policy=POLICY
     ).attempt.next_at == later(7)
     assert not look_up_now(taken(), now=NOW, policy=POLICY).applied
+
+
+@pytest.mark.parametrize(
+    ("found", "result"),
+    [(Found.NOT_FOUND, Result.UNKNOWN), (Found.UNREACHABLE, Result.UNKNOWN), (Found.FOUND, Result.UNKNOWN)],
+)
+@pytest.mark.parametrize("policy", [POLICY, KEYLESS])
+def test_reading_a_payment_every_five_seconds_uses_up_no_rung_and_moves_none(found, result, policy):
+    attempt = looked_up(doubtful(), Found.UNREACHABLE, later(1)).attempt
+    attempt = looked_up(attempt, Found.UNREACHABLE, later(6)).attempt
+    attempt = looked_up(attempt, Found.UNREACHABLE, later(36)).attempt
+    before = attempt
+    at_s, asked = 41.1, 0
+    while later(at_s) < before.next_at:
+        move = look_up_now(attempt, now=later(at_s), policy=policy)
+        assert move.applied
+        move = looked_up(move.attempt, found, later(at_s), result, policy=policy)
+        assert (move.exhausted, move.closed, move.will_retry) == (False, None, False)
+        attempt = move.attempt
+        assert (attempt.rung, attempt.next_at) == (before.rung, before.next_at)
+        at_s, asked = at_s + 5.1, asked + 1
+    assert asked > 20
+    climbed = looked_up(attempt, Found.UNREACHABLE, before.next_at).attempt
+    assert climbed.rung == before.rung + 1
+
+
+def test_a_ladder_that_is_read_all_the_time_is_exhausted_no_sooner_than_one_that_nobody_reads():
+    def exhausted_after_s(every_s):
+        attempt, now_s = doubtful(), 0.0
+        while True:
+            now_s = min((attempt.next_at - NOW).total_seconds(), now_s + every_s)
+            attempt = look_up_now(attempt, now=later(now_s), policy=POLICY).attempt
+            if attempt.next_at > later(now_s):
+                continue
+            move = looked_up(attempt, Found.UNREACHABLE, later(now_s))
+            attempt = move.attempt
+            if move.exhausted:
+                return now_s
+
+    assert exhausted_after_s(5.1) == exhausted_after_s(10.0**9) == sum(POLICY.ladder_s)
+
+
+def test_a_look_up_on_request_that_finds_a_decision_closes_at_once():
+    attempt = looked_up(doubtful(), Found.UNREACHABLE, later(1)).attempt
+    attempt = replace(attempt, next_at=later(99), rung_at=later(99))
+    asked = look_up_now(attempt, now=later(7), policy=POLICY).attempt
+    assert looked_up(asked, Found.FOUND, later(7), Result.DONE).attempt.closing is Closing.ANSWERED
 
 
 @pytest.mark.parametrize("found", [Found.FOUND, Found.NOT_FOUND, Found.UNREACHABLE])
