@@ -16,7 +16,7 @@ from services.processor.app.call_processor import LaneLimits
 from services.processor.app.give_up_late import give_up_all_late
 from services.processor.app.ports import Capabilities, Policies, Processor
 from services.processor.domain.operation import KINDS
-from services.processor.domain.policy import Policy
+from services.processor.domain.policy import PENDING_LIMITS_S, Policy
 from services.processor.settings import ProcessorSettings
 from shared.kernel.clock import Clock
 from shared.runtime.metric_names import FEED_CURSOR_AGE_S, LADDER_OPEN, SENDS_WAITING_OLDEST_S
@@ -122,7 +122,14 @@ def _policy(
         lease_s=settings.lease_s,
         lease_margin_s=settings.lease_margin_s,
     )
-    by_kind = {kind: replace(common, ladder_s=settings.ladder_s(processor, kind)) for kind in KINDS}
+    by_kind = {
+        kind: replace(
+            common,
+            ladder_s=settings.ladder_s(processor, kind),
+            pending_limit_s=settings.pending_limit_s(processor, kind) or PENDING_LIMITS_S[kind],
+        )
+        for kind in KINDS
+    }
     # A customer waits for an authorization; what concerns money already held or taken waits as long as it takes.
     by_kind["authorize"] = replace(by_kind["authorize"], queue_s=settings.authorize_queue_s)
     return replace(common, by_kind=by_kind)

@@ -67,6 +67,11 @@ class ProcessorSettings(ServiceSettings):
         description="ladders that differ, by processor or processor.kind, separated by spaces, such as"
         " beta=5,30,120,600 beta.refund=60,600,3600",
     )
+    pending_limits_s: str = Field(
+        "",
+        description="seconds that a processor may decide over what it accepted before that is in doubt, by processor"
+        " or processor.kind, separated by spaces, such as beta=86400 alpha.refund=2592000; else by kind",
+    )
     authorize_queue_s: float = Field(
         300.0, gt=0, description="seconds that an authorization may wait to be sent before it is given up"
     )
@@ -103,6 +108,16 @@ class ProcessorSettings(ServiceSettings):
             _check_ladder(ladder)
         return text
 
+    @field_validator("pending_limits_s")
+    @classmethod
+    def _limits(cls, text: str) -> str:
+        for where, limit_s in _named_ladders(text).items():
+            if not LADDER_NAME.fullmatch(where) or len(ladder_of(limit_s)) != 1 or ladder_of(limit_s)[0] <= 0:
+                raise ValueError(
+                    f"{where}={limit_s} is not a processor or processor.kind and a positive number"
+                )
+        return text
+
     @model_validator(mode="after")
     def _leases_outlast_calls(self) -> Self:
         timeouts = {"alpha_timeout_s": self.alpha_timeout_s}
@@ -126,6 +141,12 @@ class ProcessorSettings(ServiceSettings):
         named = _named_ladders(self.look_up_ladders_s)
         special = named.get(f"{processor}.{kind}") or named.get(processor)
         return ladder_of(special or self.look_up_ladder_s)
+
+    def pending_limit_s(self, processor: str, kind: str) -> float | None:
+        """Return how long one kind of operation may pend there, if it is set: the most special one counts."""
+        named = _named_ladders(self.pending_limits_s)
+        special = named.get(f"{processor}.{kind}") or named.get(processor)
+        return None if special is None else float(special)
 
 
 def _named_ladders(text: str) -> dict[str, str]:

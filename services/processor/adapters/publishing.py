@@ -17,7 +17,7 @@ from schemas.generated import (
 from services.processor.domain.attempt import Attempt, Move, State
 from services.processor.domain.fact import Fact
 from services.processor.domain.operation import echo_mismatch
-from services.processor.domain.outcome import Answer, LookUp
+from services.processor.domain.outcome import Answer, Doubt, LookUp
 from shared.kernel.errors import InvariantViolation
 from shared.persistence.outbox import Outbox
 
@@ -64,14 +64,14 @@ class OutboxEvidence:
         )
         self._append(attempt, event)
 
-    def worker_lost(self, attempt: Attempt) -> None:
-        """Tell that a call's outcome is unknown because whoever made it never came back."""
+    def doubted(self, attempt: Attempt, doubt: Doubt) -> None:
+        """Tell that an outcome is unknown though no answer said so: the worker never came back, or patience ended."""
         event = AttemptAnsweredV1(
             **_operation(attempt),
             attempt_id=_attempt_id(attempt),
             result="unknown",
             will_retry=False,
-            error_code="worker_lost",
+            error_code=doubt.value,
             facts=(),
             answered_at=self._now,
             next_check_at=attempt.next_at,

@@ -43,6 +43,7 @@ ATTEMPTS: Final = sa.Table(
     sa.Column("send_before", _TIME),
     sa.Column("resend_before", _TIME),
     sa.Column("rung_at", _TIME),
+    sa.Column("accepted_at", _TIME),
 )
 
 ATTEMPT_LOG: Final = sa.Table(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.processor.app.give_up_late import give_up_late
 from services.processor.app.ports import Policies, ProcessorUnitOfWork
 from services.processor.domain.attempt import Attempt, Phase, lose_worker, take
+from services.processor.domain.outcome import Doubt
 
 
 def claim_attempts(
@@ -25,7 +26,7 @@ def claim_attempts(
             attempt = lose_worker(attempt, now=uow.now)
             uow.attempts.note(attempt, "worker_lost")
             if sending:
-                uow.evidence.worker_lost(attempt)
+                uow.evidence.doubted(attempt, Doubt.WORKER_LOST)
         held = take(
             attempt,
             owner=owner,

@@ -10,7 +10,7 @@ from typing import Protocol
 from services.processor.domain.attempt import Attempt, Move
 from services.processor.domain.fact import Fact
 from services.processor.domain.operation import Operation
-from services.processor.domain.outcome import Answer, LookUp
+from services.processor.domain.outcome import Answer, Doubt, LookUp
 from services.processor.domain.policy import Policy
 from shared.kernel.ids import Ids
 
@@ -101,7 +101,7 @@ class Evidence(Protocol):
 
     def answered(self, attempt: Attempt, answer: Answer, move: Move) -> None: ...
 
-    def worker_lost(self, attempt: Attempt) -> None: ...
+    def doubted(self, attempt: Attempt, doubt: Doubt) -> None: ...
 
     def looked_up(self, attempt: Attempt, rung: int, seen: LookUp, move: Move) -> None: ...
 

@@ -72,6 +72,9 @@ def _record(attempt: Attempt, outcome: Outcome, uow: ProcessorUnitOfWork, policy
 
 
 def _announce(move: Move, uow: ProcessorUnitOfWork) -> None:
+    if move.doubt is not None:
+        uow.attempts.note(move.attempt, "doubted", reason=move.doubt)
+        uow.evidence.doubted(move.attempt, move.doubt)
     if move.exhausted:
         uow.attempts.note(move.attempt, "exhausted")
         uow.evidence.exhausted(move.attempt)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from services.processor.domain.operation import Operation
-from services.processor.domain.outcome import Answer, Found, LookUp, Result
+from services.processor.domain.outcome import Answer, Doubt, Found, LookUp, Result
 from services.processor.domain.policy import NOT_FOUND_NEEDED, Policy
 
 
@@ -70,6 +70,8 @@ class Attempt:
     resend_before: datetime | None = None
     """Until when a send in doubt may be repeated under its key; after it, the attempt is only looked up."""
     looked_up_at: datetime | None = None
+    accepted_at: datetime | None = None
+    """When the processor first said that it decides later; its time to do so runs from here and never anew."""
     rung: int = 0
     rung_at: datetime | None = None
     """When the ladder's own next look-up is due; one on request comes before it and leaves it where it is."""
@@ -98,6 +100,8 @@ class Move:
     applied: bool = True
     will_retry: bool = False
     exhausted: bool = False
+    doubt: Doubt | None = None
+    """Set where what the processor had accepted is in doubt from now on."""
     closed: Closing | None = None
     """Set only where `payment` must be told that nothing will be sent any more."""
 
@@ -156,7 +160,7 @@ def record_answer(attempt: Attempt, answer: Answer, *, now: datetime, wait_s: fl
         case Result.DONE | Result.DECLINED:
             return Move(_close(released, Closing.ANSWERED, now=now, result=answer.result))
         case Result.ACCEPTED:
-            return Move(_wait(replace(released, result=Result.ACCEPTED, doubtful=False, rung=0), now, policy))
+            return Move(_wait(_accepted(replace(released, rung=0), now, policy), now, policy))
         case Result.NOT_SENT:
             return _not_sent(released, now=now, wait_s=wait_s, policy=policy)
         case Result.UNKNOWN:
@@ -177,37 +181,63 @@ def _not_sent(attempt: Attempt, *, now: datetime, wait_s: float, policy: Policy)
 
 
 def record_look_up(attempt: Attempt, seen: LookUp, *, now: datetime, policy: Policy) -> Move:
-    """Return what a look-up makes of the attempt: decided, sent again, proved absent, one rung further, exhausted."""
+    """Return what a look-up makes of the attempt: decided, sent again, proved absent, in doubt, one rung further."""
     released = replace(attempt, lease_owner=None)
     if attempt.state is State.CLOSED:
         # Nothing hangs on it here: what was seen is told, once, and whoever wants more asks again.
         return Move(replace(released, looks_again=False))
     if seen.found is Found.FOUND:
-        return _found(released, seen, now=now, policy=policy)
+        if seen.result in (Result.DONE, Result.DECLINED):
+            return Move(_close(released, Closing.ANSWERED, now=now, result=seen.result))
+        if seen.result is Result.ACCEPTED:
+            released = _accepted(released, now, policy)
+            if released.doubtful and released.exhausted_at is None:
+                # Said once more, and too late: `payment` must not take it for patience again.
+                return replace(_next(released, seen, now=now, policy=policy), doubt=Doubt.PENDING_TOO_LONG)
+    return _next(released, seen, now=now, policy=policy)
+
+
+def _next(attempt: Attempt, seen: LookUp, *, now: datetime, policy: Policy) -> Move:
+    """Return what follows a look-up that decided nothing."""
     if not _by_ladder(attempt):
-        return Move(_resume(released))
+        return Move(_resume(attempt, policy))
+    if _pends(attempt) and now >= _decides_by(attempt, policy):
+        return _doubt(attempt, Doubt.PENDING_TOO_LONG, now=now, policy=policy)
     if seen.found is Found.NOT_FOUND and _window_passed(attempt, policy):
-        released = replace(released, not_found_count=released.not_found_count + 1)
-        if _may_send_again(released, now=now, policy=policy):
+        attempt = replace(attempt, not_found_count=attempt.not_found_count + 1)
+        if _pends(attempt) and attempt.not_found_count >= NOT_FOUND_NEEDED:
+            return _doubt(attempt, Doubt.ACCEPTED_NOT_FOUND, now=now, policy=policy)
+        if _may_send_again(attempt, now=now, policy=policy):
             again = replace(
-                released, phase=Phase.DUE, next_at=now, rung_at=now, not_found_count=0, rung=released.rung + 1
+                attempt, phase=Phase.DUE, next_at=now, rung_at=now, not_found_count=0, rung=attempt.rung + 1
             )
             return Move(again, will_retry=True)
-        if _proved_absent(released, policy):
-            closed = _close(released, Closing.NOT_FOUND, now=now, result=released.result)
+        if _proved_absent(attempt, policy):
+            closed = _close(attempt, Closing.NOT_FOUND, now=now, result=attempt.result)
             return Move(closed, closed=Closing.NOT_FOUND)
-    return _climb(released, now=now, policy=policy)
-
-
-def _found(attempt: Attempt, seen: LookUp, *, now: datetime, policy: Policy) -> Move:
-    if seen.result in (Result.DONE, Result.DECLINED):
-        return Move(_close(attempt, Closing.ANSWERED, now=now, result=seen.result))
-    if seen.result is Result.ACCEPTED:
-        # Known to the processor, which is still deciding: no doubt, only patience.
-        attempt = replace(attempt, result=Result.ACCEPTED, doubtful=False)
-    if not _by_ladder(attempt):
-        return Move(_resume(attempt))
     return _climb(attempt, now=now, policy=policy)
+
+
+def _accepted(attempt: Attempt, now: datetime, policy: Policy) -> Attempt:
+    """Known to the processor, which is still deciding: no doubt, only patience, and that once and not for ever."""
+    known = replace(attempt, accepted_at=attempt.accepted_at or now, not_found_count=0)
+    if known.doubtful and now >= _decides_by(known, policy):
+        return known
+    return replace(known, result=Result.ACCEPTED, doubtful=False)
+
+
+def _pends(attempt: Attempt) -> bool:
+    return attempt.result is Result.ACCEPTED and attempt.accepted_at is not None
+
+
+def _decides_by(attempt: Attempt, policy: Policy) -> datetime:
+    return (attempt.accepted_at or attempt.next_at) + timedelta(seconds=policy.pending_limit_s)
+
+
+def _doubt(attempt: Attempt, doubt: Doubt, *, now: datetime, policy: Policy) -> Move:
+    """What was accepted is in doubt and climbs the ladder from its foot: towards a person, never towards failed."""
+    doubtful = replace(attempt, result=Result.UNKNOWN, doubtful=True, rung=0, not_found_count=0)
+    return Move(_wait(doubtful, now, policy), doubt=doubt)
 
 
 def _by_ladder(attempt: Attempt) -> bool:
@@ -217,8 +247,8 @@ def _by_ladder(attempt: Attempt) -> bool:
     return attempt.looked_up_at >= attempt.rung_at
 
 
-def _resume(attempt: Attempt) -> Attempt:
-    return replace(attempt, phase=Phase.WAITING, next_at=attempt.rung_at or attempt.next_at)
+def _resume(attempt: Attempt, policy: Policy) -> Attempt:
+    return _until(attempt, attempt.rung_at or attempt.next_at, policy)
 
 
 def _climb(attempt: Attempt, *, now: datetime, policy: Policy) -> Move:
@@ -239,6 +269,9 @@ def _window_passed(attempt: Attempt, policy: Policy) -> bool:
 def _may_send_again(attempt: Attempt, *, now: datetime, policy: Policy) -> bool:
     if attempt.not_found_count < NOT_FOUND_NEEDED or attempt.exhausted_at is not None:
         return False
+    if attempt.accepted_at is not None:
+        # It was there: that it no longer shows is no reason to ask for it anew.
+        return False
     if attempt.rung + 1 >= len(policy.ladder_s):
         # The last rung belongs to the review, not to one more send.
         return False
@@ -251,7 +284,8 @@ def _key_lives(attempt: Attempt, now: datetime, policy: Policy) -> bool:
 
 def _proved_absent(attempt: Attempt, policy: Policy) -> bool:
     """Without keys there is no second send, so "not there" ends the attempt; with keys it leads to one."""
-    return not policy.keeps_keys and attempt.doubtful and attempt.not_found_count >= NOT_FOUND_NEEDED
+    absent = attempt.accepted_at is None and attempt.not_found_count >= NOT_FOUND_NEEDED
+    return not policy.keeps_keys and attempt.doubtful and absent
 
 
 def withdraw(attempt: Attempt, *, now: datetime) -> Move:
@@ -290,7 +324,12 @@ def look_up_now(attempt: Attempt, *, now: datetime, policy: Policy) -> Move:
 
 
 def _wait(attempt: Attempt, now: datetime, policy: Policy) -> Attempt:
-    at = now + timedelta(seconds=policy.wait_s(attempt.rung))
+    return _until(attempt, now + timedelta(seconds=policy.wait_s(attempt.rung)), policy)
+
+
+def _until(attempt: Attempt, at: datetime, policy: Policy) -> Attempt:
+    if _pends(attempt):
+        at = min(at, _decides_by(attempt, policy))
     return replace(attempt, phase=Phase.WAITING, next_at=at, rung_at=at)
 
 

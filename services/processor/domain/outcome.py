@@ -18,6 +18,14 @@ class Result(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Doubt(StrEnum):
+    """Why an outcome is unknown though no call failed."""
+
+    WORKER_LOST = "worker_lost"
+    PENDING_TOO_LONG = "pending_too_long"
+    ACCEPTED_NOT_FOUND = "accepted_not_found"
+
+
 class Failure(StrEnum):
     """How a call can fail below HTTP."""
 

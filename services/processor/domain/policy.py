@@ -10,6 +10,16 @@ DEFAULT_LADDER_S: Final = (1.0, 5.0, 30.0, 120.0, 600.0, 3_600.0, 21_600.0, 86_4
 NOT_FOUND_NEEDED: Final = 2
 """Look-ups after the visibility window that must find nothing before we believe it (design 4.4: twice)."""
 
+PENDING_LIMITS_S: Final[Mapping[str, float]] = {
+    "authorize": 86_400.0,
+    "capture": 7 * 86_400.0,
+    "cancel": 86_400.0,
+    "refund": 30 * 86_400.0,
+    "dispute_evidence": 7 * 86_400.0,
+    "dispute_accept": 7 * 86_400.0,
+}
+"""How long "accepted, decided later" is believed, by kind: a bank may take weeks over a refund, no day over a hold."""
+
 KEY_LIFE_MARGIN_S: Final = 3_600.0
 """A key this close to the end of its life is not trusted for a re-send: clocks differ, calls hang."""
 
@@ -29,6 +39,8 @@ class Policy:
     backoff_cap_s: float = 60.0
     retry_after_cap_s: float = 600.0
     """A processor that asks for more patience than this is asked again anyway."""
+    pending_limit_s: float = 7 * 86_400.0
+    """How long the processor may decide over what it accepted; after that it is in doubt."""
     queue_s: float | None = None
     """How long an operation may wait to be sent, however often that failed; after that it is given up. ``None``: as
     long as it takes."""

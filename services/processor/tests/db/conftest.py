@@ -17,7 +17,12 @@ from shared.testing.virtual_clock import VirtualClock
 
 POLICY = Policy(keys_live_s=86_400, ladder_s=(1, 5, 30, 120), visibility_window_s=1, lease_s=60)
 QUEUE_S = 300
-POLICIES = {"alpha": replace(POLICY, by_kind={"authorize": replace(POLICY, queue_s=QUEUE_S)})}
+PENDING_LIMIT_S = 1_000
+POLICIES = {
+    "alpha": replace(
+        POLICY, by_kind={"authorize": replace(POLICY, queue_s=QUEUE_S, pending_limit_s=PENDING_LIMIT_S)}
+    )
+}
 
 
 class Service:

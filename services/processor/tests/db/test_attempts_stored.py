@@ -21,7 +21,7 @@ from services.processor.adapters.read_models import any_due, attempt_with_log, l
 from services.processor.app.give_up_late import give_up_all_late
 from services.processor.domain.fact import Fact
 from services.processor.domain.outcome import Answer, Found, LookUp, Result
-from services.processor.tests.db.conftest import QUEUE_S
+from services.processor.tests.db.conftest import PENDING_LIMIT_S, QUEUE_S
 from shared.kernel.errors import Poison
 from shared.kernel.ids import UlidIds
 from shared.messaging.envelope import Event
@@ -241,6 +241,41 @@ def test_sql_refuses_to_send_again_under_a_dead_key(service):
         connection.exec_driver_sql(again, (1, command.operation_id))
     with service.engine.begin() as connection:
         connection.exec_driver_sql(again, (-1, command.operation_id))
+
+
+def test_what_was_accepted_and_never_decided_is_told_as_unknown_and_exhausted_by_its_ladder(service):
+    command = opened(service)[0]
+    (held,) = service.claim()
+    service.record((held, Answer(result=Result.ACCEPTED)))
+    while "LadderExhausted" not in service.published():
+        (next_at,) = row(service, command, "next_at")
+        service.clock.advance((next_at - service.clock.now()).total_seconds())
+        (held,) = service.claim()
+        service.record((held, LookUp(found=Found.FOUND, result=Result.ACCEPTED)))
+    assert row(service, command, "state", "doubtful", "result") == ("open", True, "unknown")
+    told = [(said["result"], said.get("error_code")) for said in service.payloads("AttemptAnswered")]
+    assert told[:2] == [("accepted", None), ("unknown", "pending_too_long")]
+    assert set(told[1:]) == {("unknown", "pending_too_long")}
+    pending_s = (service.clock.now() - datetime(2026, 1, 1, tzinfo=UTC)).total_seconds()
+    assert pending_s == PENDING_LIMIT_S + sum((1, 5, 30, 120))
+
+
+@pytest.mark.parametrize(
+    ("change", "check"),
+    [
+        ("accepted_at = NULL", "attempts_patience_has_begun"),
+        (
+            "state = 'closed', closing = 'not_found', closed_at = now(), not_found_count = 2, doubtful = true",
+            "attempts_accepted_is_not_absent",
+        ),
+    ],
+)
+def test_sql_refuses_endless_patience_and_to_call_absent_what_was_accepted(service, change, check):
+    opened(service)
+    (held,) = service.claim()
+    service.record((held, Answer(result=Result.ACCEPTED)))
+    with pytest.raises(sa.exc.IntegrityError, match=check), service.engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE attempts SET {change}")
 
 
 def test_withdrawn_before_the_send_is_closed_and_never_claimed(service):

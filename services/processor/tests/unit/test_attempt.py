@@ -20,7 +20,7 @@ from services.processor.domain.attempt import (
     withdraw,
 )
 from services.processor.domain.operation import Operation
-from services.processor.domain.outcome import Answer, Found, LookUp, Result
+from services.processor.domain.outcome import Answer, Doubt, Found, LookUp, Result
 from services.processor.domain.policy import Policy
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -111,15 +111,57 @@ def test_not_sent_after_a_doubtful_send_keeps_the_doubt():
     assert move.closed is None
 
 
-def test_accepted_waits_without_doubt_and_is_never_exhausted():
+def test_accepted_waits_without_doubt_until_its_time_is_up_and_then_climbs_to_a_person():
     attempt = answered(Result.ACCEPTED).attempt
-    assert not attempt.doubtful
-    assert attempt.phase is Phase.WAITING
-    for rung in range(8):
-        move = looked_up(attempt, Found.FOUND, later(10_000 * (rung + 1)), Result.ACCEPTED)
+    limit = later(POLICY.pending_limit_s)
+    told = []
+    for _ in range(60):
+        at = attempt.next_at
+        move = looked_up(attempt, Found.FOUND, at, Result.ACCEPTED)
         attempt = move.attempt
-        assert not move.exhausted
         assert attempt.state is State.OPEN
+        assert attempt.doubtful == (at >= limit)
+        assert (
+            move.doubt is (None if at < limit or attempt.exhausted_at else Doubt.PENDING_TOO_LONG)
+            or move.exhausted
+        )
+        assert move.exhausted is False or at == limit + timedelta(seconds=sum(POLICY.ladder_s))
+        told += [at] if move.doubt else []
+        if attempt.exhausted_at:
+            break
+    assert told[0] == limit, "heard of on time, however far apart the look-ups were"
+    assert attempt.exhausted_at == limit + timedelta(seconds=sum(POLICY.ladder_s))
+    assert looked_up(attempt, Found.FOUND, later(10**9), Result.DONE).attempt.closing is Closing.ANSWERED
+
+
+@pytest.mark.parametrize("policy", [POLICY, KEYLESS])
+def test_accepted_and_then_not_found_is_doubt_that_ends_with_a_person_and_is_never_called_failed(policy):
+    attempt = answered(Result.ACCEPTED).attempt
+    doubts = []
+    for _ in range(400):
+        move = looked_up(attempt, Found.NOT_FOUND, attempt.next_at, policy=policy)
+        attempt = move.attempt
+        assert (move.will_retry, move.closed, attempt.state) == (False, None, State.OPEN)
+        doubts += [move.doubt] if move.doubt else []
+    assert doubts == [Doubt.ACCEPTED_NOT_FOUND]
+    assert attempt.doubtful
+    assert attempt.exhausted_at is not None
+
+
+def test_found_again_before_its_time_is_up_it_is_only_late_and_its_time_does_not_begin_anew():
+    attempt = answered(Result.ACCEPTED).attempt
+    for _ in range(3):
+        attempt = looked_up(attempt, Found.NOT_FOUND, attempt.next_at).attempt
+    assert attempt.doubtful
+    attempt = looked_up(attempt, Found.FOUND, attempt.next_at, Result.ACCEPTED).attempt
+    assert (attempt.doubtful, attempt.result, attempt.accepted_at) == (False, Result.ACCEPTED, NOW)
+
+
+def test_accepted_has_an_end_also_while_the_processor_cannot_be_asked():
+    attempt = answered(Result.ACCEPTED).attempt
+    while not attempt.doubtful:
+        attempt = looked_up(attempt, Found.UNREACHABLE, attempt.next_at).attempt
+        assert attempt.next_at <= later(POLICY.pending_limit_s + POLICY.ladder_s[0])
 
 
 def test_not_found_inside_the_visibility_window_proves_nothing():
