@@ -50,6 +50,7 @@ OUT_OF_REACH = {
     "risk-pinned-version": "an operation is asked about once, under one version of its payment",
     "risk-decided-once": _SECOND_LINE,
     "lock-order": _ONE_AT_A_TIME,
+    "held-row-waits": _ONE_AT_A_TIME,
     "gapless-producer": _KAFKA,
     "partitioner": _KAFKA,
     "revoked-partition": _KAFKA,
