@@ -71,8 +71,8 @@ PAYMENTS: Final = (
         patches=(
             Patch(
                 "services/processor/domain/attempt.py",
-                "attempt, phase=Phase.WAITING, doubtful=True, result=Result.UNKNOWN, lease_owner=None, next_at=now\n",
-                "attempt, phase=Phase.DUE, doubtful=True, result=Result.UNKNOWN, lease_owner=None, next_at=now\n",
+                "attempt, phase=Phase.WAITING, doubtful=True, result=Result.UNKNOWN, lease_owner=None, next_at=now,\n",
+                "attempt, phase=Phase.DUE, doubtful=True, result=Result.UNKNOWN, lease_owner=None, next_at=now,\n",
             ),
         ),
         tests=(_ATTEMPTS_TESTS + "test_a_worker_that_slept_past_its_lease_changes_nothing_when_it_wakes",),
