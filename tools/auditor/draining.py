@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from tools.auditor.addresses import Addresses
-from tools.auditor.copying import READING_ORDER, WITHOUT_KAFKA, at_both, reading
+from tools.auditor.copying import READING_ORDER, WITHOUT_KAFKA, reading
 from tools.auditor.model import Invariant
 from tools.auditor.registry import LIVENESS, LIVENESS_EXPLANATION
+from tools.auditor.sandbox_queries import at_both
 from tools.auditor.topics import subscribed
 
 POLL_S: Final = 0.25
