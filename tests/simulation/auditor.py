@@ -17,10 +17,11 @@ from tests.simulation.summing_up import sum_up
 from tests.simulation.terms import broken_terms, misrouted
 from tests.simulation.workload import Workload, code_of
 from tests.simulation.world import World
-from tools.auditor.copying import READING_ORDER, at_both, queries_of
+from tools.auditor.copying import READING_ORDER, queries_of
 from tools.auditor.draining import stuck_questions, subscribed
 from tools.auditor.payments import own_legal_rows
 from tools.auditor.registry import CHECKS
+from tools.auditor.sandbox_queries import at_both
 from tools.auditor.scratch import Scratch
 from tools.auditor.topics import copy_contract, record_row
 
