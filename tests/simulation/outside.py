@@ -10,6 +10,7 @@ import psycopg
 from services.sandbox.adapters.webhook_http import FORGERS_SECRET, sign_alpha, sign_beta
 from services.sandbox.app.wake_up import WakeUp
 from services.sandbox.bootstrap import make_parts
+from services.sandbox.domain.faults import Imitation
 from services.sandbox.entrypoints.http import application
 from services.sandbox.settings import SandboxSettings
 from shared.kernel.ids import UlidIds
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 WEBHOOK_SECRETS = {"alpha": "simulated-webhook-secret", "beta": "simulated-sealing-secret"}
 API_KEYS = {"alpha": "simulated-alpha-key", "beta": "simulated-beta-key"}
+MANNERS = {Imitation.FORGED: "secret", Imitation.STALE: "old"}
 SIGNERS = {"alpha": sign_alpha, "beta": sign_beta}
 BASES = {"alpha": "http://alpha/alpha/v1", "beta": "http://beta/beta/v2"}
 
@@ -58,10 +60,16 @@ class _Courier:
             self._world.in_background(self._deliver(headers, body, chance.uniform(0.0, 30.0)))
         return await self._deliver(headers, body, 0.0)
 
+    async def imitate(self, body: bytes, how: Imitation) -> None:
+        """What the sandbox's scripts and cards have a stranger send."""
+        await self._imitated(body, MANNERS[how])
+
     async def forge(self, body: bytes) -> None:
         """What nobody may take: the very bytes under a wrong secret, an old seal, a seal over other bytes."""
+        await self._imitated(body, self._world.chance.choice(["secret", "old", "bytes"]))
+
+    async def _imitated(self, body: bytes, manner: str) -> None:
         chance, secret = self._world.chance, WEBHOOK_SECRETS[self._processor]
-        manner = chance.choice(["secret", "old", "bytes"])
         headers = {
             "secret": lambda: self._signed(FORGERS_SECRET, body),
             "old": lambda: self._signed(
