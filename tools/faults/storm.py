@@ -32,14 +32,14 @@ SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
         # Longer than beta's late effect and its list's delay together, with room for a busy machine.
         "BETA_VISIBILITY_WINDOW_S": "8",
         # Longer than a key lives, so that there is doubt in which nothing may be sent again.
-        "ALPHA_KEYS_LIVE_S": "60",
-        "LOOK_UP_LADDER_S": "0.5,1,1,1,2,2,3,3,4,4,8,8,8,10,10,10",
+        "ALPHA_KEYS_LIVE_S": "120",
+        "LOOK_UP_LADDER_S": "0.5,1,1,1,2,2,3,3,4,4,8,8,8,10,10,10,10,10,10,10,10,10,10",
         "LOOK_UP_LADDERS_S": "beta=1,2,3,4,4,4,4,4",
         "FEED_INTERVAL_S": "3",
     },
     "sandbox": {
         "ALPHA_HANG_S": "3",
-        "ALPHA_KEY_LIFE_S": "60",
+        "ALPHA_KEY_LIFE_S": "120",
         "BETA_HANG_S": "3",
         "BETA_LIST_DELAY_MS": "500",
         "ALPHA_WEBHOOK_LATE_MS": "3000",
@@ -47,7 +47,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
     },
 }
 """Everything that takes minutes or hours outside takes seconds here; the rules are the same."""
-DEADLINE_S: Final = 150.0
+DEADLINE_S: Final = 240.0
 """From the last request: the longest ladder with its time-outs, and a busy machine's delay."""
 DRAIN_S: Final = 120.0
 PROCESSORS: Final = ("alpha", "beta")

@@ -21,7 +21,8 @@ PENDING_LIMITS_S: Final[Mapping[str, float]] = {
 """How long "accepted, decided later" is believed, by kind: a bank may take weeks over a refund, no day over a hold."""
 
 KEY_LIFE_MARGIN_S: Final = 3_600.0
-"""A key this close to the end of its life is not trusted for a re-send: clocks differ, calls hang."""
+"""A key this close to the end of its life is not trusted for a re-send: clocks differ, calls hang. A quarter of a life
+that is shorter than four of these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,7 @@ class Policy:
     @property
     def resend_s(self) -> float:
         """Return how long after a send it may be repeated under its key; 0 where no keys are kept."""
-        return self.keys_live_s - min(KEY_LIFE_MARGIN_S, self.keys_live_s / 2)
+        return self.keys_live_s - min(KEY_LIFE_MARGIN_S, self.keys_live_s / 4)
 
     def wait_s(self, rung: int) -> float:
         """Return the wait before the look-up on this rung."""

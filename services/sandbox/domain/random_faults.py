@@ -66,9 +66,9 @@ OUTLIVES_KEY: Final = Fault(
     reply=ReplyFault.TIMEOUT_AFTER,
     always=True,
     webhooks=WebhookPlan.LOST,
-    hidden=timedelta(seconds=70),
+    hidden=timedelta(seconds=130),
     feed=FeedPlan.LATE,
-    feed_delay=timedelta(seconds=75),
+    feed_delay=timedelta(seconds=135),
 )
 """It took effect, and nothing says so for longer than a short key lives: who sends it again then does it twice."""
 

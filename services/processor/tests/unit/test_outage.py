@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from services.processor.domain.attempt import Closing
-from services.processor.domain.breaker import OPEN_MAX_S
+from services.processor.domain.breaker import OPEN_MAX_S, PROBES
 from services.processor.domain.outcome import Answer, Result
 from services.processor.domain.policy import Policy
 from services.processor.tests.outage import LATENCY_S, Books, Outside, run
@@ -47,9 +47,9 @@ def test_two_hours_away_queue_what_must_wait_refuse_what_may_not_and_drain_witho
     assert sum(n for second, n in calls.items() if second < OUTAGE_S) < 600, "probed, not stormed"
     back = min(second for second in calls if second >= OUTAGE_S)
     assert back <= OUTAGE_S + OPEN_MAX_S
-    # One call at a time fits ten times into a second: from there at most twice as many each second.
+    # Each call under way fits ten times into a second: from the probes at most twice as many each second.
     for second in range(back, back + 8):
-        bound = 2 ** (second - back + 1) / LATENCY_S
+        bound = PROBES * 2 ** (second - back + 1) / LATENCY_S
         assert calls[second] <= bound, f"{calls[second]} calls in second {second - back} after the recovery"
     assert outside.most < 256, "the backlog was gone before the limit had grown back"
 
@@ -65,7 +65,7 @@ def test_a_processor_that_asks_for_fewer_calls_gets_fewer_and_nothing_is_abandon
     assert books.closings("refund") == {None: 100}
     asked = [outside.calls[second] for second in range(65)]
     assert asked[0] == 100, "nobody had said anything yet"
-    assert sum(asked[1:10]) <= 64 + 32 + 16 + 8, "each round of answers halves what may be under way"
+    assert sum(asked[1:10]) <= 2 * 78, "each round of answers halves what may be under way"
     assert max(asked[20:]) == 1, "and at last one call asks whether there is room again"
     outside.answer = Answer(result=Result.DONE)
     run(outside, books, policies=POLICIES, until_s=240)

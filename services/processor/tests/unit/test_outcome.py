@@ -1,10 +1,9 @@
-"""What answers prove, what echoes say, and when the breaker opens."""
+"""What answers prove, and what echoes say."""
 
 from datetime import UTC, datetime
 
 import pytest
 
-from services.processor.domain.breaker import FAILURES_TO_OPEN, Breaker
 from services.processor.domain.fact import Fact, Unrecognised
 from services.processor.domain.operation import Operation, echo_mismatch
 from services.processor.domain.outcome import FAILURES, Failure, Result, result_of
@@ -99,70 +98,6 @@ def test_a_status_that_the_object_cannot_have_is_no_fact():
 def test_the_fact_key_takes_the_version_or_else_the_amount():
     assert fact().fact_key == "alpha:acct:cap_1:succeeded:1"
     assert fact(object_version=None).fact_key == "alpha:acct:cap_1:succeeded:100"
-
-
-def test_the_breaker_opens_after_failures_in_a_row_and_grows_back_from_one():
-    breaker = Breaker(limit_max=64)
-    for _ in range(FAILURES_TO_OPEN):
-        assert breaker.allowed(0.0) == 64
-        breaker.fail(0.0, jitter=1.0)
-    assert breaker.allowed(0.5) == 0
-    assert breaker.allowed(1.5) == 1, "one probe, no stampede"
-    breaker.succeed(1.5)
-    assert breaker.allowed(1.5) == 2
-    for _ in range(100):
-        breaker.succeed(2.4)
-    assert breaker.allowed(2.4) == 2, "it doubles at most once a second, however fast the answers come"
-    for second in range(5):
-        for _ in range(100):
-            breaker.succeed(2.5 + second)
-        assert breaker.allowed(2.5 + second) == 4 * 2**second
-
-
-def test_a_failed_probe_opens_longer():
-    breaker = Breaker(limit_max=8)
-    for _ in range(FAILURES_TO_OPEN):
-        breaker.fail(0.0, jitter=1.0)
-    breaker.fail(1.5, jitter=1.0)
-    assert breaker.allowed(3.0) == 0
-    assert breaker.allowed(3.6) == 1
-
-
-def test_failures_with_successes_between_do_not_open():
-    breaker = Breaker(limit_max=8)
-    for _ in range(50):
-        breaker.fail(0.0, jitter=1.0)
-        breaker.succeed(0.0)
-    assert breaker.allowed(0.0) == 8
-
-
-def test_a_processor_that_asks_for_fewer_calls_gets_half_once_a_round_and_then_one_more_each_round():
-    breaker = Breaker(limit_max=64)
-    for _ in range(64):
-        breaker.throttle(0.0, 3.0, jitter=0.5)
-    assert breaker.allowed(3.4) == 0
-    assert breaker.allowed(3.5) == 32, "the answers of one round say one thing"
-    for n in range(33):
-        breaker.succeed(3.6)
-        assert breaker.allowed(3.6) == (32 if n < 32 else 33)
-    for _ in range(9):
-        breaker.throttle(breaker.paused_until_s, 0.0, jitter=0.0)
-    assert breaker.allowed(breaker.paused_until_s) == 1
-
-
-def test_a_probe_that_is_throttled_finds_the_processor_back():
-    breaker = Breaker(limit_max=8)
-    for _ in range(FAILURES_TO_OPEN):
-        breaker.fail(0.0, jitter=1.0)
-    breaker.throttle(1.5, 2.0, jitter=0.0)
-    assert (breaker.allowed(3.4), breaker.allowed(3.5), breaker.openings) == (0, 1, 0)
-
-
-def test_a_pause_is_honoured():
-    breaker = Breaker(limit_max=8)
-    breaker.pause(0.0, 3.0)
-    assert breaker.allowed(2.9) == 0
-    assert breaker.allowed(3.0) == 8
 
 
 def test_the_back_off_grows_and_is_capped():
