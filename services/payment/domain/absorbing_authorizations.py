@@ -1,5 +1,7 @@
 """Facts about authorizations: a hold granted, refused, given back, or found where none should be."""
 
+from typing import Final
+
 from services.payment.domain.changes import Moment
 from services.payment.domain.deciding import give_up, may_still_succeed, revive
 from services.payment.domain.facts import Fact, ProcessorObject, Role
@@ -8,6 +10,9 @@ from services.payment.domain.operations import Operation, OperationState, Operat
 from services.payment.domain.payment import Payment
 from services.payment.domain.straying import find_stray
 from services.payment.domain.strays import StrayKind
+
+#: Proof of a hold: money that failed later had been taken from it.
+_HELD: Final = frozenset({OperationState.SUCCEEDED, OperationState.FAILED_LATER})
 
 
 def absorb_authorization(
@@ -74,7 +79,7 @@ def _acceptable(payment: Payment, thing: ProcessorObject, operation: Operation) 
     if may_still_succeed(payment, operation, thing):
         return payment.authorization_id in {None, thing.object_id}
     # The capture came first: its operation is decided, and the hold only takes its implied place.
-    decided_before = operation.state in {OperationState.SUCCEEDED, OperationState.DECLINED}
+    decided_before = operation.state in {*_HELD, OperationState.DECLINED}
     granted = payment.amounts.authorized_minor > 0 and not payment.dead
     return decided_before and granted and _granted_under(payment, thing, operation)
 
@@ -83,7 +88,7 @@ def _granted_under(payment: Payment, thing: ProcessorObject, operation: Operatio
     """Whether the hold that was implied is this operation's, and no other authorization stands in its place."""
     if payment.authorization_id is not None:
         return payment.authorization_id == thing.object_id
-    return operation.state is OperationState.SUCCEEDED
+    return operation.state in _HELD
 
 
 def _end_hold(

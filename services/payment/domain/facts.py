@@ -36,7 +36,8 @@ STATUS_RANK: Final[Mapping[str, int]] = {
     "accepted": 4,
     "given_back": 2,
 }
-#: What an object of each type may say of itself; any other word decides nothing.
+#: What an object of each type may say of itself; any other word decides nothing. A capture that never took its money
+#: is declined; one that failed had succeeded before.
 STATUSES: Final[Mapping[ObjectType, frozenset[str]]] = {
     ObjectType.AUTHORIZATION: frozenset({"pending", "authorized", "declined", "voided", "expired"}),
     ObjectType.CAPTURE: frozenset({"pending", "succeeded", "declined", "failed"}),

@@ -64,7 +64,8 @@ FINAL: Final[Mapping[tuple[str, str], Result]] = {
     ("authorize", "pending"): Result.ACCEPTED,
     ("capture", "succeeded"): Result.DONE,
     ("capture", "declined"): Result.DECLINED,
-    ("capture", "failed"): Result.DECLINED,
+    # What failed later was done: it is another word for the money, not for the call.
+    ("capture", "failed"): Result.DONE,
     ("capture", "pending"): Result.ACCEPTED,
     ("cancel", "voided"): Result.DONE,
     ("cancel", "expired"): Result.DONE,

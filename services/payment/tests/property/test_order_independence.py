@@ -147,3 +147,30 @@ def test_a_partial_capture_ends_captured_with_the_rest_released() -> None:
 @pytest.mark.parametrize("order", list(itertools.permutations(range(5))), ids=str)
 def test_a_partial_capture_ends_alike_in_all_orders(order: tuple[int, ...]) -> None:
     assert manual_outcome(order) == manual()
+
+
+def came_and_went(order: tuple[int, ...]) -> tuple[dict[str, Any], dict[str, int]]:
+    """A sale whose capture succeeded and failed later."""
+    unit = MemoryUnit()
+    payment = create_payment(wish(), unit)
+    unit.commit()
+    facts = [
+        authorized(payment),
+        captured(payment),
+        captured(payment, status="failed", object_version=2),
+        authorized(payment),
+    ]
+    for number in order:
+        apply_fact(told(facts[number]), unit)
+        unit.commit()
+    assert not unit.waiting.rows
+    amounts = [(type(event).__name__, getattr(event, "amount_minor", 0) or 0) for _, event in unit.events]
+    return picture(payment), net(amounts)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))), ids=str)
+def test_a_capture_that_failed_later_came_and_went_in_all_orders(order: tuple[int, ...]) -> None:
+    shown, sums = came_and_went(order)
+    assert (shown, sums) == came_and_went((0, 1, 2, 3))
+    assert shown["status"] == "REVERSED"
+    assert sums["PaymentCaptured"] == 10_000

@@ -150,11 +150,10 @@ TABLE: dict[str, dict[str, str]] = {
         "payment_wrong_status": "refund",
         "CANCELED": "expired",
         "CAPTURED": "captured refund_failed inquired dispute_won dispute_lost reinstated reversal_told",
-        "AUTHORIZED": "capture_failed",
         "waits": "unknown_capture",
         "REFUNDED": "refunded",
         "DISPUTED": "disputed withdrawn",
-        "REVERSED": "reversed",
+        "REVERSED": "capture_failed reversed",
     },
     "REQUIRES_PAYMENT_METHOD": {
         "REQUIRES_PAYMENT_METHOD": "confirm expired captured capture_failed unknown_capture",
