@@ -14,7 +14,7 @@ SELECT o.processor, coalesce(s.currency, p.currency) AS currency,
        coalesce(sum(o.amount_minor) FILTER (
            WHERE o.capture OR o.type IN ('capture', 'refund', 'stray_return')), 0)::bigint AS amount_minor,
        count(*) AS operations,
-       extract(epoch FROM clock_timestamp() - min(o.since))::float8 AS oldest_s
+       extract(epoch FROM clock_timestamp() - min(o.doubtful_since))::float8 AS oldest_s
   FROM operations AS o JOIN payments AS p USING (payment_id) LEFT JOIN strays AS s USING (stray_id)
  WHERE o.state IN ('UNCERTAIN', 'IN_REVIEW')
  GROUP BY 1, 2 ORDER BY 1, 2

@@ -20,10 +20,11 @@ SELECT case_id, payment_id, reason, subject, operation_id, exposure_minor, curre
     # The index of what is in doubt finds these among millions.
     "doubts": f"""
 SELECT o.operation_id, o.payment_id, p.merchant_id, o.type, o.state, o.amount_minor,
-       coalesce(s.currency, p.currency) AS currency, o.processor, o.account, o.since, {_AGE.format("o.since")},
+       coalesce(s.currency, p.currency) AS currency, o.processor, o.account, o.since, o.doubtful_since,
+       {_AGE.format("o.doubtful_since")},
        o.next_check_at, o.looked_up_at, o.message
   FROM operations AS o JOIN payments AS p USING (payment_id) LEFT JOIN strays AS s USING (stray_id)
- WHERE o.state IN ('UNCERTAIN', 'IN_REVIEW') ORDER BY o.since LIMIT %(limit)s""",
+ WHERE o.state IN ('UNCERTAIN', 'IN_REVIEW') ORDER BY o.doubtful_since LIMIT %(limit)s""",
     "strays": f"""
 SELECT s.stray_id, s.payment_id, s.kind, s.processor, s.account, s.object_type, s.object_id, s.operation_id,
        s.amount_minor, s.currency, s.returned_minor, s.reserved_minor, s.mismatch, s.found_at,

@@ -98,6 +98,8 @@ class Operation:
     account: str
     created_at: datetime
     since: datetime
+    #: When it was first in doubt; set once, so that going before a person does not make the doubt young again.
+    doubtful_since: datetime | None = None
     #: A one-step sale: authorize and take the money at once.
     capture: bool = False
     #: A capture after which the rest of the hold is given back.

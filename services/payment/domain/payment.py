@@ -244,6 +244,7 @@ class Payment:
             operation.state = state
             operation.state_path.append(state)
             if state is OperationState.UNCERTAIN:
+                operation.doubtful_since = operation.doubtful_since or moment.now
                 self._announce_uncertain(operation, moment)
         operation.since = moment.now
         operation.dirty = True

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 
+from services.payment.adapters.exposure import read_exposure
+from services.payment.adapters.operator_lists import read_list
 from services.payment.tests.db.scenes import EVIDENCE, exhaust, held, open_dispute, told
 from services.payment.tests.db.shop import Shop
 from services.payment.tests.world import refunded
@@ -74,3 +77,31 @@ def test_a_refund_made_otherwise_than_asked_is_stored_as_a_stray_in_its_own_curr
     assert (found["currency"], found["amount_minor"]) == (currency, amount)
     shown = shop.get(f"/payments/{payment_id}").document
     assert (shown["amount_refunded"], shown["certainty"], shown["amount_in_doubt"]) == (0, "uncertain", 4_000)
+
+
+def test_going_before_a_person_does_not_make_a_doubt_young_again(shop: Shop) -> None:
+    payment_id = held(shop)
+    assert shop.post(f"/payments/{payment_id}/capture", {}, key="first").status == 200
+    operation_id = exhaust(shop, payment_id)
+    ((in_doubt, in_review, doubtful_since),) = shop.rows(
+        "SELECT (SELECT min(at) FROM status_history WHERE subject_id = :id AND to_state = 'UNCERTAIN'), since,"
+        " doubtful_since FROM operations WHERE operation_id = :id",
+        id=operation_id,
+    )
+    assert doubtful_since == in_doubt < in_review
+    with shop.parts.common.engine.connect() as connection:
+        (doubt,) = read_list(connection, "doubts", 10)
+        (exposed,) = read_exposure(connection)
+    assert doubt["doubtful_since"] == doubtful_since
+    assert exposed.oldest_s >= (in_review - in_doubt).total_seconds()
+
+
+def test_when_a_doubt_began_is_written_once(shop: Shop) -> None:
+    payment_id = held(shop)
+    assert shop.post(f"/payments/{payment_id}/capture", {}, key="first").status == 200
+    operation_id = exhaust(shop, payment_id)
+    with pytest.raises(sa.exc.IntegrityError, match="is in doubt since"):
+        shop.rows(
+            "UPDATE operations SET doubtful_since = now() WHERE operation_id = :id RETURNING 1",
+            id=operation_id,
+        )
