@@ -55,8 +55,8 @@ SELECT count(*) FROM moved
 """
 _CLAIM: Final = """
 INSERT INTO feed_facts (fact_key, digest, observed_at)
-SELECT key, digest, %(now)s FROM unnest(%(keys)s::text[], %(digests)s::text[]) AS f(key, digest) ORDER BY key
-ON CONFLICT (fact_key) DO NOTHING RETURNING fact_key
+SELECT key, digest, %(now)s FROM unnest(%(keys)s::text[], %(digests)s::text[]) AS f(key, digest) ORDER BY key, digest
+ON CONFLICT (fact_key, digest) DO NOTHING RETURNING fact_key, digest
 """
 _REJECT: Final = """
 INSERT INTO feed_rejects (processor, account, processor_event_id, reason, seen_at)
@@ -113,16 +113,19 @@ class PostgresFeeds:
         return bool(moved)
 
     def first_seen(self, facts: Sequence[Fact]) -> list[Fact]:
-        """Claim the facts' keys for ever; return those that were new, in the feed's order."""
-        by_key = {fact.fact_key: fact for fact in facts}
-        if not by_key:
+        """Claim what the facts say for ever; return those that were new, in the feed's order.
+
+        A key that comes with another content is new: only `payment` can tell a contradiction, and it must hear of it.
+        """
+        told = {(fact.fact_key, fact.digest): fact for fact in facts}
+        if not told:
             return []
+        keys, digests = zip(*told, strict=True)
         claimed = self._connection.exec_driver_sql(
-            _CLAIM,
-            {"keys": list(by_key), "digests": [fact.digest for fact in by_key.values()], "now": self._now},
-        ).scalars()
-        new = set(claimed)
-        return [fact for key, fact in by_key.items() if key in new]
+            _CLAIM, {"keys": list(keys), "digests": list(digests), "now": self._now}
+        )
+        new = {(key, digest) for key, digest in claimed}
+        return [fact for claim, fact in told.items() if claim in new]
 
     def reject(self, turn: FeedTurn, rejects: Sequence[tuple[str, str]]) -> int:
         """Keep what could not be read, once per event id."""

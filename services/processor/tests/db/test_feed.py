@@ -1,5 +1,6 @@
 """The event feed: each fact once, an hour of overlap, one reader at a time, and a cursor that survives."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -82,3 +83,14 @@ def test_what_cannot_be_read_is_kept_once(service):
     assert service.query("SELECT processor_event_id, reason FROM feed_rejects") == [
         ("aevt_1", "object_unknown")
     ]
+
+
+def test_another_word_about_a_fact_is_published_too_and_once(service):
+    one, other = fact(1), replace(fact(1), amount_minor=99)
+    assert one.fact_key == other.fact_key
+    turn = take(service)
+    for _ in range(2):
+        read = FeedPage(facts=(one, other), rejects=(), next_cursor="c1", has_more=True)
+        assert record(service, turn, read)
+    told = [event["fact"]["amount_minor"] for event in service.payloads("FactObserved")]
+    assert told == [100, 99]
