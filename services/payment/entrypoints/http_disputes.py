@@ -20,6 +20,7 @@ from services.payment.app.answer_dispute import AnswerDispute, answer_dispute
 from services.payment.app.views import dispute_view
 from services.payment.domain.disputes import DisputeStatus
 from services.payment.entrypoints.access import Caller
+from services.payment.entrypoints.doubtful_reads import look_up_if_doubtful
 from services.payment.entrypoints.edge_parts import EdgeParts, document, found, not_found, own_id, view_reply
 from services.payment.entrypoints.requests import (
     DISPUTE_ID,
@@ -87,12 +88,13 @@ class DisputesApi:
         )
 
     async def get(self, request: Request, dispute_id: str) -> Response:
-        """Show a dispute."""
+        """Show a dispute; reading one with a doubtful answer has that looked up."""
         principal = await self._parts.access.merchant(request)
         own_id(dispute_id, DISPUTE_ID, "dispute")
         shown = await self._parts.read(lambda connection: find_dispute(connection, dispute_id))
         if shown is None or shown.owner != principal:
             raise not_found("dispute")
+        await look_up_if_doubtful(self._parts, principal, shown.view.payment, shown.view.certainty, request)
         return document(shown.view)
 
     async def page(self, request: Request) -> Response:

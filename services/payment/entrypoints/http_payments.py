@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, TypeVar
 
 from fastapi import APIRouter, Request
@@ -14,16 +14,15 @@ from services.payment.adapters.notes import Note
 from services.payment.adapters.read_models import FoundPayment, Wanted, find_payment, list_payments
 from services.payment.adapters.timeline import read_timeline
 from services.payment.adapters.unit_of_work import PaymentUnitOfWork
-from services.payment.app.apply_fact import LOOK_UP_EVERY_S
 from services.payment.app.cancel_payment import CancelPayment, cancel_payment
 from services.payment.app.capture_payment import CapturePayment, capture_payment
 from services.payment.app.confirm_payment import ConfirmPayment, confirm_payment
 from services.payment.app.create_payment import CreatePayment, create_payment
 from services.payment.app.look_up_hold import LookUpHold, look_up_hold
-from services.payment.app.request_look_up import RequestLookUp, request_look_up
 from services.payment.app.views import payment_view
 from services.payment.domain.payment import Payment
 from services.payment.domain.status import Status
+from services.payment.entrypoints.doubtful_reads import look_up, read_payment
 from services.payment.entrypoints.edge_parts import (
     EdgeParts,
     document,
@@ -196,7 +195,7 @@ class PaymentsApi:
         principal = await self._parts.access.merchant(request)
         shown = await self._found(principal, payment_id)
         if shown.look_up_due:
-            await self._parts.threads.run(self._look_up, principal, payment_id, request_id(request))
+            await look_up(self._parts, principal, payment_id, request)
         return document(shown.view)
 
     async def timeline(self, request: Request, payment_id: str) -> Response:
@@ -250,19 +249,10 @@ class PaymentsApi:
 
     async def _found(self, principal: Principal, payment_id: str) -> FoundPayment:
         own_id(payment_id, PAYMENT_ID, "payment")
-        look_up_before = self._parts.clock.now() - timedelta(seconds=LOOK_UP_EVERY_S)
-        shown = await self._parts.read(
-            lambda connection: find_payment(connection, payment_id, look_up_before=look_up_before)
-        )
+        shown = await read_payment(self._parts, payment_id)
         if shown is None or shown.owner != principal:
             raise not_found("payment")
         return shown
-
-    def _look_up(self, principal: Principal, payment_id: str, cause_id: str) -> None:
-        command = RequestLookUp(
-            merchant_id=principal.owner_id, mode=principal.mode, payment_id=payment_id, request_id=cause_id
-        )
-        self._parts.http.transactions.run(lambda uow: request_look_up(command, uow), name="GET look-up")
 
     def _look_up_hold(self, command: LookUpHold) -> None:
         self._parts.http.transactions.run(lambda uow: look_up_hold(command, uow), name="expired hold look-up")

@@ -9,6 +9,7 @@ from services.payment.adapters.read_models import find_refund
 from services.payment.adapters.unit_of_work import PaymentUnitOfWork
 from services.payment.app.refund_payment import RefundPayment, refund_payment
 from services.payment.app.views import refund_view
+from services.payment.entrypoints.doubtful_reads import look_up_if_doubtful
 from services.payment.entrypoints.edge_parts import EdgeParts, document, found, not_found, own_id, view_reply
 from services.payment.entrypoints.requests import REFUND_ID, RefundBody
 from shared.runtime.http import log_fields, request_id
@@ -55,12 +56,13 @@ class RefundsApi:
         return await self._create.handle(request, caller, execute)
 
     async def get(self, request: Request, refund_id: str) -> Response:
-        """Show a refund."""
+        """Show a refund; reading a doubtful one has it looked up."""
         principal = await self._parts.access.merchant(request)
         own_id(refund_id, REFUND_ID, "refund")
         shown = await self._parts.read(lambda connection: find_refund(connection, refund_id))
         if shown is None or shown.owner != principal:
             raise not_found("refund")
+        await look_up_if_doubtful(self._parts, principal, shown.view.payment, shown.view.certainty, request)
         return document(shown.view)
 
 

@@ -11,6 +11,7 @@ import orjson
 
 from services.payment.adapters.probes import _QUERIES, _reader
 from services.payment.entrypoints.worker import wake_due_facts
+from services.payment.tests.db.scenes import EVIDENCE, open_dispute
 from services.payment.tests.db.shop import Shop
 from services.payment.tests.world import authorized, captured, refunded
 from shared.runtime.metric_names import WAITING_FACTS_STUCK
@@ -28,6 +29,30 @@ def test_an_expired_hold_is_refused_and_looked_up_and_the_refusal_kept(shop: Sho
     rows = shop.rows("SELECT payload FROM outbox WHERE event_type = 'LookUpOperation.v1'")
     assert [orjson.loads(row[0])["reason"] for row in rows] == ["authorization_expired"]
     assert shop.payment(payment_id).status == "AUTHORIZED"
+
+
+def asked_for(shop: Shop) -> list[str]:
+    rows = shop.rows("SELECT payload FROM outbox WHERE event_type = 'LookUpOperation.v1'")
+    return [orjson.loads(row[0])["reason"] for row in rows]
+
+
+def test_reading_a_doubtful_refund_has_it_looked_up_once(shop: Shop) -> None:
+    payment_id = shop.captured()["id"]
+    refund = shop.post("/refunds", {"payment": payment_id, "amount": 4_000}).document
+    assert shop.get(f"/refunds/{refund['id']}").document["certainty"] == "pending"
+    assert asked_for(shop) == []
+    shop.answer(payment_id, "unknown")
+    shown = [shop.get(f"/refunds/{refund['id']}").document["certainty"] for _ in range(3)]
+    assert (shown, asked_for(shop)) == (["uncertain"] * 3, ["payment_read"])
+
+
+def test_reading_a_dispute_with_a_doubtful_answer_has_that_looked_up_once(shop: Shop) -> None:
+    payment_id, dispute = open_dispute(shop)
+    path = f"/disputes/{dispute['id']}"
+    shop.post(f"{path}/evidence", EVIDENCE)
+    shop.answer(payment_id, "unknown")
+    shown = [shop.get(path).document["certainty"] for _ in range(3)]
+    assert (shown, asked_for(shop)) == (["uncertain"] * 3, ["payment_read"])
 
 
 def running(shop: Shop, stop: threading.Event) -> threading.Thread:
