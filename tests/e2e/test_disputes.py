@@ -105,7 +105,6 @@ def test_reversals_are_taken_and_given_back(shop_there: Shop, books: Books, scri
 REPLIES = ("timeout_after", "500_after", "timeout_before")
 
 
-@pytest.mark.parametrize("processor", ["alpha"], indirect=True)
 def test_an_answer_whose_reply_is_lost_is_handed_in_once(
     shop_there: Shop, books: Books, script: ClaimScript, processor: str
 ) -> None:

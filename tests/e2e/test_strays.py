@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,35 +15,47 @@ from tests.e2e.books import Books
 from tests.e2e.desk import Desk
 from tests.e2e.doubts import FOR_EVER_S, authorized
 from tests.e2e.shop import Shop, order
+from tests.e2e.side_by_side import side_by_side
 from tools.demo.sandbox_script import SandboxScript
 from tools.local_stack.stack import LocalStack
 
 AMOUNT = 4_000
-TAKEN = AMOUNT + 100
+LIES = {
+    "pm_fault_wrong_amount": (AMOUNT + 100, "EUR"),
+    "pm_fault_wrong_currency": (AMOUNT, "USD"),
+    "pm_fault_wrong_reference_on_authorization": (AMOUNT, "EUR"),
+}
+"""What the processor really takes, or only says; the last one takes what was asked and echoes another reference."""
 
 
 def test_a_mismatch_blocks_is_returned_once_and_leaves_both_books_at_zero(
-    shop: Shop, desk: Desk, books: Books
+    shop_there: Shop, desk: Desk, books: Books
 ) -> None:
-    told = shop.post("/payments", order(AMOUNT, method="pm_fault_wrong_amount"), wait_s=30)
+    side_by_side({method: partial(_returned, shop_there, desk, books, method) for method in LIES})
+
+
+def _returned(shop: Shop, desk: Desk, books: Books, method: str) -> None:
+    taken, currency = LIES[method]
+    told = shop.post("/payments", order(AMOUNT, method=method), wait_s=30)
     payment_id = told.document["id"]
-    stray = eventually(
-        lambda: [row for row in desk.of("strays", payment_id) if row["kind"] == "money"], timeout_s=30
-    )[0]
-    assert (stray["amount_minor"], stray["mismatch"]) == (TAKEN, True)
+    stray = _money_astray(desk, payment_id)
+    assert (stray["amount_minor"], stray["currency"], stray["mismatch"]) == (taken, currency, True)
     payment = shop.payment(payment_id)
-    assert (payment["amount_captured"], payment["amount_stray"], payment["certainty"]) == (
-        0,
-        TAKEN,
-        "uncertain",
-    )
+    assert (payment["amount_captured"], payment["certainty"]) == (0, "uncertain")
+    assert payment["amount_stray"] == (taken if currency == "EUR" else 0)
     retried = shop.post(f"/payments/{payment_id}/confirm", {"payment_method": "pm_card_visa"})
     assert (retried.status, retried.document["code"]) == (409, "operation_in_doubt")
     (doubt,) = desk.of("doubts", payment_id)
     assert {case["reason"] for case in desk.of("cases", payment_id)} >= {"echo_mismatch", "stray_found"}
 
     desk.decide(f"/strays/{stray['stray_id']}/decision", action="return")
-    eventually(lambda: not [r for r in desk.of("strays", payment_id) if r["kind"] == "money"], timeout_s=30)
+    eventually(
+        lambda: not [row for row in desk.of("strays", payment_id) if row["kind"] == "money"],
+        timeout_s=30,
+        describe=lambda: (
+            f"the return of {method}: {desk.of('strays', payment_id)}, {desk.of('doubts', payment_id)}"
+        ),
+    )
     again = desk.post("ann", f"/strays/{stray['stray_id']}/decision", action="return", reason="once more")
     refused = desk.post("bob", f"/decisions/{again.document['id']}/approve", reason="why not")
     assert (refused.status, refused.document["code"]) == (409, "stray_settled")
@@ -50,14 +63,8 @@ def test_a_mismatch_blocks_is_returned_once_and_leaves_both_books_at_zero(
 
     payment = shop.settled(payment_id)
     assert (payment["status"], payment["amount_stray"]) == ("REQUIRES_PAYMENT_METHOD", 0)
-    found = books.rows(
-        "sandbox",
-        "SELECT captured_minor, refunded_minor, refunds FROM alpha_book_by_payment WHERE payment_id = %s",
-        payment_id,
-    )
-    assert [(row["captured_minor"], row["refunded_minor"], row["refunds"]) for row in found] == [
-        (TAKEN, TAKEN, 1)
-    ]
+    book = books.at_processors(payment_id)
+    assert (book["captured_minor"], book["refunded_minor"], book["refunds"]) == (taken, taken, 1)
     journals = books.journals(payment_id, rule="stray_return_succeeded")
     assert sorted(j["rule"] for j in journals if j["rule"].startswith("stray")) == [
         "stray_found", "stray_return_requested", "stray_return_succeeded",

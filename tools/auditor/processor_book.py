@@ -80,8 +80,10 @@ CHECKS: Final = (
             WHEN o.state = 'SUCCEEDED' AND o.type IN ('refund', 'stray_return')
                 THEN coalesce(sum(b.refunded), 0) <> o.amount
             WHEN o.state = 'SUCCEEDED' THEN coalesce(sum(b.authorizations), 0) <> 1
+            -- Where the processor echoed another reference, only its own book tells whose the object is.
             ELSE coalesce(sum(b.captured), 0) + coalesce(sum(b.refunded), 0) > 0 AND NOT EXISTS (
-                SELECT 1 FROM objects t WHERE t.operation_id = o.operation_id AND t.role IN ('stray', 'adopted'))
+                SELECT 1 FROM objects t WHERE t.role IN ('stray', 'adopted') AND (t.operation_id = o.operation_id
+                  OR t.object_id IN (SELECT id FROM book_objects WHERE reference = o.operation_id)))
               AND NOT EXISTS (
                 SELECT 1 FROM objects t JOIN refunds r ON r.payment_id = t.payment_id AND r.adopted
                 WHERE t.payment_id = o.payment_id AND o.type = 'refund') END

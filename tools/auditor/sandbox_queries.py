@@ -34,7 +34,8 @@ SANDBOX: Final = (
             " CASE kind || ' ' || status WHEN 'money_row withdrawn' THEN 'opened'"
             " WHEN 'money_row taken' THEN 'succeeded' ELSE status END,"
             " amount_minor, currency, coalesce(captured_minor, 0),"
-            f" coalesce(released_minor, 0), coalesce(refunded_minor, 0) FROM {at_both('objects')}"
+            f" coalesce(released_minor, 0), coalesce(refunded_minor, 0), reference"
+            f" FROM {at_both('objects')}"
         ),
     ),
     ("book_webhooks", f"SELECT event_id, state FROM {at_both('webhooks')}"),

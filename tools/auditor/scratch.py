@@ -104,6 +104,7 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "book_objects": (
         "id", "kind", "payment_id", "parent_id", "status", "amount", "currency", "captured", "released", "refunded",
+        "reference",
     ),
     "book_webhooks": ("event_id", "state"),
 }  # fmt: skip
@@ -121,7 +122,7 @@ _INDEXES: Final = (
     "webhook_events (event_id)", "journals (position)", "journals (cause_event_id)",
     "journals (payment_id, subject)", "journals (reverses)", "entries (position)",
     "entries (family, clearing_key)", "book (payment_id)", "book_references (reference)", "book_objects (id)",
-    "risk_waits (operation_id)",
+    "book_objects (reference)", "risk_waits (operation_id)",
     "asked (event_id)", "decisions (decision_id)", "decisions (operation_id)", "told_decisions (decision_id)",
 )  # fmt: skip
 
