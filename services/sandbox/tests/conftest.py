@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -90,6 +91,11 @@ class Alpha:
 
     def look_up(self, reference: str) -> list[dict[str, Any]]:
         return self.http.get("objects", params={"reference": reference}).json()["data"]
+
+    def advance(self, seconds: float) -> None:
+        """Set the sandbox's test clock ahead."""
+        base = str(self.http.base_url).replace("/alpha/v1/", "/script/v1/")
+        self.http.post(f"{base}clock", json={"advance_s": seconds}).raise_for_status()
 
     def rows(self, query: str, *, url: str | None = None) -> list[dict[str, Any]]:
         with psycopg.connect(url or self.reader_url, autocommit=True, row_factory=dict_row) as connection:
@@ -187,15 +193,27 @@ class Beta:
 
 
 @pytest.fixture
-def beta(start_alpha: Callable[..., Alpha], receiver: Receiver) -> Iterator[Beta]:
-    alpha = start_alpha(
-        beta_api_key="beta_key",
-        beta_webhook_url=receiver.url,
-        beta_webhook_secret=BETA_SECRET,
-        beta_hang_s=0.2,
-        beta_settling_ms=50,
-        beta_list_delay_ms=BETA_LIST_DELAY_MS,
-    )
-    base = str(alpha.http.base_url).replace("/alpha/v1/", "/beta/v2/")
-    with httpx2.Client(base_url=base, headers={"X-Beta-Key": "beta_key"}, timeout=5) as http:
-        yield Beta(http, alpha)
+def start_beta(start_alpha: Callable[..., Alpha], receiver: Receiver) -> Iterator[Callable[..., Beta]]:
+    """A function that starts a sandbox whose beta has the given settings."""
+    with ExitStack() as clients:
+
+        def start(**settings: Any) -> Beta:
+            defaults = {
+                "beta_api_key": "beta_key",
+                "beta_webhook_url": receiver.url,
+                "beta_webhook_secret": BETA_SECRET,
+                "beta_hang_s": 0.2,
+                "beta_settling_ms": 50,
+                "beta_list_delay_ms": BETA_LIST_DELAY_MS,
+            }
+            alpha = start_alpha(**(defaults | settings))
+            base = str(alpha.http.base_url).replace("/alpha/v1/", "/beta/v2/")
+            http = httpx2.Client(base_url=base, headers={"X-Beta-Key": "beta_key"}, timeout=5)
+            return Beta(clients.enter_context(http), alpha)
+
+        yield start
+
+
+@pytest.fixture
+def beta(start_beta: Callable[..., Beta]) -> Beta:
+    return start_beta()

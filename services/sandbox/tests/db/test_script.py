@@ -273,8 +273,7 @@ def test_a_key_lives_as_long_as_the_setting_says_and_then_it_is_done_again(start
     alpha = start_alpha(alpha_key_life_s=60)
     first = alpha.sell("k1").json()
     assert alpha.sell("k1").json() == first
-    base = str(alpha.http.base_url).replace("/alpha/v1/", "/script/v1/")
-    alpha.http.post(f"{base}clock", json={"advance_s": 61}).raise_for_status()
+    alpha.advance(61)
     assert alpha.sell("k1").json()["id"] != first["id"]
     assert alpha.book()["charges"] == 2
 
