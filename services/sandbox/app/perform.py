@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from services.sandbox.app.decisions import Decide, decided
 from services.sandbox.app.fault_script import FaultScript
 from services.sandbox.app.manners import Manners
 from services.sandbox.app.ports import KeyedReply, KeyTakenError, ObjectStore, OutdatedError
@@ -33,11 +34,13 @@ class Command:
     fingerprint: bytes
     parent_id: str | None
     payment_method: str | None
-    decide: Callable[[ProcessorObject | None, datetime], Effect]
+    decide: Decide
     render: Callable[[Effect], tuple[int, bytes]]
     #: What rules of a script may be meant for.
     reference: str | None = None
     payment: str | None = None
+    #: Of a step of a script: its webhooks travel as those of this operation do on the card.
+    travels_as: Operation = Operation.DISPUTE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +119,8 @@ class Processor:
                 now = self.clock.now()
             else:
                 return Outcome(status=0, body=b"", fault=fault.reply)
-        return await self._write(command, command.decide(parent, now), fault, now)
+        effect = await decided(self.store, command.decide, parent, now)
+        return await self._write(command, effect, fault, now)
 
     async def _write(self, command: Command, effect: Effect, fault: Fault, now: datetime) -> Outcome:
         status, body = command.render(effect)
@@ -141,9 +145,8 @@ def _of_card(command: Command, method: str | None) -> Fault:
     if method is None:
         return NO_FAULT
     card = payment_method(method)
-    # A step of a script: its reply is never disturbed, its webhooks travel as those of the card's disputes.
-    if command.operation is None:
-        return Fault(webhooks=card.on(Operation.DISPUTE).webhooks)
+    if command.operation is None:  # A step of a script: its reply is never disturbed.
+        return Fault(webhooks=card.on(command.travels_as).webhooks)
     return card.on(command.operation)
 
 

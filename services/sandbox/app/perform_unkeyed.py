@@ -1,11 +1,11 @@
 """Owns the path of a command at a processor without idempotency keys: asked twice, it is done twice."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from services.sandbox.app.decisions import Decide, decided
 from services.sandbox.app.fault_script import FaultScript
 from services.sandbox.app.manners import Manners
 from services.sandbox.app.ports import ObjectStore, OutdatedError
@@ -31,8 +31,10 @@ class Ask:
     reference: str
     parent_id: str | None
     method: PaymentMethod | None
-    decide: Callable[[ProcessorObject | None, datetime], Effect]
+    decide: Decide
     payment: str | None = None
+    #: Of a step of a script: its notices travel as those of this operation do on the card.
+    travels_as: Operation = Operation.DISPUTE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,7 @@ class UnkeyedProcessor:
         if fault.reply is ReplyFault.EFFECT_LATE:
             await asyncio.sleep(self.manners.hang_s)
             now = self.clock.now()
-        effect = await self._write(ask.decide(parent, now), fault, now)
+        effect = await self._write(await decided(self.store, ask.decide, parent, now), fault, now)
         return Done(effect=effect, fault=fault.reply, delay_s=fault.reply_delay.total_seconds())
 
     async def _first_time(self, ask: Ask, fault: Fault, now: datetime) -> Fault:
@@ -116,7 +118,7 @@ class UnkeyedProcessor:
 
 
 def _of_card(ask: Ask, method: PaymentMethod) -> Fault:
-    """What goes wrong because of the card; a script's step is answered, its notices travel as those of disputes."""
+    """What goes wrong because of the card. A step of a script is always answered; its notices may go astray."""
     if ask.operation is None:
-        return Fault(webhooks=method.on(Operation.DISPUTE).webhooks)
+        return Fault(webhooks=method.on(ask.travels_as).webhooks)
     return method.on(ask.operation)

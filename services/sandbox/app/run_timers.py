@@ -74,8 +74,11 @@ class Timers:
                 return captures.settle_refund(item, now=now)
             case TimerAction.FAIL_REFUND, Refund():
                 capture, _ = await self.store.load(item.capture_id)
-                if isinstance(capture, Capture):
-                    return captures.fail_refund(item, capture, now=now)
+                again, _ = await self.store.load(
+                    item.id
+                )  # A script may have failed it: whoever did used its room.
+                if isinstance(capture, Capture) and isinstance(again, Refund):
+                    return captures.fail_refund(again, capture, now=now)
             case _:
                 return self._claim(action, item, now)
         raise InvariantViolation("timer_action", f"{action} does not fit a {item.kind}")

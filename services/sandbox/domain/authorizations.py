@@ -138,8 +138,8 @@ def capture(
     )
 
 
-def void(authorization: Authorization, *, reference: str, now: datetime) -> Effect:
-    """Give back what is left of a hold at the caller's wish; the look-up finds it by ``reference`` too."""
+def void(authorization: Authorization, *, reference: str | None, now: datetime) -> Effect:
+    """Give back what is left of a hold; the look-up finds it by the ``reference`` of who asked, if one did."""
     if authorization.capturable_minor == 0:
         raise Rejected("authorization_not_voidable", f"It is {authorization.status} and holds nothing.")
     named = replace(authorization, void_reference=reference)

@@ -119,8 +119,8 @@ def settle_refund(refunded: Refund, *, now: datetime) -> Effect | None:
 
 
 def fail_refund(refunded: Refund, capture: Capture, *, now: datetime) -> Effect | None:
-    """Undo a refund that had succeeded: the bank sent it back, and the capture has its room again."""
-    if refunded.status is not Status.SUCCEEDED:
+    """Undo a refund: the bank did not take it, or sent it back. The capture has its room again."""
+    if refunded.status is Status.FAILED:
         return None
     failed = _next(refunded, Status.FAILED, now)
     freed = replace(
@@ -135,7 +135,12 @@ def fail_refund(refunded: Refund, capture: Capture, *, now: datetime) -> Effect 
         subject_revision=freed.revision,
         refunded_minor=-refunded.amount_minor,
     )
-    return Effect(result=failed, objects=(freed, failed), movements=(movement,), announced=(failed,))
+    movements: tuple[Movement, ...] = (movement,)
+    if refunded.status is Status.PENDING:
+        # Nothing was given back yet. Its own revision is used too: a timer may settle it at the same time.
+        never = replace(movement, kind=MovementKind.REFUND_DECLINED, refunded_minor=0)
+        movements = (never, replace(never, subject_id=failed.id, subject_revision=failed.revision))
+    return Effect(result=failed, objects=(freed, failed), movements=movements, announced=(failed,))
 
 
 def _next(refunded: Refund, status: Status, now: datetime) -> Refund:

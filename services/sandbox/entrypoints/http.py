@@ -18,7 +18,8 @@ from services.sandbox.app.authorize import authorize_command
 from services.sandbox.app.capture import capture_command
 from services.sandbox.app.perform import Command, Outcome, Processor
 from services.sandbox.app.refund import refund_command
-from services.sandbox.app.script_claims import STEPS, script_command
+from services.sandbox.app.script_acts import COLLECTIONS as SCRIPTED
+from services.sandbox.app.script_acts import script_command
 from services.sandbox.app.void import void_command
 from services.sandbox.bootstrap import Parts
 from services.sandbox.domain.faults import BODY_FAULTS, Reading, ReplyFault
@@ -121,7 +122,7 @@ class AlphaApi:
                 return refund_command(capture_id, raw, key=key, ids=ids, path=path)
             case ["disputes", dispute_id, answer] if answer in ANSWERS:
                 return ANSWERS[answer](dispute_id, raw, key=key, path=path)
-            case ["script", collection, object_id] if collection in STEPS:
+            case ["script", collection, object_id] if collection in SCRIPTED:
                 return script_command(collection, object_id, raw, key=key, ids=ids, path=path)
         raise _not_found()
 

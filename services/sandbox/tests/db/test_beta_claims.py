@@ -151,6 +151,25 @@ def test_each_card_brings_about_what_it_stands_for(
     assert claims <= {"bh_", "bc_", "bq_", "bw_", "bm_"}
 
 
+def test_a_credit_bounces_by_script_and_a_hold_is_cancelled_or_lapses(beta: Beta, receiver: Receiver) -> None:
+    charge = beta.sold()
+    credit = beta.post(f"transactions/{charge}/credit", {"merchant_ref": "op_r"}).json()["transactions"][0]
+    bounced = scripted(beta, "credits", credit["txn_id"], do="fail")
+    assert (bounced["txn_type"], bounced["state"], bounced["original_txn"]) == ("CREDIT", "BOUNCED", charge)
+    assert beta.script("credits", credit["txn_id"], do="fail").status_code == 409
+    assert (beta.book()[0]["refunded_minor"], beta.book()[0]["refunds"]) == (0, 0)
+    for act, state in (("void", "CANCELLED"), ("expire", "LAPSED")):
+        hold = beta.open(f"op_{act}", txn_type="HOLD").json()["transactions"][0]["txn_id"]
+        assert scripted(beta, "holds", hold, do=act)["state"] == state
+        refused = beta.script("holds", hold, do=act)
+        assert (refused.status_code, refused.json()["fault"]["id"]) == (409, "HOLD_NOT_OPEN")
+    assert beta.book()[0]["held_minor"] == 0
+    kinds = [row["type"] for row in beta.alpha.rows("SELECT type FROM beta_events ORDER BY position")]
+    wanted = {"CREDIT_BOUNCED", "HOLD_CANCELLED", "HOLD_LAPSED"}
+    assert wanted <= set(kinds)
+    eventually(lambda: len(receiver.received) == len(kinds), describe="a notice for each change")
+
+
 def test_what_nobody_can_do_is_refused_in_betas_words(beta: Beta) -> None:
     charge = beta.sold()
     refusals = [

@@ -168,6 +168,8 @@ def test_what_nobody_can_do_is_refused_by_name(alpha):
         alpha.post("disputes/dsp_none/evidence", {"documents": {"a": "b"}, "reference": "r"}, "e1"),
         alpha.post(f"disputes/{capture['id']}/evidence", {"reference": "r"}, "e2"),
         script(alpha, "captures", capture["id"], "s4", do="reverse", amount=1_001),
+        script(alpha, "refunds", capture["id"], "s6", do="fail"),
+        script(alpha, "authorizations", capture["authorization"], "s7", do="fail"),
     ]
     said = [(reply.status_code, reply.json()["error"]["code"]) for reply in refusals]
     assert said == [
@@ -177,7 +179,76 @@ def test_what_nobody_can_do_is_refused_by_name(alpha):
         (404, "not_found"),
         (400, "field_missing"),
         (409, "amount_exceeds_captured"),
+        (404, "not_found"),
+        (400, "step_unknown"),
     ]
+
+
+@pytest.mark.parametrize("method", ["pm_card_visa", "pm_card_pendingRefund"])
+def test_a_refund_fails_by_script_once_and_its_room_is_free_again(start_alpha, receiver, method):
+    alpha = start_alpha(alpha_settling_ms=3_600_000)
+    capture = sold(alpha, method=method)
+    refund = alpha.post(
+        f"captures/{capture['id']}/refunds", {"amount": 400, "reference": "op_r"}, "r1"
+    ).json()
+    reply = script(alpha, "refunds", refund["id"], "s1", do="fail")
+    assert (reply.status_code, reply.json()["status"], reply.json()["version"]) == (201, "failed", 2)
+    assert script(alpha, "refunds", refund["id"], "s1", do="fail").json() == reply.json()
+    again = script(alpha, "refunds", refund["id"], "s2", do="fail")
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "refund_not_reversible")
+    book = alpha.book()
+    assert (book["refunded_minor"], book["refunds"]) == (0, 0)
+    assert types(alpha)[-1] == "refund.failed"
+    eventually(lambda: b"refund.failed" in receiver.received[-1][1], describe="the webhook")
+    whole = alpha.post(f"captures/{capture['id']}/refunds", {"reference": "op_r2"}, "r2")
+    assert (whole.status_code, whole.json()["amount"]) == (201, 1_000)
+
+
+def test_many_who_fail_one_refund_at_once_undo_it_once(alpha):
+    from concurrent.futures import ThreadPoolExecutor
+
+    capture = sold(alpha)
+    refund = alpha.post(f"captures/{capture['id']}/refunds", {"reference": "op_r"}, "r1").json()
+    with ThreadPoolExecutor(8) as threads:
+        said = threads.map(
+            lambda n: script(alpha, "refunds", refund["id"], f"s{n}", do="fail").status_code, range(8)
+        )
+        assert sorted(said) == [201] + [409] * 7
+    assert alpha.book()["refunded_minor"] == 0
+
+
+@pytest.mark.parametrize(("act", "status"), [("void", "voided"), ("expire", "expired")])
+def test_a_hold_ends_by_script_and_nothing_is_left_to_take(alpha, receiver, act, status):
+    hold = alpha.authorize("k1").json()
+    alpha.post(f"authorizations/{hold['id']}/captures", {"amount": 300, "reference": "op_c"}, "c1")
+    ended = script(alpha, "authorizations", hold["id"], "s1", do=act).json()
+    assert (ended["status"], ended["void_reference"], ended["amount_captured"]) == (status, None, 300)
+    assert (alpha.book()["held_minor"], alpha.book()["captured_minor"]) == (0, 300)
+    assert [kind for kind, _ in told(alpha)][-1] == f"authorization.{status}"
+    eventually(
+        lambda: any(f"authorization.{status}".encode() in body for _, body in receiver.received),
+        describe="the webhook",
+    )
+    late = alpha.post(f"authorizations/{hold['id']}/captures", {"reference": "op_d"}, "c2")
+    again = script(alpha, "authorizations", hold["id"], "s2", do=act)
+    assert [(each.status_code, each.json()["error"]["code"]) for each in (late, again)] == [
+        (409, "authorization_not_capturable"),
+        (409, "authorization_not_voidable"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "webhooks"),
+    [("pm_fault_webhook_lost_on_refund", 0), ("pm_fault_webhook_lost_on_dispute", 1)],
+)
+def test_a_scripted_failure_travels_as_the_cards_refunds_do(alpha, method, webhooks):
+    capture = sold(alpha, method=method)
+    refund = alpha.post(f"captures/{capture['id']}/refunds", {"reference": "op_r"}, "r1").json()
+    script(alpha, "refunds", refund["id"], "s1", do="fail").raise_for_status()
+    told_of = alpha.rows(
+        "SELECT w.id FROM alpha_webhooks w JOIN alpha_events e ON e.id = w.event_id WHERE e.type = 'refund.failed'"
+    )
+    assert len(told_of) == webhooks
 
 
 def test_nobody_rewrites_what_was_withdrawn(alpha):

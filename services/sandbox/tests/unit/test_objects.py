@@ -175,6 +175,18 @@ def test_a_refund_that_fails_later_gives_the_room_back_and_reverses_the_book():
     assert captures.fail_refund(result, freed, now=NOW) is None
 
 
+def test_a_pending_refund_that_fails_never_was_in_the_book_and_cannot_settle_as_well():
+    begun = give_back(captured(method="pm_card_pendingRefund"), 300)
+    used, refund = begun.objects
+    failed = captures.fail_refund(refund, used, now=NOW)
+    assert (failed.objects[0].refundable_minor, sums(failed)) == (1_000, (0, 0, 0))
+    settled = captures.settle_refund(refund, now=NOW)
+    subjects = [
+        {(row.subject_id, row.subject_revision) for row in each.movements} for each in (failed, settled)
+    ]
+    assert subjects[0] & subjects[1], "both use the same room, so only one can be written"
+
+
 def test_a_pending_capture_is_booked_when_it_settles():
     begun = authorized(method="pm_card_pendingCapture", capture=True)
     assert sums(begun) == (0, 0, 0)
