@@ -46,6 +46,7 @@ OUT_OF_REACH = {
     "transition-table": _SECOND_LINE,
     "transition-trigger": _SECOND_LINE,
     "one-undecided-operation": _SECOND_LINE,
+    "closed-case-stays": _SECOND_LINE,
     "risk-gate": _SECOND_LINE,
     "risk-pinned-version": "an operation is asked about once, under one version of its payment",
     "risk-decided-once": _SECOND_LINE,

@@ -84,6 +84,18 @@ CHECKS: Final = (
         """,
     ),
     Check(
+        "I6.answered_reviews_are_closed",
+        "a case that asks a person to decide an operation is open only while the operation is in review",
+        Moment.LIVE,
+        "SELECT count(*) FROM operations",
+        """
+        SELECT c.case_id, c.payment_id, c.reason, o.operation_id, o.state FROM cases c
+        JOIN operations o ON o.operation_id = c.operation_id
+        WHERE NOT c.closed AND c.reason IN ('ladder_exhausted', 'decided_without_proof', 'closed_in_doubt')
+          AND o.state <> 'IN_REVIEW'
+        """,
+    ),
+    Check(
         "I11.payment_histories",
         "every payment's history is a walk through the legal table that ends in its status",
         Moment.LIVE,

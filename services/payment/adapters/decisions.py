@@ -1,10 +1,8 @@
-"""Repositories of operators' decisions and of the cases that they close; written where they are said, being rare."""
+"""Repository of operators' decisions; written where they are said, being rare."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import fields
-from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -19,15 +17,6 @@ _SETTLE: Final = """
 UPDATE operator_decisions SET state = %(state)s, decided_by = %(decided_by)s, decided_at = %(decided_at)s,
        decided_reason = %(decided_reason)s
  WHERE decision_id = %(decision_id)s AND state = 'proposed'
-"""
-_CLOSE: Final = """
-UPDATE cases SET closed_at = %(now)s, closed_by = %(by)s, closed_reason = %(reason)s
- WHERE case_id = %(case_id)s AND closed_at IS NULL RETURNING payment_id
-"""
-_CLOSE_FOR: Final = """
-UPDATE cases SET closed_at = %(now)s, closed_by = %(by)s, closed_reason = %(reason)s
- WHERE payment_id = %(payment_id)s AND closed_at IS NULL
-   AND (subject = ANY(%(subjects)s) OR operation_id = ANY(%(subjects)s))
 """
 
 
@@ -57,28 +46,6 @@ class StoredDecisions:
         query = f"{_READ} WHERE {condition}"
         row = self._connection.exec_driver_sql(query, {"id": value}).mappings().one_or_none()
         return None if row is None else decision_from(row)
-
-
-class StoredCases:
-    """Cases as operators close them; opening is the payment's own affair."""
-
-    def __init__(self, connection: sa.Connection) -> None:
-        self._connection = connection
-
-    def close(self, case_id: str, by: str, reason: str, now: datetime) -> str | None:
-        """Close an open case and tell its payment; None where there is no such open case."""
-        values = {"case_id": case_id, "by": by, "reason": reason, "now": now}
-        row = self._connection.exec_driver_sql(_CLOSE, values).one_or_none()
-        return None if row is None else str(row[0])
-
-    def close_for(
-        self, payment_id: str, subjects: Collection[str], by: str, reason: str, now: datetime
-    ) -> int:
-        """Close what a decision has answered: the payment's open cases about these subjects or operations."""
-        values = {
-            "payment_id": payment_id, "subjects": sorted(subjects), "by": by, "reason": reason, "now": now,
-        }  # fmt: skip
-        return self._connection.exec_driver_sql(_CLOSE_FOR, values).rowcount
 
 
 def decision_from(row: Any) -> Decision:  # a row's mapping

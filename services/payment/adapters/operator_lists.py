@@ -7,16 +7,18 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from services.payment.domain.case_reasons import explain
+from services.payment.domain.case_reasons import describe
 
 Row = dict[str, Any]
 
 _AGE: Final = "extract(epoch FROM clock_timestamp() - {})::float8 AS age_s"
 QUERIES: Final[Mapping[str, str]] = {
     "cases": f"""
-SELECT case_id, payment_id, reason, subject, operation_id, exposure_minor, currency, opened_at,
-       {_AGE.format("opened_at")}
-  FROM cases WHERE closed_at IS NULL ORDER BY case_id LIMIT %(limit)s""",
+SELECT c.case_id, c.payment_id, c.reason, c.subject, c.operation_id, c.exposure_minor, c.currency, c.opened_at,
+       {_AGE.format("c.opened_at")}, c.changed_at, c.told, c.follows_case_id, b.closed_by AS followed_closed_by,
+       b.closed_reason AS followed_closed_reason
+  FROM cases AS c LEFT JOIN cases AS b ON b.case_id = c.follows_case_id
+ WHERE c.closed_at IS NULL ORDER BY c.case_id LIMIT %(limit)s""",
     # The index of what is in doubt finds these among millions.
     "doubts": f"""
 SELECT o.operation_id, o.payment_id, p.merchant_id, o.type, o.state, o.amount_minor,
@@ -47,9 +49,9 @@ SELECT waiting_id, payment_id, fact->>'processor' AS processor, fact->>'object_t
 
 
 def read_list(connection: sa.Connection, name: str, limit: int) -> Sequence[Row]:
-    """Read one of the lists, oldest first; a case also says what its reason means."""
+    """Read one of the lists, oldest first; a case also says in words what there is to know."""
     rows = [dict(row) for row in connection.exec_driver_sql(QUERIES[name], {"limit": limit}).mappings()]
     if name == "cases":
         for row in rows:
-            row["meaning"] = explain(row["reason"])
+            row["meaning"] = describe(row)
     return rows

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Final
 
@@ -24,7 +23,8 @@ SELECT to_jsonb(p) FROM payments AS p WHERE p.payment_id = ANY(%(ids)s) ORDER BY
 """
 # A statement of its own, after the locks: its snapshot then holds everything that the locks' last owners wrote.
 _CHILDREN: Final = " UNION ALL ".join(
-    f"SELECT '{table}', c.payment_id, to_jsonb(c) FROM {table} AS c WHERE c.payment_id = ANY(%(ids)s)"
+    f"SELECT '{table}', c.payment_id, to_jsonb(c) FROM {table} AS c"
+    f" WHERE c.payment_id = ANY({'%(cased)s' if table == 'cases' else '%(ids)s'})"
     for table in tables.CHILDREN
 )
 _GUARD: Final = """
@@ -57,16 +57,10 @@ UPDATE strays AS s SET reserved_minor = reserved_minor + %(amount)s
    AND NOT EXISTS (SELECT FROM disputes AS d WHERE d.payment_id = s.payment_id AND d.stray_id = s.stray_id
                     AND (d.implied OR d.status NOT IN ('won', 'inquiry')))
 """
-_ANSWER_CASES: Final = """
-UPDATE cases AS c SET closed_at = v.at, closed_by = 'evidence', closed_reason = v.answered
-  FROM jsonb_to_recordset(%({rows})s::jsonb) AS v (payment_id text, reasons text[], subjects text[], answered text,
-       at timestamptz)
- WHERE c.payment_id = v.payment_id AND c.closed_at IS NULL AND c.reason = ANY(v.reasons)
-   AND (c.subject = ANY(v.subjects) OR c.operation_id = ANY(v.subjects))
-"""
 _HOLDS: Final = """
 SELECT payment_id FROM operations WHERE operation_id = %(id)s
-UNION ALL SELECT payment_id FROM strays WHERE stray_id = %(id)s LIMIT 1
+UNION ALL SELECT payment_id FROM strays WHERE stray_id = %(id)s
+UNION ALL SELECT payment_id FROM cases WHERE case_id = %(id)s LIMIT 1
 """
 _HOLDER: Final = """
 SELECT payment_id FROM payments
@@ -112,7 +106,9 @@ class StoredPayments:
             found[row["payment_id"]] = payment_from(row)
         if not found:
             return
-        for kind, payment_id, row in self._connection.exec_driver_sql(_CHILDREN, {"ids": list(found)}):
+        # Nearly every payment never has a case: only theirs are looked for.
+        wanted_of = {"ids": list(found), "cased": [name for name, p in found.items() if p.case_keys]}
+        for kind, payment_id, row in self._connection.exec_driver_sql(_CHILDREN, wanted_of):
             attach(found[payment_id], kind, row)
         self._loaded |= found
 
@@ -150,7 +146,7 @@ class StoredPayments:
         return result.rowcount == 1
 
     def holder(self, subject_id: str) -> str | None:
-        """The payment that an operation or a stray belongs to."""
+        """The payment that an operation, a stray or a case belongs to."""
         row = self._connection.exec_driver_sql(_HOLDS, {"id": subject_id}).one_or_none()
         return None if row is None else str(row[0])
 
@@ -206,31 +202,30 @@ class StoredPayments:
                 writer.update(table, key, columns, old)
                 writer.insert(table, columns, new)
         for table, columns in tables.APPENDED.items():
-            source = "cases" if table == "cases" else "history"
             rows = [
                 {column: getattr(item, column) for column in columns if column != "payment_id"}
                 | {"payment_id": payment.payment_id}
                 for payment in changed
-                for item in getattr(payment.changes, source)
+                for item in _appended(payment)[table]
             ]
             writer.insert(table, columns, rows)
-        closings = [
-            asdict(closing) | {"payment_id": payment.payment_id}
-            for payment in changed
-            for closing in payment.changes.closings
-        ]
-        writer.raw("case_closings", _ANSWER_CASES, closings, counting="1")
 
     def written(self, changed: Sequence[Payment]) -> None:
         """Everything of them is in the database now."""
         for payment in changed:
             payment.version += 1
             payment.changes = Changes()
+            payment.cases.steps = []
             for _, child in children_of(payment):
                 child.stored, child.dirty = True, False
             for operation in payment.operations.values():
                 operation.state_path = []
         self._added.clear()
+
+
+def _appended(payment: Payment) -> dict[str, Sequence[object]]:
+    """What it adds to the tables that only grow."""
+    return {"status_history": payment.changes.history, "case_history": payment.cases.steps}
 
 
 def _nothing(_answer: Answer) -> None:

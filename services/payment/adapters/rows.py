@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from services.payment.adapters import tables
 from services.payment.domain.amounts import Amounts
+from services.payment.domain.cases import Case
 from services.payment.domain.disputes import Dispute, DisputeStatus
 from services.payment.domain.facts import Fact, ObjectType, ProcessorObject, Role
 from services.payment.domain.operations import Operation, OperationState, OperationType
@@ -24,7 +25,8 @@ Row = Mapping[str, Any]
 _TIMES: Final = frozenset(
     {
         "created_at", "updated_at", "since", "next_check_at", "looked_up_at", "occurred_at", "found_at",
-        "capture_before", "evidence_due_by", "risk_deadline_at", "doubtful_since",
+        "capture_before", "evidence_due_by", "risk_deadline_at", "doubtful_since", "opened_at", "changed_at",
+        "closed_at",
     }
 )  # fmt: skip
 _FACT_FIELDS: Final = tuple(Fact.__dataclass_fields__)
@@ -92,12 +94,15 @@ def attach(payment: Payment, kind: str, row: Row) -> None:
     elif kind == "reversals":
         reversal = Reversal(**_read(row, tables.REVERSAL, {}), stored=True, dirty=False)
         payment.reversals[reversal.reversal_id] = reversal
+    elif kind == "cases":
+        case = Case(**_read(row, tables.CASE, {}), stored=True, dirty=False)
+        payment.cases.kept[case.case_id] = case
     else:
         stray = Stray(**_read(row, tables.STRAY, {"kind": StrayKind}), stored=True, dirty=False)
         payment.strays[stray.stray_id] = stray
 
 
-Child = Operation | Refund | ProcessorObject | Stray | Dispute | Reversal
+Child = Operation | Refund | ProcessorObject | Stray | Dispute | Reversal | Case
 
 
 def children_of(payment: Payment) -> Iterable[tuple[str, Child]]:
@@ -108,6 +113,7 @@ def children_of(payment: Payment) -> Iterable[tuple[str, Child]]:
     yield from (("strays", stray) for stray in payment.strays.values())
     yield from (("disputes", dispute) for dispute in payment.disputes.values())
     yield from (("reversals", reversal) for reversal in payment.reversals.values())
+    yield from (("cases", case) for case in payment.cases)
 
 
 def child_row(payment_id: str, table: str, child: Child) -> dict[str, Any]:

@@ -46,7 +46,13 @@ REVERSAL: Final = (
     "reversal_id", "processor", "account", "object_id", "capture_id", "currency", "cause", "created_at",
     "updated_at", "stray_id", "taken_minor", "given_back_minor",
 )  # fmt: skip
-CASE: Final = ("case_id", "reason", "subject", "operation_id", "exposure_minor", "currency", "opened_at")
+CASE: Final = (
+    "case_id", "reason", "subject", "operation_id", "exposure_minor", "currency", "opened_at", "changed_at", "told",
+    "follows_case_id", "closed_at", "closed_by", "closed_reason", "closed_evidence_id",
+)  # fmt: skip
+CASE_STEP: Final = (
+    "case_id", "step", "exposure_minor", "currency", "words", "done_by", "evidence_id", "cause_id", "at",
+)  # fmt: skip
 HISTORY: Final = (
     "subject", "subject_id", "from_state", "to_state", "implied", "evidence_id", "cause_id", "at",
 )  # fmt: skip
@@ -67,10 +73,11 @@ CHILDREN: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "strays": (("stray_id",), (*STRAY, "payment_id")),
     "disputes": (("dispute_id",), (*DISPUTE, "payment_id")),
     "reversals": (("reversal_id",), (*REVERSAL, "payment_id")),
+    "cases": (("case_id",), (*CASE, "payment_id")),
 }
 PAYMENT: Final = (*PAYMENT_PLAIN, *AMOUNTS, *PRICE, "status_path", "case_keys")
 #: table -> columns of rows that are only ever added.
 APPENDED: Final[dict[str, tuple[str, ...]]] = {
-    "cases": (*CASE, "payment_id"),
+    "case_history": (*CASE_STEP, "payment_id"),
     "status_history": (*HISTORY, "payment_id"),
 }

@@ -24,7 +24,9 @@ SELECT 'evidence', to_jsonb(e) FROM evidence AS e WHERE e.payment_id = %(id)s
 UNION ALL
 SELECT 'note', to_jsonb(n) FROM payment_notes AS n WHERE n.payment_id = %(id)s
 UNION ALL
-SELECT 'case', to_jsonb(c) FROM cases AS c WHERE c.payment_id = %(id)s
+SELECT 'case', to_jsonb(h) || jsonb_build_object('reason', c.reason, 'operation_id', c.operation_id,
+       'follows', c.follows_case_id)
+  FROM case_history AS h JOIN cases AS c USING (case_id) WHERE h.payment_id = %(id)s
 UNION ALL
 SELECT 'stray', to_jsonb(s) FROM strays AS s WHERE s.payment_id = %(id)s
 UNION ALL
@@ -53,7 +55,6 @@ def read_timeline(
     born = [row for kind, row in rows if kind == "transition" and row["from_state"] is None]
     causes = {row["subject_id"]: row["cause_id"] for row in born}
     entries = [_SHOWN[kind](row) for kind, row in rows]
-    entries += [_closed(row) for kind, row in rows if kind == "case" and row["closed_at"]]
     entries += [_settled(row) for kind, row in rows if kind == "decision" and row["decided_at"]]
     for entry in entries:
         if entry["kind"] == "operation":
@@ -149,28 +150,23 @@ def _note(row: Row) -> Entry:
 
 
 def _case(row: Row) -> Entry:
-    return {
+    """One step of a case; how it was closed is told in the words of who closed it."""
+    entry = {
         "kind": "case",
-        "at": _time(row["opened_at"]),
+        "at": _time(row["at"]),
         "id": row["case_id"],
+        "step": row["step"],
         "reason": row["reason"],
         "operation_id": row["operation_id"],
         "exposure": row["exposure_minor"],
         "currency": row["currency"],
-        "position": 0,
+        "evidence_id": row["evidence_id"],
+        "cause_id": row["cause_id"],
+        "position": row["history_id"],
     }
-
-
-def _closed(row: Row) -> Entry:
-    return {
-        "kind": "case",
-        "at": _time(row["closed_at"]),
-        "id": row["case_id"],
-        "reason": row["reason"],
-        "closed_by": row["closed_by"],
-        "closed_reason": row["closed_reason"],
-        "position": 1,
-    }
+    if row["step"] == "closed":
+        return entry | {"closed_by": row["done_by"], "closed_reason": row["words"]}
+    return entry | {"words": row["words"], "follows": row["follows"]}
 
 
 def _stray(row: Row) -> Entry:

@@ -8,7 +8,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from services.payment.adapters.batch_writer import BatchWriter
-from services.payment.adapters.decisions import StoredCases, StoredDecisions
+from services.payment.adapters.decisions import StoredDecisions
 from services.payment.adapters.facts import StoredEvidence, StoredObjectRefs, StoredWaitingFacts
 from services.payment.adapters.merchants import StoredMerchants
 from services.payment.adapters.notes import StoredNotes
@@ -48,7 +48,6 @@ class PaymentUnitOfWork(UnitOfWork):
         self.notes = StoredNotes()
         self.merchants = StoredMerchants(connection)
         self.decisions = StoredDecisions(connection)
-        self.cases = StoredCases(connection)
         self.tallies = Tallies()
         self.routes = StoredRoutes(connection)
 

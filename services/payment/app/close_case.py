@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from services.payment.app.ports import Actor, OperatorUnit
+from services.payment.domain.changes import Moment
+from services.payment.domain.status import Source
 from shared.kernel.errors import Rejected
 
 
@@ -19,8 +21,12 @@ def close_case(command: CloseCase, uow: OperatorUnit) -> str:
     """Close it and return its payment. It opens no door: what blocked duplicates goes on blocking them."""
     if not command.reason.strip():
         raise Rejected("reason_missing", "say why it is closed", status=422, param="reason")
-    payment_id = uow.cases.close(command.case_id, command.actor.subject, command.reason, uow.now)
-    if payment_id is None:
+    holder = uow.payments.holder(command.case_id)
+    payment = uow.payments.locked(holder) if holder is not None else None
+    case = payment.cases.kept.get(command.case_id) if payment is not None else None
+    if payment is None or case is None or not case.open:
         raise Rejected("case_not_found", "there is no such open case", status=404, stored=False)
+    moment = Moment(now=uow.now, cause_id=case.case_id, ids=uow.ids, source=Source.OPERATOR)
+    payment.answer_cases([case], moment, why=command.reason, by=command.actor.subject)
     uow.acted(command.actor, "close_case", command.case_id, command.reason)
-    return payment_id
+    return payment.payment_id

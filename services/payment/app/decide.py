@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from services.payment.app.apply_fact import ApplyFact, apply_fact
 from services.payment.app.ports import Actor, OperatorUnit
+from services.payment.domain.cases import Case
 from services.payment.domain.changes import Moment
 from services.payment.domain.deciding import give_up
 from services.payment.domain.decisions import OUTCOMES, Decision, DecisionKind, DecisionState, Outcome
@@ -170,6 +171,7 @@ def _in_review(operation: Operation) -> None:
 
 def _apply(payment: Payment, decision: Decision, actor: Actor, uow: OperatorUnit) -> None:
     moment = Moment(now=uow.now, cause_id=decision.decision_id, ids=uow.ids, source=Source.OPERATOR)
+    before = {o.operation_id for o in payment.operations.values() if o.state is OperationState.IN_REVIEW}
     subjects = {decision.subject_id}
     if decision.kind is DecisionKind.OPERATION:
         operation = payment.operations[decision.subject_id]
@@ -179,9 +181,25 @@ def _apply(payment: Payment, decision: Decision, actor: Actor, uow: OperatorUnit
         stray = payment.strays[decision.subject_id]
         subjects.add(stray.object_id)
         _decide_stray(payment, stray, decision, moment, uow)
-    uow.cases.close_for(
-        payment.payment_id, subjects, actor.subject, decision.decided_reason or decision.reason, uow.now
+    subjects |= {name for name in before if not payment.operations[name].undecided}
+    payment.answer_cases(
+        [
+            case
+            for case in payment.cases
+            if case.about(subjects) and not _about_other_stray(payment, case, decision)
+        ],
+        moment,
+        why=decision.decided_reason or decision.reason,
+        by=actor.subject,
     )
+
+
+def _about_other_stray(payment: Payment, case: Case, decision: Decision) -> bool:
+    """What was found under the operation and is still astray needs a decision of its own."""
+    astray = {
+        s.object_id for s in payment.strays.values() if s.stray_id != decision.subject_id and s.open_minor > 0
+    }
+    return case.reason == "stray_found" and case.subject in astray
 
 
 def _decide_operation(

@@ -83,7 +83,7 @@ class Payments(Protocol):
         ...
 
     def holder(self, subject_id: str) -> str | None:
-        """The payment that an operation or a stray belongs to."""
+        """The payment that an operation, a stray or a case belongs to."""
         ...
 
     def terms(self, merchant_id: str, currency: str, at: datetime) -> Terms:
@@ -159,20 +159,6 @@ class Decisions(Protocol):
         ...
 
 
-class Cases(Protocol):
-    """Cases as operators close them."""
-
-    def close(self, case_id: str, by: str, reason: str, now: datetime) -> str | None:
-        """Close an open case and tell its payment; None where there is no such open case."""
-        ...
-
-    def close_for(
-        self, payment_id: str, subjects: Collection[str], by: str, reason: str, now: datetime
-    ) -> int:
-        """Close what a decision has answered: the payment's open cases about these subjects or operations."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
     """The operator who acts, and the request that it comes by."""
@@ -206,8 +192,6 @@ class OperatorUnit(PaymentUnit, Protocol):
 
     @property
     def decisions(self) -> Decisions: ...
-    @property
-    def cases(self) -> Cases: ...
 
     def acted(self, actor: Actor, action: str, target: str, reason: str) -> None:
         """Announce it as OperatorActed, in this transaction."""

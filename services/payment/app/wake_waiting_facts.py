@@ -46,6 +46,12 @@ def _wake(waiting: WaitingFact, uow: PaymentUnit) -> None:
         )
         if absorb(payment, waiting.fact, moment) is not Verdict.WAITS:
             uow.waiting.finish(waiting.waiting_id)
+            stuck = [
+                case
+                for case in payment.cases
+                if case.reason == "fact_stuck" and case.subject == waiting.fact.object_id
+            ]
+            payment.answer_cases(stuck, moment, why=f"{waiting.fact.words} of it fits now")
             return
         look_up_doubts(payment, "fact_waits", moment)
         if uow.now >= waiting.deadline_at:

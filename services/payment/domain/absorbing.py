@@ -153,6 +153,7 @@ def _with_own_parent(payment: Payment, known: ProcessorObject | None, fact: Fact
         moment,
         exposure_minor=fact.amount_minor,
         currency=fact.currency,
+        words=f"of {fact.parent_id}",
     )
     return replace(fact, parent_id=parent_id)
 
@@ -170,6 +171,7 @@ def _absorb_row(payment: Payment, fact: Fact, moment: Moment) -> Verdict:
                 moment,
                 exposure_minor=known.amount_minor,
                 currency=known.currency,
+                words=fact.words,
             )
         return Verdict.OUTDATED
     unread = "status_unknown" if fact.status not in ROW_STATUSES[fact.object_type] else None
@@ -257,7 +259,7 @@ def _set_aside(
 ) -> None:
     """Not what was asked for: the operation goes to review, the amounts stay, the money is a stray."""
     if operation is not None and operation.undecided:
-        review(payment, operation, "echo_mismatch", moment, subject=thing.object_id)
+        review(payment, operation, "echo_mismatch", moment, subject=thing.object_id, words=fact.words)
     else:
         payment.open_case(
             "echo_mismatch",
@@ -266,6 +268,7 @@ def _set_aside(
             exposure_minor=operation.amount_minor if operation else fact.amount_minor,
             currency=payment.currency_of(operation) if operation else fact.currency,
             operation_id=operation.operation_id if operation else None,
+            words=fact.words,
         )
     if _refund_astray(payment, thing):
         if fact.status in {"failed", "declined"}:
@@ -292,6 +295,7 @@ def _check_contradiction(payment: Payment, known: ProcessorObject, fact: Fact, m
             moment,
             exposure_minor=known.amount_minor,
             currency=known.currency,
+            words=fact.words,
         )
 
 

@@ -111,8 +111,17 @@ def _end_hold(
     ours = cancel is not None and cancel.type is OperationType.CANCEL
     if ours and cancel is not None:
         payment.advance(cancel, OperationState.SUCCEEDED, moment)
+    elif fact.status == "voided":
+        _contradict_declined(payment, moment)
     reason = "expired" if fact.status == "expired" else (own_reason(payment) if ours else "issuer")
     release_hold(payment, reason, moment)
+
+
+def _contradict_declined(payment: Payment, moment: Moment) -> None:
+    """A hold that was voided although a person decided that our cancel did not happen."""
+    for operation in payment.operations.values():
+        if operation.type is OperationType.CANCEL and operation.state is OperationState.DECLINED:
+            payment.contradict(operation, "voided", moment)
 
 
 def _has_capture(payment: Payment, operation: Operation) -> bool:

@@ -32,6 +32,8 @@ def absorb_refund(
         _see_success(payment, thing, fact, operation, moment)
     else:
         _see_failure(payment, thing, fact, operation, moment)
+    # Before anybody looks at what is left: it gave back of its capture, as all that were told before it.
+    payment.objects[thing.key] = thing
     payment.derive_status(moment)
     check_overcommitted(payment, moment)
     check_double_return(payment, moment)

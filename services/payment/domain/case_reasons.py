@@ -1,7 +1,7 @@
 """Why a case is open, in a sentence that a person understands, with what there is to do about it."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 REASONS: Final[Mapping[str, str]] = {
     "ladder_exhausted": "The processor never answered what became of this operation. Ask it by our reference, the "
@@ -18,6 +18,8 @@ REASONS: Final[Mapping[str, str]] = {
     "stray_returned_twice": "More of a stray was given back than it was. Ask the processor for the difference.",
     "stray_return_failed": "A stray that was to be given back is still there. Find out why, and return it again.",
     "stray_void_failed": "A stray hold that was to be voided is still there. Void it again, or let it expire.",
+    "decision_contradicted": "Somebody decided this operation, and the processor's own word says otherwise. The word "
+    "counts already; look at what the decision rested on, and whether anybody acted on it.",
     "contradicting_evidence": "The processor said two things about one version of one object. Ask it which is true.",
     "amount_changed": "An object that counts already changed its amount at the processor. Ask it why.",
     "status_unknown": "The processor used a word for an object's state that nobody here knows. Read its documents.",
@@ -39,6 +41,20 @@ REASONS: Final[Mapping[str, str]] = {
     "Contest the dispute.",
     "reinstated_too_much": "More of a dispute was given back than was withdrawn. Ask the processor which row is wrong.",
 }
+
+
+def describe(case: Mapping[str, Any]) -> str:
+    """What a person reads: the reason, the money at risk now and at first, the last word, what it contradicts."""
+    told = case["told"]
+    said = [explain(case["reason"]), f"At risk: {case['exposure_minor']} {case['currency']} (minor units)."]
+    if len(told) > 1:
+        said.append(f"Told {len(told)} times, first as {told[0]}, last as {told[-1]}.")
+    if case["follows_case_id"]:
+        said.append(
+            f"It follows case {case['follows_case_id']}, which {case['followed_closed_by']} closed:"
+            f" {case['followed_closed_reason']}"
+        )
+    return " ".join(said)
 
 
 def explain(reason: str) -> str:

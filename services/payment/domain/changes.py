@@ -38,30 +38,6 @@ class HistoryStep:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """Something that a person must look at, with the money at risk."""
-
-    case_id: str
-    reason: str
-    #: What it is about: an object, an operation, the payment; once per reason and subject.
-    subject: str
-    operation_id: str | None
-    exposure_minor: int
-    currency: str
-    opened_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Closing:
-    """Evidence that answers open cases about one of these subjects, or one of these operations; others stay open."""
-
-    reasons: tuple[str, ...]
-    subjects: tuple[str, ...]
-    answered: str
-    at: datetime
-
-
 @dataclass(slots=True)
 class Changes:
     """Everything not yet written."""
@@ -70,7 +46,5 @@ class Changes:
     commands: list[tuple[ProcessorCommand, str]] = field(default_factory=list)
     dead_letters: list[tuple[OperationDeadLettered, str]] = field(default_factory=list)
     history: list[HistoryStep] = field(default_factory=list)
-    cases: list[Case] = field(default_factory=list)
-    closings: list[Closing] = field(default_factory=list)
     status_path: list[Status] = field(default_factory=list)
     dirty: bool = False

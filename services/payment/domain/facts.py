@@ -96,6 +96,11 @@ class Fact:
         """Order among facts of one object: version, then time, then status; never arrival."""
         return (self.object_version or 0, self.occurred_at, STATUS_RANK.get(self.status, 0))
 
+    @property
+    def words(self) -> str:
+        """What it says of its object, the same from whoever says it."""
+        return f"{self.status} {self.amount_minor} {self.currency}"
+
 
 class Role(StrEnum):
     """What an object is to the payment."""

@@ -1,32 +1,35 @@
 """The payment aggregate: its state and the few moves that every rule about it is made of."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from services.payment.domain import lifecycle, operations
 from services.payment.domain.amounts import Amounts
-from services.payment.domain.changes import Case, Changes, HistoryStep, Moment
+from services.payment.domain.cases import EVIDENCE, OF_REVIEW, Case, CaseBook, Cause, opened
+from services.payment.domain.changes import Changes, HistoryStep, Moment
 from services.payment.domain.commands import OperationDecided, ProcessorCommand
 from services.payment.domain.disputes import Dispute
-from services.payment.domain.events import (
-    CaseOpened,
-    OperationResolved,
-    OperationUncertain,
-    PaymentEvent,
-    RiskHoldChanged,
-)
+from services.payment.domain.doubting import in_doubt, resolved
+from services.payment.domain.events import PaymentEvent, RiskHoldChanged
 from services.payment.domain.facts import ObjectKey, ProcessorObject
 from services.payment.domain.operations import Operation, OperationState
 from services.payment.domain.pricing import FREE, Price
 from services.payment.domain.refunds import Refund
 from services.payment.domain.reversals import Reversal
 from services.payment.domain.risk_states import NEVER_SENT, UNSENT, RiskBy, RiskState
-from services.payment.domain.status import KNOWN_TO_PROCESSOR, CaptureMethod, Certainty, Status
+from services.payment.domain.status import KNOWN_TO_PROCESSOR, CaptureMethod, Certainty, Source, Status
 from services.payment.domain.strays import Stray
 from shared.kernel.errors import InvariantViolation
 
 _ANNOUNCED_FINALS = frozenset({OperationState.SUCCEEDED, OperationState.DECLINED, OperationState.ABANDONED})
+#: Steps by which evidence takes a decided operation to the other side.
+_TURNED_AROUND = frozenset(
+    {
+        (OperationState.DECLINED, OperationState.SUCCEEDED),
+        (OperationState.SUCCEEDED, OperationState.FAILED_LATER),
+    }
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,7 +68,9 @@ class Payment:
     last_error_code: str | None = None
     last_error_message: str | None = None
     last_decline_code: str | None = None
+    #: The names of all cases that it ever had: where there are none, none are loaded.
     case_keys: set[str] = field(default_factory=set)
+    cases: CaseBook = field(default_factory=CaseBook)
     version: int = 0
     operations: dict[str, Operation] = field(default_factory=dict)
     refunds: dict[str, Refund] = field(default_factory=dict)
@@ -161,36 +166,51 @@ class Payment:
         exposure_minor: int,
         currency: str | None = None,
         operation_id: str | None = None,
+        words: str | None = None,
     ) -> Case | None:
-        """Put something before a person, once per reason and subject; None where it lies there already.
+        """Put something before a person; the case, where it opens one: an open one of that name follows it instead.
 
-        ``currency`` is that of the exposure; what says none is the payment's own money.
+        ``currency`` is that of the exposure; what says none is the payment's own money. What a closed case knew
+        already opens nothing; what it did not know opens another.
         """
-        key = f"{reason}:{subject}"
-        if key in self.case_keys:
-            return None
-        self.case_keys.add(key)
-        case = Case(
-            case_id=moment.ids.new("case_"),
+        cause = Cause(
             reason=reason,
             subject=subject,
             operation_id=operation_id,
             exposure_minor=exposure_minor,
             currency=currency or self.currency,
-            opened_at=moment.now,
+            words=words,
         )
-        self.changes.cases.append(case)
-        self.announce(
-            CaseOpened(
-                case_id=case.case_id,
-                reason=reason,
-                operation_id=operation_id,
-                exposure_minor=exposure_minor,
-                currency=case.currency,
-            ),
-            moment,
-        )
+        told_before = len(self.cases.steps)
+        case = self.cases.tell(cause, moment)
+        if len(self.cases.steps) > told_before:
+            self.touch(moment)
+        if case is None:
+            return None
+        self.case_keys.add(cause.key)
+        self.announce(opened(case), moment)
         return case
+
+    def answer_cases(self, cases: Iterable[Case], moment: Moment, *, why: str, by: str = EVIDENCE) -> None:
+        """Close those of these cases that are open."""
+        for case in cases:
+            if case.open:
+                self.cases.answer(case, moment, by=by, why=why)
+                self.touch(moment)
+
+    def contradict(self, operation: Operation, words: str, moment: Moment) -> None:
+        """Evidence speaks against what a person decided about an operation: a person hears of it again."""
+        decided = self.cases.decided_by_person(operation.operation_id)
+        if decided is not None and moment.source is not Source.OPERATOR:
+            self.open_case(
+                "decision_contradicted",
+                operation.operation_id,
+                moment,
+                exposure_minor=operation.amount_minor,
+                currency=self.currency_of(operation),
+                operation_id=operation.operation_id,
+                words=words,
+            )
 
     # -- status
 
@@ -225,7 +245,8 @@ class Payment:
         """Walk an operation to ``target``, unseen steps as implied; False where no way leads there."""
         if operation.state is target:
             return True
-        walk = operations.path(operation.state, target)
+        before = operation.state
+        walk = operations.path(before, target)
         if walk is None:
             return False
         if operation.risk in UNSENT and target is not OperationState.ABANDONED:
@@ -251,7 +272,17 @@ class Payment:
         self.touch(moment)
         if target in _ANNOUNCED_FINALS:
             self._announce_decided(operation, moment)
+        self._settle_cases(operation, before, moment)
         return True
+
+    def _settle_cases(self, operation: Operation, before: OperationState, moment: Moment) -> None:
+        """Late evidence answers what was before a person; what contradicts a person's answer is a case again."""
+        name, now = operation.operation_id, operation.state
+        if before is OperationState.IN_REVIEW and moment.source is not Source.OPERATOR:
+            asked = [case for case in self.cases if case.reason in OF_REVIEW and case.about({name})]
+            self.answer_cases(asked, moment, why=f"{operation.type.value} {name} is {now.value} by evidence")
+        elif (before, now) in _TURNED_AROUND:
+            self.contradict(operation, now.value, moment)
 
     def _lift_hold(self, operation: Operation, moment: Moment) -> None:
         if self.hold is not None:
@@ -270,35 +301,14 @@ class Payment:
         if operation.uncertain_announced or operation.type in operations.ANSWERS:
             return
         operation.uncertain_announced = True
-        self.announce(
-            OperationUncertain(
-                operation_id=operation.operation_id,
-                operation_type=operation.published_type,
-                direction=operation.direction,
-                amount_minor=operation.amount_minor,
-                currency=self.currency_of(operation),
-                processor=operation.processor,
-                account=operation.account,
-            ),
-            moment,
-        )
+        self.announce(in_doubt(operation, self.currency_of(operation)), moment)
 
     def _announce_decided(self, operation: Operation, moment: Moment) -> None:
         """Close announced doubt, and stop the ladder where ``processor`` cannot know the evidence."""
         operation.next_check_at = None
         if operation.uncertain_announced and not operation.resolved_announced:
             operation.resolved_announced = True
-            self.announce(
-                OperationResolved(
-                    operation_id=operation.operation_id,
-                    operation_type=operation.published_type,
-                    direction=operation.direction,
-                    outcome=operation.state.value,
-                    amount_minor=operation.amount_minor,
-                    currency=self.currency_of(operation),
-                ),
-                moment,
-            )
+            self.announce(resolved(operation, self.currency_of(operation)), moment)
         if moment.source not in KNOWN_TO_PROCESSOR and operation.risk not in NEVER_SENT:
             self.ask(
                 OperationDecided(operation_id=operation.operation_id, outcome=operation.state.value), moment

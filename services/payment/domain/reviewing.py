@@ -7,7 +7,13 @@ from services.payment.domain.payment import Payment
 
 
 def review(
-    payment: Payment, operation: Operation, reason: str, moment: Moment, *, subject: str | None = None
+    payment: Payment,
+    operation: Operation,
+    reason: str,
+    moment: Moment,
+    *,
+    subject: str | None = None,
+    words: str | None = None,
 ) -> None:
     """In doubt until a person, or late evidence, decides; duplicates stay blocked.
 
@@ -22,6 +28,7 @@ def review(
         exposure_minor=operation.amount_minor,
         currency=payment.currency_of(operation),
         operation_id=operation.operation_id,
+        words=words,
     )
     if case is None:
         return

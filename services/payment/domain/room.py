@@ -19,6 +19,8 @@ def check_overcommitted(payment: Payment, moment: Moment) -> None:
         over = {payment.payment_id: -payment_room_minor}
     for subject, exposure_minor in over.items():
         payment.open_case("refunds_exceed_captured", subject, moment, exposure_minor=exposure_minor)
+    if payment.cases.relieve("refunds_exceed_captured", over, moment):
+        payment.touch(moment)
     for operation in payment.operations.values():
         refund = payment.refunds.get(operation.refund_id or "")
         if refund is None or operation.state is not OperationState.REQUESTED:

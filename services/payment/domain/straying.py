@@ -1,6 +1,6 @@
 """Finding strays, and what becomes of them: a hold that ends, money that is given back."""
 
-from services.payment.domain.changes import Closing, Moment
+from services.payment.domain.changes import Moment
 from services.payment.domain.commands import WithdrawOperation
 from services.payment.domain.events import (
     RefundStrayFailed,
@@ -15,6 +15,9 @@ from services.payment.domain.operations import Operation, OperationState, Operat
 from services.payment.domain.payment import Payment
 from services.payment.domain.reviewing import review
 from services.payment.domain.strays import Stray, StrayKind
+
+#: What nobody has to look at any more once nothing is astray.
+_ASTRAY = frozenset({"stray_found", "stray_return_failed", "stray_void_failed"})
 
 
 def find_stray(
@@ -128,16 +131,13 @@ def _answer_cases(
     """
     if stray.open_minor > 0:
         return
-    asked = tuple(o.operation_id for o in payment.operations.values() if o.stray_id == stray.stray_id)
-    payment.changes.closings.append(
-        Closing(
-            reasons=("stray_found", "stray_return_failed", "stray_void_failed"),
-            subjects=(stray.object_id, *asked),
-            answered=f"{operation.type.value} {operation.operation_id} succeeded as {object_id}",
-            at=moment.now,
-        )
+    asked = {o.operation_id for o in payment.operations.values() if o.stray_id == stray.stray_id}
+    about = {stray.object_id, *asked}
+    payment.answer_cases(
+        [case for case in payment.cases if case.reason in _ASTRAY and case.about(about)],
+        moment,
+        why=f"{operation.type.value} {operation.operation_id} succeeded as {object_id}",
     )
-    payment.touch(moment)
 
 
 def fail_stray_operation(payment: Payment, operation: Operation, outcome: str, moment: Moment) -> None:
@@ -193,7 +193,7 @@ def _decided_by(payment: Payment, ours: Operation | None, fact: Fact, moment: Mo
         return None
     if ours.amount_minor == fact.amount_minor:
         return ours
-    review(payment, ours, "echo_mismatch", moment, subject=fact.object_id)
+    review(payment, ours, "echo_mismatch", moment, subject=fact.object_id, words=fact.words)
     return None
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from services.payment.app.ports import Evidence, Ref, Terms, WaitingFact
+from services.payment.domain.cases import CaseStep
 from services.payment.domain.changes import Changes, HistoryStep
 from services.payment.domain.commands import ProcessorCommand
 from services.payment.domain.events import OperationDeadLettered, PaymentEvent
@@ -129,6 +130,7 @@ class MemoryUnit:
         self.commands: list[ProcessorCommand] = []
         self.history: list[HistoryStep] = []
         self.dead_letters: list[OperationDeadLettered] = []
+        self.case_steps: list[CaseStep] = []
 
     def commit(self) -> None:
         for payment in self.payments.rows.values():
@@ -137,6 +139,8 @@ class MemoryUnit:
             self.history += payment.changes.history
             self.dead_letters += [letter for letter, _ in payment.changes.dead_letters]
             payment.changes = Changes()
+            self.case_steps += payment.cases.steps
+            payment.cases.steps = []
             for operation in payment.operations.values():
                 operation.stored, operation.state_path = True, []
                 self.refs.claim(

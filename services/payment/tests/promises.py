@@ -59,6 +59,15 @@ class Promises(RuleBasedStateMachine):
         assert len(blocking) <= 1
 
     @invariant()
+    def a_person_has_each_case_once_and_what_is_closed_stays(self) -> None:
+        cases = self.payment.cases
+        waiting = [case.key for case in cases if case.open]
+        assert len(waiting) == len(set(waiting))
+        for case in cases:
+            if case.follows_case_id is not None:
+                assert not cases.kept[case.follows_case_id].open
+
+    @invariant()
     def we_never_give_back_more_of_a_stray_than_it_is(self) -> None:
         for stray in self.payment.strays.values():
             ours = [

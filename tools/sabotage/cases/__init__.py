@@ -7,7 +7,8 @@ from tools.sabotage.cases.books import BOOKS
 from tools.sabotage.cases.consuming import CONSUMING
 from tools.sabotage.cases.edge import EDGE
 from tools.sabotage.cases.payments import PAYMENTS
+from tools.sabotage.cases.people import PEOPLE
 from tools.sabotage.cases.publishing import PUBLISHING
 from tools.sabotage.cases.risk import RISK
 
-CASES: Final[tuple[Case, ...]] = (*EDGE, *PAYMENTS, *RISK, *PUBLISHING, *CONSUMING, *BOOKS)
+CASES: Final[tuple[Case, ...]] = (*EDGE, *PAYMENTS, *PEOPLE, *RISK, *PUBLISHING, *CONSUMING, *BOOKS)

@@ -232,6 +232,10 @@ PLANTS = (
     plant("I5.captures_in_bounds", "payment",
           "UPDATE processor_objects SET counted_minor = 599 WHERE object_id = 'cap_1'", also="I3.amounts_equal_objects"),
     plant("I6.operations_decided", "payment", _WAITING, also=LIVENESS),
+    plant("I6.answered_reviews_are_closed", "payment",
+          "INSERT INTO cases (case_id, payment_id, reason, subject, operation_id, exposure_minor, currency, opened_at)"
+          " SELECT 'case_9', payment_id, 'ladder_exhausted', operation_id, operation_id, 1, 'EUR', now()"
+          " FROM operations WHERE operation_id = 'op_5'"),
     plant("I6.commands_have_closed_attempts", "processor", "DELETE FROM attempts WHERE operation_id = 'op_5'"),
     plant("I7.outbox_in_topic", "payment",
           "UPDATE outbox SET sent_at = NULL, sent_epoch = NULL WHERE event_type = 'StrayFound.v1'", also=LIVENESS),

@@ -88,7 +88,7 @@ def test_a_void_of_a_stray_hold_that_was_captured_meanwhile_is_no_success(unit: 
     tell(unit, captured(payment, amount_minor=10_050))
     assert (hold.released, void.state) == (True, "REQUESTED")
     give_up(payment, void, OperationState.DECLINED, moment)
-    assert [case.reason for case in payment.changes.cases] == ["stray_void_failed"]
+    assert [payment.cases.kept[step.case_id].reason for step in payment.cases.steps] == ["stray_void_failed"]
 
 
 def test_a_capture_as_asked_of_a_hold_other_than_asked_leaves_only_the_rest_astray(unit: MemoryUnit) -> None:

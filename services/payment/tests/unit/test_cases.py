@@ -1,0 +1,344 @@
+"""Cases live: an open one follows its cause, late evidence closes a review, what contradicts a closed one is a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from services.payment.app.apply_fact import apply_fact, evidence_id_of
+from services.payment.app.cancel_payment import CancelPayment, cancel_payment
+from services.payment.app.capture_payment import CapturePayment, capture_payment
+from services.payment.app.create_payment import create_payment
+from services.payment.app.refund_payment import RefundPayment, refund_payment
+from services.payment.app.wake_waiting_facts import WakeWaitingFacts, wake_waiting_facts
+from services.payment.domain.case_reasons import describe
+from services.payment.domain.cases import EVIDENCE, OF_REVIEW, OF_STATE, Case, CaseBook, Cause, Step
+from services.payment.domain.changes import Moment
+from services.payment.domain.deciding import give_up
+from services.payment.domain.events import CaseOpened
+from services.payment.domain.facts import Fact
+from services.payment.domain.operations import Operation, OperationState
+from services.payment.domain.payment import Payment
+from services.payment.domain.reviewing import review
+from services.payment.domain.status import CaptureMethod, Source
+from services.payment.tests.memory import MemoryUnit
+from services.payment.tests.world import (
+    MERCHANT,
+    authorized,
+    captured,
+    disputed,
+    first_operation,
+    money_row,
+    refunded,
+    told,
+    wish,
+)
+
+SAME = {"merchant_id": MERCHANT, "mode": "test", "request_id": "r"}
+CAUSE = Cause(reason="status_unknown", subject="cap_1", exposure_minor=100, currency="EUR", words="odd")
+
+
+class World:
+    def __init__(self, method: CaptureMethod = CaptureMethod.MANUAL) -> None:
+        self.unit = MemoryUnit()
+        self.payment: Payment = create_payment(wish(capture_method=method), self.unit)
+        self.unit.commit()
+        if method is CaptureMethod.MANUAL:
+            self.tell(authorized(self.payment))
+
+    def tell(self, *facts: Fact) -> None:
+        for what in facts:
+            apply_fact(told(what), self.unit)
+            self.unit.commit()
+
+    def moment(self, source: Source = Source.OPERATOR) -> Moment:
+        return Moment(now=self.unit.now, cause_id="dec_1", ids=self.unit.ids, source=source)
+
+    def ask(self, work: Callable[..., Any], command: type[Any], **more: Any) -> Operation:
+        work(command(**SAME, payment_id=self.payment.payment_id, **more), self.unit)
+        self.unit.commit()
+        operation = self.payment.latest_operation
+        assert operation is not None
+        return operation
+
+    def capture(self) -> Operation:
+        return self.ask(capture_payment, CapturePayment)
+
+    def exhausted(self, operation: Operation) -> Case:
+        review(self.payment, operation, "ladder_exhausted", self.moment(Source.POLL))
+        self.unit.commit()
+        return self.of("ladder_exhausted")
+
+    def decide(self, operation: Operation, outcome: OperationState) -> None:
+        """As an operator does, together with what was before a person about it."""
+        if outcome is OperationState.DECLINED:
+            give_up(self.payment, operation, outcome, self.moment())
+        else:
+            self.payment.advance(operation, outcome, self.moment())
+        about = [case for case in self.payment.cases if case.about({operation.operation_id})]
+        self.payment.answer_cases(about, self.moment(), why="ticket 12", by="ann")
+        self.unit.commit()
+
+    def of(self, reason: str) -> Case:
+        (case,) = [case for case in self.payment.cases if case.reason == reason]
+        return case
+
+    def open(self) -> set[str]:
+        return {case.reason for case in self.payment.cases if case.open}
+
+    def steps(self, case: Case) -> list[tuple[str, int]]:
+        return [(s.step.value, s.exposure_minor) for s in self.unit.case_steps if s.case_id == case.case_id]
+
+
+# -- an open case follows its cause
+
+
+def test_what_the_payment_says_now_is_followed_up_and_down() -> None:
+    world = World(CaptureMethod.AUTOMATIC)
+    payment = world.payment
+    world.tell(authorized(payment), captured(payment), refunded(payment, "succeeded", 1, amount_minor=9_000))
+    world.tell(refunded(payment, "succeeded", 1, object_id="ref_2", amount_minor=4_000))
+    case = world.of("refunds_exceed_captured")
+    assert case.exposure_minor == 3_000
+    world.tell(refunded(payment, "succeeded", 1, object_id="ref_3", amount_minor=1_000))
+    assert case.exposure_minor == 4_000
+    world.tell(refunded(payment, "failed", 2, amount_minor=9_000))
+    assert (case.exposure_minor, case.open) == (0, True), "a person closes it"
+    assert world.steps(case) == [("opened", 3_000), ("changed", 4_000), ("changed", 0)]
+    assert (
+        len([e for _, e in world.unit.events if isinstance(e, CaseOpened) and e.case_id == case.case_id]) == 1
+    )
+
+
+def test_words_that_differ_are_a_step_of_the_case_and_words_told_again_are_none() -> None:
+    world = World(CaptureMethod.AUTOMATIC)
+    first = captured(world.payment)
+    odd = replace(first, amount_minor=12_000, digest="b" * 64)
+    odder = replace(first, amount_minor=13_000, digest="c" * 64)
+    world.tell(authorized(world.payment), first, odd, odd, odder, odd)
+    case = world.of("contradicting_evidence")
+    assert world.steps(case) == [("opened", 10_000), ("changed", 10_000)]
+    words = [step.words for step in world.unit.case_steps]
+    assert words == ["succeeded 12000 EUR", "succeeded 13000 EUR"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "said", "at_risk"),
+    [
+        ("status_unknown", (300, "EUR"), (300, "EUR")),
+        ("status_unknown", (40, "EUR"), (100, "EUR")),
+        ("status_unknown", (40, "USD"), (40, "USD")),
+        ("amount_changed", (40, "EUR"), (40, "EUR")),
+        ("amount_changed", (300, "EUR"), (300, "EUR")),
+    ],
+)
+def test_an_open_case_takes_the_money_of_its_cause(
+    reason: str, said: tuple[int, str], at_risk: tuple[int, str]
+) -> None:
+    assert (reason in OF_STATE) == (reason == "amount_changed")
+    book, moment = CaseBook(), World().moment(Source.WEBHOOK)
+    case = book.tell(replace(CAUSE, reason=reason), moment)
+    assert case is not None
+    assert book.tell(replace(CAUSE, reason=reason, exposure_minor=said[0], currency=said[1]), moment) is None
+    assert (case.exposure_minor, case.currency) == at_risk
+    assert [step.step for step in book.steps] == [Step.OPENED, Step.CHANGED]
+
+
+def test_a_person_reads_the_money_the_last_word_and_what_it_follows() -> None:
+    row = {
+        "reason": "status_unknown", "exposure_minor": 300, "currency": "EUR", "told": ["100 EUR odd", "300 EUR odd"],
+        "follows_case_id": "case_1", "followed_closed_by": "ann", "followed_closed_reason": "ticket 12",
+    }  # fmt: skip
+    text = describe(row)
+    assert "At risk: 300 EUR" in text
+    assert "first as 100 EUR odd, last as 300 EUR odd" in text
+    assert "case case_1, which ann closed: ticket 12" in text
+
+
+# -- a closed one stays as it was
+
+
+@pytest.mark.parametrize("by", ["ann", EVIDENCE])
+def test_what_a_closed_case_knew_opens_nothing_and_what_it_did_not_know_opens_another(by: str) -> None:
+    book, moment = CaseBook(), World().moment(Source.WEBHOOK)
+    old = book.tell(CAUSE, moment)
+    assert old is not None
+    book.answer(old, moment, by=by, why="known to the bank")
+    before = replace(old)
+    assert book.tell(CAUSE, moment) is None
+    new = book.tell(replace(CAUSE, words="odder"), moment)
+    assert new is not None
+    assert (new.open, new.follows_case_id, new.told) == (True, old.case_id, ["100 EUR odder"])
+    assert old == before
+    assert [step.step for step in book.steps] == [Step.OPENED, Step.CLOSED, Step.OPENED]
+
+
+@pytest.mark.parametrize(("exposure_minor", "opens"), [(50, False), (100, False), (101, True)])
+def test_somebody_who_looked_at_so_much_is_asked_again_only_for_more(
+    exposure_minor: int, opens: bool
+) -> None:
+    book, moment = CaseBook(), World().moment(Source.WEBHOOK)
+    cause = replace(CAUSE, reason="amount_changed")
+    old = book.tell(cause, moment)
+    assert old is not None
+    book.answer(old, moment, by="ann", why="looked at it")
+    assert (book.tell(replace(cause, exposure_minor=exposure_minor), moment) is not None) is opens
+
+
+# -- late evidence closes what was before a person
+
+
+@pytest.mark.parametrize("status", ["succeeded", "failed"])
+@pytest.mark.parametrize("reason", sorted(OF_REVIEW))
+def test_late_evidence_closes_the_case_of_a_review_and_is_named(reason: str, status: str) -> None:
+    world = World()
+    operation = world.capture()
+    review(world.payment, operation, reason, world.moment(Source.POLL))
+    world.unit.commit()
+    late = captured(world.payment, operation.operation_id, status=status)
+    world.tell(late)
+    case = world.of(reason)
+    assert not operation.undecided
+    assert (case.open, case.closed_by, case.closed_evidence_id) == (
+        False, EVIDENCE, evidence_id_of(late, Source.WEBHOOK),
+    )  # fmt: skip
+    assert world.open() == set()
+    assert [step for step, _ in world.steps(case)] == ["opened", "closed"]
+
+
+def test_it_leaves_open_what_was_found_astray_under_the_operation() -> None:
+    world = World()
+    operation = world.capture()
+    odd = captured(world.payment, operation.operation_id, object_id="cap_9", amount_minor=9_000)
+    world.tell(odd)
+    assert world.open() == {"echo_mismatch", "stray_found"}
+    world.tell(captured(world.payment, operation.operation_id))
+    assert operation.state is OperationState.SUCCEEDED
+    assert world.open() == {"stray_found"}
+
+
+def test_what_a_person_decides_is_closed_in_their_name() -> None:
+    world = World()
+    operation = world.capture()
+    case = world.exhausted(operation)
+    world.decide(operation, OperationState.DECLINED)
+    assert (case.closed_by, case.closed_reason, case.closed_evidence_id) == ("ann", "ticket 12", None)
+
+
+def test_a_fact_that_fits_after_all_closes_its_case() -> None:
+    world = World(CaptureMethod.AUTOMATIC)
+    payment = world.payment
+    give_up(payment, payment.operations[first_operation(payment)], OperationState.DECLINED, world.moment())
+    world.unit.commit()
+    world.tell(refunded(payment, "succeeded", 1))
+    world.unit.now = world.unit.now.replace(year=world.unit.now.year + 1)
+    wake_waiting_facts(WakeWaitingFacts(), world.unit)
+    world.unit.commit()
+    assert world.open() == {"fact_stuck"}
+    world.tell(captured(payment))
+    world.unit.now = world.unit.now.replace(year=world.unit.now.year + 1)
+    wake_waiting_facts(WakeWaitingFacts(), world.unit)
+    world.unit.commit()
+    assert "fact_stuck" not in world.open()
+    assert world.of("fact_stuck").closed_by == EVIDENCE
+
+
+# -- what contradicts a person's decision is a case again
+
+
+def test_did_not_happen_and_then_the_capture_turns_up() -> None:
+    world = World()
+    operation = world.capture()
+    old = world.exhausted(operation)
+    world.decide(operation, OperationState.DECLINED)
+    assert world.open() == set()
+    world.tell(captured(world.payment, operation.operation_id))
+    assert world.payment.amounts.captured_minor == 10_000
+    assert world.open() == {"capture_adopted"}
+    assert world.of("capture_adopted").follows_case_id == old.case_id
+    assert (old.open, old.closed_by, old.closed_reason) == (False, "ann", "ticket 12")
+
+
+def test_did_not_happen_and_then_it_is_astray_in_a_payment_that_ended() -> None:
+    world = World(CaptureMethod.AUTOMATIC)
+    operation = world.payment.operations[first_operation(world.payment)]
+    old = world.exhausted(operation)
+    world.payment.max_attempts = 1
+    world.decide(operation, OperationState.DECLINED)
+    world.tell(captured(world.payment))
+    assert world.of("stray_found").follows_case_id == old.case_id
+
+
+def test_did_not_happen_and_then_the_same_object_succeeded() -> None:
+    world = World()
+    operation = world.capture()
+    world.tell(captured(world.payment, operation.operation_id, status="pending"))
+    old = world.exhausted(operation)
+    world.decide(operation, OperationState.DECLINED)
+    world.tell(captured(world.payment, operation.operation_id, object_version=2))
+    assert operation.state is OperationState.SUCCEEDED
+    assert world.open() == {"decision_contradicted"}
+    assert world.of("decision_contradicted").follows_case_id == old.case_id
+
+
+def test_happened_and_then_it_had_failed() -> None:
+    world = World(CaptureMethod.AUTOMATIC)
+    payment = world.payment
+    world.tell(authorized(payment), captured(payment))
+    operation = world.ask(refund_payment, RefundPayment, amount_minor=4_000)
+    old = world.exhausted(operation)
+    proof = refunded(payment, "succeeded", 1, reference=operation.operation_id)
+    apply_fact(told(proof, Source.OPERATOR), world.unit)
+    world.decide(operation, OperationState.SUCCEEDED)
+    assert world.open() == set()
+    world.tell(refunded(payment, "failed", 2, reference=operation.operation_id))
+    assert operation.state is OperationState.FAILED_LATER
+    assert world.open() == {"decision_contradicted"}
+    assert world.of("decision_contradicted").follows_case_id == old.case_id
+
+
+def test_did_not_happen_and_then_the_refund_turns_up() -> None:
+    world = World(CaptureMethod.AUTOMATIC)
+    payment = world.payment
+    world.tell(authorized(payment), captured(payment))
+    operation = world.ask(refund_payment, RefundPayment, amount_minor=4_000)
+    old = world.exhausted(operation)
+    world.decide(operation, OperationState.DECLINED)
+    world.tell(refunded(payment, "succeeded", 1, reference=operation.operation_id))
+    assert world.of("refund_adopted").follows_case_id == old.case_id
+
+
+def test_did_not_happen_and_then_the_hold_was_voided() -> None:
+    world = World()
+    operation = world.ask(cancel_payment, CancelPayment)
+    old = world.exhausted(operation)
+    world.decide(operation, OperationState.DECLINED)
+    world.tell(authorized(world.payment, status="voided", object_version=2))
+    assert world.open() == {"decision_contradicted"}
+    assert world.of("decision_contradicted").follows_case_id == old.case_id
+
+
+def test_a_refund_that_nobody_decided_fails_later_without_a_case() -> None:
+    world = World(CaptureMethod.AUTOMATIC)
+    payment = world.payment
+    world.tell(authorized(payment), captured(payment))
+    operation = world.ask(refund_payment, RefundPayment, amount_minor=4_000)
+    world.exhausted(operation)
+    for status, version in (("succeeded", 1), ("failed", 2)):
+        world.tell(refunded(payment, status, version, reference=operation.operation_id))
+    assert operation.state is OperationState.FAILED_LATER
+    assert world.open() == set()
+
+
+def test_a_dispute_that_returns_refunded_money_is_followed_while_it_grows() -> None:
+    world = World(CaptureMethod.AUTOMATIC)
+    payment = world.payment
+    world.tell(authorized(payment), captured(payment), refunded(payment, "succeeded", 1, amount_minor=9_000))
+    world.tell(disputed(payment, "opened", 1, amount_minor=3_000))
+    assert world.of("refunds_exceed_captured").exposure_minor == 2_000
+    world.tell(disputed(payment, "opened", 2, amount_minor=5_000))
+    world.tell(money_row(payment, "dispute", "opened", 5_000, "row_1"))
+    assert world.of("refunds_exceed_captured").exposure_minor == 4_000
