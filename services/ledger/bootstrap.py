@@ -38,7 +38,7 @@ def build(settings: LedgerSettings, surroundings: Surroundings | None = None) ->
         made = _entry("http").application(
             reader, operators=parts.operator_tokens(), merchants=_verifier(settings.merchant_token_public_key)
         )
-        made.include_router(parts.parked_keys_router())
+        parts.add_mechanism_routes(made)
         return made
 
     def consume() -> Role:

@@ -54,6 +54,7 @@ class PaymentParts:
         return entry.EdgeParts(
             http=IdempotentHttp(
                 self.common.transactions,
+                tally=self.common.repeats,
                 waiters=self.waiters,
                 present=entry.present_headers,
                 threads=self.threads,

@@ -74,7 +74,7 @@ def build(settings: ProcessorSettings, surroundings: Surroundings | None = None)
         parts.watch()
         _probe(parts.engine, parts.clock)
         made = _edge("http").make_app(parts.engine, parts.operator_tokens())
-        made.include_router(parts.parked_keys_router())
+        parts.add_mechanism_routes(made)
         return made
 
     return ServiceRuntime(

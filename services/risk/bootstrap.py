@@ -27,7 +27,7 @@ def build(settings: RiskSettings, surroundings: Surroundings | None = None) -> S
         surroundings=surroundings,
     )  # fmt: skip
     http: IdempotentHttp[RiskUnitOfWork] = IdempotentHttp(
-        parts.transactions, threads=RequestThreads(), ids=parts.ids
+        parts.transactions, tally=parts.repeats, threads=RequestThreads(), ids=parts.ids
     )
     # Made for the worker, too: the endpoints are what finishes abandoned keys.
     application = _entry("http").make_app(http, parts.operator_tokens(), parts.operations())

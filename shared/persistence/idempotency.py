@@ -34,6 +34,9 @@ _EMPTY: Final[tuple[object, ...]] = (None, {}, [])
 _EXACT: Final = 2**53 - 1
 """Whole numbers up to here are the same in JSON and in binary floating point, which RFC 8785 is written in."""
 ENDPOINT_FIELD: Final = "endpoint"
+OPERATOR_MODE: Final = "operator"
+KEY_MODES: Final = ("test", "live", OPERATOR_MODE)
+"""In which modes there are keys: merchants' two, and that of operators."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -193,6 +193,33 @@ _IDEMPOTENCY: Final = (
     "CREATE INDEX idempotency_keys_open ON idempotency_keys (lease_until) WHERE state = 'in_flight'",
 )
 
+# A row of its own, not columns of the key's: counting must neither lock nor rewrite what replies are read from, and
+# most keys are never seen again. No foreign key either, whose check would wait for a retry that holds the key's row.
+_KEY_REPEATS: Final = (
+    """
+    CREATE TABLE idempotency_key_repeats (
+      scope text PRIMARY KEY,
+      replays bigint NOT NULL CHECK (replays >= 0),
+      attaches bigint NOT NULL CHECK (attaches >= 0),
+      in_use bigint NOT NULL CHECK (in_use >= 0),
+      mismatches bigint NOT NULL CHECK (mismatches >= 0),
+      after_expiry bigint NOT NULL CHECK (after_expiry >= 0),
+      last_repeat_at timestamptz NOT NULL,
+      last_mismatch_at timestamptz,
+      last_mismatch_endpoint text,
+      last_mismatch_param text,
+      CHECK (replays + attaches + in_use + mismatches + after_expiry > 0),
+      CHECK ((mismatches = 0) = (last_mismatch_at IS NULL)),
+      CHECK ((last_mismatch_at IS NULL) = (last_mismatch_endpoint IS NULL))
+    ) WITH (fillfactor = 70)
+    """,
+    """
+    CREATE INDEX idempotency_key_repeats_mismatched ON idempotency_key_repeats (last_mismatch_at)
+     WHERE mismatches > 0
+    """,
+    "REVOKE DELETE ON idempotency_key_repeats FROM {app}",
+)
+
 # The default privileges of the database gave the application everything; the mechanism takes back what it may
 # not do, and gives the relay the little that it needs.
 _GRANTS: Final = (
@@ -219,3 +246,10 @@ def create_v1(op: Executes, *, service: str) -> None:
     for statement in _GRANTS:
         op.execute(statement.format(**roles))
     protect(op, "quarantined_records")
+
+
+def create_v2(op: Executes, *, service: str) -> None:
+    """Add what is counted of idempotency keys that came again."""
+    roles = role_names(service)
+    for statement in _KEY_REPEATS:
+        op.execute(statement.format(**roles))

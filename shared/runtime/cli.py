@@ -72,9 +72,11 @@ def service_cli(
     _LINES[id(app)] = line
     _add_running(app, line)
     _add_looking(app, line)
+    from shared.runtime.cli_idempotency import add_idempotency
     from shared.runtime.cli_operations import add_operations
 
     add_operations(app, line)
+    add_idempotency(app, line)
     return app
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final, Generic, TypeVar
 
 import orjson
@@ -29,24 +29,33 @@ from shared.persistence.idempotency import (
     name_resource,
     read_key,
 )
+from shared.persistence.key_repeats import Repeat
 from shared.persistence.unit_of_work import Steps, Transactions, UnitOfWork, in_steps
 from shared.runtime.group_commit import Apart, GroupCommit
 from shared.runtime.http import idempotency_key
 from shared.runtime.key_answers import KeyAnswers, Present, Render
+from shared.runtime.key_refusals import KeyRefused
 from shared.runtime.logs import logger
 from shared.runtime.metric_names import IDEMPOTENCY_CLAIMS, IDEMPOTENCY_COMPLETED
 from shared.runtime.metrics import counter
 from shared.runtime.models import ApiModel, read_model
-from shared.runtime.posts import Answered, Asked, Caller
+from shared.runtime.posts import Answered, Asked, Caller, Execute, Foresee, Outcome, Post
 from shared.runtime.problems import PROBLEM_JSON, Problem
+from shared.runtime.repeat_tally import RepeatTally
 from shared.runtime.request_threads import RequestThreads
 from shared.runtime.roles import PeriodicRole
 from shared.runtime.waiting import DEFAULT_WAIT_S, Waiters, wait_seconds
+
+__all__ = [
+    "COMPLETE_BATCH", "IdempotentEndpoint", "IdempotentHttp", "NoBody", "Outcome", "Principal", "Reply", "json_answer",
+]  # fmt: skip
 
 LEASE_MARGIN_S: Final = 30.0
 """What a lease adds to the wait: storing a reply takes milliseconds, so a lease that ended had a dead owner."""
 COMPLETE_EVERY_S: Final = 5.0
 COMPLETE_BATCH: Final = 100
+#: How a reply came about that was not its key's first.
+_REPEATS: Final = frozenset(Repeat)
 #: Refusals that are never kept, whatever their ``stored`` says; nor is anything from 500 up.
 _FREE_STATUSES: Final = frozenset({400, 401, 403, 429})
 
@@ -61,19 +70,6 @@ class NoBody(ApiModel):
     """The model of a POST that takes nothing: an absent body or an empty object."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What a handler's transaction did: ``wait_for`` is what ``Waiters`` asks about.
-
-    ``reply`` answers at once, in the same transaction, where nothing is waited for; without it the reply is
-    rendered from what is stored, in a transaction of its own.
-    """
-
-    resource_id: str
-    wait_for: str | None = None
-    reply: Reply | None = None
-
-
 def json_answer(status: int, document: object, headers: Mapping[str, str] | None = None) -> Reply:
     """A JSON reply, kept as these bytes."""
     return Reply(
@@ -81,10 +77,6 @@ def json_answer(status: int, document: object, headers: Mapping[str, str] | None
         body=orjson.dumps(document),
         headers={"Content-Type": "application/json", **(headers or {})},
     )
-
-
-Execute = Callable[[U, M], Outcome]
-Foresee = Callable[[U, M], None]
 
 
 def _no_present(_uow: Any, _resource_id: str) -> Mapping[str, str]:
@@ -102,6 +94,7 @@ class IdempotentHttp(Generic[U]):
         self,
         transactions: Transactions[U],
         *,
+        tally: RepeatTally,
         waiters: Waiters | None = None,
         present: Present[U] = _no_present,
         threads: RequestThreads | None = None,
@@ -116,6 +109,7 @@ class IdempotentHttp(Generic[U]):
         self.threads = threads or RequestThreads()
         self.groups = groups
         self.ids = ids or UlidIds()
+        self.tally = tally
         self.default_wait_s = default_wait_s
         self.lease_margin_s = lease_margin_s
         self._endpoints: dict[str, IdempotentEndpoint[U, Any]] = {}
@@ -139,6 +133,10 @@ class IdempotentHttp(Generic[U]):
         """Store the replies of keys whose owner died; returns how many. Safe beside other completers and retries."""
         scopes = self.transactions.run(lambda uow: abandoned_keys(uow.connection, limit), name="abandoned")
         return sum(self._complete(scope) for scope in scopes)
+
+    def endpoints(self) -> frozenset[str]:
+        """The POSTs under this layer, as method and route."""
+        return frozenset(self._endpoints)
 
     def completer(self, every_s: float = COMPLETE_EVERY_S) -> PeriodicRole:
         """The role that runs ``complete_abandoned``; start it in every process that serves or works."""
@@ -185,7 +183,7 @@ class IdempotentEndpoint(Generic[U, M]):
         self._method = method
         self._route = route
         self._model = model
-        self.key_says = KeyAnswers(self.name, render, present)
+        self.key_says = KeyAnswers(render, present)
 
     async def handle(
         self,
@@ -215,21 +213,27 @@ class IdempotentEndpoint(Generic[U, M]):
             raise
         waiters = self._http.waiters
         waits = waiters is not None and asked.wait_s > 0 and waiters.try_reserve()
-        post = _Post(asked, caller, execute, foresee, path_ids or {}, resource_id, waits)
+        post = Post(asked, caller, execute, foresee, path_ids or {}, resource_id, waits)
         try:
             done = await self._begin(post, together=together)
             if isinstance(done, Outcome):
                 if waits and waiters is not None and done.wait_for is not None:
                     await waiters.wait(done.wait_for, asked.wait_s)
                 done = await self._http.threads.run(self._finish, post.claim, done.resource_id)
+        except KeyRefused as refused:
+            counter(IDEMPOTENCY_CLAIMS, self.name, refused.repeat.value)
+            self._http.tally.note(refused.scope, refused.repeat, refused.mismatch)
+            raise
         finally:
             if waits and waiters is not None:
                 waiters.give_back()
         counter(IDEMPOTENCY_CLAIMS, self.name, done.result)
+        if done.result in _REPEATS:
+            self._http.tally.note(post.claim.scope, Repeat(done.result))
         crash_point("http.before_reply")
         return done.response()
 
-    async def _begin(self, post: _Post[U, M], *, together: bool) -> Outcome | Answered:
+    async def _begin(self, post: Post[U, M], *, together: bool) -> Outcome | Answered:
         if together and self._http.groups is not None:
             with suppress(Apart):
                 done = await self._http.groups.run(lambda uow: self._steps(post, uow))
@@ -237,7 +241,7 @@ class IdempotentEndpoint(Generic[U, M]):
                     return done
         return await self._http.threads.run(self._alone, post)
 
-    def _steps(self, post: _Post[U, M], uow: U) -> Steps[Outcome | Answered | None]:
+    def _steps(self, post: Post[U, M], uow: U) -> Steps[Outcome | Answered | None]:
         """Claim the key and execute, or return None where the key is taken."""
         caller = post.caller
         principal = caller if isinstance(caller, Principal) else caller(uow.connection)
@@ -257,7 +261,7 @@ class IdempotentEndpoint(Generic[U, M]):
             name_resource(uow.connection, claim.scope, outcome.resource_id)
         return outcome
 
-    def _alone(self, post: _Post[U, M]) -> Outcome | Answered:
+    def _alone(self, post: Post[U, M]) -> Outcome | Answered:
         def work(uow: U) -> Outcome | Answered:
             done = in_steps(uow, [(copy_context(), self._steps(post, uow))])[0]
             return self.key_says.answer(uow, post.claim) if done is None else done
@@ -286,7 +290,7 @@ class IdempotentEndpoint(Generic[U, M]):
             resource_id=resource_id,
         )  # fmt: skip
 
-    def _keep_refusal(self, post: _Post[U, M], rejected: Rejected) -> Answered:
+    def _keep_refusal(self, post: Post[U, M], rejected: Rejected) -> Answered:
         """The refused transaction is rolled back, key row and all; the refusal is then kept under the key."""
         claim = post.claim
         reply = Reply(
@@ -306,38 +310,3 @@ class IdempotentEndpoint(Generic[U, M]):
             return Answered(self.key_says.kept(uow, claim.scope, resource_id, claim.owner), "executed")
 
         return self._http.transactions.run(store, name=f"{self.name} reply")
-
-
-class _Post(Generic[U, M]):
-    """One request on its way, and the claim that its last try made."""
-
-    __slots__ = ("_claim", "asked", "caller", "execute", "foresee", "path_ids", "resource_id", "waits")
-
-    def __init__(
-        self,
-        asked: Asked[M],
-        caller: Principal | Caller,
-        execute: Execute[U, M],
-        foresee: Foresee[U, M] | None,
-        path_ids: Mapping[str, str],
-        resource_id: str | None,
-        waits: bool,
-    ) -> None:
-        self.asked = asked
-        self.caller = caller
-        self.execute = execute
-        self.foresee = foresee
-        self.path_ids = path_ids
-        self.resource_id = resource_id
-        self.waits = waits
-        self._claim: Claim | None = None
-
-    @property
-    def claim(self) -> Claim:
-        if self._claim is None:
-            raise InvariantViolation("claimed_first", "a request went on before it had claimed its key")
-        return self._claim
-
-    @claim.setter
-    def claim(self, claim: Claim) -> None:
-        self._claim = claim

@@ -10,8 +10,6 @@ from shared.kernel.errors import InvariantViolation
 from shared.persistence.idempotency import Claim, KeyRow, Standing, StoredReply, finish_key, read_key
 from shared.persistence.unit_of_work import UnitOfWork
 from shared.runtime.key_refusals import refusal_of
-from shared.runtime.metric_names import IDEMPOTENCY_CLAIMS
-from shared.runtime.metrics import counter
 from shared.runtime.posts import Answered
 
 U = TypeVar("U", bound=UnitOfWork)
@@ -23,8 +21,7 @@ Present = Callable[[U, str], Mapping[str, str]]
 class KeyAnswers(Generic[U]):
     """The keys of one endpoint. ``render`` makes the reply from what is stored, ``present`` the headers of now."""
 
-    def __init__(self, name: str, render: Render[U], present: Present[U]) -> None:
-        self._name = name
+    def __init__(self, render: Render[U], present: Present[U]) -> None:
         self._render = render
         self._present = present
 
@@ -40,7 +37,6 @@ class KeyAnswers(Generic[U]):
         if row is not None and standing is Standing.ABANDONED and row.resource_id is not None:
             reply = self.kept(uow, claim.scope, row.resource_id, claim.owner)
             return Answered(reply, "attached", self._present_of(uow, row))
-        counter(IDEMPOTENCY_CLAIMS, self._name, standing.value)
         raise refusal_of(claim, row, standing)
 
     def kept(self, uow: U, scope: str, resource_id: str, owner: str) -> StoredReply:

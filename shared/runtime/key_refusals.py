@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from shared.kernel.errors import Rejected
 from shared.persistence.idempotency import Claim, KeyRow, Standing
+from shared.persistence.key_repeats import Mismatch, Repeat
 from shared.runtime.problems import RETRY_AFTER_S
 
+#: An abandoned key without a resource is one that only its first request could finish: in use, for whoever asks.
+_REPEATS: Final = {
+    Standing.MISMATCH: Repeat.MISMATCH,
+    Standing.EXPIRED: Repeat.EXPIRED,
+    Standing.IN_USE: Repeat.IN_USE,
+    Standing.ABANDONED: Repeat.IN_USE,
+    Standing.FINISHED: Repeat.IN_USE,
+}
 
-def refusal_of(claim: Claim, row: KeyRow | None, standing: Standing) -> Rejected:
-    """The refusal that a taken key calls for; none of them is kept, the key stays as it is."""
+
+class KeyRefused(Rejected):
+    """The key is taken and gives no reply. Never kept: the key stays as it is."""
+
+    def __init__(self, rejected: Rejected, scope: str, repeat: Repeat, mismatch: Mismatch | None) -> None:
+        super().__init__(
+            rejected.code, rejected.message, status=rejected.status, param=rejected.param, stored=False,
+            extra=rejected.extra,
+        )  # fmt: skip
+        self.scope = scope
+        self.repeat = repeat
+        self.mismatch = mismatch
+
+
+def refusal_of(claim: Claim, row: KeyRow | None, standing: Standing) -> KeyRefused:
+    """The refusal that a taken key calls for, and what is to be counted of it."""
+    rejected = _rejected(claim, row, standing)
+    mismatch = None
+    if standing is Standing.MISMATCH:
+        mismatch = Mismatch(endpoint=claim.fingerprint.endpoint, param=rejected.param)
+    return KeyRefused(rejected, claim.scope, _REPEATS[standing], mismatch)
+
+
+def _rejected(claim: Claim, row: KeyRow | None, standing: Standing) -> Rejected:
     if row is not None and standing is Standing.MISMATCH:
         stored = type(claim.fingerprint)(endpoint=row.endpoint, digest=row.fingerprint, fields=row.fields)
         param = stored.first_difference(claim.fingerprint.endpoint, claim.fingerprint.fields)

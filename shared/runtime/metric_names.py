@@ -81,6 +81,15 @@ IDEMPOTENCY_COMPLETED: Final = _counter(
 IDEMPOTENCY_ABANDONED: Final = _gauge(
     "tieout_idempotency_abandoned", "Keys in flight now whose lease has ended and that nobody has finished."
 )
+IDEMPOTENCY_OLDEST_IN_FLIGHT_S: Final = _gauge(
+    "tieout_idempotency_oldest_in_flight_seconds",
+    "Age of the oldest key that has no reply yet, 0 without one; past a lease (the wait and 30 s) its owner is dead.",
+)
+IDEMPOTENCY_UNCOUNTED: Final = _counter(
+    "tieout_idempotency_uncounted_total",
+    "Replays, mismatches and other repeats that are missing in the counts per key, because the database took no "
+    "writes or its COMMIT is in doubt; those of killed processes are missing without being counted here.",
+)
 
 # Outbox, relay, consumer
 OUTBOX_OLDEST_UNSENT_S: Final = _gauge(

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field, StringConstraints
 from starlette.responses import Response
 
-from shared.persistence.idempotency import Principal
+from shared.persistence.idempotency import OPERATOR_MODE, Principal
 from shared.persistence.unit_of_work import UnitOfWork
 from shared.runtime.http import ApiModel, json_reply, request_id
 from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply, json_answer
@@ -25,7 +25,6 @@ from shared.runtime.operator_tokens import (
 )
 
 U = TypeVar("U", bound=UnitOfWork)
-OPERATOR_MODE = "operator"
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=512)]
 TopicName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.]{0,127}$")]
 KeyText = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -10,10 +10,13 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from shared.persistence.idempotency import Fingerprint, Principal, StoredReply
+from shared.kernel.errors import InvariantViolation
+from shared.persistence.idempotency import Claim, Fingerprint, Principal, StoredReply
+from shared.persistence.unit_of_work import UnitOfWork
 
 REPLAYED_HEADER: Final = "Idempotent-Replayed"
 
+U = TypeVar("U", bound=UnitOfWork)
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -35,6 +38,19 @@ class Asked(Generic[M]):
     fingerprint: Fingerprint
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a handler's transaction did: ``wait_for`` is what ``Waiters`` asks about.
+
+    ``reply`` answers at once, in the same transaction, where nothing is waited for; without it the reply is
+    rendered from what is stored, in a transaction of its own.
+    """
+
+    resource_id: str
+    wait_for: str | None = None
+    reply: StoredReply | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Answered:
     """A reply, how it came about, and on a replay the headers that tell the present."""
@@ -48,3 +64,42 @@ class Answered:
         if self.present is not None:
             headers |= {REPLAYED_HEADER: "true", **self.present}
         return Response(self.reply.body, status_code=self.reply.status, headers=headers)
+
+
+Execute = Callable[[U, M], Outcome]
+Foresee = Callable[[U, M], None]
+
+
+class Post(Generic[U, M]):
+    """One request on its way, and the claim that its last try made."""
+
+    __slots__ = ("_claim", "asked", "caller", "execute", "foresee", "path_ids", "resource_id", "waits")
+
+    def __init__(
+        self,
+        asked: Asked[M],
+        caller: Principal | Caller,
+        execute: Execute[U, M],
+        foresee: Foresee[U, M] | None,
+        path_ids: Mapping[str, str],
+        resource_id: str | None,
+        waits: bool,
+    ) -> None:
+        self.asked = asked
+        self.caller = caller
+        self.execute = execute
+        self.foresee = foresee
+        self.path_ids = path_ids
+        self.resource_id = resource_id
+        self.waits = waits
+        self._claim: Claim | None = None
+
+    @property
+    def claim(self) -> Claim:
+        if self._claim is None:
+            raise InvariantViolation("claimed_first", "a request went on before it had claimed its key")
+        return self._claim
+
+    @claim.setter
+    def claim(self, claim: Claim) -> None:
+        self._claim = claim

@@ -1,7 +1,8 @@
-"""Gauges read from the mechanism's tables when they are scraped: unsent events, parked keys, abandoned keys."""
+"""Gauges read from the mechanism's tables when they are scraped: unsent events, parked keys, keys in flight."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import sqlalchemy as sa
@@ -9,8 +10,10 @@ import sqlalchemy as sa
 from shared.messaging.intake import RAW_PREFIX
 from shared.messaging.redrive import UNREADABLE
 from shared.persistence.idempotency import abandoned_count
+from shared.persistence.key_inspection import oldest_in_flight_s
 from shared.runtime.metric_names import (
     IDEMPOTENCY_ABANDONED,
+    IDEMPOTENCY_OLDEST_IN_FLIGHT_S,
     OUTBOX_OLDEST_UNSENT_S,
     OUTBOX_UNSENT,
     PARKED_KEYS,
@@ -46,7 +49,8 @@ def watch_mechanism(engine: sa.Engine) -> None:
     """Register the gauges that every service has; call once, where HTTP is served or roles run."""
     for metric, query in _QUERIES.items():
         _register(engine, metric, query)
-    probe(IDEMPOTENCY_ABANDONED, lambda: _abandoned(engine))
+    probe(IDEMPOTENCY_ABANDONED, lambda: _single(engine, abandoned_count))
+    probe(IDEMPOTENCY_OLDEST_IN_FLIGHT_S, lambda: _single(engine, oldest_in_flight_s))
 
 
 def _register(engine: sa.Engine, metric: Metric, query: str) -> None:
@@ -58,6 +62,6 @@ def _register(engine: sa.Engine, metric: Metric, query: str) -> None:
     probe(metric, read)
 
 
-def _abandoned(engine: sa.Engine) -> Samples:
+def _single(engine: sa.Engine, read: Callable[[sa.Connection], float]) -> Samples:
     with engine.connect() as connection:
-        return {(): float(abandoned_count(connection))}
+        return {(): float(read(connection))}

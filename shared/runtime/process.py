@@ -50,7 +50,7 @@ class ServiceRuntime:
     """What a service's ``bootstrap.build`` returns: its parts, not yet running.
 
     ``roles`` maps a role to the maker of its loop. A role with several loops uses dotted names
-    (``work.sender``, ``work.ladder``): choosing ``work`` starts them all.
+    (``work.sender``, ``work.ladder``): choosing ``work`` starts them all, choosing ``serve`` those beside HTTP.
     ``app`` may be the application or a function that makes it, which then runs only if HTTP is served.
     """
 
@@ -74,6 +74,7 @@ class ServiceRuntime:
     def role_names(self) -> list[str]:
         """The roles that can be chosen, ``serve`` first."""
         own = dict.fromkeys(name.partition(".")[0] for name in self.roles)
+        own.pop(SERVE, None)  # loops beside HTTP
         return [*([SERVE] if self.app is not None else []), *own]
 
     def make_app(self) -> ASGIApp | None:

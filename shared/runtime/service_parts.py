@@ -31,6 +31,7 @@ from shared.runtime.operations import Operations, OperatorAction
 from shared.runtime.operator_tokens import TokenVerifier
 from shared.runtime.probes import watch_mechanism
 from shared.runtime.process import Role
+from shared.runtime.repeat_tally import RepeatTally
 from shared.runtime.roles import PeriodicRole
 from shared.runtime.settings import ServiceSettings, required
 from shared.runtime.startup import StartupCheck
@@ -75,6 +76,7 @@ class ServiceParts(Generic[U]):
         self.notifier = around.make_notifier(self.engine, self.clock)
         self._build = build
         self.transactions = self._transactions(self.engine)
+        self.repeats = RepeatTally(self.transactions)
 
     def reading_engine(self, *, pool_size: int) -> sa.Engine:
         """An autocommit engine, for single queries that need no transaction around them."""
@@ -151,7 +153,9 @@ class ServiceParts(Generic[U]):
         return {"relay": self.relay, "relay.partitions": self.partitions}
 
     def key_roles(self) -> dict[str, Callable[[], Role]]:
-        """The loop that takes the replies out of expired idempotency keys, for services with POSTs."""
+        """The loops of services with POSTs: one takes the replies out of expired idempotency keys, where work is
+        done; one writes what was counted of keys that came again, where HTTP is served.
+        """
 
         def prune() -> bool:
             pruned = self.transactions.run(
@@ -159,7 +163,10 @@ class ServiceParts(Generic[U]):
             )
             return pruned == PRUNE_BATCH
 
-        return {"work.keys": lambda: PeriodicRole("work.keys", PRUNE_EVERY_S, prune, self.clock)}
+        return {
+            "work.keys": lambda: PeriodicRole("work.keys", PRUNE_EVERY_S, prune, self.clock),
+            "serve.key-repeats": lambda: self.repeats.role(self.clock),
+        }
 
     def checks(self) -> tuple[StartupCheck, ...]:
         """What must hold before a process of this service starts."""
@@ -176,14 +183,15 @@ class ServiceParts(Generic[U]):
             clock=self.clock,
         )
 
-    def parked_keys_router(self) -> Any:
-        """The routes by which operators list and release parked keys; for services with no other POST."""
+    def add_mechanism_routes(self, app: Any) -> None:
+        """Let operators release parked keys and inspect idempotency keys; for services with no other POST."""
+        from shared.runtime.http import take_in
         from shared.runtime.idempotent_http import IdempotentHttp
-        from shared.runtime.operator_http import ParkedKeysApi
+        from shared.runtime.mechanism_routes import mechanism_routes
 
-        http: IdempotentHttp[U] = IdempotentHttp(self.transactions, ids=self.ids)
+        http: IdempotentHttp[U] = IdempotentHttp(self.transactions, ids=self.ids, tally=self.repeats)
         self._closing.append(http.close)
-        return ParkedKeysApi(http, self.operations(), self.operator_tokens()).router()
+        take_in(app, mechanism_routes(http, self.operations(), self.operator_tokens()))
 
     def watch(self) -> None:
         """Register the gauges of outbox, inbox and idempotency keys."""
@@ -195,7 +203,8 @@ class ServiceParts(Generic[U]):
         return TokenVerifier(key, clock=self.clock) if key else None
 
     def close(self) -> None:
-        """Give threads and connections back."""
+        """Write what is only counted so far; give threads and connections back."""
+        self.repeats.close()
         for close in self._closing:
             close()
         self.notifier.close()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from shared.testing.serving import Answer
+from shared.testing.waiting import eventually
 from tests.e2e.books import Books
+from tests.e2e.desk import Desk
 from tests.e2e.shop import Shop, new_key, order
+from tools.local_stack.stack import LocalStack
 
 AT_ONCE = 20
 
@@ -72,6 +77,29 @@ def test_a_key_under_another_amount_is_refused_and_the_processor_sees_nothing(
     assert books.charges(payment_id) == [(1, 700, "EUR")]
     assert books.commands(payment_id) == 1
     assert _seen_by_the_processor(books) == before
+
+
+def test_operators_see_what_came_under_a_key(shop: Shop, desk: Desk, stack: LocalStack) -> None:
+    key = new_key()
+    payment_id = shop.post("/payments", order(amount=750), key=key).document["id"]
+    shop.settled(payment_id)
+    for _ in range(3):
+        assert shop.post("/payments", order(amount=750), key=key).headers["idempotent-replayed"] == "true"
+    assert shop.post("/refunds", {"payment": payment_id}, key=key).status == 422
+
+    def counted() -> dict[str, Any] | None:
+        (shown,) = desk.get(f"/idempotency-keys?owner={shop.merchant_id}&key={key}")
+        return shown if shown["mismatches"] else None
+
+    shown = eventually(counted, timeout_s=10, interval_s=0.1, describe="the counts of the last second")
+    assert shown is not None
+    assert (shown["state"], shown["status"], shown["resource"]) == ("finished", 201, payment_id)
+    assert (shown["endpoint"], shown["replays"], shown["mismatches"]) == ("POST /payments", 3, 1)
+    assert (shown["last_mismatch_endpoint"], shown["last_mismatch_param"]) == ("POST /refunds", "endpoint")
+    mismatched = desk.get("/idempotency-keys?mismatched_within_s=600&limit=1000")
+    assert shown["fingerprint"] in {found["fingerprint"] for found in mismatched}
+    (told,) = json.loads(stack.cli("payment", "idempotency-keys", "show", shop.merchant_id, key, "--json"))
+    assert (told["fingerprint"], told["replays"]) == (shown["fingerprint"], 3)
 
 
 def test_a_key_on_another_endpoint_is_refused_and_the_processor_sees_nothing(

@@ -141,9 +141,9 @@ _PAYMENT: Final = (
     (
         "keys",
         (
-            "SELECT scope, endpoint, state, resource_id, status,"
-            ' CASE WHEN status < 300 THEN substring(convert_from(body, \'UTF8\') FROM \'"id"\\s*:\\s*"([^"]+)"\') END,'
-            " (body IS NOT NULL)::int FROM idempotency_keys"
+            "SELECT scope, endpoint, state, resource_id, status, (body IS NOT NULL)::int, replays + attaches,"
+            ' CASE WHEN status < 300 THEN substring(convert_from(body, \'UTF8\') FROM \'"id"\\s*:\\s*"([^"]+)"\') END'
+            " FROM idempotency_keys LEFT JOIN idempotency_key_repeats USING (scope)"
         ),
     ),
     (

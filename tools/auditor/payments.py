@@ -235,6 +235,13 @@ CHECKS: Final = (
         """,
     ),
     Check(
+        "I12.sent_again_once_stored",
+        "no reply is counted as sent again of a key that has none yet",
+        Moment.LIVE,
+        "SELECT count(*) FROM keys WHERE sent_again IS NOT NULL",
+        "SELECT endpoint, resource_id, state, sent_again FROM keys WHERE state = 'in_flight' AND sent_again > 0",
+    ),
+    Check(
         "I12.one_operation_per_key",
         "a payment has at most as many authorizes, captures, refunds and answers as requests under a key asked for",
         Moment.LIVE,

@@ -70,7 +70,7 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
     "evidence": ("payment_id", "fact_key"),
     "waiting": ("waiting_id", "payment_id", "overdue"),
     "cases": ("case_id", "payment_id", "reason", "closed", "subject", "operation_id"),
-    "keys": ("scope", "endpoint", "state", "resource_id", "status", "reply_id", "in_body"),
+    "keys": ("scope", "endpoint", "state", "resource_id", "status", "in_body", "sent_again", "reply_id"),
     "events": (
         "event_id", "event_type", "payment_id", "merchant_id", "amount", "currency", "fact_key", "operation_id",
         "refund_id", "stray_id", "direction", "kind", "fee", "fee_returned", "was_succeeded",

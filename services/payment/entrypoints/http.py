@@ -14,7 +14,7 @@ from services.payment.entrypoints.http_risk_reviews import RiskReviewsApi
 from services.payment.entrypoints.http_routes import RoutesApi
 from shared.kernel.errors import Rejected
 from shared.runtime.http import api, shortcut, take_in
-from shared.runtime.operator_http import ParkedKeysApi
+from shared.runtime.mechanism_routes import mechanism_routes
 from shared.runtime.operator_tokens import READ_LIFE_S
 
 
@@ -29,7 +29,7 @@ def make_app(parts: EdgeParts) -> FastAPI:
     take_in(app, _tokens(parts))
     take_in(app, operator_routes(parts))
     take_in(app, DecisionsApi(parts).router())
-    take_in(app, ParkedKeysApi(parts.http, parts.operations, parts.operators).router())
+    take_in(app, mechanism_routes(parts.http, parts.operations, parts.operators))
     take_in(app, RiskReviewsApi(parts).router())
     take_in(app, RoutesApi(parts).router())
     return app

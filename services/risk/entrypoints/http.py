@@ -24,8 +24,8 @@ from shared.persistence.idempotency import Principal
 from shared.persistence.unit_of_work import Transactions
 from shared.runtime.http import api, json_reply, read_json_body, request_id, take_in
 from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply
+from shared.runtime.mechanism_routes import mechanism_routes
 from shared.runtime.operations import Operations
-from shared.runtime.operator_http import ParkedKeysApi
 from shared.runtime.operator_tokens import Operator, OperatorRole, TokenVerifier, operator_with
 
 LIST_MAX: Final = 1_000
@@ -41,7 +41,7 @@ def make_app(
 ) -> FastAPI:
     """Return the application; without a verifier nobody gets in."""
     app = api(title="risk")
-    take_in(app, ParkedKeysApi(http, operations, verifier).router())
+    take_in(app, mechanism_routes(http, operations, verifier))
     _add_reads(app, http, verifier)
     _add_changes(app, http, verifier)
     return app

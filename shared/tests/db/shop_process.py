@@ -85,6 +85,7 @@ def build(settings):
         app=make_app,
         roles={
             "relay": lambda: Loop("relay", "well"),
+            "serve.beside": lambda: Loop("serve.beside", "well"),
             "work.one": lambda: Loop("work.one", settings.behaviour),
             "work.two": lambda: Loop("work.two", "well"),
         },

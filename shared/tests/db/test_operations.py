@@ -7,7 +7,7 @@ from shared.kernel.clock import SystemClock
 from shared.kernel.errors import Rejected
 from shared.kernel.ids import UlidIds
 from shared.persistence.engine import make_engine
-from shared.persistence.mechanism import create_v1
+from shared.persistence.mechanism import create_v1, create_v2
 from shared.persistence.provision import provision
 from shared.persistence.unit_of_work import Transactions, UnitOfWork
 from shared.runtime.http import api
@@ -17,6 +17,7 @@ from shared.runtime.operations import Operations
 from shared.runtime.operator_http import ParkedKeysApi
 from shared.runtime.operator_tokens import OperatorRole, TokenIssuer, TokenVerifier, new_key_pair
 from shared.runtime.probes import watch_mechanism
+from shared.runtime.repeat_tally import RepeatTally
 from shared.runtime.settings import ServiceSettings
 from shared.runtime.startup import StartupRefused
 from shared.testing.passwords import TEST_PASSWORD
@@ -31,6 +32,7 @@ def urls(postgres_admin_url):
     made = provision(postgres_admin_url, "mechanism", name, password=TEST_PASSWORD)
     with psycopg.connect(made.owner) as connection:
         create_v1(connection, service="mechanism")
+        create_v2(connection, service="mechanism")
         connection.execute("INSERT INTO inbox_versions VALUES ('shop', %s, %s, 4)", KEY)
         connection.execute(
             "INSERT INTO parked_keys (consumer, topic, key, reason, since, next_version, detail)"
@@ -99,6 +101,7 @@ def test_the_mechanisms_gauges_are_read_at_the_scrape(engine):
     assert "tieout_outbox_unsent 0.0" in shown
     assert "tieout_outbox_oldest_unsent_seconds 0.0" in shown
     assert "tieout_idempotency_abandoned 0.0" in shown
+    assert "tieout_idempotency_oldest_in_flight_seconds 0.0" in shown
 
 
 @pytest.fixture
@@ -107,7 +110,7 @@ def desk(operations, engine):
     private, public = new_key_pair()
     issuer = TokenIssuer(private)
     transactions = Transactions(engine, UnitOfWork, source="/tieout/shop", clock=SystemClock(), ids=UlidIds())
-    http = IdempotentHttp(transactions)
+    http = IdempotentHttp(transactions, tally=RepeatTally(transactions))
     app = api(title="shop")
     app.include_router(ParkedKeysApi(http, operations, TokenVerifier(public)).router())
     with served(app) as server:

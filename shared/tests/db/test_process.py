@@ -112,6 +112,13 @@ def test_one_role_runs_alone_and_still_answers_the_probes(tmp_path):
         assert running.drained() == {"relay drained"}
 
 
+def test_loops_beside_http_run_where_http_is_served(tmp_path):
+    with started(tmp_path, "serve") as running:
+        eventually(running.is_ready, timeout_s=20)
+        assert running.stop() == 0
+        assert running.drained() == {"serve.beside drained"}
+
+
 @pytest.mark.parametrize("behaviour", ["raise", "return"])
 def test_a_role_that_dies_takes_the_process_with_it_and_the_others_drain(tmp_path, behaviour):
     with started(tmp_path, behaviour=behaviour) as running:

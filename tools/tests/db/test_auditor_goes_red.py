@@ -263,6 +263,8 @@ PLANTS = (
     plant("I12.one_key_one_payment", "payment",
           """UPDATE idempotency_keys SET resource_id = 'pay_1', body = '{"id":"pay_1"}'::bytea"""
           " WHERE resource_id = 'pay_3'", also="I12.one_operation_per_key"),
+    plant("I12.sent_again_once_stored", "payment",
+          "UPDATE idempotency_keys SET state = 'in_flight' WHERE resource_id = 'pay_1'"),
     plant("I12.one_operation_per_key", "payment", "DELETE FROM idempotency_keys WHERE resource_id = 're_1'"),
     plant("I14.deliveries_told_once", "webhook_ingest",
           "UPDATE deliveries SET verdict = 'quarantined' WHERE delivery_id = 'whd_2'"),

@@ -175,6 +175,10 @@ def _key(h: TinyHistory, endpoint: str, resource_id: str) -> None:
         resource_id=resource_id, body="\\x" + f'{{"id":"{resource_id}"}}'.encode().hex(), created_at=AT,
         finished_at=AT, expires_at=AT,
     )  # fmt: skip
+    h.add(
+        "payment", "idempotency_key_repeats", scope=f"{endpoint} {resource_id}", replays=1, attaches=0, in_use=0,
+        mismatches=0, after_expiry=0, last_repeat_at=AT,
+    )  # fmt: skip
 
 
 def _operation(
