@@ -36,10 +36,14 @@ NOT_HUNTED = "| protection | why no seed looks for it |\n|---|---|\n"
 _ONE_AT_A_TIME = "two transactions never run at the same instant here"
 _SECOND_LINE = "the other line of the same defence, in Python or in SQL, holds alone"
 _KAFKA = "librdkafka is not in this world: `make test-kafka`"
+_UNCOUNTED = "what comes under a used key is answered here, but not counted"
 _NOBODY_ASKS = "nothing in this world asks for what it refuses"
 OUT_OF_REACH = {
     "group-fault": _ONE_AT_A_TIME,
     "caller-guess": "no API key is revoked while a seed runs",
+    "repeat-tally": _UNCOUNTED,
+    "repeat-in-doubt": _UNCOUNTED,
+    "post-without-key": "no rule set is rejected while a seed runs",
     "json-duplicate-key": _NOBODY_ASKS,
     "refund-guard": _ONE_AT_A_TIME,
     "payment-lock": _ONE_AT_A_TIME,

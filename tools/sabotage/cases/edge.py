@@ -7,6 +7,9 @@ from tools.sabotage.case import Case, Patch
 _IDEMPOTENCY = "shared/persistence/idempotency.py"
 _ENDPOINT = "shared/runtime/idempotent_http.py"
 _KEY_ANSWERS = "shared/runtime/key_answers.py"
+_TALLY = "shared/runtime/repeat_tally.py"
+_REPEAT_TESTS = "shared/tests/db/test_key_repeats.py::"
+_LAYER_TESTS = "tests/architecture/test_every_post_is_idempotent.py::"
 _IDEMPOTENCY_TESTS = "shared/tests/db/test_idempotent_http.py::"
 _PAYMENT_TESTS = "services/payment/tests/db/test_http_payments.py::"
 _SIGNATURE = "services/webhook_ingest/domain/signature.py"
@@ -84,6 +87,50 @@ EDGE: Final = (
             ),
         ),
         tests=(_IDEMPOTENCY_TESTS + "test_a_late_owner_sends_the_reply_that_somebody_else_stored",),
+    ),
+    Case(
+        name="repeat-tally",
+        protection="a storm of replays of one key is one small write per second and process, not one each",
+        change="every repeat is written at once",
+        patches=(
+            Patch(
+                _TALLY,
+                "        with self._lock:\n            self._add(scope, later)\n",
+                "        with self._lock:\n            self._add(scope, later)\n        self.write()\n",
+            ),
+        ),
+        tests=(_REPEAT_TESTS + "test_a_replay_costs_no_statement_and_a_hundred_of_them_one",),
+    ),
+    Case(
+        name="repeat-in-doubt",
+        protection="a repeat is counted once or, where its COMMIT is in doubt, not at all",
+        change="counts in doubt are written again",
+        patches=(
+            Patch(
+                _TALLY,
+                "        except CommitUnknown:\n",
+                "        except CommitUnknown:\n            self._take_back(noted)\n",
+            ),
+        ),
+        tests=(
+            "shared/tests/unit/test_repeat_tally.py::test_what_may_have_been_written_is_never_written_again",
+        ),
+    ),
+    Case(
+        name="post-without-key",
+        protection="every POST of every service goes through the idempotency layer",
+        change="one operators' POST does its work without it",
+        patches=(
+            Patch(
+                "services/risk/entrypoints/http.py",
+                'return await reject.handle(request, _principal(who), execute, path_ids={"version": str(version)})\n',
+                "body = await read_json_body(request, ReasonBody)\n"
+                "        run = http.transactions.run\n"
+                '        done = await http.threads.run(run, lambda uow: execute(uow, body), name="")\n'
+                "        return json_reply(done.reply.body)\n",
+            ),
+        ),
+        tests=(_LAYER_TESTS + "test_every_route_that_changes_anything_goes_through_the_layer",),
     ),
     Case(
         name="json-duplicate-key",
