@@ -7,8 +7,8 @@ from typing import Any, Final
 import orjson
 
 from services.sandbox.app.manners import Voice
-from services.sandbox.app.rendering import GARBLED, WRONG_BY_MINOR, WRONG_REFERENCE
-from services.sandbox.domain.faults import ReplyFault
+from services.sandbox.app.rendering import GARBLED, NOBODYS_ERROR, WRONG_BY_MINOR, WRONG_REFERENCE
+from services.sandbox.domain.faults import ErrorReply, ReplyFault
 from services.sandbox.domain.objects import (
     Authorization,
     Capture,
@@ -178,6 +178,13 @@ def list_body(notices: Sequence[bytes], next_cursor: str | None, *, more: bool) 
 
 def fault_body(fault_id: str, text: str, field: str | None = None) -> bytes:
     return orjson.dumps({"fault": {"id": fault_id, "text": text, "field": field}})
+
+
+def stated_error(error: ErrorReply) -> tuple[int, bytes]:
+    """Return status and body of an error as a script states it, in beta's word for the code where it has one."""
+    if error.code is None:
+        return error.status, NOBODYS_ERROR
+    return error.status, fault_body(FAULTS.get(error.code, error.code), "The script says so.")
 
 
 def rejection(rejected: Rejected) -> tuple[int, bytes]:

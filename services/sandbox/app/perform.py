@@ -11,7 +11,7 @@ from services.sandbox.app.fault_script import FaultScript
 from services.sandbox.app.manners import Manners
 from services.sandbox.app.ports import KeyedReply, KeyTakenError, ObjectStore, OutdatedError
 from services.sandbox.app.send_webhooks import WebhookSender
-from services.sandbox.domain.faults import NO_FAULT, Fault, Operation, ReplyFault, WebhookPlan
+from services.sandbox.domain.faults import NO_FAULT, ErrorReply, Fault, Operation, ReplyFault, WebhookPlan
 from services.sandbox.domain.idempotency import StoredReply, replayable
 from services.sandbox.domain.objects import Effect, ProcessorObject
 from services.sandbox.domain.payment_methods import payment_method
@@ -50,6 +50,7 @@ class Outcome:
     status: int
     body: bytes
     fault: ReplyFault = ReplyFault.NONE
+    error: ErrorReply | None = None
     replayed: bool = False
     delay_s: float = 0.0
 
@@ -118,7 +119,7 @@ class Processor:
                 await asyncio.sleep(self.manners.hang_s)
                 now = self.clock.now()
             else:
-                return Outcome(status=0, body=b"", fault=fault.reply)
+                return _struck(0, b"", fault)
         effect = await decided(self.store, command.decide, parent, now)
         return await self._write(command, effect, fault, now)
 
@@ -137,7 +138,7 @@ class Processor:
             await self.sender.send_events([event.id for event in change.events])
         else:
             self.sender.wake()
-        return Outcome(status=status, body=body, fault=fault.reply, delay_s=fault.reply_delay.total_seconds())
+        return _struck(status, body, fault)
 
 
 def _of_card(command: Command, method: str | None) -> Fault:
@@ -153,10 +154,14 @@ def _of_card(command: Command, method: str | None) -> Fault:
 def _replay(stored: StoredReply, fault: Fault) -> Outcome:
     if not fault.always:
         return Outcome(status=stored.status, body=stored.body, replayed=True)
+    return replace(_struck(stored.status, stored.body, fault), replayed=True)
+
+
+def _struck(status: int, body: bytes, fault: Fault) -> Outcome:
     return Outcome(
-        status=stored.status,
-        body=stored.body,
-        replayed=True,
+        status=status,
+        body=body,
         fault=fault.reply,
+        error=fault.error,
         delay_s=fault.reply_delay.total_seconds(),
     )

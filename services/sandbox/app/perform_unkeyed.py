@@ -10,7 +10,7 @@ from services.sandbox.app.fault_script import FaultScript
 from services.sandbox.app.manners import Manners
 from services.sandbox.app.ports import ObjectStore, OutdatedError
 from services.sandbox.app.send_webhooks import WebhookSender
-from services.sandbox.domain.faults import Fault, Operation, ReplyFault, WebhookPlan
+from services.sandbox.domain.faults import ErrorReply, Fault, Operation, ReplyFault, WebhookPlan
 from services.sandbox.domain.objects import Effect, ProcessorObject
 from services.sandbox.domain.payment_methods import PaymentMethod, payment_method
 from services.sandbox.domain.scripts import Asked
@@ -43,6 +43,7 @@ class Done:
 
     effect: Effect | None
     fault: ReplyFault = ReplyFault.NONE
+    error: ErrorReply | None = None
     delay_s: float = 0.0
 
 
@@ -90,12 +91,12 @@ class UnkeyedProcessor:
             method = ask.method or payment_method(parent.origin.payment_method if parent else "")
             fault = await self._first_time(ask, _of_card(ask, method), now)
         if fault.before_effect:
-            return Done(effect=None, fault=fault.reply)
+            return _struck(None, fault)
         if fault.reply is ReplyFault.EFFECT_LATE:
             await asyncio.sleep(self.manners.hang_s)
             now = self.clock.now()
         effect = await self._write(await decided(self.store, ask.decide, parent, now), fault, now)
-        return Done(effect=effect, fault=fault.reply, delay_s=fault.reply_delay.total_seconds())
+        return _struck(effect, fault)
 
     async def _first_time(self, ask: Ask, fault: Fault, now: datetime) -> Fault:
         """The card's fault if it strikes now; its webhooks travel as planned every time."""
@@ -115,6 +116,12 @@ class UnkeyedProcessor:
         else:
             self.sender.wake()
         return effect
+
+
+def _struck(effect: Effect | None, fault: Fault) -> Done:
+    return Done(
+        effect=effect, fault=fault.reply, error=fault.error, delay_s=fault.reply_delay.total_seconds()
+    )
 
 
 def _of_card(ask: Ask, method: PaymentMethod) -> Fault:

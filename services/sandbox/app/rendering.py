@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import orjson
 
-from services.sandbox.domain.faults import ReplyFault
+from services.sandbox.domain.faults import ErrorReply, ReplyFault
 from services.sandbox.domain.objects import (
     Authorization,
     Capture,
@@ -21,6 +21,7 @@ from shared.kernel.errors import Rejected
 HTTP_OK: Final = 200
 HTTP_CREATED: Final = 201
 HTTP_DECLINED: Final = 402
+NOBODYS_ERROR: Final = b"{}"
 GARBLED: Final = "~"
 WRONG_BY_MINOR: Final = 100
 WRONG_REFERENCE: Final = "somebody_elses"
@@ -123,6 +124,13 @@ def error_body(code: str, message: str, param: str | None = None) -> bytes:
     if param is not None:
         error["param"] = param
     return orjson.dumps({"error": error})
+
+
+def stated_error(error: ErrorReply) -> tuple[int, bytes]:
+    """Return status and body of an error as a script states it; without a code it has not the processor's shape."""
+    if error.code is None:
+        return error.status, NOBODYS_ERROR
+    return error.status, error_body(error.code, "The script says so.")
 
 
 def rejection(rejected: Rejected) -> tuple[int, bytes]:

@@ -1,5 +1,6 @@
 """Owns what a script may say: each rule is read strictly, and whatever does not fit is named."""
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final, NoReturn, TypeVar
@@ -7,6 +8,7 @@ from typing import Any, Final, NoReturn, TypeVar
 from services.sandbox.app import parsing
 from services.sandbox.domain.faults import (
     READING_FAULTS,
+    ErrorReply,
     Fault,
     FeedPlan,
     Operation,
@@ -24,6 +26,8 @@ MATCHES: Final = frozenset({"operation", "reference", "payment", "payment_method
 FAULTS: Final = frozenset(
     {
         "reply",
+        "status",
+        "code",
         "delay_ms",
         "webhooks",
         "webhook_delay_ms",
@@ -37,6 +41,12 @@ OPERATIONS: Final[Mapping[str, Operation | Reading]] = {str(each): each for each
 REPLIES: Final = {str(each): each for each in ReplyFault if each}
 WEBHOOKS: Final = {str(each).removeprefix("webhook_"): each for each in WebhookPlan if each}
 FEEDS: Final = {str(each): each for each in FeedPlan if each}
+STATED: Final = frozenset({ReplyFault.STATUS_BEFORE, ReplyFault.STATUS_AFTER})
+"""The replies that say a status which the rule states."""
+READING_FIELDS: Final = frozenset({"reply", "status", "code", "delay_ms"})
+STATUS_MIN: Final = 400
+STATUS_MAX: Final = 599
+CODE: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 CALLS_MAX: Final = 1_000_000
 DELAY_MAX_MS: Final = 300_000
 SEED_MAX: Final = 32
@@ -68,7 +78,7 @@ def _fault(body: Mapping[str, Any], match: Match) -> Fault:
     if isinstance(match.operation, Reading):
         if reply not in READING_FAULTS and reply is not ReplyFault.NONE:
             _refuse("reply", f"Reading has no effect; one of {', '.join(sorted(READING_FAULTS))}.")
-        for name in FAULTS - {"reply", "delay_ms"}:
+        for name in FAULTS - READING_FIELDS:
             if name in body:
                 _refuse(name, "Reading makes nothing that this could be said of.")
     delay_ms = _whole(body, "webhook_delay_ms", 0, ADVANCE_MAX_S * 1000)
@@ -79,6 +89,7 @@ def _fault(body: Mapping[str, Any], match: Match) -> Fault:
         _refuse("feed_delay_s", "Goes with a feed that is late, and only with that.")
     return Fault(
         reply=reply,
+        error=_error(body, reply),
         always=True,  # Of the calls that it is meant for; the rule counts them.
         reply_delay=timedelta(milliseconds=_whole(body, "delay_ms", 0, DELAY_MAX_MS) or 0),
         webhooks=_one_of(body, "webhooks", WEBHOOKS) or WebhookPlan.NORMAL,
@@ -87,6 +98,21 @@ def _fault(body: Mapping[str, Any], match: Match) -> Fault:
         feed=feed,
         feed_delay=timedelta(seconds=_whole(body, "feed_delay_s", 0, ADVANCE_MAX_S) or 0),
     )
+
+
+def _error(body: Mapping[str, Any], reply: ReplyFault) -> ErrorReply | None:
+    """What a reply of a stated status says; neither status nor code goes with another reply."""
+    if reply not in STATED:
+        for name in ("status", "code"):
+            if name in body:
+                _refuse(name, f"Only with a reply that is one of {', '.join(sorted(STATED))}.")
+        return None
+    status, code = _whole(body, "status", STATUS_MIN, STATUS_MAX), body.get("code")
+    if status is None:
+        _refuse("status", f"Required: a whole number from {STATUS_MIN} to {STATUS_MAX}.")
+    if code is not None and not (isinstance(code, str) and CODE.fullmatch(code)):
+        _refuse("code", "Expected 1 to 64 letters, digits, or _ . : -")
+    return ErrorReply(status, code)
 
 
 def _random(body: Mapping[str, Any], match: Match, rule_id: int) -> Rule:
@@ -114,6 +140,8 @@ def shown_fault(fault: Fault) -> dict[str, Any]:
     """A fault in the words of a rule; what goes well is left out."""
     whole: dict[str, Any] = {
         "reply": str(fault.reply),
+        "status": fault.error.status if fault.error else None,
+        "code": fault.error.code if fault.error else None,
         "delay_ms": int(fault.reply_delay.total_seconds() * 1000),
         "webhooks": str(fault.webhooks).removeprefix("webhook_"),
         "not_found_s": int(fault.hidden.total_seconds()),

@@ -46,6 +46,9 @@ class ReplyFault(StrEnum):
     WRONG_AMOUNT = "wrong_amount"
     WRONG_CURRENCY = "wrong_currency"
     WRONG_REFERENCE = "wrong_reference"
+    #: Only by script: an error of any status and code, without the effect and with it.
+    STATUS_BEFORE = "status_before"
+    STATUS_AFTER = "status_after"
 
 
 class WebhookPlan(StrEnum):
@@ -87,7 +90,13 @@ class FeedPlan(StrEnum):
 
 
 FAULTS_BEFORE_EFFECT: Final = frozenset(
-    {ReplyFault.TIMEOUT_BEFORE, ReplyFault.ERROR_BEFORE, ReplyFault.HANG, ReplyFault.RATE_LIMITED}
+    {
+        ReplyFault.TIMEOUT_BEFORE,
+        ReplyFault.ERROR_BEFORE,
+        ReplyFault.HANG,
+        ReplyFault.RATE_LIMITED,
+        ReplyFault.STATUS_BEFORE,
+    }
 )
 BODY_FAULTS: Final = frozenset(
     {
@@ -105,6 +114,7 @@ READING_FAULTS: Final = frozenset(
         ReplyFault.HANG,
         ReplyFault.RATE_LIMITED,
         ReplyFault.MALFORMED,
+        ReplyFault.STATUS_BEFORE,
     }
 )
 """What can happen to reading, which has no effect."""
@@ -112,11 +122,21 @@ NO_DELAY: Final = timedelta(0)
 FOR_EVER: Final = timedelta(days=36_500)
 
 
+@dataclass(frozen=True, slots=True)
+class ErrorReply:
+    """A reply that is an error. Without a code it is none of the processor's own: a proxy in between might say it."""
+
+    status: int
+    code: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """Everything that goes wrong with one call."""
 
     reply: ReplyFault = ReplyFault.NONE
+    #: What a reply of a stated status says.
+    error: ErrorReply | None = None
     #: Strikes every call, repeated ones too; otherwise only the first under a key (at beta: under a reference).
     always: bool = False
     reply_delay: timedelta = NO_DELAY

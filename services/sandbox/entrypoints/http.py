@@ -143,7 +143,8 @@ class AlphaApi:
         elif struck is ReplyFault.MALFORMED:
             await send_json(send, 200, rendering.lie(await self._get(parts, query), struck))
         else:
-            await self._suffer(Outcome(status=0, body=b"", fault=struck), receive, send)
+            outcome = Outcome(status=0, body=b"", fault=struck, error=fault.error if fault else None)
+            await self._suffer(outcome, receive, send)
 
     async def _get(self, parts: list[str], query: dict[str, str]) -> bytes:
         match parts:
@@ -172,6 +173,9 @@ class AlphaApi:
 
     async def _suffer(self, outcome: Outcome, receive: Any, send: Any) -> None:
         """Let the caller see what the fault looks like from outside."""
+        if outcome.error is not None:
+            await send_json(send, *rendering.stated_error(outcome.error))
+            return
         match outcome.fault:
             case ReplyFault.ERROR_BEFORE | ReplyFault.ERROR_AFTER:
                 await send_json(send, 500, rendering.error_body("internal_error", "Something went wrong."))

@@ -104,7 +104,8 @@ class BetaApi:
         elif struck is ReplyFault.MALFORMED:
             await send_json(send, 200, rendering.lie(await self._get(parts, scope["query_string"]), struck))
         else:
-            await self._suffer(Done(effect=None, fault=struck), receive, send)
+            done = Done(effect=None, fault=struck, error=fault.error if fault else None)
+            await self._suffer(done, receive, send)
 
     async def _get(self, parts: list[str], query_string: bytes) -> bytes:
         match parts:
@@ -135,6 +136,9 @@ class BetaApi:
         return rendering.list_body(page.bodies, page.next_cursor, more=page.has_more)
 
     async def _suffer(self, done: Done, receive: Any, send: Any) -> None:
+        if done.error is not None:
+            await send_json(send, *rendering.stated_error(done.error))
+            return
         match done.fault:
             case ReplyFault.ERROR_BEFORE | ReplyFault.ERROR_AFTER:
                 await send_json(send, 500, rendering.fault_body("INTERNAL", "Something went wrong."))

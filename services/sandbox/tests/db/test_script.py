@@ -116,6 +116,50 @@ def test_a_reply_may_lie_about_the_effect_the_book_does_not(alpha, script, beta,
     assert len(alpha.rows("SELECT * FROM beta_book_by_payment WHERE charges = 1")) == charges
 
 
+@pytest.mark.parametrize(("reply", "charges"), [("status_before", 0), ("status_after", 1)])
+def test_an_error_of_any_status_and_code_with_the_effect_or_without(alpha, script, beta, reply, charges):
+    script.add(reply=reply, status=418, code="out_of_tea")
+    said = alpha.sell("k1")
+    assert (said.status_code, said.json()["error"]["code"]) == (418, "out_of_tea")
+    assert alpha.book().get("charges", 0) == charges
+    assert alpha.sell("k1").status_code == 201
+    assert alpha.book()["charges"] == 1
+    for code, shown in (("OUT_OF_TEA", "OUT_OF_TEA"), ("capture_not_refundable", "CHARGE_NOT_BOOKED")):
+        script.add(processor="beta", reply=reply, status=599, code=code)
+        refused = beta.post("transactions", json=sale_at_beta(payment=code))
+        assert (refused.status_code, refused.json()["fault"]["id"]) == (599, shown)
+        assert len(alpha.rows(f"SELECT 1 FROM beta_book_by_payment WHERE payment_id = '{code}'")) == charges
+
+
+def test_an_error_without_a_code_is_none_of_the_processors(alpha, script, beta):
+    script.add(reply="status_before", status=502)
+    script.add(processor="beta", reply="status_before", status=502)
+    for said in (alpha.sell("k1"), beta.post("transactions", json=sale_at_beta())):
+        assert (said.status_code, said.json()) == (502, {})
+    assert alpha.rows("SELECT * FROM alpha_keys") == []
+
+
+def test_reading_may_be_answered_with_any_error(alpha, script, beta):
+    asks = {
+        ("alpha", "look_up"): lambda: alpha.http.get("objects", params={"reference": "op_1"}),
+        ("alpha", "feed"): lambda: alpha.http.get("events"),
+        ("beta", "look_up"): lambda: beta.get("transactions/bh_none"),
+        ("beta", "feed"): lambda: beta.get("transactions"),
+    }
+    for (processor, operation), ask in asks.items():
+        script.add(processor=processor, operation=operation, reply="status_before", status=451, code="GAG")
+        said = ask()
+        error = said.json()
+        assert (
+            said.status_code,
+            (error.get("error") or {"code": error.get("fault", {}).get("id")})["code"],
+        ) == (
+            451,
+            "GAG",
+        )
+        assert ask().status_code != 451
+
+
 @pytest.mark.parametrize(
     ("reply", "wrong"),
     [("wrong_amount", "amount"), ("wrong_currency", "currency"), ("wrong_reference", "reference")],

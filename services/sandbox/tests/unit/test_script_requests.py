@@ -2,12 +2,13 @@
 
 import pytest
 
-from services.sandbox.app.script_requests import read_advance_s, read_rule
-from services.sandbox.domain.faults import FeedPlan, Operation, Reading, ReplyFault, WebhookPlan
+from services.sandbox.app.script_requests import read_advance_s, read_rule, shown_fault
+from services.sandbox.domain.faults import ErrorReply, FeedPlan, Operation, Reading, ReplyFault, WebhookPlan
 from services.sandbox.domain.scripts import Asked
 from shared.kernel.errors import Rejected
 
 RULE = {"processor": "alpha", "reply": "timeout_after"}
+STATED = {"processor": "alpha", "reply": "status_before", "status": 503}
 
 
 def test_a_rule_says_what_happens_to_which_calls():
@@ -27,6 +28,15 @@ def test_a_rule_says_what_happens_to_which_calls():
         ReplyFault.TIMEOUT_AFTER, WebhookPlan.LATE, FeedPlan.LATE,
     )  # fmt: skip
     assert (fault.hidden.seconds, fault.feed_delay.seconds) == (30, 60)
+
+
+@pytest.mark.parametrize("operation", ["refund", "look_up", "feed"])
+def test_a_status_and_a_code_are_stated_and_shown_as_they_were(operation):
+    _, rule = read_rule(STATED | {"operation": operation, "code": "backend_down"})
+    assert rule.fault.error == ErrorReply(503, "backend_down")
+    assert rule.fault.before_effect
+    assert shown_fault(rule.fault) == {"reply": "status_before", "status": 503, "code": "backend_down"}
+    assert read_rule(STATED | {"code": None})[1].fault.error == ErrorReply(503)
 
 
 @pytest.mark.parametrize(("given", "calls"), [({}, 1), ({"calls": None}, None), ({"calls": 5}, 5)])
@@ -64,6 +74,17 @@ def test_a_lot_is_drawn_by_the_callers_reference():
         (RULE | {"not_found_s": -1}, "not_found_s"),
         (RULE | {"not_found_s": 1.5}, "not_found_s"),
         (RULE | {"delay_ms": 300_001}, "delay_ms"),
+        (STATED | {"status": 399}, "status"),
+        (STATED | {"status": 600}, "status"),
+        (STATED | {"status": "500"}, "status"),
+        ({"processor": "alpha", "reply": "status_after", "code": "x"}, "status"),
+        (RULE | {"status": 503}, "status"),
+        (RULE | {"code": "x"}, "code"),
+        (STATED | {"code": ""}, "code"),
+        (STATED | {"code": "two words"}, "code"),
+        (STATED | {"code": 7}, "code"),
+        ({"processor": "alpha", "status": 503}, "status"),
+        (STATED | {"operation": "feed", "reply": "status_after"}, "reply"),
         (RULE | {"random": {"seed": 1, "rate": 5}}, "reply"),
         ({"processor": "alpha", "random": {"seed": 1}}, "random"),
         ({"processor": "alpha", "random": {"seed": 1, "rate": 101}}, "random.rate"),
