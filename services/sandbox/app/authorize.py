@@ -1,13 +1,15 @@
 """Authorize a card, or sell in one step."""
 
-from datetime import datetime
+from dataclasses import replace
 from typing import Final
 
 from services.sandbox.app import parsing, rendering
+from services.sandbox.app.decisions import Decide
 from services.sandbox.app.perform import Command
 from services.sandbox.domain import authorizations
+from services.sandbox.domain.authorizations import Order
 from services.sandbox.domain.faults import Operation
-from services.sandbox.domain.objects import Authorization, Effect, ProcessorObject
+from services.sandbox.domain.objects import Authorization, Effect
 from services.sandbox.domain.payment_methods import payment_method
 from shared.kernel.errors import InvariantViolation
 from shared.kernel.ids import Ids
@@ -21,9 +23,9 @@ def authorize_command(raw: bytes, *, key: str, account: str, ids: Ids, path: str
     order = parsing.order(body, account)
     payment_method(order.origin.payment_method)
 
-    def decide(_: ProcessorObject | None, now: datetime) -> Effect:
-        return authorizations.authorize(
-            order, authorization_id=ids.new("auth_"), capture_id=ids.new("cap_"), now=now
+    def deciding(asked: Order) -> Decide:
+        return lambda _, now: authorizations.authorize(
+            asked, authorization_id=ids.new("auth_"), capture_id=ids.new("cap_"), now=now
         )
 
     return Command(
@@ -32,7 +34,8 @@ def authorize_command(raw: bytes, *, key: str, account: str, ids: Ids, path: str
         fingerprint=parsing.fingerprint(path, body),
         parent_id=None,
         payment_method=order.origin.payment_method,
-        decide=decide,
+        decide=deciding(order),
+        decline=lambda code: deciding(replace(order, decline_code=code)),
         reference=order.reference,
         payment=order.origin.payment_id,
         render=_reply,

@@ -1,11 +1,12 @@
 """Owns what callers may ask of beta: hold or sell, charge once, cancel, credit. No keys: each call is a new one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from services.sandbox.app import parsing
+from services.sandbox.app.decisions import Decide
 from services.sandbox.app.perform_unkeyed import Ask
 from services.sandbox.domain import authorizations, captures
 from services.sandbox.domain.authorizations import Order
@@ -53,9 +54,9 @@ def open_transaction(raw: bytes, *, account: str, ids: Ids) -> Ask:
     )
     method = payment_method(order.origin.payment_method)
 
-    def decide(_: ProcessorObject | None, now: datetime) -> Effect:
-        return authorizations.authorize(
-            order, authorization_id=ids.new("bh_"), capture_id=ids.new("bc_"), now=now
+    def deciding(asked: Order) -> Decide:
+        return lambda _, now: authorizations.authorize(
+            asked, authorization_id=ids.new("bh_"), capture_id=ids.new("bc_"), now=now
         )
 
     return Ask(
@@ -63,7 +64,8 @@ def open_transaction(raw: bytes, *, account: str, ids: Ids) -> Ask:
         reference=order.reference,
         parent_id=None,
         method=method,
-        decide=decide,
+        decide=deciding(order),
+        decline=lambda code: deciding(replace(order, decline_code=code)),
         payment=payment_id,
     )
 

@@ -11,7 +11,15 @@ from services.sandbox.app.fault_script import FaultScript
 from services.sandbox.app.manners import Manners
 from services.sandbox.app.ports import KeyedReply, KeyTakenError, ObjectStore, OutdatedError
 from services.sandbox.app.send_webhooks import WebhookSender
-from services.sandbox.domain.faults import NO_FAULT, ErrorReply, Fault, Operation, ReplyFault, WebhookPlan
+from services.sandbox.domain.faults import (
+    DECLINE_CODE,
+    NO_FAULT,
+    ErrorReply,
+    Fault,
+    Operation,
+    ReplyFault,
+    WebhookPlan,
+)
 from services.sandbox.domain.idempotency import StoredReply, replayable
 from services.sandbox.domain.objects import Effect, ProcessorObject
 from services.sandbox.domain.payment_methods import payment_method
@@ -39,6 +47,8 @@ class Command:
     #: What rules of a script may be meant for.
     reference: str | None = None
     payment: str | None = None
+    #: The rule with which it is declined for a reason, where a refusal is an object and no error.
+    decline: Callable[[str], Decide] | None = None
     #: Of a step of a script: its webhooks travel as those of this operation do on the card.
     travels_as: Operation = Operation.DISPUTE
 
@@ -111,7 +121,10 @@ class Processor:
                 return _replay(stored, scripted or _of_card(command, method))
             if parent is None:
                 raise Rejected("not_found", "No such object.", status=404)
-        fault = scripted or _of_card(command, method)
+        given = scripted or _of_card(command, method)
+        fault, decide = given.settled_for(command.operation), command.decide
+        if given.reply is ReplyFault.REFUSED and command.decline is not None:
+            decide = command.decline(given.refusal or DECLINE_CODE)
         if fault.before_effect or fault.reply is ReplyFault.EFFECT_LATE:
             if not fault.always and not await self.store.strike(command.key, now):
                 fault = replace(fault, reply=ReplyFault.NONE)
@@ -120,7 +133,7 @@ class Processor:
                 now = self.clock.now()
             else:
                 return _struck(0, b"", fault)
-        effect = await decided(self.store, command.decide, parent, now)
+        effect = await decided(self.store, decide, parent, now)
         return await self._write(command, effect, fault, now)
 
     async def _write(self, command: Command, effect: Effect, fault: Fault, now: datetime) -> Outcome:
@@ -152,7 +165,9 @@ def _of_card(command: Command, method: str | None) -> Fault:
 
 
 def _replay(stored: StoredReply, fault: Fault) -> Outcome:
-    if not fault.always:
+    if (
+        not fault.always or fault.reply is ReplyFault.REFUSED
+    ):  # What was answered once is not refused afterwards.
         return Outcome(status=stored.status, body=stored.body, replayed=True)
     return replace(_struck(stored.status, stored.body, fault), replayed=True)
 

@@ -1,6 +1,7 @@
 """Owns the path of a command at a processor without idempotency keys: asked twice, it is done twice."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -10,7 +11,7 @@ from services.sandbox.app.fault_script import FaultScript
 from services.sandbox.app.manners import Manners
 from services.sandbox.app.ports import ObjectStore, OutdatedError
 from services.sandbox.app.send_webhooks import WebhookSender
-from services.sandbox.domain.faults import ErrorReply, Fault, Operation, ReplyFault, WebhookPlan
+from services.sandbox.domain.faults import DECLINE_CODE, ErrorReply, Fault, Operation, ReplyFault, WebhookPlan
 from services.sandbox.domain.objects import Effect, ProcessorObject
 from services.sandbox.domain.payment_methods import PaymentMethod, payment_method
 from services.sandbox.domain.scripts import Asked
@@ -33,6 +34,8 @@ class Ask:
     method: PaymentMethod | None
     decide: Decide
     payment: str | None = None
+    #: The rule with which it is declined for a reason, where a refusal is an object and no error.
+    decline: Callable[[str], Decide] | None = None
     #: Of a step of a script: its notices travel as those of this operation do on the card.
     travels_as: Operation = Operation.DISPUTE
 
@@ -90,12 +93,16 @@ class UnkeyedProcessor:
         if fault is None:
             method = ask.method or payment_method(parent.origin.payment_method if parent else "")
             fault = await self._first_time(ask, _of_card(ask, method), now)
+        decide = ask.decide
+        if fault.reply is ReplyFault.REFUSED and ask.decline is not None:
+            decide = ask.decline(fault.refusal or DECLINE_CODE)
+        fault = fault.settled_for(operation=ask.operation)
         if fault.before_effect:
             return _struck(None, fault)
         if fault.reply is ReplyFault.EFFECT_LATE:
             await asyncio.sleep(self.manners.hang_s)
             now = self.clock.now()
-        effect = await self._write(await decided(self.store, ask.decide, parent, now), fault, now)
+        effect = await self._write(await decided(self.store, decide, parent, now), fault, now)
         return _struck(effect, fault)
 
     async def _first_time(self, ask: Ask, fault: Fault, now: datetime) -> Fault:

@@ -43,6 +43,10 @@ WEBHOOKS: Final = {str(each).removeprefix("webhook_"): each for each in WebhookP
 FEEDS: Final = {str(each): each for each in FeedPlan if each}
 STATED: Final = frozenset({ReplyFault.STATUS_BEFORE, ReplyFault.STATUS_AFTER})
 """The replies that say a status which the rule states."""
+SAID_WITH: Final[Mapping[str, frozenset[ReplyFault]]] = {
+    "status": STATED,
+    "code": STATED | {ReplyFault.REFUSED},
+}
 READING_FIELDS: Final = frozenset({"reply", "status", "code", "delay_ms"})
 STATUS_MIN: Final = 400
 STATUS_MAX: Final = 599
@@ -90,6 +94,7 @@ def _fault(body: Mapping[str, Any], match: Match) -> Fault:
     return Fault(
         reply=reply,
         error=_error(body, reply),
+        refusal=_code(body) if reply is ReplyFault.REFUSED else None,
         always=True,  # Of the calls that it is meant for; the rule counts them.
         reply_delay=timedelta(milliseconds=_whole(body, "delay_ms", 0, DELAY_MAX_MS) or 0),
         webhooks=_one_of(body, "webhooks", WEBHOOKS) or WebhookPlan.NORMAL,
@@ -102,17 +107,22 @@ def _fault(body: Mapping[str, Any], match: Match) -> Fault:
 
 def _error(body: Mapping[str, Any], reply: ReplyFault) -> ErrorReply | None:
     """What a reply of a stated status says; neither status nor code goes with another reply."""
+    for name, replies in SAID_WITH.items():
+        if name in body and reply not in replies:
+            _refuse(name, f"Only with a reply that is one of {', '.join(sorted(replies))}.")
     if reply not in STATED:
-        for name in ("status", "code"):
-            if name in body:
-                _refuse(name, f"Only with a reply that is one of {', '.join(sorted(STATED))}.")
         return None
-    status, code = _whole(body, "status", STATUS_MIN, STATUS_MAX), body.get("code")
+    status = _whole(body, "status", STATUS_MIN, STATUS_MAX)
     if status is None:
         _refuse("status", f"Required: a whole number from {STATUS_MIN} to {STATUS_MAX}.")
+    return ErrorReply(status, _code(body))
+
+
+def _code(body: Mapping[str, Any]) -> str | None:
+    code = body.get("code")
     if code is not None and not (isinstance(code, str) and CODE.fullmatch(code)):
         _refuse("code", "Expected 1 to 64 letters, digits, or _ . : -")
-    return ErrorReply(status, code)
+    return code
 
 
 def _random(body: Mapping[str, Any], match: Match, rule_id: int) -> Rule:
@@ -141,7 +151,7 @@ def shown_fault(fault: Fault) -> dict[str, Any]:
     whole: dict[str, Any] = {
         "reply": str(fault.reply),
         "status": fault.error.status if fault.error else None,
-        "code": fault.error.code if fault.error else None,
+        "code": fault.error.code if fault.error else fault.refusal,
         "delay_ms": int(fault.reply_delay.total_seconds() * 1000),
         "webhooks": str(fault.webhooks).removeprefix("webhook_"),
         "not_found_s": int(fault.hidden.total_seconds()),

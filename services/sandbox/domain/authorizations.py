@@ -30,12 +30,15 @@ class Order:
     reference: str
     amount_minor: int
     capture: bool
+    #: Why it is declined whatever the card is, if a script says so.
+    decline_code: str | None = None
 
 
 def authorize(order: Order, *, authorization_id: str, capture_id: str, now: datetime) -> Effect:
     """Decide a new authorization; a sale is captured in the same effect, under the same reference."""
     method = payment_method(order.origin.payment_method)
-    declined = method.decline_code is not None
+    decline_code = order.decline_code or method.decline_code
+    declined = decline_code is not None
     origin = order.origin
     if method.currency_drifts:
         origin = replace(origin, currency=other_currency(origin.currency))
@@ -48,7 +51,7 @@ def authorize(order: Order, *, authorization_id: str, capture_id: str, now: date
         amount_minor=order.amount_minor if declined else held_minor,
         captured_minor=0,
         released_minor=0,
-        decline_code=method.decline_code,
+        decline_code=decline_code,
         void_reference=None,
         capture_before=None if declined else now + HOLD_LIFE,
         version=1,

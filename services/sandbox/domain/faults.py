@@ -49,6 +49,8 @@ class ReplyFault(StrEnum):
     #: Only by script: an error of any status and code, without the effect and with it.
     STATUS_BEFORE = "status_before"
     STATUS_AFTER = "status_after"
+    #: Only by script: the processor really refuses, in its usual words, and nothing takes effect.
+    REFUSED = "refused"
 
 
 class WebhookPlan(StrEnum):
@@ -122,6 +124,17 @@ NO_DELAY: Final = timedelta(0)
 FOR_EVER: Final = timedelta(days=36_500)
 
 
+DECLINE_CODE: Final = "generic_decline"
+REFUSALS: Final[Mapping[Operation, str]] = {
+    Operation.CAPTURE: "authorization_not_capturable",
+    Operation.VOID: "authorization_not_voidable",
+    Operation.REFUND: "capture_not_refundable",
+    Operation.DISPUTE: "dispute_not_answerable",
+}
+"""How a refusal is worded that gives no other code. An authorization is no error: it is there, and declined."""
+CONFLICT: Final = 409
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorReply:
     """A reply that is an error. Without a code it is none of the processor's own: a proxy in between might say it."""
@@ -137,6 +150,8 @@ class Fault:
     reply: ReplyFault = ReplyFault.NONE
     #: What a reply of a stated status says.
     error: ErrorReply | None = None
+    #: The code of an honest refusal, if not the usual one.
+    refusal: str | None = None
     #: Strikes every call, repeated ones too; otherwise only the first under a key (at beta: under a reference).
     always: bool = False
     reply_delay: timedelta = NO_DELAY
@@ -152,6 +167,15 @@ class Fault:
     def is_none(self) -> bool:
         """Whether nothing goes wrong."""
         return replace(self, always=False) == NO_FAULT
+
+    def settled_for(self, operation: Operation | None) -> "Fault":
+        """Of an honest refusal, what becomes of this operation: an error, or nothing if the object tells it."""
+        if self.reply is not ReplyFault.REFUSED:
+            return self
+        if operation is None or operation not in REFUSALS:
+            return replace(self, reply=ReplyFault.NONE)
+        error = ErrorReply(CONFLICT, self.refusal or REFUSALS[operation])
+        return replace(self, reply=ReplyFault.STATUS_BEFORE, error=error)
 
     @property
     def before_effect(self) -> bool:

@@ -3,7 +3,15 @@
 import pytest
 
 from services.sandbox.app.script_requests import read_advance_s, read_rule, shown_fault
-from services.sandbox.domain.faults import ErrorReply, FeedPlan, Operation, Reading, ReplyFault, WebhookPlan
+from services.sandbox.domain.faults import (
+    REFUSALS,
+    ErrorReply,
+    FeedPlan,
+    Operation,
+    Reading,
+    ReplyFault,
+    WebhookPlan,
+)
 from services.sandbox.domain.scripts import Asked
 from shared.kernel.errors import Rejected
 
@@ -37,6 +45,20 @@ def test_a_status_and_a_code_are_stated_and_shown_as_they_were(operation):
     assert rule.fault.before_effect
     assert shown_fault(rule.fault) == {"reply": "status_before", "status": 503, "code": "backend_down"}
     assert read_rule(STATED | {"code": None})[1].fault.error == ErrorReply(503)
+
+
+def test_an_honest_refusal_has_the_usual_words_of_each_operation_or_its_own():
+    usual = read_rule({"processor": "alpha", "reply": "refused"})[1].fault
+    own = read_rule({"processor": "alpha", "reply": "refused", "code": "risk_stop"})[1].fault
+    assert shown_fault(own) == {"reply": "refused", "code": "risk_stop"}
+    assert usual.settled_for(Operation.AUTHORIZATION).reply is ReplyFault.NONE
+    for operation in set(Operation) - {Operation.AUTHORIZATION}:
+        settled = usual.settled_for(operation)
+        assert settled.before_effect
+        assert settled.error == ErrorReply(409, REFUSALS[operation])
+        assert own.settled_for(operation).error == ErrorReply(409, "risk_stop")
+    lie = read_rule({"processor": "alpha", "reply": "refused_after"})[1].fault
+    assert lie.settled_for(Operation.CAPTURE) is lie
 
 
 @pytest.mark.parametrize(("given", "calls"), [({}, 1), ({"calls": None}, None), ({"calls": 5}, 5)])
@@ -81,6 +103,10 @@ def test_a_lot_is_drawn_by_the_callers_reference():
         (RULE | {"status": 503}, "status"),
         (RULE | {"code": "x"}, "code"),
         (STATED | {"code": ""}, "code"),
+        ({"processor": "beta", "reply": "refused", "status": 409}, "status"),
+        ({"processor": "beta", "reply": "refused", "code": "no spaces"}, "code"),
+        ({"processor": "beta", "reply": "refused", "operation": "look_up"}, "reply"),
+        ({"processor": "beta", "reply": "refused_after", "code": "x"}, "code"),
         (STATED | {"code": "two words"}, "code"),
         (STATED | {"code": 7}, "code"),
         ({"processor": "alpha", "status": 503}, "status"),

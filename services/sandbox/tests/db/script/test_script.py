@@ -1,67 +1,16 @@
 """Scripts of faults over real sockets: what they strike and how often, what callers see, and that the book is true."""
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import httpx2
 import pytest
 
 from services.sandbox.adapters.webhook_http import sign_beta, signature
-from services.sandbox.tests.conftest import API_KEY, WEBHOOK_SECRET, Alpha, Receiver
+from services.sandbox.tests.conftest import WEBHOOK_SECRET, Receiver
+from services.sandbox.tests.db.script.conftest import sale_at_beta
 from shared.kernel.clock import SystemClock
 from shared.testing.waiting import eventually
-
-
-@dataclass
-class Script:
-    """Whoever writes the script."""
-
-    http: httpx2.Client
-
-    def add(self, **rule: Any) -> dict[str, Any]:
-        reply = self.http.post("faults", json={"processor": "alpha"} | rule)
-        assert reply.status_code == 201, reply.text
-        added: dict[str, Any] = reply.json()
-        return added
-
-    def struck(self) -> list[int]:
-        return [rule["struck"] for rule in self.http.get("faults").json()["data"]]
-
-    def release(self, payment: str = "pay_1") -> dict[str, int]:
-        released: dict[str, int] = self.http.post("release", json={"payment": payment}).json()
-        return released
-
-
-@pytest.fixture
-def alpha(start_alpha: Callable[..., Alpha], receiver: Receiver) -> Alpha:
-    return start_alpha(
-        beta_api_key="beta_key", beta_webhook_url=receiver.url, beta_webhook_secret="betas",
-        beta_hang_s=0.2, beta_list_delay_ms=0,
-    )  # fmt: skip
-
-
-@pytest.fixture
-def script(alpha: Alpha) -> Iterator[Script]:
-    base = str(alpha.http.base_url).replace("/alpha/v1/", "/script/v1/")
-    with httpx2.Client(base_url=base, headers={"Authorization": f"Bearer {API_KEY}"}, timeout=5) as http:
-        yield Script(http)
-
-
-@pytest.fixture
-def beta(alpha: Alpha) -> Iterator[httpx2.Client]:
-    base = str(alpha.http.base_url).replace("/alpha/v1/", "/beta/v2/")
-    with httpx2.Client(base_url=base, headers={"X-Beta-Key": "beta_key"}, timeout=5) as http:
-        yield http
-
-
-def sale_at_beta(reference: str = "op_1", payment: str = "pay_1") -> dict[str, Any]:
-    return {
-        "txn_type": "SALE", "value": {"total": "10.00", "currency_code": "EUR"}, "method": "pm_card_visa",
-        "merchant_ref": reference, "order_ref": payment,
-    }  # fmt: skip
 
 
 def test_a_rule_strikes_the_next_calls_that_fit_replays_too_and_then_no_more(alpha, script):
@@ -114,50 +63,6 @@ def test_a_reply_may_lie_about_the_effect_the_book_does_not(alpha, script, beta,
     script.add(processor="beta", reply=reply)
     assert beta.post("transactions", json=sale_at_beta()).status_code == status
     assert len(alpha.rows("SELECT * FROM beta_book_by_payment WHERE charges = 1")) == charges
-
-
-@pytest.mark.parametrize(("reply", "charges"), [("status_before", 0), ("status_after", 1)])
-def test_an_error_of_any_status_and_code_with_the_effect_or_without(alpha, script, beta, reply, charges):
-    script.add(reply=reply, status=418, code="out_of_tea")
-    said = alpha.sell("k1")
-    assert (said.status_code, said.json()["error"]["code"]) == (418, "out_of_tea")
-    assert alpha.book().get("charges", 0) == charges
-    assert alpha.sell("k1").status_code == 201
-    assert alpha.book()["charges"] == 1
-    for code, shown in (("OUT_OF_TEA", "OUT_OF_TEA"), ("capture_not_refundable", "CHARGE_NOT_BOOKED")):
-        script.add(processor="beta", reply=reply, status=599, code=code)
-        refused = beta.post("transactions", json=sale_at_beta(payment=code))
-        assert (refused.status_code, refused.json()["fault"]["id"]) == (599, shown)
-        assert len(alpha.rows(f"SELECT 1 FROM beta_book_by_payment WHERE payment_id = '{code}'")) == charges
-
-
-def test_an_error_without_a_code_is_none_of_the_processors(alpha, script, beta):
-    script.add(reply="status_before", status=502)
-    script.add(processor="beta", reply="status_before", status=502)
-    for said in (alpha.sell("k1"), beta.post("transactions", json=sale_at_beta())):
-        assert (said.status_code, said.json()) == (502, {})
-    assert alpha.rows("SELECT * FROM alpha_keys") == []
-
-
-def test_reading_may_be_answered_with_any_error(alpha, script, beta):
-    asks = {
-        ("alpha", "look_up"): lambda: alpha.http.get("objects", params={"reference": "op_1"}),
-        ("alpha", "feed"): lambda: alpha.http.get("events"),
-        ("beta", "look_up"): lambda: beta.get("transactions/bh_none"),
-        ("beta", "feed"): lambda: beta.get("transactions"),
-    }
-    for (processor, operation), ask in asks.items():
-        script.add(processor=processor, operation=operation, reply="status_before", status=451, code="GAG")
-        said = ask()
-        error = said.json()
-        assert (
-            said.status_code,
-            (error.get("error") or {"code": error.get("fault", {}).get("id")})["code"],
-        ) == (
-            451,
-            "GAG",
-        )
-        assert ask().status_code != 451
 
 
 @pytest.mark.parametrize(
