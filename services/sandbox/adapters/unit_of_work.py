@@ -18,7 +18,7 @@ from services.sandbox.app.ports import (
     OutdatedError,
     Released,
 )
-from services.sandbox.domain.faults import Imitation
+from services.sandbox.domain.faults import COPIES_MAX, Imitation
 from services.sandbox.domain.idempotency import KEY_LIFE, StoredReply
 from services.sandbox.domain.objects import ProcessorObject, TimerAction
 
@@ -119,7 +119,7 @@ class SandboxStore:
         parameters = {
             "event_ids": list(event_ids),
             "leased_until": leased_until,
-            "limit": len(event_ids),
+            "limit": len(event_ids) * COPIES_MAX,
         }
         return _webhooks(await self._fetch(tables.CLAIM_EVENTS, parameters))
 

@@ -132,4 +132,7 @@ class Manners:
             WebhookPlan.STALE: (now + IMITATED_GAP,),
             WebhookPlan.REVERSED: (now + behind * REVERSED_GAP,),
         }
-        return plans[fault.webhooks]
+        apart = (
+            NO_DELAY if fault.webhooks is WebhookPlan.FIRST else TWICE_GAP
+        )  # All of them before the reply.
+        return tuple(due + copy * apart for due in plans[fault.webhooks] for copy in range(fault.copies))

@@ -7,6 +7,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from services.sandbox.app import parsing
 from services.sandbox.domain.faults import (
+    COPIES_MAX,
     READING_FAULTS,
     ErrorReply,
     Fault,
@@ -31,6 +32,7 @@ FAULTS: Final = frozenset(
         "delay_ms",
         "webhooks",
         "webhook_delay_ms",
+        "copies",
         "not_found_s",
         "feed",
         "feed_delay_s",
@@ -89,6 +91,8 @@ def _fault(body: Mapping[str, Any], match: Match) -> Fault:
     feed = _one_of(body, "feed", FEEDS) or FeedPlan.NORMAL
     if delay_ms is not None and body.get("webhooks") != "late":
         _refuse("webhook_delay_ms", "Only of webhooks that are late.")
+    if body.get("webhooks") in ("twice", "lost") and "copies" in body:
+        _refuse("copies", "Twice is two, and of lost webhooks there is none; leave one of both out.")
     if ("feed_delay_s" in body) != (feed is FeedPlan.LATE):
         _refuse("feed_delay_s", "Goes with a feed that is late, and only with that.")
     return Fault(
@@ -99,6 +103,7 @@ def _fault(body: Mapping[str, Any], match: Match) -> Fault:
         reply_delay=timedelta(milliseconds=_whole(body, "delay_ms", 0, DELAY_MAX_MS) or 0),
         webhooks=_one_of(body, "webhooks", WEBHOOKS) or WebhookPlan.NORMAL,
         webhook_delay=None if delay_ms is None else timedelta(milliseconds=delay_ms),
+        copies=_whole(body, "copies", 1, COPIES_MAX) or 1,
         hidden=timedelta(seconds=_whole(body, "not_found_s", 0, ADVANCE_MAX_S) or 0),
         feed=feed,
         feed_delay=timedelta(seconds=_whole(body, "feed_delay_s", 0, ADVANCE_MAX_S) or 0),
@@ -154,6 +159,7 @@ def shown_fault(fault: Fault) -> dict[str, Any]:
         "code": fault.error.code if fault.error else fault.refusal,
         "delay_ms": int(fault.reply_delay.total_seconds() * 1000),
         "webhooks": str(fault.webhooks).removeprefix("webhook_"),
+        "copies": fault.copies if fault.copies > 1 else None,
         "not_found_s": int(fault.hidden.total_seconds()),
         "feed": str(fault.feed),
         "feed_delay_s": int(fault.feed_delay.total_seconds()),

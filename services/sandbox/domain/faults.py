@@ -120,6 +120,7 @@ READING_FAULTS: Final = frozenset(
     }
 )
 """What can happen to reading, which has no effect."""
+COPIES_MAX: Final = 10
 NO_DELAY: Final = timedelta(0)
 FOR_EVER: Final = timedelta(days=36_500)
 
@@ -158,6 +159,8 @@ class Fault:
     webhooks: WebhookPlan = WebhookPlan.NORMAL
     #: Of late webhooks; without it, the processor's own.
     webhook_delay: timedelta | None = None
+    #: How many of each webhook are sent, with the same bytes.
+    copies: int = 1
     #: How long look-ups deny what the call made; at beta the list does.
     hidden: timedelta = NO_DELAY
     feed: FeedPlan = FeedPlan.NORMAL

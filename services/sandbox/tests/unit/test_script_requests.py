@@ -61,6 +61,13 @@ def test_an_honest_refusal_has_the_usual_words_of_each_operation_or_its_own():
     assert lie.settled_for(Operation.CAPTURE) is lie
 
 
+@pytest.mark.parametrize("copies", [2, 10])
+def test_copies_alone_are_a_rule(copies):
+    fault = read_rule({"processor": "alpha", "copies": copies})[1].fault
+    assert (fault.copies, shown_fault(fault)) == (copies, {"copies": copies})
+    assert not fault.is_none
+
+
 @pytest.mark.parametrize(("given", "calls"), [({}, 1), ({"calls": None}, None), ({"calls": 5}, 5)])
 def test_a_rule_strikes_one_call_unless_it_says_otherwise(given, calls):
     assert read_rule(RULE | given)[1].calls == calls
@@ -96,6 +103,13 @@ def test_a_lot_is_drawn_by_the_callers_reference():
         (RULE | {"not_found_s": -1}, "not_found_s"),
         (RULE | {"not_found_s": 1.5}, "not_found_s"),
         (RULE | {"delay_ms": 300_001}, "delay_ms"),
+        (RULE | {"copies": 0}, "copies"),
+        (RULE | {"copies": 11}, "copies"),
+        (RULE | {"copies": True}, "copies"),
+        (RULE | {"copies": 3, "webhooks": "twice"}, "copies"),
+        (RULE | {"copies": 3, "webhooks": "lost"}, "copies"),
+        ({"processor": "alpha", "copies": 1}, "reply"),
+        ({"processor": "alpha", "operation": "feed", "copies": 3}, "copies"),
         (STATED | {"status": 399}, "status"),
         (STATED | {"status": 600}, "status"),
         (STATED | {"status": "500"}, "status"),

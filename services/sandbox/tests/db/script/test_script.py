@@ -173,6 +173,27 @@ def test_one_effects_webhooks_may_come_in_the_wrong_order(alpha, script, beta, r
     ]
 
 
+@pytest.mark.parametrize("processor", ["alpha", "beta"])
+def test_as_many_copies_come_of_each_webhook_as_the_script_says_same_bytes(
+    alpha, script, beta, receiver, processor
+):
+    script.add(processor=processor, copies=5)
+    if processor == "alpha":
+        alpha.sell("k1")
+    else:
+        beta.post("transactions", json=sale_at_beta())
+    eventually(lambda: len(receiver.received) == 10, describe="five of each of two webhooks")
+    bodies = [body for _, body in receiver.received]
+    assert sorted(bodies.count(body) for body in set(bodies)) == [5, 5]
+    assert alpha.rows(f"SELECT count(*) AS n FROM {processor}_webhooks") == [{"n": 10}]
+
+
+def test_copies_that_overtake_the_reply_all_do(alpha, script, receiver):
+    script.add(copies=3, webhooks="first")
+    alpha.authorize("k1")
+    assert len(receiver.received) == 3
+
+
 @pytest.mark.parametrize("imitation", ["forged", "stale"])
 @pytest.mark.parametrize("processor", ["alpha", "beta"])
 def test_an_imitation_comes_first_once_and_then_what_is_signed_now(
