@@ -25,7 +25,10 @@ WITH keyed AS (
         captured_minor = excluded.captured_minor, released_minor = excluded.released_minor,
         refunded_minor = excluded.refunded_minor,
         version = excluded.version, revision = excluded.revision, updated_at = excluded.updated_at,
-        reference = excluded.reference, claim = excluded.claim
+        reference = excluded.reference, claim = excluded.claim,
+        before = CASE WHEN %(before_until)s::timestamptz IS NULL THEN alpha_objects.before
+                      ELSE to_jsonb(alpha_objects.*) - 'before' - 'before_until' END,
+        before_until = coalesce(%(before_until)s::timestamptz, alpha_objects.before_until)
 ), booked AS (
     INSERT INTO alpha_book (kind, object_id, subject_id, subject_revision, account, reference, payment_id,
                             currency, held_minor, captured_minor, refunded_minor, withdrawn_minor,
@@ -65,17 +68,33 @@ WITH keys AS (DELETE FROM alpha_keys WHERE expires_at <= %(now)s)
 DELETE FROM alpha_strikes WHERE struck_at <= %(struck_before)s
 """
 
+# What a script wants shown as it was before the last call, and what is shown as it is.
+_AS_IT_WAS: Final = """(
+    SELECT (jsonb_populate_record(NULL::alpha_objects, before)).* FROM alpha_objects WHERE before_until > %(now)s
+) earlier"""
+_AS_IT_IS: Final = "(before_until IS NULL OR before_until <= %(now)s)"
+
 LOOK_UP: Final = f"""
 SELECT {OBJECT_COLUMNS} FROM alpha_objects
 WHERE reference = %(reference)s AND created_at <= %(visible_before)s
-  AND (hidden_until IS NULL OR hidden_until <= %(now)s)
+  AND (hidden_until IS NULL OR hidden_until <= %(now)s) AND {_AS_IT_IS}
 UNION
 SELECT {OBJECT_COLUMNS} FROM alpha_objects
-WHERE void_reference = %(reference)s AND updated_at <= %(visible_before)s
+WHERE void_reference = %(reference)s AND updated_at <= %(visible_before)s AND {_AS_IT_IS}
 UNION
 SELECT {OBJECT_COLUMNS} FROM alpha_objects
-WHERE kind = 'dispute' AND claim->'answers' ? %(reference)s AND updated_at <= %(visible_before)s
+WHERE kind = 'dispute' AND claim->'answers' ? %(reference)s AND updated_at <= %(visible_before)s AND {_AS_IT_IS}
+UNION
+SELECT {OBJECT_COLUMNS} FROM {_AS_IT_WAS}
+WHERE reference = %(reference)s OR void_reference = %(reference)s
+   OR (kind = 'dispute' AND claim->'answers' ? %(reference)s)
 ORDER BY id LIMIT %(limit)s
+"""
+
+SEEN: Final = f"""
+SELECT {OBJECT_COLUMNS} FROM alpha_objects WHERE id = %(id)s AND {_AS_IT_IS}
+UNION ALL
+SELECT {OBJECT_COLUMNS} FROM {_AS_IT_WAS} WHERE id = %(id)s
 """
 
 # Ordered by writing transaction, and only below the oldest one still running: a page can never skip an event
@@ -112,8 +131,8 @@ WITH of_payment AS (
     SELECT id, %(now)s FROM of_payment p
     WHERE %(sends_webhooks)s AND NOT EXISTS (SELECT 1 FROM alpha_webhooks w WHERE w.event_id = p.id) RETURNING 1
 ), seen AS (
-    UPDATE alpha_objects SET hidden_until = NULL
-    WHERE payment_id = %(payment)s AND hidden_until > %(now)s RETURNING 1
+    UPDATE alpha_objects SET hidden_until = NULL, before = NULL, before_until = NULL
+    WHERE payment_id = %(payment)s AND (hidden_until > %(now)s OR before_until > %(now)s) RETURNING 1
 ), shown AS (
     INSERT INTO alpha_events (id, type, object_id, created_at, body)
     SELECT e.id || ':shown', e.type, e.object_id, %(now)s, e.body

@@ -98,6 +98,11 @@ class SandboxStore:
         }
         return [rows.to_object(row) for row in await self._fetch(tables.LOOK_UP, parameters)]
 
+    async def seen(self, object_id: str, *, now: datetime) -> ProcessorObject | None:
+        """Return the object as look-ups show it now, which may be as it was before the last call."""
+        found = await self._fetch(tables.SEEN, {"id": object_id, "now": now})
+        return rows.to_object(found[0]) if found else None
+
     async def feed(self, after: str | None, limit: int) -> FeedPage:
         """Return the events after a cursor; the cursor raises ``ValueError`` if it is none of ours."""
         written_by, position = (int(part) for part in (after or FEED_START).split("-"))
@@ -157,6 +162,7 @@ def _parameters(change: Change) -> dict[str, Any]:
         "body": keyed.reply.body if keyed else None,
         "expires_at": keyed.reply.expires_at if keyed else None,
         "hidden_until": change.hidden_until,
+        "before_until": change.before_until,
         "objects": _json([rows.object_row(item) for item in change.effect.objects]),
         "movements": _json(movements),
         "events": _json(rows.event_rows(change)),

@@ -87,6 +87,7 @@ class Manners:
                 events.append(self._garbled(event))
             elif shown_at is not None:
                 timers.append(NewTimer(action=TimerAction.SHOW_EVENT, object_id=event_id, due_at=shown_at))
+        hidden_until = now + fault.hidden if fault.hidden else None
         return Change(
             effect=effect,
             events=tuple(events),
@@ -94,7 +95,8 @@ class Manners:
             keyed=keyed,
             now=now,
             finished_timer=finished_timer,
-            hidden_until=now + fault.hidden if fault.hidden else None,
+            hidden_until=hidden_until,
+            before_until=hidden_until if fault.shows_before and effect.result.revision > 1 else None,
         )
 
     def _shown_at(self, fault: Fault, now: datetime) -> datetime | None:

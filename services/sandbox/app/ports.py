@@ -63,6 +63,8 @@ class Change:
     finished_timer: int | None = None
     #: Until then look-ups deny the objects that are made.
     hidden_until: datetime | None = None
+    #: Until then look-ups show the objects that are changed as they were before.
+    before_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,10 @@ class ObjectStore(Protocol):
         self, object_id: str, key: str | None = None
     ) -> tuple[ProcessorObject | None, StoredReply | None]:
         """Return the object and the reply stored under ``key``, in one round trip."""
+        ...
+
+    async def seen(self, object_id: str, *, now: datetime) -> ProcessorObject | None:
+        """Return the object as look-ups show it now, which may be as it was before the last call."""
         ...
 
     async def stored_reply(self, key: str) -> StoredReply | None: ...

@@ -105,6 +105,7 @@ def _fault(body: Mapping[str, Any], match: Match) -> Fault:
         webhook_delay=None if delay_ms is None else timedelta(milliseconds=delay_ms),
         copies=_whole(body, "copies", 1, COPIES_MAX) or 1,
         hidden=timedelta(seconds=_whole(body, "not_found_s", 0, ADVANCE_MAX_S) or 0),
+        shows_before=bool(body.get("not_found_s")),
         feed=feed,
         feed_delay=timedelta(seconds=_whole(body, "feed_delay_s", 0, ADVANCE_MAX_S) or 0),
     )

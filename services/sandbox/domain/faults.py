@@ -163,6 +163,8 @@ class Fault:
     copies: int = 1
     #: How long look-ups deny what the call made; at beta the list does.
     hidden: timedelta = NO_DELAY
+    #: Only by script: where the call made nothing, look-ups show for so long what was before it.
+    shows_before: bool = False
     feed: FeedPlan = FeedPlan.NORMAL
     feed_delay: timedelta = NO_DELAY
 

@@ -157,7 +157,7 @@ class AlphaApi:
             case ["events"]:
                 return await self._feed(query)
             case [collection, object_id] if collection in KINDS:
-                item, _ = await self.store.load(object_id)
+                item = await self.store.seen(object_id, now=self.processor.clock.now())
                 if item is not None and item.kind == KINDS[collection]:
                     return rendering.object_body(item)
         raise _not_found()

@@ -112,7 +112,7 @@ class BetaApi:
             case ["transactions"]:
                 return await self._list(parse_qs(query_string.decode("ascii", "replace")))
             case ["transactions", transaction_id]:
-                item, _ = await self.processor.store.load(transaction_id)
+                item = await self.processor.store.seen(transaction_id, now=self.processor.clock.now())
                 if item is not None:
                     return rendering.transactions_body([item])
         raise _not_found()
