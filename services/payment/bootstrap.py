@@ -105,6 +105,16 @@ class PaymentParts:
             self.common.clock,
         )
 
+    def abandon_payments(self) -> Role:
+        """The timer of payments that nobody goes on paying."""
+        worker, transactions = _entry("worker"), self.common.transactions
+        return PeriodicRole(
+            "work.abandoned",
+            worker.ABANDON_EVERY_S,
+            lambda: worker.abandon_due_payments(transactions),
+            self.common.clock,
+        )
+
     def end_risk_checks(self) -> Role:
         """The timer of waits for risk."""
         worker, transactions = _entry("worker"), self.common.transactions
@@ -167,6 +177,7 @@ def build(settings: PaymentSettings, surroundings: Surroundings | None = None) -
             "consume": parts.consume,
             "work.waiting": parts.wake,
             "work.risk": parts.end_risk_checks,
+            "work.abandoned": parts.abandon_payments,
             "work.completer": parts.complete,
             **common.key_roles(),
             **({"work.strays": parts.return_strays} if settings.stray_policy == "automatic" else {}),

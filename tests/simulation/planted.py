@@ -51,6 +51,8 @@ OUT_OF_REACH = {
     "transition-trigger": _SECOND_LINE,
     "one-undecided-operation": _SECOND_LINE,
     "closed-case-stays": _SECOND_LINE,
+    "doubt-is-no-silence": "no month goes by within the minutes of a seed",
+    "abandoned-trigger": _SECOND_LINE,
     "risk-gate": _SECOND_LINE,
     "risk-pinned-version": "an operation is asked about once, under one version of its payment",
     "risk-decided-once": _SECOND_LINE,

@@ -101,6 +101,7 @@ class World:
             "payment.work.waiting": 5.0,
             "payment.work.completer": 8.0,
             "payment.work.risk": 0.7 if self.circumstances.risk_mode == "required" else 60.0,
+            "payment.work.abandoned": 60.0,
             "processor.work.feed": 10.0,
             "webhook_ingest.work": 600.0,
             "ledger.work": 60.0,

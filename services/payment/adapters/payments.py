@@ -73,6 +73,16 @@ SELECT payment_id, operation_id, risk_deadline_at FROM operations
  WHERE risk = 'WAITING' ORDER BY risk_deadline_at LIMIT %(limit)s
 """
 
+# What is undecided is no silence, whoever asked for it.
+_FORSAKEN: Final = """
+SELECT p.payment_id FROM payments AS p
+ WHERE p.status = 'REQUIRES_PAYMENT_METHOD' AND p.created_at <= %(since)s AND p.updated_at <= %(since)s
+   AND NOT EXISTS (SELECT FROM operations AS o
+                    WHERE o.payment_id = p.payment_id AND o.type IN ('authorize', 'capture', 'cancel')
+                      AND o.state IN ('REQUESTED', 'SENT', 'PENDING', 'UNCERTAIN', 'IN_REVIEW'))
+ ORDER BY p.created_at LIMIT %(limit)s FOR UPDATE OF p SKIP LOCKED
+"""
+
 
 class StoredPayments:
     """Payments of one transaction."""
@@ -168,6 +178,11 @@ class StoredPayments:
         """What waits for risk; read before its payments are locked, so looked at again under the lock."""
         rows = self._connection.exec_driver_sql(_WAITING_FOR_RISK, {"limit": limit})
         return [(row[0], row[1], row[2]) for row in rows]
+
+    def claim_forsaken(self, untouched_since: datetime, limit: int) -> list[str]:
+        """Lock payments that wait for a method and were left alone; of two workers each takes its own."""
+        values = {"since": untouched_since, "limit": limit}
+        return [row[0] for row in self._connection.exec_driver_sql(_FORSAKEN, values)]
 
     def changed(self) -> list[Payment]:
         """Payments with something to write, in id order."""

@@ -12,7 +12,7 @@ PRICE: Final = ("percent_ppm", "fixed_minor", "refund_policy", "dispute_fee_mino
 PAYMENT_PLAIN: Final = (
     "payment_id", "merchant_id", "mode", "status", "currency", "amount_minor", "capture_method", "processor",
     "account", "created_at", "updated_at", "max_attempts", "payment_method", "customer", "reference",
-    "description", "metadata", "hold", "attempts_used", "fee_total_minor", "fee_returned_minor",
+    "description", "metadata", "hold", "abandoned", "attempts_used", "fee_total_minor", "fee_returned_minor",
     "captures_counted", "authorization_id", "authorization_released", "released_reason", "release_announced",
     "capture_before", "last_error_code", "last_error_message", "last_decline_code", "version",
 )  # fmt: skip

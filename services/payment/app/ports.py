@@ -90,6 +90,10 @@ class Payments(Protocol):
         """The merchant's price in a currency, and the processor that such payments go to, if a rule says so."""
         ...
 
+    def claim_forsaken(self, untouched_since: datetime, limit: int) -> Sequence[str]:
+        """Lock payments that wait for a method and were left alone, skipping those that somebody else holds."""
+        ...
+
     def waiting_for_risk(self, limit: int) -> Sequence[tuple[str, str, datetime]]:
         """(payment, operation, deadline) that wait for risk, the earliest deadline first."""
         ...

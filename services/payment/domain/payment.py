@@ -56,6 +56,8 @@ class Payment:
     description: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     hold: str | None = None
+    #: Canceled because nobody went on paying it.
+    abandoned: bool = False
     attempts_used: int = 0
     fee_total_minor: int = 0
     fee_returned_minor: int = 0

@@ -1,4 +1,4 @@
-"""What the worker role does on its timers: facts that wait, strays to give back, waits for risk that are over."""
+"""What the worker role does on its timers: facts that wait, strays to give back, waits that are over."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 
 from services.payment.adapters.notes import Note
 from services.payment.adapters.unit_of_work import PaymentUnitOfWork
+from services.payment.app.abandon_payments import ABANDON_BATCH, AbandonPayments, abandon_payments
 from services.payment.app.expire_risk_checks import ExpireRiskChecks, expire_risk_checks
 from services.payment.app.return_strays import RETURN_BATCH, ReturnStrays, return_strays
 from services.payment.app.wake_waiting_facts import WAKE_BATCH, WakeWaitingFacts, wake_waiting_facts
@@ -16,6 +17,8 @@ from shared.persistence.unit_of_work import Transactions
 POLL_S: Final = 0.5
 #: Nobody waits for a stray's return within seconds; an idle look costs one index probe.
 RETURN_EVERY_S: Final = 5.0
+#: A month is not over within minutes; an idle look costs one index probe.
+ABANDON_EVERY_S: Final = 60.0
 #: A merchant waits: a deadline is looked at when it comes. Between looks lies at least, and at most, so much.
 RISK_LOOK_MIN_S: Final = 0.02
 RISK_LOOK_MAX_S: Final = 1.0
@@ -37,6 +40,14 @@ def return_due_strays(transactions: Transactions[PaymentUnitOfWork], after_s: fl
         lambda uow: return_strays(ReturnStrays(after_s=after_s), uow), name="return strays"
     )
     return asked >= RETURN_BATCH
+
+
+def abandon_due_payments(transactions: Transactions[PaymentUnitOfWork], limit: int = ABANDON_BATCH) -> bool:
+    """One batch in one transaction; true where there may be more at once."""
+    ended = transactions.run(
+        lambda uow: abandon_payments(AbandonPayments(limit=limit), uow), name="abandon payments"
+    )
+    return ended >= limit
 
 
 def risk_look_s(deadline: timedelta) -> float:

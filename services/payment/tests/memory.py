@@ -64,6 +64,14 @@ class MemoryPayments:
     def terms(self, merchant_id: str, currency: str, at: datetime) -> Terms:  # noqa: ARG002  # one for all
         return Terms(self.agreed, self.route)
 
+    def claim_forsaken(self, untouched_since: datetime, limit: int) -> Sequence[str]:
+        alone = [
+            p
+            for p in self.rows.values()
+            if p.status == "REQUIRES_PAYMENT_METHOD" and p.updated_at <= untouched_since
+        ]
+        return [p.payment_id for p in sorted(alone, key=lambda p: p.created_at)][:limit]
+
     def waiting_for_risk(self, limit: int) -> Sequence[tuple[str, str, datetime]]:
         waits = [
             (payment.payment_id, operation.operation_id, operation.risk_deadline_at)

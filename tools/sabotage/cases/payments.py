@@ -14,6 +14,7 @@ _DISPUTES_SCHEMA = "services/payment/migrations/versions/0004_disputes_and_rever
 _SCHEMA_TESTS = "services/payment/tests/db/test_schema_rules.py::"
 _REFUND_TESTS = "services/payment/tests/db/test_refund_guard.py::"
 _ROOM_TESTS = "services/payment/tests/unit/test_refund_rooms.py::"
+_ABANDONED_TESTS = "services/payment/tests/db/test_abandoned.py::"
 _CHARGE_TESTS = "tests/integration/test_one_charge_per_operation.py::"
 _ORDER_TESTS = "services/payment/tests/property/test_order_independence.py::"
 
@@ -180,6 +181,34 @@ PAYMENTS: Final = (
             ),
         ),
         tests=(_SCHEMA_TESTS + "test_two_undecided_operations_are_refused",),
+    ),
+    Case(
+        name="doubt-is-no-silence",
+        protection="a payment in which anything is undecided is never abandoned",
+        change="a month without a method is enough, whatever may have been charged meanwhile",
+        patches=(
+            Patch(
+                "services/payment/domain/abandoning.py",
+                " and payment.blocking_operation() is None",
+                "",
+            ),
+        ),
+        tests=("services/payment/tests/unit/test_abandoning.py::test_what_is_undecided_keeps_it_alive",),
+    ),
+    Case(
+        name="abandoned-trigger",
+        protection="the database refuses to abandon a payment too soon or in doubt, and to take it back",
+        change="the trigger is never called",
+        patches=(
+            Patch(
+                "services/payment/migrations/versions/0014_abandon_payments.py",
+                "WHEN (NEW.abandoned IS DISTINCT FROM OLD.abandoned)",
+                "WHEN (false)",
+            ),
+        ),
+        tests=(
+            _ABANDONED_TESTS + "test_the_database_refuses_to_abandon_what_is_in_doubt_and_to_take_it_back",
+        ),
     ),
     Case(
         name="highest-version-wins",
