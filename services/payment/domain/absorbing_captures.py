@@ -57,7 +57,8 @@ def _find_money(
     if _adoptable(payment, fact):
         thing.absorb(fact)
         count_capture(payment, thing, None, moment, effective_at=fact.occurred_at)
-        close_capture(payment, None, moment)
+        # Given up or not: if it was asked for as the last one, the processor gave the rest of the hold back.
+        close_capture(payment, operation, moment)
         payment.open_case(
             "capture_adopted",
             thing.object_id,

@@ -342,3 +342,16 @@ def test_a_dispute_that_returns_refunded_money_is_followed_while_it_grows() -> N
     world.tell(disputed(payment, "opened", 2, amount_minor=5_000))
     world.tell(money_row(payment, "dispute", "opened", 5_000, "row_1"))
     assert world.of("refunds_exceed_captured").exposure_minor == 4_000
+
+
+@pytest.mark.parametrize(("final", "capturable_minor"), [(True, 0), (False, 4_000)])
+def test_an_adopted_capture_that_was_asked_for_as_the_last_one_leaves_no_hold(
+    final: bool, capturable_minor: int
+) -> None:
+    world = World()
+    operation = world.ask(capture_payment, CapturePayment, amount_minor=6_000, final=final)
+    give_up(world.payment, operation, OperationState.ABANDONED, world.moment(Source.POLL))
+    world.unit.commit()
+    world.tell(captured(world.payment, operation.operation_id, amount_minor=6_000))
+    assert world.open() == {"capture_adopted"}
+    assert world.payment.amounts.capturable_minor == capturable_minor
