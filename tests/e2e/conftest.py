@@ -23,6 +23,7 @@ from confluent_kafka.admin import AdminClient
 from shared.kernel.ids import UlidIds
 from tests.e2e.books import Books
 from tests.e2e.desk import Desk
+from tests.e2e.oracle import Course
 from tests.e2e.shop import Shop
 from tools.demo.sandbox_script import SandboxScript
 from tools.local_stack.layout import Layout
@@ -31,6 +32,8 @@ from tools.local_stack.stack import LocalStack
 
 STACK_TIMEOUT_S = 600
 HERE = Path(__file__).parent
+LAST = ("test_one_oracle.py", "test_waiting.py")
+"""In this order behind all others: what the last one leaves in doubt takes minutes, for which nobody waits."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,6 +42,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("stack"))
             # The first test's time holds the start of the stack.
             item.add_marker(pytest.mark.timeout(STACK_TIMEOUT_S))
+    items.sort(key=lambda item: LAST.index(name) + 1 if (name := Path(item.path).name) in LAST else 0)
+
+
+@pytest.fixture(scope="session")
+def course() -> Course:
+    """What the one oracle has to know of the tests before it."""
+    return Course()
+
+
+@pytest.fixture(autouse=True)
+def _this_test_begins(request: pytest.FixtureRequest, course: Course) -> None:
+    course.begins(request.node.nodeid)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from shared.testing.waiting import eventually
 from tests.e2e.books import Books
 from tests.e2e.desk import Desk
 from tests.e2e.doubts import FOR_EVER_S, authorized
+from tests.e2e.oracle import Course
 from tests.e2e.shop import Shop, order
 from tests.e2e.side_by_side import side_by_side
 from tools.demo.sandbox_script import SandboxScript
@@ -84,10 +85,11 @@ def _money_astray(desk: Desk, payment_id: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("lie", ["wrong_amount", "wrong_currency", "wrong_reference"])
 def test_a_capture_whose_reply_lies_is_before_people_and_never_counted(
-    shop_there: Shop, desk: Desk, script: SandboxScript, processor: str, lie: str
+    shop_there: Shop, desk: Desk, script: SandboxScript, course: Course, processor: str, lie: str
 ) -> None:
     """The processor did what was asked and says otherwise; nothing else speaks until people have looked."""
     payment_id = authorized(shop_there)
+    course.lied_about.add(payment_id)
     script.add(
         processor, operation="capture", payment=payment_id, reply=lie, webhooks="lost", feed="lost",
         not_found_s=FOR_EVER_S,

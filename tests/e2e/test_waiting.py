@@ -1,6 +1,6 @@
 """A processor that hangs holds up nobody but those who wait for it.
 
-This file's name sorts last: 500 doubtful payments keep the processor service busy for minutes afterwards.
+This file runs last (``conftest.py``): 500 doubtful payments keep the processor service busy for minutes afterwards.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from contextlib import closing
 
 from tools.auditor.addresses import Addresses
 from tools.auditor.copying import copy_books, copy_inboxes
-from tools.auditor.draining import told_by_all, wait_until_drained
+from tools.auditor.draining import MayStay, nothing, told_by_all, wait_until_drained
 from tools.auditor.figures import figures_of
 from tools.auditor.model import AuditImpossible, Check, Invariant, Moment, Report
 from tools.auditor.payments import own_legal_rows
@@ -18,16 +18,24 @@ from tools.auditor.topics import copy_committed, copy_contract, copy_topics
 __all__ = ["CHECKS", "Addresses", "AuditImpossible", "Check", "Invariant", "Moment", "Report", "audit"]
 
 
-def audit(addresses: Addresses, *, drained: bool, deadline_s: float, only: str | None = None) -> Report:
+def audit(
+    addresses: Addresses,
+    *,
+    drained: bool,
+    deadline_s: float,
+    only: str | None = None,
+    may_stay: MayStay = nothing,
+) -> Report:
     """The verdict over the whole system.
 
     ``drained``: first wait, at most ``deadline_s``, until nothing is on its way, then ask everything. Otherwise ask
-    only what must hold at any moment, also while payments flow. ``only`` narrows it to invariants of that name.
+    only what must hold at any moment, also while payments flow. ``only`` narrows it to invariants of that name,
+    ``may_stay`` tells what is not waited for.
     """
     checks = chosen(drained=drained, only=only)
     deadline = time.monotonic() + deadline_s
     while True:
-        waited, told = _quiet(addresses, deadline) if drained else ([], {})
+        waited, told = _quiet(addresses, deadline, may_stay) if drained else ([], {})
         with closing(Scratch()) as scratch:
             copy_everything(addresses, scratch)
             # A feed or a timer may speak up after the quiet: then the copy is of no single moment, and is made again.
@@ -41,11 +49,13 @@ def audit(addresses: Addresses, *, drained: bool, deadline_s: float, only: str |
             )
 
 
-def _quiet(addresses: Addresses, deadline: float) -> tuple[list[Invariant], dict[str, int]]:
+def _quiet(
+    addresses: Addresses, deadline: float, may_stay: MayStay
+) -> tuple[list[Invariant], dict[str, int]]:
     """Wait for a moment at which all that was ever told had arrived; returns what had been told by then."""
     while True:
         told = told_by_all(addresses)
-        waited = wait_until_drained(addresses, max(0.0, deadline - time.monotonic()))
+        waited = wait_until_drained(addresses, max(0.0, deadline - time.monotonic()), may_stay)
         if told_by_all(addresses) == told or time.monotonic() >= deadline:
             return [waited], told
 

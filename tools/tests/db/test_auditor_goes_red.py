@@ -15,6 +15,7 @@ from shared.persistence.migrate import migrate
 from shared.persistence.provision import provision
 from tools.auditor.addresses import Addresses
 from tools.auditor.audit import Report, audit
+from tools.auditor.draining import MayStay, Stuck
 from tools.auditor.registry import CHECKS, LIVENESS
 from tools.cli import app
 from tools.tests.db.tiny_history import PARTITIONS, SERVICES, Row, TinyHistory, partition_of
@@ -399,6 +400,22 @@ def test_a_duplicate_in_a_topic_is_counted_and_harmless(elsewhere: Bench) -> Non
     told = report.figures["duplicates in topics, dropped by inboxes"]
     assert isinstance(told, dict)
     assert sum(told.values()) == 3
+
+
+def test_what_may_stay_is_not_waited_for_and_everything_else_is(bench: Bench) -> None:
+    def lives(may_stay: MayStay) -> bool:
+        asked = audit(bench.addresses, drained=True, deadline_s=0, only=LIVENESS, may_stay=may_stay)
+        return asked.holds
+
+    def the_fact(stuck: Stuck) -> bool:
+        return stuck["what"] == "fact waits" and str(stuck["which"]).startswith("w of ? about ")
+
+    bench.plant("payment", _WAITING)
+    try:
+        assert lives(the_fact)
+        assert not lives(lambda stuck: not the_fact(stuck))
+    finally:
+        bench.history.write("payment", bench.admin["payment"])
 
 
 def test_an_offset_committed_too_early_is_reported(elsewhere: Bench) -> None:
