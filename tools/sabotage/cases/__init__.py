@@ -4,6 +4,7 @@ from typing import Final
 
 from tools.sabotage.case import Case
 from tools.sabotage.cases.books import BOOKS
+from tools.sabotage.cases.calling import CALLING
 from tools.sabotage.cases.consuming import CONSUMING
 from tools.sabotage.cases.edge import EDGE
 from tools.sabotage.cases.payments import PAYMENTS
@@ -11,4 +12,13 @@ from tools.sabotage.cases.people import PEOPLE
 from tools.sabotage.cases.publishing import PUBLISHING
 from tools.sabotage.cases.risk import RISK
 
-CASES: Final[tuple[Case, ...]] = (*EDGE, *PAYMENTS, *PEOPLE, *RISK, *PUBLISHING, *CONSUMING, *BOOKS)
+CASES: Final[tuple[Case, ...]] = (
+    *EDGE,
+    *PAYMENTS,
+    *CALLING,
+    *PEOPLE,
+    *RISK,
+    *PUBLISHING,
+    *CONSUMING,
+    *BOOKS,
+)

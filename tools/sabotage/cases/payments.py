@@ -11,6 +11,9 @@ _OUTCOME = "services/processor/domain/outcome.py"
 _PAYMENTS = "services/payment/adapters/payments.py"
 _SCHEMA = "services/payment/migrations/versions/0001_create_payments.py"
 _DISPUTES_SCHEMA = "services/payment/migrations/versions/0004_disputes_and_reversals.py"
+_STRAY_TESTS = "services/payment/tests/unit/test_disputed_strays.py::"
+_STRAY_SCHEMA = "services/payment/migrations/versions/0010_keep_disputed_strays.py"
+_STRAY_SCHEMA_TESTS = "services/payment/tests/db/test_disputed_strays.py::"
 _SCHEMA_TESTS = "services/payment/tests/db/test_schema_rules.py::"
 _REFUND_TESTS = "services/payment/tests/db/test_refund_guard.py::"
 _ROOM_TESTS = "services/payment/tests/unit/test_refund_rooms.py::"
@@ -222,5 +225,41 @@ PAYMENTS: Final = (
             ),
         ),
         tests=(_ORDER_TESTS + "test_all_120_orders_end_alike_with_a_duplicate_at_each_position",),
+    ),
+    Case(
+        name="came-and-went",
+        protection="a capture of which only its later failure was heard had succeeded before",
+        change="it counts as declined",
+        patches=(
+            Patch(
+                "services/payment/domain/absorbing_captures.py",
+                'elif fact.status == "failed" and operation is not None',
+                'elif fact.status == "came" and operation is not None',
+            ),
+        ),
+        tests=(_ORDER_TESTS + "test_a_capture_that_failed_later_came_and_went_in_all_orders",),
+    ),
+    Case(
+        name="return-before-dispute",
+        protection="a return of a stray that was not sent yet is withdrawn when a dispute claims the stray",
+        change="only disputed money withdraws it, not the dispute",
+        patches=(
+            Patch(
+                "services/payment/domain/disputing.py",
+                "if dispute.claims and (dispute.implied or dispute.announced != stage):",
+                "if False:",
+            ),
+        ),
+        tests=(
+            _STRAY_TESTS + "test_a_return_that_was_not_sent_yet_is_withdrawn_when_the_stray_is_claimed",
+            _STRAY_TESTS + "test_an_inquiry_withdraws_nothing_and_the_dispute_after_it_does_once",
+        ),
+    ),
+    Case(
+        name="dispute-before-return",
+        protection="the table itself refuses the return of a stray that a dispute claims",
+        change="the trigger looks for disputes that nobody has",
+        patches=(Patch(_STRAY_SCHEMA, "d.stray_id = NEW.stray_id", "d.stray_id = ''"),),
+        tests=(_STRAY_SCHEMA_TESTS + "test_a_claimed_stray_is_not_returned_by_code_nor_by_plain_sql",),
     ),
 )

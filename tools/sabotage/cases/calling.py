@@ -1,0 +1,97 @@
+"""Sabotage of the patience with processors: keys that die, ladders, late decisions, outages, too many calls."""
+
+from typing import Final
+
+from tools.sabotage.case import Case, Patch
+
+_ATTEMPT = "services/processor/domain/attempt.py"
+_BREAKER = "services/processor/domain/breaker.py"
+_ATTEMPT_TESTS = "services/processor/tests/unit/test_attempt.py::"
+_STORED_TESTS = "services/processor/tests/db/test_attempts_stored.py::"
+_BREAKER_TESTS = "services/processor/tests/unit/test_breaker.py::"
+_OUTAGE_TESTS = "services/processor/tests/unit/test_outage.py::"
+
+CALLING: Final = (
+    Case(
+        name="dead-key",
+        protection="what was sent under a key that has died since is only looked up, whenever its worker comes",
+        change="the key's life is looked at when a send comes due, not when it is made",
+        patches=(
+            Patch(
+                _ATTEMPT,
+                "if waits or (attempt.doubtful and not _key_lives(attempt, now, policy)):",
+                "if waits:",
+            ),
+        ),
+        tests=(
+            _ATTEMPT_TESTS
+            + "test_what_came_due_under_a_live_key_and_is_taken_under_a_dead_one_is_only_looked_up",
+            _STORED_TESTS + "test_a_worker_that_comes_back_after_the_key_has_died_only_looks_up",
+        ),
+    ),
+    Case(
+        name="end-of-patience",
+        protection="what a processor accepted, to decide later, is in doubt when its time is up",
+        change="patience has no end",
+        patches=(
+            Patch(
+                _ATTEMPT,
+                "if _pends(attempt) and now >= _decides_by(attempt, policy):",
+                "if False:",
+            ),
+        ),
+        tests=(
+            _ATTEMPT_TESTS
+            + "test_accepted_waits_without_doubt_until_its_time_is_up_and_then_climbs_to_a_person",
+            _STORED_TESTS
+            + "test_what_was_accepted_and_never_decided_is_told_as_unknown_and_exhausted_by_its_ladder",
+        ),
+    ),
+    Case(
+        name="readers-use-no-rung",
+        protection="somebody who only reads a doubtful payment uses none of its ladder up",
+        change="a look-up on request climbs like the ladder's own",
+        patches=(Patch(_ATTEMPT, "    if not _by_ladder(attempt):\n", "    if False:\n"),),
+        tests=(
+            _ATTEMPT_TESTS
+            + "test_a_ladder_that_is_read_all_the_time_is_exhausted_no_sooner_than_one_that_nobody_reads",
+            _STORED_TESTS + "test_many_reads_of_a_doubtful_payment_leave_its_ladder_alone",
+        ),
+    ),
+    Case(
+        name="one-probe-is-not-enough",
+        protection="unlucky cards do not shut a processor that answers others",
+        change="one failed probe keeps it shut",
+        patches=(
+            Patch(_BREAKER, "(PROBES if self.openings else FAILURES_TO_OPEN)", "(1 if self.openings else 5)"),
+        ),
+        tests=(_BREAKER_TESTS + "test_unlucky_cards_do_not_shut_a_processor_that_answers",),
+    ),
+    Case(
+        name="no-stampede",
+        protection="after an outage the calls under way at most double in a second",
+        change="every good answer opens the door for one more",
+        patches=(
+            Patch(_BREAKER, "min(float(self.limit_max), self.round_limit, ", "min(float(self.limit_max), "),
+        ),
+        tests=(
+            _OUTAGE_TESTS
+            + "test_two_hours_away_queue_what_must_wait_refuse_what_may_not_and_drain_without_a_stampede",
+        ),
+    ),
+    Case(
+        name="fewer-calls",
+        protection="a processor that asks for fewer calls gets fewer",
+        change="an answer that asks for fewer is waited out, and then as many are made",
+        patches=(
+            Patch(
+                _BREAKER,
+                "self.limit = self.doubles_below = max(1.0, self.limit - DECREASE)",
+                "self.limit = self.doubles_below = max(1.0, self.limit)",
+            ),
+        ),
+        tests=(
+            _OUTAGE_TESTS + "test_a_processor_that_asks_for_fewer_calls_gets_fewer_and_nothing_is_abandoned",
+        ),
+    ),
+)
