@@ -13,6 +13,7 @@ from rich.table import Table
 from tools.auditor.addresses import Addresses
 from tools.auditor.audit import Report, audit
 from tools.demo.drive import Driven, drive, progress_display
+from tools.demo.healing import print_healed, told_live
 from tools.demo.risk import RiskDesk, deny_late, risk_scenarios
 from tools.demo.sandbox_script import SandboxScript
 from tools.demo.scenarios import SCENARIOS
@@ -42,7 +43,8 @@ def run_demo(console: Console, *, keep: bool = False) -> dict[str, object]:
         api_keys = {name: merchant.api_key for name, merchant in merchants.items()}
         desk = RiskDesk.of(stack)
         desk.put_in_force(merchants["alpha"].merchant_id)
-        with progress_display() as progress:
+        payment_database = stack.reader_urls()["payment"]
+        with progress_display(console) as progress, told_live(payment_database, console) as doubts:
             scenarios = (*SCENARIOS, *risk_scenarios(desk))
             driven = asyncio.run(drive(stack.url("payment"), api_keys, "demo", scenarios, progress))
             driven += deny_late(stack, api_keys["alpha"], progress)
@@ -52,8 +54,9 @@ def run_demo(console: Console, *, keep: bool = False) -> dict[str, object]:
     finally:
         if not keep:
             stack.down()
+    print_healed(console, doubts)
     _print_proof(console, driven, report)
-    return _as_json(driven, report)
+    return _as_json(driven, report) | {"healed": [asdict(kind) for kind in doubts.healed()]}
 
 
 def run_story(console: Console, name: str, *, keep: bool = False) -> dict[str, object]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import httpx2
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tools.demo.client import MerchantClient, UnexpectedReply
@@ -86,11 +87,12 @@ async def _drive_one(
     return Driven(scenario, outcomes, problems)
 
 
-def progress_display() -> Progress:
+def progress_display(console: Console) -> Progress:
     """One bar per kind of payment."""
     return Progress(
         TextColumn("{task.description:<42}"),
         BarColumn(bar_width=28),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        console=console,
     )
