@@ -98,8 +98,13 @@ def find_payment(uow: PaymentUnit, fact: Fact, payment_id: str | None) -> Paymen
 
 def ask_look_up(payment: Payment, operation: Operation, reason: str, moment: Moment) -> bool:
     """Send a look-up for an undecided operation, at most one per operation and five seconds."""
+    return operation.undecided and look_again(payment, operation, reason, moment)
+
+
+def look_again(payment: Payment, operation: Operation, reason: str, moment: Moment) -> bool:
+    """The same for an operation that may be decided: what it made may have changed since."""
     earliest = moment.now - timedelta(seconds=LOOK_UP_EVERY_S)
-    if not operation.undecided or (operation.looked_up_at is not None and operation.looked_up_at > earliest):
+    if operation.looked_up_at is not None and operation.looked_up_at > earliest:
         return False
     operation.looked_up_at = moment.now
     operation.dirty = True

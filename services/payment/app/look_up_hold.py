@@ -1,12 +1,10 @@
 """Ask what became of a hold whose time to capture has passed: only the processor's word releases it."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 
-from services.payment.app.apply_fact import LOOK_UP_EVERY_S
+from services.payment.app.apply_fact import look_again
 from services.payment.app.find_payment import merchants_moment, merchants_payment
 from services.payment.app.ports import PaymentUnit
-from services.payment.domain.commands import LookUpOperation
 from services.payment.domain.operations import OperationType
 
 
@@ -34,10 +32,4 @@ def look_up_hold(command: LookUpHold, uow: PaymentUnit) -> bool:
     )
     if holder is None or payment.authorization_released:
         return False
-    earliest = moment.now - timedelta(seconds=LOOK_UP_EVERY_S)
-    if holder.looked_up_at is not None and holder.looked_up_at > earliest:
-        return False
-    holder.looked_up_at = moment.now
-    holder.dirty = True
-    payment.ask(LookUpOperation(operation_id=holder.operation_id, reason="authorization_expired"), moment)
-    return True
+    return look_again(payment, holder, "authorization_expired", moment)

@@ -1,0 +1,89 @@
+"""Something authentic was said that we cannot read: what it was about is asked for, and a person told if nothing was."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from services.payment.app.apply_fact import apply_fact
+from services.payment.app.apply_webhook_unrecognised import (
+    ApplyWebhookUnrecognised,
+    apply_webhook_unrecognised,
+)
+from services.payment.app.create_payment import create_payment
+from services.payment.domain.commands import LookUpOperation
+from services.payment.domain.payment import Payment
+from services.payment.tests.memory import MemoryUnit
+from services.payment.tests.world import ACCOUNT, authorized, captured, first_operation, told, wish
+
+
+@pytest.fixture
+def unit() -> MemoryUnit:
+    return MemoryUnit()
+
+
+def a_payment(unit: MemoryUnit) -> Payment:
+    payment = create_payment(wish(), unit)
+    unit.commit()
+    return payment
+
+
+def sold(unit: MemoryUnit) -> Payment:
+    payment = a_payment(unit)
+    for fact in (authorized(payment), captured(payment)):
+        apply_fact(told(fact), unit)
+        unit.commit()
+    return payment
+
+
+def unread(unit: MemoryUnit, **named: str | None) -> None:
+    names: dict[str, str | None] = {"object_id": None, "reference": None, "payment_id": None}
+    apply_webhook_unrecognised(
+        ApplyWebhookUnrecognised(processor="alpha", account=ACCOUNT, cause_id="evt_1", **(names | named)),
+        unit,
+    )
+    unit.commit()
+
+
+def asked(unit: MemoryUnit) -> list[tuple[str, str]]:
+    return [
+        (command.operation_id, command.reason)
+        for command in unit.commands
+        if isinstance(command, LookUpOperation)
+    ]
+
+
+def test_what_blocks_the_payment_is_looked_up_and_nobody_is_told(unit: MemoryUnit) -> None:
+    payment = a_payment(unit)
+    unread(unit, payment_id=payment.payment_id)
+    assert asked(unit) == [(first_operation(payment), "webhook_unrecognised")]
+    assert not payment.case_keys
+
+
+@pytest.mark.parametrize("by", ["reference", "object_id"])
+def test_without_a_doubt_the_operation_it_names_is_looked_up_and_a_person_told(
+    unit: MemoryUnit, by: str
+) -> None:
+    payment = sold(unit)
+    name = first_operation(payment) if by == "reference" else captured(payment).object_id
+    unread(unit, payment_id=payment.payment_id, **{by: name})
+    assert asked(unit) == [(first_operation(payment), "webhook_unrecognised")]
+    assert len(payment.case_keys) == 1
+    unread(unit, payment_id=payment.payment_id, **{by: name})
+    assert len(asked(unit)) == 1, "at most once in five seconds"
+    unit.now += timedelta(seconds=6)
+    unread(unit, payment_id=payment.payment_id, **{by: name})
+    assert len(asked(unit)) == 2
+
+
+def test_one_that_names_nothing_is_told_to_a_person_alone(unit: MemoryUnit) -> None:
+    payment = sold(unit)
+    unread(unit, payment_id=payment.payment_id, object_id="thing_9")
+    assert (asked(unit), len(payment.case_keys)) == ([], 1)
+
+
+def test_one_about_nobody_changes_nothing(unit: MemoryUnit) -> None:
+    payment = sold(unit)
+    unread(unit, object_id="thing_9")
+    assert (asked(unit), len(payment.case_keys)) == ([], 0)
