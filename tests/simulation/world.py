@@ -286,7 +286,7 @@ class World:
             case "processor":
                 return ProcessorSettings(
                     **common, alpha_base_url=BASES["alpha"], alpha_api_key=API_KEYS["alpha"], alpha_timeout_s=2.0,
-                    alpha_concurrent_calls=16, alpha_visibility_window_s=4.0, look_up_ladder_s="1,3,8,20,60",
+                    alpha_concurrent_calls=16, alpha_visibility_window_s=4.0, look_up_ladder_s="1,3,8,20,60,60",
                     beta_base_url=BASES["beta"], beta_api_key=API_KEYS["beta"], beta_timeout_s=2.0,
                     beta_visibility_window_s=drawn.beta_visibility_window_s,
                     look_up_ladders_s="beta=2,5,12,25,50,60,60",
