@@ -10,6 +10,7 @@ import threading
 from typing import Any, Final
 
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from shared.kernel.clock import Clock
 from shared.kernel.errors import CommitUnknown
@@ -62,12 +63,19 @@ class RepeatTally:
         """Write for the last time; a database that cannot be had does not stop a process from ending."""
         try:
             self.write()
-        except DBAPIError as error:
-            _log.warning("key_repeats_lost", keys=len(self._noted), error=str(error.orig))
+        except (DBAPIError, PoolTimeout) as error:
+            _log.warning("key_repeats_lost", keys=len(self._noted), error=str(error))
 
     def role(self, clock: Clock) -> PeriodicRole:
         """The loop that writes; it belongs to every process that serves HTTP."""
-        return PeriodicRole("serve.key-repeats", WRITE_EVERY_S, self.write, clock)
+        return PeriodicRole("serve.key-repeats", WRITE_EVERY_S, self._write_if_it_can, clock)
+
+    def _write_if_it_can(self) -> None:
+        """A count is no reason to end a process that serves: what could not be written waits for the next time."""
+        try:
+            self.write()
+        except (DBAPIError, PoolTimeout) as error:
+            _log.warning("key_repeats_wait", keys=len(self._noted), error=str(error))
 
     def _take_back(self, earlier: dict[str, Repeats]) -> None:
         with self._lock:

@@ -37,6 +37,11 @@ HEALERS: Final[Mapping[str, str]] = {
 }
 """By the source of the evidence that decided."""
 PROVED_ABSENT: Final = "the processor's proof that nothing happened"
+NOT_HEALED: Final[Mapping[str, str]] = {
+    "PENDING": "the processor, which decides later",
+    "IN_REVIEW": "the end of the ladder: a person must",
+}
+"""Steps out of doubt that decide nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +98,13 @@ class Doubts:
     def _over(self, step: Mapping[str, Any]) -> list[str]:
         since = self._since.pop(step["operation_id"], step["at"])
         took_s = (step["at"] - since).total_seconds()
-        by = HEALERS.get(step["source"] or "", PROVED_ABSENT)
+        by = NOT_HEALED.get(step["to_state"]) or HEALERS.get(step["source"] or "", PROVED_ABSENT)
+        word = "[yellow]still open[/yellow]" if step["to_state"] in NOT_HEALED else "[green]healed[/green]   "
         kind = (step["processor"], step["type"], step["to_state"], by)
         self._ended[kind].append(took_s)
         return self._tell(
             kind,
-            f"[green]healed[/green]    {step['type']} of {step['payment_id']} at {step['processor']}:"
+            f"{word} {step['type']} of {step['payment_id']} at {step['processor']}:"
             f" {step['to_state']} after {took_s:.1f} s, by {by}",
         )
 
@@ -133,7 +139,7 @@ def told_live(payment_database: str, console: Console) -> Iterator[Doubts]:
 def print_healed(console: Console, doubts: Doubts) -> None:
     """The table of all that was in doubt and what ended it."""
     table = Table(
-        "at", "operation", "ended", "by", "times", "median s", "longest s", title="Doubts, and what healed them"
+        "at", "operation", "became", "by", "times", "median s", "longest s", title="Doubts, and what healed them"
     )  # fmt: skip
     for healed in doubts.healed():
         table.add_row(*(str(value) for value in asdict(healed).values()))

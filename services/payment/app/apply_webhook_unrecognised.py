@@ -47,7 +47,11 @@ def apply_webhook_unrecognised(command: ApplyWebhookUnrecognised, uow: PaymentUn
         if named is not None:
             look_again(payment, named, "webhook_unrecognised", moment)
         payment.open_case(
-            "webhook_unrecognised", command.object_id or command.cause_id, moment, exposure_minor=0
+            "webhook_unrecognised",
+            command.object_id or command.cause_id,
+            moment,
+            exposure_minor=0,
+            words=command.cause_id,
         )
 
 

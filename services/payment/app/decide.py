@@ -172,6 +172,8 @@ def _in_review(operation: Operation) -> None:
 def _apply(payment: Payment, decision: Decision, actor: Actor, uow: OperatorUnit) -> None:
     moment = Moment(now=uow.now, cause_id=decision.decision_id, ids=uow.ids, source=Source.OPERATOR)
     before = {o.operation_id for o in payment.operations.values() if o.state is OperationState.IN_REVIEW}
+    # What the decision itself brings before a person stays there.
+    asked = [case for case in payment.cases if case.open]
     subjects = {decision.subject_id}
     if decision.kind is DecisionKind.OPERATION:
         operation = payment.operations[decision.subject_id]
@@ -183,11 +185,7 @@ def _apply(payment: Payment, decision: Decision, actor: Actor, uow: OperatorUnit
         _decide_stray(payment, stray, decision, moment, uow)
     subjects |= {name for name in before if not payment.operations[name].undecided}
     payment.answer_cases(
-        [
-            case
-            for case in payment.cases
-            if case.about(subjects) and not _about_other_stray(payment, case, decision)
-        ],
+        [case for case in asked if case.about(subjects) and not _about_other_stray(payment, case, decision)],
         moment,
         why=decision.decided_reason or decision.reason,
         by=actor.subject,

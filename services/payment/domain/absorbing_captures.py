@@ -1,6 +1,6 @@
 """Facts about captures: money taken as asked, taken without asking, or not taken after all."""
 
-from datetime import datetime
+from dataclasses import replace
 
 from services.payment.domain.changes import Moment
 from services.payment.domain.clawing_back import (
@@ -11,7 +11,7 @@ from services.payment.domain.clawing_back import (
     take_back,
 )
 from services.payment.domain.deciding import give_up, may_still_succeed, revive
-from services.payment.domain.facts import Fact, ProcessorObject, Role
+from services.payment.domain.facts import IMPLIED, Fact, ProcessorObject, Role
 from services.payment.domain.holding import Hold, grant_hold
 from services.payment.domain.lifecycle import BEFORE_AUTHORIZATION
 from services.payment.domain.operations import Operation, OperationState, OperationType
@@ -31,16 +31,23 @@ def absorb_capture(
         return True
     if fact.status == "succeeded":
         return _find_money(payment, thing, fact, operation, moment)
-    if thing.counted_minor:
-        reverse(payment, thing, fact, moment)
-    elif fact.status == "failed" and operation is not None and may_still_succeed(payment, operation, thing):
+    if fact.status == "failed" and thing.role is Role.SEEN and thing.status == "failed":
         # Only what succeeded can fail later: the money came and went, whoever heard of it first.
-        take_unseen(payment, thing, operation, moment, effective_at=fact.occurred_at)
+        if not _find_money(payment, thing, _success_before(fact), operation, moment):
+            return False
+        reverse(payment, thing, fact, moment)
+    elif thing.counted_minor:
         reverse(payment, thing, fact, moment)
     elif operation is not None and operation.undecided:
         _imply_untouched_hold(payment, thing, fact, operation, moment)
         give_up(payment, operation, OperationState.DECLINED, moment, decline_code=fact.decline_code)
     return True
+
+
+def _success_before(failed: Fact) -> Fact:
+    """The word that nobody told: that the capture had succeeded, in its own amount."""
+    key = f"{failed.processor}:{failed.account}:{failed.object_id}:succeeded{IMPLIED}"
+    return replace(failed, status="succeeded", fact_key=key)
 
 
 def _find_money(
@@ -117,28 +124,14 @@ def restore(payment: Payment, thing: ProcessorObject, fact: Fact, moment: Moment
 
 def take(payment: Payment, thing: ProcessorObject, proof: Fact, operation: Operation, moment: Moment) -> None:
     """Count a capture that the operation asked for, and decide the operation."""
+    revive(payment, operation)
     if proof.key == thing.key:
         thing.absorb(proof)
-    _count(payment, thing, operation, moment, effective_at=proof.occurred_at)
-
-
-def take_unseen(
-    payment: Payment, thing: ProcessorObject, operation: Operation, moment: Moment, *, effective_at: datetime
-) -> None:
-    """Count a capture that nobody saw succeed and that a later word about itself proves."""
-    thing.implied, thing.fact_key = True, implied_fact_key(thing, thing.object_id, "succeeded")
-    _count(payment, thing, operation, moment, effective_at=effective_at)
-
-
-def _count(
-    payment: Payment, thing: ProcessorObject, operation: Operation, moment: Moment, *, effective_at: datetime
-) -> None:
-    revive(payment, operation)
     if operation.type is OperationType.CAPTURE:
         operation.object_id = thing.object_id
     # Doubt is closed before the money is counted: the books reverse the one and then post the other.
     payment.advance(operation, OperationState.SUCCEEDED, moment)
-    count_capture(payment, thing, operation, moment, effective_at=effective_at)
+    count_capture(payment, thing, operation, moment, effective_at=proof.occurred_at)
     close_capture(payment, operation, moment)
 
 

@@ -15,8 +15,8 @@ from services.payment.domain.status import Source
 
 #: Who closed what late evidence answered; everybody else is a person.
 EVIDENCE: Final = "evidence"
-#: These say how the payment stands now: their exposure follows it up and down. All others say what we were told,
-#: which stays told: of two words in one currency the larger is at risk.
+#: These say how the payment stands: their exposure is what was said last, up or down. All others say what we were
+#: told, which stays told: of two words in one currency the larger is at risk.
 OF_STATE: Final = frozenset(
     {
         "refunds_exceed_captured",
@@ -171,7 +171,10 @@ class CaseBook:
 
     def tell(self, cause: Cause, moment: Moment) -> Case | None:
         """Bring the cause before a person: the case that it opens; None where one lies there already, or did."""
-        before = self._latest(case for case in self if case.key == cause.key)
+        same = [case for case in self if case.key == cause.key]
+        before = self._latest(iter(same))
+        if cause.reason not in OF_STATE and any(cause.told in case.told for case in same):
+            return None
         if before is not None and not before.news(cause):
             return None
         if before is not None and before.open:

@@ -53,6 +53,8 @@ ROW_STATUSES: Final[Mapping[ObjectType, frozenset[str]]] = {
 TAKEN: Final = frozenset({"opened", "succeeded"})
 #: Below every real fact: an object whose existence another fact implied.
 IMPLIED_VERSION: Final = -1
+#: Ends the key of a fact that nobody told.
+IMPLIED: Final = ":implied"
 ObjectKey = tuple[str, str, str]
 
 
@@ -157,7 +159,7 @@ class ProcessorObject:
         self.fact_key = fact.fact_key
         self.digest = fact.digest
         self.parent_id = fact.parent_id or self.parent_id
-        self.implied = False
+        self.implied = fact.fact_key.endswith(IMPLIED)
         self.dirty = True
 
 

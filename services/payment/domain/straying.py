@@ -246,6 +246,9 @@ def check_returned_twice(payment: Payment, stray: Stray, moment: Moment) -> None
     gone_minor = stray.returned_minor + stray.reserved_minor + max(stray.taken_back_minor, 0)
     too_much_minor = gone_minor - stray.amount_minor
     if too_much_minor <= 0:
+        others = {other for other in payment.strays if other != stray.stray_id}
+        if payment.cases.relieve("stray_returned_twice", others, moment):
+            payment.touch(moment)
         return
     payment.open_case(
         "stray_returned_twice",
@@ -284,6 +287,7 @@ def _take_back(
         )
     back.counted_minor = 0
     back.operation_id = None
+    check_returned_twice(payment, stray, moment)
 
 
 def _announce_failed(

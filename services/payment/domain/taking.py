@@ -4,7 +4,7 @@ from datetime import datetime
 
 from services.payment.domain.changes import Moment
 from services.payment.domain.events import PaymentCaptured
-from services.payment.domain.facts import ProcessorObject, Role
+from services.payment.domain.facts import IMPLIED, ProcessorObject, Role
 from services.payment.domain.holding import (
     Hold,
     clear_last_error,
@@ -96,4 +96,4 @@ def _imply_hold(
 
 def implied_fact_key(proof: ProcessorObject, object_id: str, status: str) -> str:
     """Name of a fact that nobody told us: one per object and status."""
-    return f"{proof.processor}:{proof.account}:{object_id}:{status}:implied"
+    return f"{proof.processor}:{proof.account}:{object_id}:{status}{IMPLIED}"

@@ -54,7 +54,7 @@ WITH moved AS (
 SELECT count(*) FROM moved
 """
 _CLAIM: Final = """
-INSERT INTO feed_facts (fact_key, digest, observed_at)
+INSERT INTO feed_words (fact_key, digest, observed_at)
 SELECT key, digest, %(now)s FROM unnest(%(keys)s::text[], %(digests)s::text[]) AS f(key, digest) ORDER BY key, digest
 ON CONFLICT (fact_key, digest) DO NOTHING RETURNING fact_key, digest
 """

@@ -1,9 +1,9 @@
 """The circuit breaker of one processor: how many calls may be under way now. Pure; time comes in.
 
 A full outage opens it, an answered probe closes it, and the limit then doubles at most once a second, however fast the
-answers come: a backlog of hours drains without a stampede. Each answer that asks for fewer calls takes half a call from
-the limit, so that a round of them halves it and a stray one costs little (DCTCP's rule, RFC 8257 3.3); from there it
-grows by one call a round. It never decides about an operation, only about when.
+answers come: a backlog of hours drains without a stampede. Each answer that asks for fewer calls is waited out, as long
+as it asks for, and takes half a call from the limit: a round of them halves it, a stray one hardly lowers it (DCTCP's
+rule, RFC 8257 3.3). From there it grows by one call a round. It never decides about an operation, only about when.
 """
 
 from dataclasses import dataclass, field

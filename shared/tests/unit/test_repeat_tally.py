@@ -3,7 +3,8 @@
 import threading
 
 import pytest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from shared.kernel.errors import CommitUnknown
 from shared.persistence.key_repeats import Mismatch, Repeat
@@ -11,6 +12,7 @@ from shared.runtime import repeat_tally
 from shared.runtime.metric_names import IDEMPOTENCY_UNCOUNTED
 from shared.runtime.metrics import value_of
 from shared.runtime.repeat_tally import RepeatTally
+from shared.testing.virtual_clock import VirtualClock
 
 
 class Database:
@@ -129,3 +131,16 @@ def test_the_last_mismatch_counts(database, monkeypatch):
     tally.note("a", Repeat.REPLAYED)
     tally.write()
     assert seen == [Mismatch(endpoint="POST /x", param="colour")]
+
+
+@pytest.mark.parametrize("failing", [GONE, PoolTimeout("no session"), DataError("x", None, Exception("odd"))])
+def test_a_count_that_cannot_be_written_ends_no_process_that_serves(database, failing):
+    tally = RepeatTally(database)
+    tally.note("a", Repeat.REPLAYED)
+    role = tally.role(VirtualClock())
+    database.failing = failing
+    assert role.turn() is False
+    tally.close()
+    database.failing = None
+    role.turn()
+    assert database.writes == [{"a": {Repeat.REPLAYED: 1}}]

@@ -19,11 +19,16 @@ def exhaust(shop: Shop, payment_id: str) -> str:
     shop.answer(payment_id, "unknown")
     operation = shop.payment(payment_id).latest_operation
     assert operation is not None
+    return end_ladder(shop, payment_id, operation.operation_id)
+
+
+def end_ladder(shop: Shop, payment_id: str, operation_id: str) -> str:
+    """Nobody could tell what became of it."""
     command = ApplyLadderExhausted(
-        payment_id=payment_id, operation_id=operation.operation_id, cause_id=UlidIds().new("evt_")
+        payment_id=payment_id, operation_id=operation_id, cause_id=UlidIds().new("evt_")
     )
     shop.transactions.run(lambda uow: apply_ladder_exhausted(command, uow), name="test")
-    return operation.operation_id
+    return operation_id
 
 
 def told(shop: Shop, event_type: str) -> list[dict[str, Any]]:

@@ -8,7 +8,15 @@ import pytest
 
 from services.payment.entrypoints.worker import return_due_strays
 from services.payment.tests.db.desk import Desk
-from services.payment.tests.db.scenes import EVIDENCE, astray, exhaust, in_review, open_dispute, told
+from services.payment.tests.db.scenes import (
+    EVIDENCE,
+    astray,
+    end_ladder,
+    exhaust,
+    in_review,
+    open_dispute,
+    told,
+)
 from services.payment.tests.db.shop import Shop
 from services.payment.tests.world import captured, fact, refunded
 from shared.testing.waiting import eventually
@@ -198,6 +206,16 @@ def test_the_policy_gives_strays_back_once_and_leaves_mismatches_to_people(shop:
         return_due_strays(shop.transactions, 0.0)
     eventually(lambda: len(told(shop, "RefundPayment.v1")) == 1)
     assert [row["mismatch"] for row in desk.get("/strays")] == [False, True]
+
+
+def test_a_return_in_review_that_did_not_happen_stays_before_people(desk: Desk, shop: Shop) -> None:
+    payment_id, stray_id = astray(shop)
+    assert desk.decided(f"/strays/{stray_id}/decision", action="return").status == 200
+    (asked,) = told(shop, "RefundPayment.v1")
+    path = f"/operations/{end_ladder(shop, payment_id, asked['operation_id'])}/decision"
+    assert desk.decided(path, outcome="declined", evidence="ticket 12").status == 200
+    assert shop.rows("SELECT reserved_minor, returned_minor FROM strays") == [(0, 0)]
+    assert [case["reason"] for case in desk.get("/cases")] == ["stray_return_failed"], "it is still astray"
 
 
 def returned_by_policy(shop: Shop) -> tuple[str, str]:

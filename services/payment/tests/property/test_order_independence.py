@@ -149,6 +149,37 @@ def test_a_partial_capture_ends_alike_in_all_orders(order: tuple[int, ...]) -> N
     assert manual_outcome(order) == manual()
 
 
+def unasked(order: tuple[int, ...], held: bool) -> tuple[dict[str, Any], dict[str, int]]:
+    """A capture that nobody here asked for: of the hold that stands, or of a payment that is over."""
+    unit = MemoryUnit()
+    payment = create_payment(wish(capture_method=CaptureMethod.MANUAL), unit)
+    unit.commit()
+    apply_fact(told(authorized(payment, status="authorized" if held else "voided")), unit)
+    unit.commit()
+    facts = [
+        captured(payment, "op_none", reference=None, amount_minor=4_000),
+        captured(payment, "op_none", reference=None, amount_minor=4_000, status="failed", object_version=2),
+    ]
+    for number in order:
+        apply_fact(told(facts[number]), unit)
+        unit.commit()
+    assert not unit.waiting.rows
+    amounts = [(type(event).__name__, getattr(event, "amount_minor", 0) or 0) for _, event in unit.events]
+    shown = picture(payment)
+    return shown, net(amounts)
+
+
+@pytest.mark.parametrize("held", [True, False], ids=["adopted", "astray"])
+def test_what_nobody_asked_for_and_failed_later_came_and_went_too(held: bool) -> None:
+    told_in_order = unasked((0, 1), held)
+    for order in ((1, 0), (1,), (0, 1, 0), (1, 0, 1)):
+        assert unasked(order, held) == told_in_order, order
+    shown, _ = told_in_order
+    assert shown["reversals"] == [("cap_1", 4_000, 0)]
+    assert shown["amounts"]["captured_minor"] == (4_000 if held else 0)
+    assert shown["amounts"]["stray_minor"] == 0
+
+
 def came_and_went(order: tuple[int, ...]) -> tuple[dict[str, Any], dict[str, int]]:
     """A sale whose capture succeeded and failed later."""
     unit = MemoryUnit()

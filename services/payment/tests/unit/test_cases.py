@@ -176,6 +176,15 @@ def test_what_a_closed_case_knew_opens_nothing_and_what_it_did_not_know_opens_an
     assert [step.step for step in book.steps] == [Step.OPENED, Step.CLOSED, Step.OPENED]
 
 
+def test_what_any_closed_case_of_the_cause_knew_opens_nothing() -> None:
+    book, moment = CaseBook(), World().moment(Source.WEBHOOK)
+    for words in ("odd", "odder"):
+        case = book.tell(replace(CAUSE, words=words), moment)
+        assert case is not None
+        book.answer(case, moment, by="ann", why="known to the bank")
+    assert book.tell(replace(CAUSE, words="odd"), moment) is None
+
+
 @pytest.mark.parametrize(("exposure_minor", "opens"), [(50, False), (100, False), (101, True)])
 def test_somebody_who_looked_at_so_much_is_asked_again_only_for_more(
     exposure_minor: int, opens: bool

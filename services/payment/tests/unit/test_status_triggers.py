@@ -166,7 +166,8 @@ TABLE: dict[str, dict[str, str]] = {
     },
     "AUTHORIZED": {
         "payment_wrong_status": "confirm refund",
-        "AUTHORIZED": "capture cancel capture_failed unknown_capture",
+        "AUTHORIZED": "capture cancel unknown_capture",
+        "REVERSED": "capture_failed",
         "CANCELED": "expired",
         "CAPTURED": "captured",
         "waits": (

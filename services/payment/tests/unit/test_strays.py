@@ -17,7 +17,7 @@ from services.payment.domain.resolving_strays import request_return, request_voi
 from services.payment.domain.status import CaptureMethod, Source
 from services.payment.domain.strays import Stray
 from services.payment.tests.memory import MemoryUnit
-from services.payment.tests.world import authorized, captured, fact, money_row, told, wish
+from services.payment.tests.world import authorized, captured, fact, money_row, refunded, told, wish
 from shared.kernel.errors import Rejected
 
 
@@ -156,3 +156,13 @@ def test_a_hold_that_ends_after_everything_is_settled_settles_the_payment(unit: 
     assert payment.status == "CAPTURED", "there may be more to take"
     tell(unit, authorized(payment, status="expired", object_version=2))
     assert payment.status == "SETTLED"
+
+
+def test_a_stray_given_back_too_often_is_at_risk_until_one_of_them_fails(unit: MemoryUnit) -> None:
+    payment, stray = money_astray(unit)
+    for name in ("ref_8", "ref_9"):
+        tell(unit, refunded(payment, "succeeded", 1, object_id=name, parent_id="cap_2", amount_minor=2_000))
+    (case,) = [case for case in payment.cases if case.reason == "stray_returned_twice"]
+    assert case.exposure_minor == 1_000
+    tell(unit, refunded(payment, "failed", 2, object_id="ref_9", parent_id="cap_2", amount_minor=2_000))
+    assert (case.exposure_minor, case.open, stray.returned_minor) == (0, True, 2_000), "a person closes it"

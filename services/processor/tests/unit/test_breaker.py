@@ -81,7 +81,7 @@ def test_a_pause_is_honoured():
     assert breaker.allowed(3.0) == 8
 
 
-def test_one_refusal_in_fifty_slows_nothing_down():
+def test_one_refusal_in_fifty_hardly_lowers_the_limit():
     # A card or an account that is over its own limit: the processor as a whole is not.
     breaker = Breaker(limit_max=128)
     for number in range(20_000):
