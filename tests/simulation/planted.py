@@ -37,6 +37,7 @@ _ONE_AT_A_TIME = "two transactions never run at the same instant here"
 _SECOND_LINE = "the other line of the same defence, in Python or in SQL, holds alone"
 _KAFKA = "librdkafka is not in this world: `make test-kafka`"
 _UNCOUNTED = "what comes under a used key is answered here, but not counted"
+_PACE = "no seed judges how fast a processor is called"
 _NOBODY_ASKS = "nothing in this world asks for what it refuses"
 OUT_OF_REACH = {
     "group-fault": _ONE_AT_A_TIME,
@@ -50,6 +51,10 @@ OUT_OF_REACH = {
     "transition-table": _SECOND_LINE,
     "transition-trigger": _SECOND_LINE,
     "one-undecided-operation": _SECOND_LINE,
+    "one-probe-is-not-enough": _PACE,
+    "no-stampede": _PACE,
+    "fewer-calls": _PACE,
+    "dispute-before-return": _SECOND_LINE,
     "closed-case-stays": _SECOND_LINE,
     "doubt-is-no-silence": "no month goes by within the minutes of a seed",
     "abandoned-trigger": _SECOND_LINE,
