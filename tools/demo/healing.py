@@ -36,12 +36,16 @@ HEALERS: Final[Mapping[str, str]] = {
     "operator": "a person",
 }
 """By the source of the evidence that decided."""
+OWN_WORD: Final = "the processor's own word"
+"""An answer that decided without naming an object."""
 PROVED_ABSENT: Final = "the processor's proof that nothing happened"
 NOT_HEALED: Final[Mapping[str, str]] = {
     "PENDING": "the processor, which decides later",
     "IN_REVIEW": "the end of the ladder: a person must",
 }
 """Steps out of doubt that decide nothing."""
+BY_END: Final[Mapping[str, str]] = {**NOT_HEALED, "ABANDONED": PROVED_ABSENT}
+"""What can only have one reason, whatever evidence stands beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ class Doubts:
     def _over(self, step: Mapping[str, Any]) -> list[str]:
         since = self._since.pop(step["operation_id"], step["at"])
         took_s = (step["at"] - since).total_seconds()
-        by = NOT_HEALED.get(step["to_state"]) or HEALERS.get(step["source"] or "", PROVED_ABSENT)
+        by = BY_END.get(step["to_state"]) or HEALERS.get(step["source"] or "", OWN_WORD)
         word = "[yellow]still open[/yellow]" if step["to_state"] in NOT_HEALED else "[green]healed[/green]   "
         kind = (step["processor"], step["type"], step["to_state"], by)
         self._ended[kind].append(took_s)

@@ -3,7 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-from tools.demo.healing import PROVED_ABSENT, TOLD_OF_EACH, Doubts, Healed
+import pytest
+
+from tools.demo.healing import NOT_HEALED, OWN_WORD, PROVED_ABSENT, TOLD_OF_EACH, Doubts, Healed
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NUMBERS = count(1)
@@ -37,3 +39,19 @@ def test_few_are_told_one_by_one_and_all_are_counted():
         lines += doubts.hear([step(f"op_{number}", "ABANDONED", number, from_state="UNCERTAIN")])
     assert len(lines) == 2 * TOLD_OF_EACH
     assert doubts.healed() == [Healed("alpha", "capture", "ABANDONED", PROVED_ABSENT, 10, 4.5, 9.0)]
+
+
+@pytest.mark.parametrize(
+    ("end", "by", "word"),
+    [
+        ("IN_REVIEW", NOT_HEALED["IN_REVIEW"], "still open"),
+        ("PENDING", NOT_HEALED["PENDING"], "still open"),
+        ("SUCCEEDED", OWN_WORD, "healed"),
+    ],
+)
+def test_what_decides_nothing_is_not_called_healed_and_only_what_was_given_up_was_absent(end, by, word):
+    doubts = Doubts()
+    doubts.hear([step("op_1", "UNCERTAIN", 0)])
+    (told,) = doubts.hear([step("op_1", end, 1, from_state="UNCERTAIN")])
+    assert word in told
+    assert [kind.by for kind in doubts.healed()] == [by]
