@@ -218,11 +218,11 @@ def disputed(file: str | None, outcome: str, status: str, *, lost: bool) -> Driv
 
 
 async def _dispute(client: MerchantClient, payment_id: str, status: str) -> Body:
-    """The payment's dispute, once it stands so."""
+    """The payment's dispute, once it stands so for certain: not by its money alone, and no answer under way."""
 
     async def look() -> Body | None:
         found = (await client.get(f"/disputes?payment={payment_id}"))["data"]
-        return next((dispute for dispute in found if dispute["status"] == status), None)
+        return next((d for d in found if (d["status"], d["certainty"]) == (status, "certain")), None)
 
     return await _until(look, f"{payment_id} has no dispute that is {status}")
 

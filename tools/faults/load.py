@@ -91,15 +91,20 @@ async def _answer(client: MerchantClient, payment_id: str, number: int, key: str
     """Wait for the dispute; every second one is accepted, the others get evidence that wins."""
     loop = asyncio.get_running_loop()
     until = loop.time() + SETTLE_S
-    while not (disputes := (await client.get(f"/disputes?payment={payment_id}"))["data"]):
+    while not (disputes := [d for d in await _disputes(client, payment_id) if d["certainty"] == "certain"]):
         if loop.time() > until:
-            raise UnexpectedReply(f"{payment_id} has no dispute")
+            raise UnexpectedReply(f"{payment_id} has no dispute that can be answered")
         await asyncio.sleep(DISPUTE_POLL_S)
     path = f"/disputes/{disputes[0]['id']}"
     if number % 2:
         await client.post(f"{path}/accept", {}, key=key)
     else:
         await client.post(f"{path}/evidence", {"documents": {"receipt": WINNING}}, key=key)
+
+
+async def _disputes(client: MerchantClient, payment_id: str) -> list[Body]:
+    found: list[Body] = (await client.get(f"/disputes?payment={payment_id}"))["data"]
+    return found
 
 
 def _strange(payment: Body) -> str:

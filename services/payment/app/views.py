@@ -115,7 +115,10 @@ class RefundView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeView:
-    """A dispute; ``amount_withdrawn`` less ``amount_reinstated`` is what the processor keeps of it now."""
+    """A dispute; ``amount_withdrawn`` less ``amount_reinstated`` is what the processor keeps of it now.
+
+    ``certainty`` is that of its latest answer, and ``uncertain`` while only money that it took is known of it.
+    """
 
     id: str
     payment: str
@@ -209,8 +212,8 @@ def dispute_view(payment: Payment, dispute: Dispute) -> DisputeView:
         payment=payment.payment_id,
         status=dispute.status.value,
         certainty=certainty_of(
-            in_doubt=latest is not None
-            and latest.state in {OperationState.UNCERTAIN, OperationState.IN_REVIEW},
+            in_doubt=dispute.implied
+            or (latest is not None and latest.state in {OperationState.UNCERTAIN, OperationState.IN_REVIEW}),
             undecided=latest is not None and latest.undecided,
         ).value,
         amount=dispute.amount_minor,

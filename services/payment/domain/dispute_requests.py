@@ -63,7 +63,15 @@ def _answer(payment: Payment, dispute: Dispute, kind: OperationType, moment: Mom
             stored=False,
             extra={"operation": undecided.operation_id},
         )
-    if dispute.implied or dispute.status not in _ANSWERABLE[kind]:
+    if dispute.implied:
+        # Doubt, not a refusal: its own word is on the way (webhook or feed), and the same key may ask again.
+        raise Rejected(
+            "dispute_in_doubt",
+            "only money that it took is known of this dispute yet; ask again with the same key",
+            stored=False,
+            extra={"dispute": dispute.dispute_id},
+        )
+    if dispute.status not in _ANSWERABLE[kind]:
         raise Rejected(
             "dispute_wrong_status",
             f"a dispute that is {dispute.status.value} takes no {kind.value.removeprefix('dispute_')}",

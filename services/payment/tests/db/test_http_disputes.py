@@ -6,7 +6,7 @@ import pytest
 
 from services.payment.tests.db.scenes import EVIDENCE, open_dispute
 from services.payment.tests.db.shop import Shop
-from services.payment.tests.world import disputed
+from services.payment.tests.world import disputed, money_row
 
 
 def test_a_dispute_is_shown_with_its_money_and_its_payment_as_disputed(shop: Shop) -> None:
@@ -55,6 +55,19 @@ def test_a_closed_dispute_takes_no_answer(shop: Shop) -> None:
     shop.tell(disputed(shop.payment(payment_id), "won", 2))
     refused = shop.post(f"/disputes/{dispute['id']}/evidence", EVIDENCE)
     assert (refused.status, refused.document["code"]) == (409, "dispute_wrong_status")
+
+
+def test_a_dispute_known_only_by_its_money_is_uncertain_and_takes_the_same_key_again(shop: Shop) -> None:
+    payment_id = shop.captured()["id"]
+    shop.tell(money_row(shop.payment(payment_id), "dispute", "opened", 4_000, "row_1"))
+    (dispute,) = shop.get(f"/disputes?payment={payment_id}").document["data"]
+    assert (dispute["status"], dispute["certainty"]) == ("opened", "uncertain")
+    path = f"/disputes/{dispute['id']}/evidence"
+    refused = shop.post(path, EVIDENCE, key="e")
+    assert (refused.status, refused.document["code"]) == (409, "dispute_in_doubt")
+    shop.tell(disputed(shop.payment(payment_id), "opened", 1, amount_minor=4_000))
+    assert shop.get(f"/disputes/{dispute['id']}").document["certainty"] == "certain"
+    assert shop.post(path, EVIDENCE, key="e").status == 200
 
 
 def test_other_merchants_disputes_do_not_exist(shop: Shop) -> None:

@@ -235,6 +235,18 @@ def test_evidence_and_acceptance_are_asked_of_the_processor_one_at_a_time(shop: 
         shop.answer(receipt="file_2")
 
 
+@pytest.mark.parametrize("documents", [{"receipt": "file_1"}, {}], ids=["evidence", "accept"])
+def test_a_dispute_known_only_by_its_money_refuses_for_now_and_takes_the_same_answer_later(
+    shop: Shop, documents: dict[str, str]
+) -> None:
+    shop.row("dispute", "opened", 6_000, "row_1")
+    with pytest.raises(Rejected) as refused:
+        shop.answer(**documents)
+    assert (refused.value.code, refused.value.stored) == ("dispute_in_doubt", False)
+    shop.dispute("opened", 1)
+    assert shop.answer(**documents).state is OperationState.REQUESTED
+
+
 @pytest.mark.parametrize(
     ("result", "state"),
     [
