@@ -107,7 +107,9 @@ def _view(row: Mapping[Any, Any]) -> DisputeView:
         id=row["dispute_id"],
         payment=row["payment_id"],
         status=row["status"],
-        certainty=certainty_of(in_doubt=row["implied"] or state in IN_DOUBT, undecided=state in UNDECIDED).value,
+        certainty=certainty_of(
+            in_doubt=row["implied"] or state in IN_DOUBT, undecided=state in UNDECIDED
+        ).value,
         amount=row["amount_minor"],
         currency=row["currency"],
         amount_withdrawn=row["withdrawn_minor"],

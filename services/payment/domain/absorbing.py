@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from services.payment.domain.absorbing_authorizations import absorb_authorization
-from services.payment.domain.absorbing_captures import absorb_capture
+from services.payment.domain.absorbing_captures import absorb_capture, came_and_went, reverse, success_before
 from services.payment.domain.absorbing_disputes import absorb_dispute, absorb_dispute_row
 from services.payment.domain.absorbing_refunds import absorb_refund
 from services.payment.domain.absorbing_reversals import absorb_reversal, absorb_reversal_row
@@ -273,12 +273,21 @@ def _set_aside(
     if _refund_astray(payment, thing):
         if fact.status in {"failed", "declined"}:
             end_stray_refund(payment, thing, moment)
+    elif came_and_went(thing, fact):
+        _find_astray(payment, thing, success_before(fact), operation, moment)
+        reverse(payment, thing, fact, moment)
     elif fact.status in _MONEY_STATUSES and thing.role is Role.SEEN:
-        kind = _STRAY_KINDS[fact.object_type]
-        operation_id = operation.operation_id if operation else None
-        # The fact's own words are what is astray, also where an older word of the object is known.
-        thing.amount_minor, thing.currency, thing.fact_key = fact.amount_minor, fact.currency, fact.fact_key
-        find_stray(payment, thing, kind, moment, operation_id=operation_id, mismatch=True)
+        _find_astray(payment, thing, fact, operation, moment)
+
+
+def _find_astray(
+    payment: Payment, thing: ProcessorObject, fact: Fact, operation: Operation | None, moment: Moment
+) -> None:
+    """The fact's own words are what is astray, also where an older word of the object is known."""
+    thing.amount_minor, thing.currency, thing.fact_key = fact.amount_minor, fact.currency, fact.fact_key
+    operation_id = operation.operation_id if operation else None
+    kind = _STRAY_KINDS[fact.object_type]
+    find_stray(payment, thing, kind, moment, operation_id=operation_id, mismatch=True)
 
 
 def _check_contradiction(payment: Payment, known: ProcessorObject, fact: Fact, moment: Moment) -> None:

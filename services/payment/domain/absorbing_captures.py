@@ -11,7 +11,7 @@ from services.payment.domain.clawing_back import (
     take_back,
 )
 from services.payment.domain.deciding import give_up, may_still_succeed, revive
-from services.payment.domain.facts import IMPLIED, Fact, ProcessorObject, Role
+from services.payment.domain.facts import IMPLIED, Fact, ObjectType, ProcessorObject, Role
 from services.payment.domain.holding import Hold, grant_hold
 from services.payment.domain.lifecycle import BEFORE_AUTHORIZATION
 from services.payment.domain.operations import Operation, OperationState, OperationType
@@ -31,9 +31,8 @@ def absorb_capture(
         return True
     if fact.status == "succeeded":
         return _find_money(payment, thing, fact, operation, moment)
-    if fact.status == "failed" and thing.role is Role.SEEN and thing.status == "failed":
-        # Only what succeeded can fail later: the money came and went, whoever heard of it first.
-        if not _find_money(payment, thing, _success_before(fact), operation, moment):
+    if came_and_went(thing, fact):
+        if not _find_money(payment, thing, success_before(fact), operation, moment):
             return False
         reverse(payment, thing, fact, moment)
     elif thing.counted_minor:
@@ -44,7 +43,12 @@ def absorb_capture(
     return True
 
 
-def _success_before(failed: Fact) -> Fact:
+def came_and_went(thing: ProcessorObject, fact: Fact) -> bool:
+    """Whether a capture failed of whose success nobody has heard: only what succeeded fails, so it had its money."""
+    return fact.object_type is ObjectType.CAPTURE and fact.status == "failed" and thing.role is Role.SEEN
+
+
+def success_before(failed: Fact) -> Fact:
     """The word that nobody told: that the capture had succeeded, in its own amount."""
     key = f"{failed.processor}:{failed.account}:{failed.object_id}:succeeded{IMPLIED}"
     return replace(failed, status="succeeded", fact_key=key)

@@ -233,7 +233,7 @@ PAYMENTS: Final = (
         patches=(
             Patch(
                 "services/payment/domain/absorbing_captures.py",
-                'if fact.status == "failed" and thing.role is Role.SEEN and thing.status == "failed":',
+                "if came_and_went(thing, fact):",
                 "if False:",
             ),
         ),

@@ -181,7 +181,7 @@ def test_what_nobody_asked_for_and_failed_later_came_and_went_too(held: bool) ->
 
 
 def came_and_went(order: tuple[int, ...]) -> tuple[dict[str, Any], dict[str, int]]:
-    """A sale whose capture succeeded and failed later."""
+    """A sale whose capture was pending, succeeded and failed later."""
     unit = MemoryUnit()
     payment = create_payment(wish(), unit)
     unit.commit()
@@ -190,6 +190,7 @@ def came_and_went(order: tuple[int, ...]) -> tuple[dict[str, Any], dict[str, int
         captured(payment),
         captured(payment, status="failed", object_version=2),
         authorized(payment),
+        captured(payment, status="pending", object_version=0),
     ]
     for number in order:
         apply_fact(told(facts[number]), unit)
@@ -199,9 +200,61 @@ def came_and_went(order: tuple[int, ...]) -> tuple[dict[str, Any], dict[str, int
     return picture(payment), net(amounts)
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(range(4))), ids=str)
+@pytest.mark.parametrize("order", list(itertools.permutations(range(5))), ids=str)
 def test_a_capture_that_failed_later_came_and_went_in_all_orders(order: tuple[int, ...]) -> None:
     shown, sums = came_and_went(order)
-    assert (shown, sums) == came_and_went((0, 1, 2, 3))
+    assert (shown, sums) == came_and_went((0, 4, 1, 2, 3))
     assert shown["status"] == "REVERSED"
     assert sums["PaymentCaptured"] == 10_000
+
+
+WRONG = {
+    "another amount": {"amount_minor": 9_000},
+    "another currency": {"currency": "USD"},
+}
+
+
+def not_as_asked(order: tuple[int, ...], wrong: dict[str, Any]) -> tuple[dict[str, Any], dict[str, int]]:
+    """A capture of another amount or currency than was asked for, which succeeded and failed later."""
+    unit = MemoryUnit()
+    payment = create_payment(wish(capture_method=CaptureMethod.MANUAL), unit)
+    unit.commit()
+    apply_fact(told(authorized(payment)), unit)
+    capture_payment(
+        CapturePayment(merchant_id=MERCHANT, mode="test", payment_id=payment.payment_id, request_id="r"), unit
+    )
+    unit.commit()
+    operation = payment.latest_operation
+    assert operation is not None
+    facts = [
+        captured(payment, operation.operation_id, status="pending", object_version=1, **wrong),
+        captured(payment, operation.operation_id, object_version=2, **wrong),
+        captured(payment, operation.operation_id, status="failed", object_version=3, **wrong),
+    ]
+    for number in order:
+        apply_fact(told(facts[number]), unit)
+        unit.commit()
+    assert not unit.waiting.rows
+    amounts = [(type(event).__name__, getattr(event, "amount_minor", 0) or 0) for _, event in unit.events]
+    shown = picture(payment)
+    shown["strays"] = [
+        (s.object_id, s.currency, s.mismatch, s.amount_minor, s.open_minor) for s in payment.strays.values()
+    ]
+    return shown, net(amounts)
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize(
+    "order", [o for length in (1, 2, 3) for o in itertools.permutations(range(3), length) if 2 in o], ids=str
+)
+def test_what_was_not_asked_for_so_and_failed_is_a_stray_that_went_in_all_orders(
+    order: tuple[int, ...], wrong: dict[str, Any]
+) -> None:
+    shown, sums = not_as_asked(order, wrong)
+    assert (shown, sums) == not_as_asked((0, 1, 2), wrong)
+    assert not_as_asked((*order, *order), wrong) == (shown, sums), "told twice"
+    money_minor = wrong.get("amount_minor", 10_000)
+    assert shown["strays"] == [("cap_1", wrong.get("currency", "EUR"), True, money_minor, 0)]
+    assert (sums["StrayFound"], sums["ReversalReceived"]) == (money_minor, money_minor)
+    assert shown["amounts"]["captured_minor"] == 0
+    assert ("capture", "IN_REVIEW") in shown["operations"]
