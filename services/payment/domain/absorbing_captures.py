@@ -69,7 +69,7 @@ def _find_money(
         thing.absorb(fact)
         count_capture(payment, thing, None, moment, effective_at=fact.occurred_at)
         # Given up or not: if it was asked for as the last one, the processor gave the rest of the hold back.
-        close_capture(payment, operation, moment)
+        close_capture(payment, thing, operation, moment)
         payment.open_case(
             "capture_adopted",
             thing.object_id,
@@ -136,7 +136,7 @@ def take(payment: Payment, thing: ProcessorObject, proof: Fact, operation: Opera
     # Doubt is closed before the money is counted: the books reverse the one and then post the other.
     payment.advance(operation, OperationState.SUCCEEDED, moment)
     count_capture(payment, thing, operation, moment, effective_at=proof.occurred_at)
-    close_capture(payment, operation, moment)
+    close_capture(payment, thing, operation, moment)
 
 
 def _parent_may_come(payment: Payment, fact: Fact) -> bool:

@@ -136,7 +136,7 @@ def check_acceptable(payment: Payment, stray: Stray) -> None:
 def _count_money(payment: Payment, stray: Stray, thing: ProcessorObject, moment: Moment) -> None:
     thing.amount_minor = stray.amount_minor
     count_capture(payment, thing, None, moment, effective_at=thing.occurred_at)
-    close_capture(payment, None, moment)
+    close_capture(payment, thing, None, moment)
 
 
 def _count_refund(payment: Payment, stray: Stray, thing: ProcessorObject, moment: Moment) -> None:

@@ -15,6 +15,7 @@ from services.payment.domain.holding import (
 from services.payment.domain.operations import Operation
 from services.payment.domain.payment import Payment
 from services.payment.domain.pricing import capture_fee_minor
+from services.payment.domain.routing import takes_several_captures
 from services.payment.domain.status import Status
 
 
@@ -62,9 +63,16 @@ def count_capture(
     )
 
 
-def close_capture(payment: Payment, operation: Operation | None, moment: Moment) -> None:
-    """After the operation is decided: a final capture gives the rest back, a waiting release is settled."""
-    if operation is not None and operation.final:
+def close_capture(
+    payment: Payment, taken: ProcessorObject, operation: Operation | None, moment: Moment
+) -> None:
+    """After the operation is decided: a final capture gives the rest back, a waiting release is settled.
+
+    Where a hold is captured once, every capture of it is its last one, also one that nobody here asked for.
+    """
+    of_our_hold = taken.parent_id is not None and taken.parent_id == payment.authorization_id
+    only_one = of_our_hold and not takes_several_captures(taken.processor)
+    if only_one or (operation is not None and operation.final):
         release_hold(payment, "final_capture", moment)
     elif payment.authorization_released:
         release_hold(payment, payment.released_reason or "issuer", moment)

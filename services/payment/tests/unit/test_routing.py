@@ -7,11 +7,14 @@ from services.payment.app.cancel_payment import CancelPayment, cancel_payment
 from services.payment.app.capture_payment import CapturePayment, capture_payment
 from services.payment.app.confirm_payment import ConfirmPayment, confirm_payment
 from services.payment.app.create_payment import create_payment
+from services.payment.domain.changes import Moment
 from services.payment.domain.commands import AuthorizePayment
+from services.payment.domain.events import HoldReleased
+from services.payment.domain.resolving_strays import accept
 from services.payment.domain.routing import Place, Places
-from services.payment.domain.status import CaptureMethod, Status
+from services.payment.domain.status import CaptureMethod, Source, Status
 from services.payment.tests.memory import MemoryUnit
-from services.payment.tests.world import ACCOUNT, MERCHANT, authorized, told, wish
+from services.payment.tests.world import ACCOUNT, MERCHANT, authorized, captured, told, wish
 from shared.kernel.errors import Rejected
 
 ACCOUNTS = {"alpha": ACCOUNT, "beta": "acct_beta"}
@@ -100,3 +103,30 @@ def test_a_cancel_follows_its_hold(holding):
     cancel_payment(CancelPayment(**WHO, payment_id=payment.payment_id), unit)
     operation = payment.latest_operation
     assert (operation.processor, operation.account) == ("beta", "acct_beta")
+
+
+@pytest.mark.parametrize(("processor", "capturable_minor"), [("alpha", 6_000), ("beta", 0)])
+def test_what_nobody_asked_for_is_the_last_capture_too_where_there_is_only_one(
+    processor, capturable_minor, holding
+):
+    payment, unit = holding(processor)
+    at = {"processor": processor, "account": ACCOUNTS[processor], "reference": None}
+    apply_fact(told(captured(payment, amount_minor=4_000, **at)), unit)
+    unit.commit()
+    assert payment.amounts.captured_minor == 4_000
+    assert payment.amounts.capturable_minor == capturable_minor
+    released = [e.amount_minor for _, e in unit.events if isinstance(e, HoldReleased)]
+    assert sum(released) == 6_000 - capturable_minor
+
+
+def test_an_accepted_capture_of_another_hold_leaves_the_payments_own_hold(holding):
+    payment, unit = holding("beta")
+    at = {"processor": "beta", "account": "acct_beta", "reference": None}
+    apply_fact(told(captured(payment, amount_minor=4_000, parent_id="auth_9", **at)), unit)
+    unit.commit()
+    (stray,) = payment.strays.values()
+    moment = Moment(now=unit.now, cause_id="dec_1", ids=unit.ids, source=Source.OPERATOR)
+    accept(payment, stray, moment)
+    unit.commit()
+    assert payment.amounts.captured_minor == 4_000
+    assert payment.amounts.capturable_minor == 6_000
