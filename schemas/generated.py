@@ -123,6 +123,19 @@ class LedgerHeadSignedV1(Payload, frozen=True, kw_only=True, omit_defaults=True)
     signature: str
 
 
+class CaseClosedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """What needed an operator needs none any more; who decided or closed it is told by OperatorActed."""
+
+    payment_id: str
+    merchant_id: str
+    case_id: str
+    reason: str
+    operation_id: str | None = None
+    resolution: Literal["evidence", "decision", "operator"]
+    exposure_minor: int
+    currency: str
+
+
 class CaseOpenedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
     """Something needs an operator."""
 
@@ -826,6 +839,7 @@ EVENT_CLASSES: Mapping[str, type[Payload]] = {
     "OperatorActed.v1": OperatorActedV1,
     "JournalPosted.v1": JournalPostedV1,
     "LedgerHeadSigned.v1": LedgerHeadSignedV1,
+    "CaseClosed.v1": CaseClosedV1,
     "CaseOpened.v1": CaseOpenedV1,
     "DisputeClosed.v1": DisputeClosedV1,
     "DisputeOpened.v1": DisputeOpenedV1,

@@ -48,7 +48,8 @@ REVERSAL: Final = (
 )  # fmt: skip
 CASE: Final = (
     "case_id", "reason", "subject", "operation_id", "exposure_minor", "currency", "opened_at", "changed_at", "told",
-    "follows_case_id", "closed_at", "closed_by", "closed_reason", "closed_evidence_id",
+    "follows_case_id", "closed_at", "closed_by", "closed_reason", "closed_evidence_id", "closed_decision_id",
+    "lowest_minor",
 )  # fmt: skip
 CASE_STEP: Final = (
     "case_id", "step", "exposure_minor", "currency", "words", "done_by", "evidence_id", "cause_id", "at",

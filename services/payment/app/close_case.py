@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from services.payment.app.ports import Actor, OperatorUnit
+from services.payment.domain.cases import OF_REVIEW
 from services.payment.domain.changes import Moment
+from services.payment.domain.operations import OperationState
 from services.payment.domain.status import Source
 from shared.kernel.errors import Rejected
 
@@ -18,7 +20,7 @@ class CloseCase:
 
 
 def close_case(command: CloseCase, uow: OperatorUnit) -> str:
-    """Close it and return its payment. It opens no door: what blocked duplicates goes on blocking them."""
+    """Close it and return its payment. It decides nothing: the case of an operation in review closes with it alone."""
     if not command.reason.strip():
         raise Rejected("reason_missing", "say why it is closed", status=422, param="reason")
     holder = uow.payments.holder(command.case_id)
@@ -26,6 +28,13 @@ def close_case(command: CloseCase, uow: OperatorUnit) -> str:
     case = payment.cases.kept.get(command.case_id) if payment is not None else None
     if payment is None or case is None or not case.open:
         raise Rejected("case_not_found", "there is no such open case", status=404, stored=False)
+    operation = payment.operations.get(case.operation_id or "")
+    if case.reason in OF_REVIEW and operation is not None and operation.state is OperationState.IN_REVIEW:
+        raise Rejected(
+            "case_needs_decision",
+            f"operation {operation.operation_id} is in review: decide it, and its case closes with it",
+            extra={"operation": operation.operation_id},
+        )
     moment = Moment(now=uow.now, cause_id=case.case_id, ids=uow.ids, source=Source.OPERATOR)
     payment.answer_cases([case], moment, why=command.reason, by=command.actor.subject)
     uow.acted(command.actor, "close_case", command.case_id, command.reason)

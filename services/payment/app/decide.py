@@ -189,6 +189,7 @@ def _apply(payment: Payment, decision: Decision, actor: Actor, uow: OperatorUnit
         moment,
         why=decision.decided_reason or decision.reason,
         by=actor.subject,
+        decision_id=decision.decision_id,
     )
 
 

@@ -24,7 +24,7 @@ from services.payment.domain.facts import (
 )
 from services.payment.domain.operations import ANSWERS, Operation, OperationType
 from services.payment.domain.payment import Payment
-from services.payment.domain.reviewing import review
+from services.payment.domain.reviewing import relieve, review
 from services.payment.domain.risking import settle_denials
 from services.payment.domain.straying import end_stray_refund, find_stray
 from services.payment.domain.strays import StrayKind
@@ -318,3 +318,5 @@ def _check_amount(payment: Payment, thing: ProcessorObject, fact: Fact, moment: 
             exposure_minor=abs(thing.counted_minor - fact.amount_minor),
             operation_id=thing.operation_id,
         )
+    else:
+        relieve(payment, "amount_changed", thing.object_id, moment)

@@ -7,6 +7,7 @@ from services.payment.domain.facts import TAKEN, Fact, ProcessorObject, Role
 from services.payment.domain.operations import Operation, OperationState, OperationType
 from services.payment.domain.payment import Payment
 from services.payment.domain.proving import proven_capture
+from services.payment.domain.reviewing import relieve
 
 
 def absorb_dispute(
@@ -108,3 +109,5 @@ def _check_reinstated(payment: Payment, dispute: Dispute, moment: Moment) -> Non
     over_minor = dispute.reinstated_minor - dispute.withdrawn_minor
     if closed and dispute.withdrawn_minor and over_minor > 0:
         payment.open_case("reinstated_too_much", dispute.object_id, moment, exposure_minor=over_minor)
+    else:
+        relieve(payment, "reinstated_too_much", dispute.object_id, moment)

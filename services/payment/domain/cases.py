@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from services.payment.domain.changes import Moment
-from services.payment.domain.events import CaseOpened
+from services.payment.domain.events import CaseClosed, CaseOpened
 from services.payment.domain.status import Source
 
 #: Who closed what late evidence answered; everybody else is a person.
@@ -104,6 +104,10 @@ class Case:
     closed_by: str | None = None
     closed_reason: str | None = None
     closed_evidence_id: str | None = None
+    #: What somebody decided about it; None where it was only closed.
+    closed_decision_id: str | None = None
+    #: The least that was at risk since it was closed; None where that is what was at risk then.
+    lowest_minor: int | None = None
     stored: bool = False
     dirty: bool = True
 
@@ -113,9 +117,18 @@ class Case:
         return self.closed_at is None
 
     @property
-    def closed_by_person(self) -> bool:
-        """Whether somebody took it for settled, and not evidence."""
-        return not self.open and self.closed_by != EVIDENCE
+    def resolution(self) -> str | None:
+        """What closed it: evidence, a decision, or an operator by hand, which decides nothing."""
+        if self.open:
+            return None
+        if self.closed_by == EVIDENCE:
+            return EVIDENCE
+        return "operator" if self.closed_decision_id is None else "decision"
+
+    @property
+    def looked_at_minor(self) -> int:
+        """So much at risk is no news: what it says, or the least since somebody closed it."""
+        return self.exposure_minor if self.lowest_minor is None else self.lowest_minor
 
     @property
     def key(self) -> str:
@@ -133,8 +146,14 @@ class Case:
         same_money = cause.currency == self.currency
         if self.open:
             return not same_money or cause.exposure_minor != self.exposure_minor
-        # Somebody has looked at that much; less is no contradiction.
-        return not same_money or cause.exposure_minor > self.exposure_minor
+        # Somebody has looked at that much; what had gone since and arises anew is another matter.
+        return not same_money or cause.exposure_minor > self.looked_at_minor
+
+    def subside(self, cause: Cause) -> None:
+        """Closed, it stays as it was closed; it only remembers how much of the risk has gone since."""
+        if self.reason in OF_STATE and cause.exposure_minor < self.looked_at_minor:
+            self.lowest_minor = cause.exposure_minor
+            self.dirty = True
 
     def follow(self, cause: Cause, at: datetime) -> None:
         """Take the cause's money and words."""
@@ -159,6 +178,22 @@ def opened(case: Case) -> CaseOpened:
     )
 
 
+def closed(case: Case) -> CaseClosed:
+    """What is announced when nobody has to look any more."""
+    return CaseClosed(
+        case_id=case.case_id,
+        reason=case.reason,
+        operation_id=case.operation_id,
+        resolution=case.resolution or "",
+        exposure_minor=case.exposure_minor,
+        currency=case.currency,
+    )
+
+
+def _age(case: Case) -> tuple[datetime, str]:
+    return (case.opened_at, case.case_id)
+
+
 @dataclass(slots=True)
 class CaseBook:
     """All cases of one payment, and the steps not yet written."""
@@ -176,6 +211,8 @@ class CaseBook:
         if cause.reason not in OF_STATE and any(cause.told in case.told for case in same):
             return None
         if before is not None and not before.news(cause):
+            if not before.open:
+                before.subside(cause)
             return None
         if before is not None and before.open:
             before.follow(cause, moment.now)
@@ -199,32 +236,32 @@ class CaseBook:
         return case
 
     def relieve(self, reason: str, still: Collection[str], moment: Moment) -> bool:
-        """Nothing is at risk any more in open cases of this reason about other subjects; a person closes them."""
-        gone = [
-            case
-            for case in self
-            if case.open and case.reason == reason and case.subject not in still and case.exposure_minor
-        ]
+        """Nothing is at risk any more in cases of this reason about other subjects; a person closes the open ones."""
+        latest = {case.subject: case for case in sorted(self, key=_age) if case.reason == reason}
+        gone = [case for case in latest.values() if case.subject not in still and case.looked_at_minor]
         for case in gone:
             nothing = Cause(reason=reason, subject=case.subject, exposure_minor=0, currency=case.currency)
             self.tell(nothing, moment)
         return bool(gone)
 
-    def answer(self, case: Case, moment: Moment, *, by: str, why: str) -> None:
-        """Close it, once and for all; who closes by evidence names it."""
+    def answer(
+        self, case: Case, moment: Moment, *, by: str, why: str, decision_id: str | None = None
+    ) -> None:
+        """Close it, once and for all; who closes by evidence, or by a decision, names it."""
         case.closed_at = moment.now
         case.closed_by = by
         case.closed_reason = why
         case.closed_evidence_id = moment.evidence_id if by == EVIDENCE else None
+        case.closed_decision_id = decision_id
         case.dirty = True
         self._note(case, Step.CLOSED, moment, words=why, done_by=by)
 
     def decided_by_person(self, operation_id: str) -> Case | None:
-        """The case with which somebody decided this operation, where its review is closed."""
+        """The case with which somebody decided this operation; one that was only closed decided nothing."""
         return self._latest(
             case
             for case in self
-            if case.reason in OF_REVIEW and case.closed_by_person and case.about({operation_id})
+            if case.reason in OF_REVIEW and case.closed_decision_id and case.about({operation_id})
         )
 
     def _decided(self, cause: Cause, moment: Moment) -> Case | None:
@@ -235,10 +272,10 @@ class CaseBook:
             return self.decided_by_person(cause.operation_id)
         if cause.reason not in OF_FINDS:
             return None
-        return self._latest(case for case in self if case.reason in OF_REVIEW and case.closed_by_person)
+        return self._latest(case for case in self if case.reason in OF_REVIEW and case.closed_decision_id)
 
     def _latest(self, cases: Iterator[Case]) -> Case | None:
-        return max(cases, key=lambda case: (case.opened_at, case.case_id), default=None)
+        return max(cases, key=_age, default=None)
 
     def _note(self, case: Case, step: Step, moment: Moment, *, words: str | None, done_by: str) -> None:
         self.steps.append(

@@ -258,6 +258,18 @@ class CaseOpened:
     currency: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseClosed:
+    """``resolution``: evidence, a decision of what it was about, or an operator by hand, who decided nothing."""
+
+    case_id: str
+    reason: str
+    operation_id: str | None
+    resolution: str
+    exposure_minor: int
+    currency: str
+
+
 PaymentEvent = (
     PaymentCreated
     | OperationRequested
@@ -291,6 +303,7 @@ PaymentEvent = (
     | ReversalGivenBack
     | StrayAccepted
     | CaseOpened
+    | CaseClosed
 )
 
 

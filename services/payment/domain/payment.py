@@ -6,7 +6,7 @@ from datetime import datetime
 
 from services.payment.domain import lifecycle, operations
 from services.payment.domain.amounts import Amounts
-from services.payment.domain.cases import EVIDENCE, OF_REVIEW, Case, CaseBook, Cause, opened
+from services.payment.domain.cases import EVIDENCE, OF_REVIEW, Case, CaseBook, Cause, closed, opened
 from services.payment.domain.changes import Changes, HistoryStep, Moment
 from services.payment.domain.commands import OperationDecided, ProcessorCommand
 from services.payment.domain.disputes import Dispute
@@ -185,7 +185,7 @@ class Payment:
         )
         told_before = len(self.cases.steps)
         case = self.cases.tell(cause, moment)
-        if len(self.cases.steps) > told_before:
+        if len(self.cases.steps) > told_before or any(known.dirty for known in self.cases):
             self.touch(moment)
         if case is None:
             return None
@@ -193,12 +193,20 @@ class Payment:
         self.announce(opened(case), moment)
         return case
 
-    def answer_cases(self, cases: Iterable[Case], moment: Moment, *, why: str, by: str = EVIDENCE) -> None:
+    def answer_cases(
+        self,
+        cases: Iterable[Case],
+        moment: Moment,
+        *,
+        why: str,
+        by: str = EVIDENCE,
+        decision_id: str | None = None,
+    ) -> None:
         """Close those of these cases that are open."""
         for case in cases:
             if case.open:
-                self.cases.answer(case, moment, by=by, why=why)
-                self.touch(moment)
+                self.cases.answer(case, moment, by=by, why=why, decision_id=decision_id)
+                self.announce(closed(case), moment)
 
     def contradict(self, operation: Operation, words: str, moment: Moment) -> None:
         """Evidence speaks against what a person decided about an operation: a person hears of it again."""

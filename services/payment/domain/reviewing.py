@@ -45,3 +45,10 @@ def review(
         dead_at=moment.now,
     )
     payment.changes.dead_letters.append((letter, moment.cause_id))
+
+
+def relieve(payment: Payment, reason: str, subject: str, moment: Moment) -> None:
+    """Nothing of this subject is at risk any more; a person closes the case all the same."""
+    others = {case.subject for case in payment.cases if case.subject != subject}
+    if payment.cases.relieve(reason, others, moment):
+        payment.touch(moment)

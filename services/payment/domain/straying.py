@@ -13,7 +13,7 @@ from services.payment.domain.events import (
 from services.payment.domain.facts import Fact, ProcessorObject, Role
 from services.payment.domain.operations import Operation, OperationState, OperationType
 from services.payment.domain.payment import Payment
-from services.payment.domain.reviewing import review
+from services.payment.domain.reviewing import relieve, review
 from services.payment.domain.strays import Stray, StrayKind
 
 #: What nobody has to look at any more once nothing is astray.
@@ -246,9 +246,7 @@ def check_returned_twice(payment: Payment, stray: Stray, moment: Moment) -> None
     gone_minor = stray.returned_minor + stray.reserved_minor + max(stray.taken_back_minor, 0)
     too_much_minor = gone_minor - stray.amount_minor
     if too_much_minor <= 0:
-        others = {other for other in payment.strays if other != stray.stray_id}
-        if payment.cases.relieve("stray_returned_twice", others, moment):
-            payment.touch(moment)
+        relieve(payment, "stray_returned_twice", stray.stray_id, moment)
         return
     payment.open_case(
         "stray_returned_twice",

@@ -15,7 +15,14 @@ branch_labels = None
 depends_on = None
 
 CASES = """
-UPDATE cases SET subject = coalesce(operation_id, payment_id) WHERE subject IS NULL;
+-- Of several open ones that would bear one name the oldest bears it; the others stay open under their own.
+UPDATE cases AS c SET subject = coalesce(c.operation_id, c.payment_id)
+ WHERE c.subject IS NULL AND (c.closed_at IS NOT NULL OR NOT EXISTS (
+       SELECT FROM cases AS o
+        WHERE o.payment_id = c.payment_id AND o.reason = c.reason AND o.closed_at IS NULL
+          AND coalesce(o.subject, o.operation_id, o.payment_id) = coalesce(c.operation_id, c.payment_id)
+          AND (o.subject IS NOT NULL OR (o.opened_at, o.case_id) < (c.opened_at, c.case_id))));
+UPDATE cases SET subject = case_id WHERE subject IS NULL;
 ALTER TABLE cases ADD COLUMN changed_at timestamptz NOT NULL DEFAULT now();
 ALTER TABLE cases ADD COLUMN told text[] NOT NULL DEFAULT '{}';
 ALTER TABLE cases ADD COLUMN follows_case_id text COLLATE "C" REFERENCES cases;

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from services.payment.tests.db.desk import Desk
-from services.payment.tests.db.scenes import exhaust, in_review
+from services.payment.tests.db.scenes import exhaust, in_review, told
 from services.payment.tests.db.shop import Shop
 from services.payment.tests.world import captured, refunded
 
@@ -87,6 +87,40 @@ def test_a_closed_case_is_opened_anew_by_more_and_not_by_the_same(desk: Desk, sh
     assert again["refunds_exceed_captured"]["exposure_minor"] == 4_000
 
 
+def test_what_had_gone_since_a_case_was_closed_and_arises_anew_opens_one_that_names_it(
+    desk: Desk, shop: Shop
+) -> None:
+    payment_id = over_refunded(shop)
+    (old,) = [case for case in desk.get("/cases") if case["reason"] == "refunds_exceed_captured"]
+    assert desk.post("olga", f"/cases/{old['case_id']}/close", reason="known to the bank").status == 200
+    payment = shop.payment(payment_id)
+    shop.tell(refunded(payment, "failed", 2, object_id="ref_2", amount_minor=4_000))
+    kept = "SELECT exposure_minor, lowest_minor, closed_by FROM cases WHERE case_id = :id"
+    assert shop.rows(kept, id=old["case_id"]) == [(3_000, 0, "olga")]
+    shop.tell(refunded(payment, "succeeded", 1, object_id="ref_3", amount_minor=4_000))
+    (new,) = [case for case in desk.get("/cases") if case["reason"] == "refunds_exceed_captured"]
+    assert (new["exposure_minor"], new["follows_case_id"]) == (3_000, old["case_id"])
+
+
+def test_the_case_of_an_operation_in_review_closes_with_its_decision_alone(desk: Desk, shop: Shop) -> None:
+    _, operation_id = in_review(shop)
+    (case,) = desk.get("/cases")
+    refused = desk.post("olga", f"/cases/{case['case_id']}/close", reason="I am on it")
+    assert (refused.status, refused.document["code"]) == (409, "case_needs_decision")
+    assert refused.document["operation"] == operation_id
+    assert (
+        desk.decided(f"/operations/{operation_id}/decision", outcome="declined", evidence="t 12").status
+        == 200
+    )
+    closed = shop.rows(
+        "SELECT c.resolution, d.subject_id FROM cases AS c JOIN operator_decisions AS d"
+        " ON d.decision_id = c.closed_decision_id"
+    )
+    assert closed == [("decision", operation_id)]
+    (told_of,) = told(shop, "CaseClosed.v1")
+    assert (told_of["case_id"], told_of["resolution"]) == (case["case_id"], "decision")
+
+
 def test_a_case_that_nobody_closed_is_not_put_twice_before_a_person(desk: Desk, shop: Shop) -> None:
     payment_id, _ = in_review(shop)
     exhaust(shop, payment_id)
@@ -102,6 +136,15 @@ def test_a_case_that_nobody_closed_is_not_put_twice_before_a_person(desk: Desk, 
             "cases_keep_their_past",
         ),
         ("UPDATE cases SET exposure_minor = 1 WHERE closed_at IS NOT NULL", "cases_keep_their_past"),
+        (
+            "UPDATE cases SET lowest_minor = exposure_minor + 1 WHERE closed_at IS NOT NULL",
+            "cases_keep_their_past",
+        ),
+        (
+            "UPDATE cases SET lowest_minor = 0 WHERE closed_at IS NULL AND exposure_minor > 0",
+            "cases_risk_goes_after_closing",
+        ),
+        ("UPDATE cases SET closed_decision_id = 'dec_1' WHERE closed_at IS NULL", "cases_people_decide"),
         ("UPDATE cases SET told = '{}' WHERE closed_at IS NULL", "cases_keep_their_past"),
         ("UPDATE cases SET reason = 'stray_found' WHERE closed_at IS NULL", "cases_keep_their_past"),
         ("UPDATE cases SET closed_at = now() WHERE closed_at IS NULL", "cases_closed_by_somebody"),

@@ -18,7 +18,7 @@ from services.payment.domain.case_reasons import describe
 from services.payment.domain.cases import EVIDENCE, OF_REVIEW, OF_STATE, Case, CaseBook, Cause, Step
 from services.payment.domain.changes import Moment
 from services.payment.domain.deciding import give_up
-from services.payment.domain.events import CaseOpened
+from services.payment.domain.events import CaseClosed, CaseOpened
 from services.payment.domain.facts import Fact
 from services.payment.domain.operations import Operation, OperationState
 from services.payment.domain.payment import Payment
@@ -79,7 +79,7 @@ class World:
         else:
             self.payment.advance(operation, outcome, self.moment())
         about = [case for case in self.payment.cases if case.about({operation.operation_id})]
-        self.payment.answer_cases(about, self.moment(), why="ticket 12", by="ann")
+        self.payment.answer_cases(about, self.moment(), why="ticket 12", by="ann", decision_id="dec_1")
         self.unit.commit()
 
     def of(self, reason: str) -> Case:
@@ -197,6 +197,84 @@ def test_somebody_who_looked_at_so_much_is_asked_again_only_for_more(
     assert (book.tell(replace(cause, exposure_minor=exposure_minor), moment) is not None) is opens
 
 
+@pytest.mark.parametrize(
+    ("since", "now", "opens"),
+    [(0, 100, True), (0, 1, True), (60, 100, True), (60, 60, False), (60, 20, False)],
+)
+def test_what_had_gone_and_arises_anew_is_asked_again_however_much_was_looked_at(
+    since: int, now: int, opens: bool
+) -> None:
+    book, moment = CaseBook(), World().moment(Source.WEBHOOK)
+    cause = replace(CAUSE, reason="amount_changed")
+    old = book.tell(cause, moment)
+    assert old is not None
+    book.answer(old, moment, by="ann", why="looked at it")
+    assert book.tell(replace(cause, exposure_minor=since), moment) is None
+    assert (old.exposure_minor, old.told) == (100, ["100 EUR odd"]), "closed as it was closed"
+    new = book.tell(replace(cause, exposure_minor=now), moment)
+    assert (new is not None) is opens
+    assert new is None or (new.follows_case_id, new.exposure_minor) == (old.case_id, now)
+
+
+def test_an_exposure_that_arises_anew_opens_a_case_that_names_the_one_that_was_closed() -> None:
+    world = World(CaptureMethod.AUTOMATIC)
+    payment = world.payment
+    world.tell(authorized(payment), captured(payment), refunded(payment, "succeeded", 1, amount_minor=9_000))
+    world.tell(refunded(payment, "succeeded", 1, object_id="ref_2", amount_minor=4_000))
+    old = world.of("refunds_exceed_captured")
+    payment.answer_cases([old], world.moment(), why="known to the bank", by="ann")
+    world.tell(refunded(payment, "failed", 2, object_id="ref_2", amount_minor=4_000))
+    assert "refunds_exceed_captured" not in world.open()
+    world.tell(refunded(payment, "succeeded", 1, object_id="ref_3", amount_minor=4_000))
+    (new,) = [case for case in payment.cases if case.reason == old.reason and case.open]
+    assert (new.exposure_minor, new.follows_case_id) == (3_000, old.case_id)
+
+
+def test_an_amount_that_changes_back_and_again_is_asked_again() -> None:
+    world = World(CaptureMethod.AUTOMATIC)
+    payment = world.payment
+    world.tell(authorized(payment), captured(payment))
+    said = [
+        refunded(payment, "succeeded", v, amount_minor=a) for v, a in enumerate((4_000, 4_100, 4_000, 4_100))
+    ]
+    world.tell(*said[:2])
+    payment.answer_cases([world.of("amount_changed")], world.moment(), why="a typing error there", by="ann")
+    world.tell(said[2])
+    assert "amount_changed" not in world.open()
+    world.tell(said[3])
+    assert "amount_changed" in world.open()
+
+
+# -- who hears that nobody has to look any more
+
+
+@pytest.mark.parametrize(
+    ("how", "resolution"),
+    [
+        ({"by": EVIDENCE}, "evidence"),
+        ({"by": "ann", "decision_id": "dec_1"}, "decision"),
+        ({"by": "ann"}, "operator"),
+    ],
+)
+def test_closing_a_case_is_announced_once_with_what_closed_it(how: dict[str, str], resolution: str) -> None:
+    world = World()
+    case = world.exhausted(world.capture())
+    for _ in range(2):
+        world.payment.answer_cases([case], world.moment(), why="ticket 12", **how)
+        world.unit.commit()
+    told_of = [event for _, event in world.unit.events if isinstance(event, CaseClosed)]
+    assert told_of == [
+        CaseClosed(
+            case_id=case.case_id,
+            reason="ladder_exhausted",
+            operation_id=case.operation_id,
+            resolution=resolution,
+            exposure_minor=10_000,
+            currency="EUR",
+        )
+    ]
+
+
 # -- late evidence closes what was before a person
 
 
@@ -256,6 +334,19 @@ def test_a_fact_that_fits_after_all_closes_its_case() -> None:
 
 
 # -- what contradicts a person's decision is a case again
+
+
+def test_a_case_that_was_only_closed_decided_nothing_that_could_be_contradicted() -> None:
+    world = World(CaptureMethod.AUTOMATIC)
+    payment = world.payment
+    world.tell(authorized(payment), captured(payment))
+    operation = world.ask(refund_payment, RefundPayment, amount_minor=4_000)
+    case = world.exhausted(operation)
+    payment.answer_cases([case], world.moment(), why="I am on it", by="ann")
+    for status, version in (("succeeded", 1), ("failed", 2)):
+        world.tell(refunded(payment, status, version, reference=operation.operation_id))
+    assert operation.state is OperationState.FAILED_LATER
+    assert world.open() == set()
 
 
 def test_did_not_happen_and_then_the_capture_turns_up() -> None:
