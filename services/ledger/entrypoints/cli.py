@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from services.ledger.entrypoints.cli_seals import add_auditing
 from shared.runtime.cli import JsonFlag, command_line, service_cli
 
 if TYPE_CHECKING:
     from services.ledger.app.views import BooksReader, JournalView
 
 cli = service_cli("ledger", "services.ledger.settings:LedgerSettings", "services.ledger.bootstrap:build")
+add_auditing(cli)
 _EXIT_UNBALANCED = 1
 _PIPE_COLUMNS = 240
 

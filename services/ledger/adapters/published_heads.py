@@ -1,0 +1,44 @@
+"""The signed heads as the topic has them: what an outsider can read and keep, without asking the ledger."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from services.ledger.domain.heads import Head
+from shared.messaging.broker import BrokerError
+from shared.messaging.envelope import CE_TYPE
+
+if TYPE_CHECKING:
+    from shared.messaging.broker import Broker
+
+TOPIC: Final = "ledger.events"
+HEAD_SIGNED: Final = b"LedgerHeadSigned.v1"
+BATCH: Final = 5_000
+POLL_S: Final = 0.5
+SILENT_LIMIT_S: Final = 60.0
+"""A broker that gives nothing for so long, though there is more, is taken for unreachable."""
+
+
+def published_heads(broker: Broker) -> Iterator[Head]:
+    """Every head that the topic still holds, up to its present end; raises ``BrokerError`` where it falls silent."""
+    ends = {at: (first, end) for at, (first, end) in broker.offsets(TOPIC).items() if end > first}
+    if not ends:
+        return
+    consumer = broker.make_consumer("ledger-heads-reader")  # commits nothing: the group stands for nothing
+    consumer.assign({at: first for at, (first, _) in ends.items()})
+    left, heard_at = {at: end for at, (_, end) in ends.items()}, time.monotonic()
+    try:
+        while left:
+            for record in consumer.poll_batch(BATCH, POLL_S):
+                heard_at = time.monotonic()
+                if record.at in left and record.offset + 1 >= left[record.at]:
+                    del left[record.at]
+                if (CE_TYPE, HEAD_SIGNED) in record.headers and record.value is not None:
+                    yield Head.read(json.loads(record.value))
+            if time.monotonic() - heard_at > SILENT_LIMIT_S:
+                raise BrokerError(f"{TOPIC}: nothing came for {SILENT_LIMIT_S:g} s before its end")
+    finally:
+        consumer.close()

@@ -1,0 +1,68 @@
+"""The queries of verification, in one read-only snapshot: the sealer may go on meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+import sqlalchemy as sa
+
+from services.ledger.adapters.heads import stored_heads
+from services.ledger.adapters.journal_records import journals_at
+from services.ledger.adapters.seals import SEAL_COLUMNS
+from services.ledger.domain.heads import Head
+from services.ledger.domain.seals import Recorded, Seal
+
+_PAGE: Final = (
+    f"SELECT {SEAL_COLUMNS} FROM seals s WHERE shard = %(shard)s AND s.position > %(after)s"
+    " ORDER BY s.position LIMIT %(limit)s"
+)
+_SETTLED: Final = "SELECT coalesce(max(settled_position), 0) FROM seal_shards WHERE shard = %(shard)s"
+_UNSEALED: Final = """
+SELECT j.position, j.journal_id FROM journals j WHERE j.position > %(after)s AND j.position <= %(to)s
+   AND NOT EXISTS (SELECT FROM seals s WHERE s.journal_position = j.position) ORDER BY j.position LIMIT 1
+"""
+_ORPHAN: Final = """
+SELECT e.journal_position, e.line FROM entries e WHERE e.journal_position > %(after)s
+   AND NOT EXISTS (SELECT FROM journals j WHERE j.position = e.journal_position) ORDER BY 1, 2 LIMIT 1
+"""
+# Two scans of whole tables: as long as that takes, and no longer than an auditor would wait.
+_PATIENCE: Final = "SET LOCAL statement_timeout = '30min'"
+
+
+class SqlSealedBooks:
+    """One snapshot of the books."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def seals_after(self, shard: int, position: int, limit: int) -> Sequence[Seal]:
+        values = {"shard": shard, "after": position, "limit": limit}
+        return [Seal(**row) for row in self._connection.exec_driver_sql(_PAGE, values).mappings()]
+
+    def journals_at(self, positions: Sequence[int]) -> Mapping[int, Recorded]:
+        return journals_at(self._connection, positions)
+
+    def settled(self, shard: int) -> int:
+        return int(self._connection.exec_driver_sql(_SETTLED, {"shard": shard}).scalar_one())
+
+    def first_unsealed(self, after: int, to: int) -> tuple[int, str] | None:
+        row = self._connection.exec_driver_sql(_UNSEALED, {"after": after, "to": to}).first()
+        return None if row is None else (row[0], row[1])
+
+    def first_orphan(self, after: int) -> tuple[int, int] | None:
+        row = self._connection.exec_driver_sql(_ORPHAN, {"after": after}).first()
+        return None if row is None else (row[0], row[1])
+
+    def heads(self, shard: int) -> Sequence[Head]:
+        return stored_heads(self._connection, shard)
+
+
+@contextmanager
+def sealed_books(engine: sa.Engine) -> Iterator[SqlSealedBooks]:
+    """The books of one moment, kept read-only by the database."""
+    options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    with engine.execution_options(**options).connect() as connection:
+        connection.exec_driver_sql(_PATIENCE)
+        yield SqlSealedBooks(connection)

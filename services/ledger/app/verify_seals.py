@@ -1,0 +1,197 @@
+"""Goes along the chain from its beginning, or from a kept head, and names the first row that is not what was sealed.
+
+Nothing here trusts the database: journals are encoded and hashed anew, and what the chain says of itself is compared
+with heads that were kept outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from services.ledger.domain.heads import Head
+from services.ledger.domain.seals import GENESIS, SHARD, Recorded, Seal, chain_hash
+from shared.kernel.errors import Rejected
+
+PAGE_SEALS: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """The first bad row. ``what`` is a code; ``journal`` is an id where a row still says one."""
+
+    what: str
+    shard: int
+    position: int | None
+    journal_position: int | None
+    journal: str | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """How far it was looked, and what was found there first; ``heads`` counts the kept heads that were compared."""
+
+    sealed_from: int
+    sealed_to: int
+    hash: str
+    heads: int
+    finding: Finding | None
+
+
+class SealedBooks(Protocol):
+    """The books as a read-only role sees them, in one snapshot."""
+
+    def seals_after(self, shard: int, position: int, limit: int) -> Sequence[Seal]: ...
+    def journals_at(self, positions: Sequence[int]) -> Mapping[int, Recorded]: ...
+    def settled(self, shard: int) -> int: ...
+    def first_unsealed(self, after: int, to: int) -> tuple[int, str] | None: ...
+    def first_orphan(self, after: int) -> tuple[int, int] | None: ...
+    def heads(self, shard: int) -> Sequence[Head]: ...
+
+
+class Signatures(Protocol):
+    """The keys that the auditor trusts."""
+
+    def is_genuine(self, head: Head) -> bool: ...
+
+
+def verify_seals(
+    books: SealedBooks, kept: Collection[Head], signatures: Signatures, *, after: int = 0
+) -> Verified:
+    """Verify everything sealed above position ``after``; beyond 0 a kept head of that position is trusted instead."""
+    heads = sorted((head for head in kept if head.shard == SHARD), key=lambda head: head.position)
+    start = _start(heads, after)
+    finding = next((found for head in heads if (found := _forged(head, signatures)) is not None), None)
+    walk = _Walk(books, heads, after, GENESIS if start is None else bytes.fromhex(start.hash))
+    if finding is None:
+        known_from = 0 if start is None else start.settled_position
+        finding = walk.to_the_end() or _around_the_chain(books, heads, known_from)
+    return Verified(
+        sealed_from=after + 1,
+        sealed_to=walk.position,
+        hash=walk.hash.hex(),
+        heads=sum(head.position >= after for head in heads),
+        finding=finding,
+    )
+
+
+def _start(heads: Sequence[Head], after: int) -> Head | None:
+    start = next((head for head in heads if head.position == after), None)
+    if after and start is None:
+        raise Rejected("no_head_there", f"No kept head is at position {after}.", status=422, param="after")
+    return start
+
+
+def _forged(head: Head, signatures: Signatures) -> Finding | None:
+    if signatures.is_genuine(head):
+        return None
+    return _at_head("head_not_genuine", head, "no trusted key signed this")
+
+
+def _at_head(what: str, head: Head, detail: str) -> Finding:
+    return Finding(
+        what=what, shard=head.shard, position=head.position, journal_position=None, journal=head.journal_id,
+        detail=detail,
+    )  # fmt: skip
+
+
+class _Walk:
+    """One pass along the chain, page by page, against the kept heads in their order."""
+
+    def __init__(self, books: SealedBooks, heads: Sequence[Head], after: int, before: bytes) -> None:
+        self._books = books
+        self.position = after
+        self.hash = before
+        self._good = after
+        self._heads = [head for head in heads if head.position >= max(after, 1)]
+
+    def to_the_end(self) -> Finding | None:
+        """The first bad row of the chain, or the first head that it does not reach or contradicts."""
+        while page := self._books.seals_after(SHARD, self.position, PAGE_SEALS):
+            journals = self._books.journals_at([seal.journal_position for seal in page])
+            for seal in page:
+                recorded = journals.get(seal.journal_position)
+                finding = self._seal(seal, recorded) or self._head(seal, recorded)
+                if finding is not None:
+                    return finding
+        missing = [head for head in self._heads if head.position > self.position]
+        if missing:
+            detail = f"the chain ends at {self.position}, a kept head is at {missing[0].position}"
+            return _at_head("tail_cut", missing[0], detail)
+        return None
+
+    def _seal(self, seal: Seal, recorded: Recorded | None) -> Finding | None:
+        """Compare one seal with its predecessor and its journal, in the order in which a reader would ask."""
+        expected = self.position + 1
+        if seal.position != expected:
+            detail = f"seal {expected} is missing, the next is {seal.position}"
+            return Finding(
+                what="seal_missing", shard=seal.shard, position=expected, journal_position=None, journal=None,
+                detail=detail,
+            )  # fmt: skip
+        chained = chain_hash(
+            shard=seal.shard,
+            position=seal.position,
+            journal_position=seal.journal_position,
+            sealed_at_us=seal.sealed_at_us,
+            before=self.hash,
+            digest=seal.digest,
+        )
+        if recorded is None:
+            return self._bad(seal, recorded, "journal_missing", "it was sealed and is not there")
+        if recorded.digest() != seal.digest:
+            listed, counted = recorded.journal.entry_count, len(recorded.entries)
+            entries = f"; {counted} of {listed} entries" if listed != counted else ""
+            detail = f"sealed as {seal.digest.hex()}, is {recorded.digest().hex()}{entries}"
+            return self._bad(seal, recorded, "journal_changed", detail)
+        if chained != seal.hash:
+            detail = f"says {seal.hash.hex()}, follows {chained.hex()}"
+            return self._bad(seal, recorded, "seal_changed", detail)
+        self.position, self.hash = seal.position, seal.hash
+        return None
+
+    def _head(self, seal: Seal, recorded: Recorded | None) -> Finding | None:
+        while self._heads and self._heads[0].position == seal.position:
+            head = self._heads.pop(0)
+            if head.hash != seal.hash.hex():
+                between = f"rewritten between {self._good + 1} and {seal.position}"
+                detail = f"{between}: the kept head says {head.hash}, the chain {seal.hash.hex()}"
+                return self._bad(seal, recorded, "chain_rewritten", detail)
+            self._good = head.position
+        return None
+
+    @staticmethod
+    def _bad(seal: Seal, recorded: Recorded | None, what: str, detail: str) -> Finding:
+        return Finding(
+            what=what,
+            shard=seal.shard,
+            position=seal.position,
+            journal_position=seal.journal_position,
+            journal=None if recorded is None else recorded.journal.journal_id,
+            detail=detail,
+        )
+
+
+def _around_the_chain(books: SealedBooks, heads: Sequence[Head], known_from: int) -> Finding | None:
+    """What no seal can tell: rows that stand beside the chain, and our own copy of the heads."""
+    settled = max([books.settled(SHARD), *(head.settled_position for head in heads)])
+    unsealed = books.first_unsealed(known_from, settled)
+    if unsealed is not None:
+        detail = f"stands at or below {settled}, where nothing may appear any more, without a seal"
+        return Finding(
+            what="journal_inserted", shard=SHARD, position=None, journal_position=unsealed[0], journal=unsealed[1],
+            detail=detail,
+        )  # fmt: skip
+    orphan = books.first_orphan(known_from)
+    if orphan is not None:
+        return Finding(
+            what="entry_inserted", shard=SHARD, position=None, journal_position=orphan[0], journal=None,
+            detail=f"entry {orphan[1]} belongs to no journal",
+        )  # fmt: skip
+    ours = {head.position: head for head in books.heads(SHARD)}
+    for head in heads:
+        if ours.get(head.position) != head:
+            return _at_head("head_changed", head, "our own copy is another, or is not there")
+    return None
