@@ -1,4 +1,4 @@
-"""The bases: what PostgreSQL and Kafka do here without us, in the shape of our transactions and messages."""
+"""The bases: what PostgreSQL, Kafka and HTTP in Python do here without us, in the shape of our work."""
 
 import re
 import subprocess
@@ -9,6 +9,7 @@ from typing import Any, Final
 from confluent_kafka import Consumer, Producer
 
 from shared.messaging.kafka_settings import CONSUMER_SETTINGS, PRODUCER_SETTINGS
+from tools.bench import bare_http
 from tools.bench.figures import Figure, repeated
 from tools.bench.site import Site
 from tools.local_stack import postgres
@@ -67,7 +68,7 @@ COMMIT;
 
 
 def measure(site: Site) -> list[Figure]:
-    """PostgreSQL by pgbench, Kafka by its own client."""
+    """PostgreSQL by pgbench, Kafka by its own client, HTTP by an application that does nothing."""
     with site.admin() as admin:
         admin.execute(f"CREATE DATABASE {DATABASE} TEMPLATE template0 LOCALE 'C'")
     with site.admin(DATABASE) as inside:
@@ -85,6 +86,7 @@ def measure(site: Site) -> list[Figure]:
     figures += [
         Figure(section=SECTION, name="produce 500 bytes", unit="msg/s", samples=produced),
         Figure(section=SECTION, name="consume 500 bytes", unit="msg/s", samples=consumed),
+        bare_http.measure(site, SECTION),
     ]
     return figures
 

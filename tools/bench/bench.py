@@ -19,7 +19,7 @@ from tools.local_stack.layout import REPOSITORY
 
 PAGE: Final = REPOSITORY / "docs" / "benchmarks.md"
 RAN: Final = {
-    "base": "PostgreSQL with pgbench (8 clients, prepared); Kafka with one client of its own",
+    "base": "PostgreSQL with pgbench (8 clients, prepared); Kafka with one client of its own; FastAPI alone",
     "ledger and relay": "PostgreSQL, Kafka, `ledger consume` with 2 group members; then `ledger relay` in its place",
     "commit to effect at 200/s": "PostgreSQL, Kafka, one writer, one relay, one consumer, each a process",
     payments.CREATE: "PostgreSQL, `payment serve`, the load generator; Kafka idle",
