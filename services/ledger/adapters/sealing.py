@@ -39,22 +39,29 @@ class Sealer:
 
     def turn(self) -> bool:
         """Seal a batch and sign a head if there is anything to; true if there may be more to seal."""
-        # Asked first by a reading transaction: an idle sealer writes nothing and syncs nothing.
-        if not self._transactions.read(lambda uow: uow.seals.is_behind(SHARD), name="look for unsealed"):
-            self._sign()
+        # Asked first by one reading transaction: an idle sealer writes nothing and syncs nothing.
+        behind, head_due = self._transactions.read(self._look, name="look for unsealed and unsigned")
+        if not behind:
+            if head_due:
+                self._sign()
             return False
         more = self._transactions.run(lambda uow: seal_journals(self._horizon, uow), name="seal journals")
         crash_point("seal.after_commit")
-        self._sign()
+        if self._transactions.read(self._is_head_due, name="look for unsigned"):
+            self._sign()
         return more
 
+    def _look(self, uow: LedgerUnitOfWork) -> tuple[bool, bool]:
+        return uow.seals.is_behind(SHARD), self._is_head_due(uow)
+
+    def _is_head_due(self, uow: LedgerUnitOfWork) -> bool:
+        return self._signer is not None and head_is_due(self._head_interval_s, uow)
+
     def _sign(self) -> None:
-        signer, every_s = self._signer, self._head_interval_s
-        if signer is None or not self._transactions.read(
-            lambda uow: head_is_due(every_s, uow), name="look for unsigned"
-        ):
-            return
-        self._transactions.run(lambda uow: sign_head(signer, every_s, uow), name="sign head")
+        if (signer := self._signer) is not None:
+            self._transactions.run(
+                lambda uow: sign_head(signer, self._head_interval_s, uow), name="sign head"
+            )
 
 
 def unsealed_age_s(engine: sa.Engine) -> float:
