@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 from typing import Any, Final
 
 from services.payment.adapters.merchants import KeyDirectory
 from services.payment.adapters.probes import watch_payments
 from services.payment.adapters.read_models import decided_operations
+from services.payment.adapters.risk_waits import risk_left_s
 from services.payment.adapters.unit_of_work import PaymentUnitOfWork, unit_of_work_with
 from services.payment.domain.risk_states import RiskTerms
 from services.payment.domain.routing import Place, Places
@@ -40,8 +41,8 @@ class PaymentParts:
             consumer=NAME,
             surroundings=surroundings,
         )
-        #: Single queries need no transaction around them; one connection per request thread, and the poller's.
-        self.reading = self.common.reading_engine(pool_size=THREADS + 1)
+        #: Single queries need no transaction around them; one connection per request thread, and one per poller.
+        self.reading = self.common.reading_engine(pool_size=THREADS + 2)
         self.threads = RequestThreads()
         self.waiters = Waiters(self._find_decided)
 
@@ -121,10 +122,11 @@ class PaymentParts:
         terms = risk_terms_of(self.settings)
         # Where nobody asks, what was asked before a change of the mode is still ended.
         look_s = worker.risk_look_s(terms.deadline) if terms.required else worker.RISK_LOOK_OFF_S
+        left_s = partial(risk_left_s, self.reading, self.common.clock)
         return PeriodicRole(
             "work.risk",
             look_s,
-            lambda: worker.end_due_risk_checks(transactions, look_s),
+            lambda: worker.end_risk_checks_if_due(left_s, transactions, look_s),
             self.common.clock,
         )
 

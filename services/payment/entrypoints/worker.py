@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
@@ -53,6 +54,16 @@ def abandon_due_payments(transactions: Transactions[PaymentUnitOfWork], limit: i
 def risk_look_s(deadline: timedelta) -> float:
     """How long to rest where nothing waits: what is asked meanwhile is not over before its deadline."""
     return min(max(deadline.total_seconds(), RISK_LOOK_MIN_S), RISK_LOOK_MAX_S)
+
+
+def end_risk_checks_if_due(
+    left_s: Callable[[], float | None], transactions: Transactions[PaymentUnitOfWork], look_s: float
+) -> bool | float:
+    """As :func:`end_due_risk_checks`, but while no wait is over it only asks, and begins no transaction."""
+    left = left_s()
+    if left is not None and left <= 0:
+        return end_due_risk_checks(transactions, look_s)
+    return look_s if left is None else min(max(left, RISK_LOOK_MIN_S), look_s)
 
 
 def end_due_risk_checks(transactions: Transactions[PaymentUnitOfWork], look_s: float) -> bool | float:

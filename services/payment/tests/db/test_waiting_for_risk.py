@@ -5,16 +5,20 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
+from unittest.mock import Mock
 
 import psycopg
 import pytest
 from typer.testing import CliRunner
 
+from services.payment.adapters.risk_waits import risk_left_s
 from services.payment.app.apply_risk_decided import ApplyRiskDecided, apply_risk_decided
 from services.payment.domain.risk_states import NEXT, RiskState
 from services.payment.entrypoints.cli import cli
-from services.payment.entrypoints.worker import end_due_risk_checks
+from services.payment.entrypoints.worker import end_due_risk_checks, end_risk_checks_if_due
 from services.payment.tests.db.shop import PEPPER, Shop, open_shop
 from shared.kernel.ids import UlidIds
 from shared.persistence.provision import ServiceUrls
@@ -110,6 +114,24 @@ def test_the_timer_looks_again_when_the_next_wait_is_over(urls: ServiceUrls) -> 
         assert end_due_risk_checks(shop.transactions, 0.3) == 0.3
         assert 500 < end_due_risk_checks(shop.transactions, 1_000.0) <= 600
         assert shop.rows("SELECT risk FROM operations") == [("WAITING",)]
+
+
+def test_an_idle_timer_asks_and_begins_no_transaction(urls: ServiceUrls) -> None:
+    with open_shop(urls, PAYMENT_RISK_MODE="required", PAYMENT_RISK_DEADLINE_MS="600000") as shop:
+        transactions = Mock(wraps=shop.transactions)
+
+        def look(look_s: float) -> bool | float:
+            left_s = partial(risk_left_s, shop.parts.reading, shop.parts.common.clock)
+            return end_risk_checks_if_due(left_s, transactions, look_s)
+
+        assert look(0.3) == 0.3
+        shop.create()
+        assert look(0.3) == 0.3
+        assert 500 < look(1_000.0) <= 600
+        assert not transactions.run.called
+        shop.parts.common.clock = Mock(now=lambda: datetime.now(UTC) + timedelta(seconds=601))
+        look(0.3)
+        assert transactions.run.called
 
 
 def test_a_merchant_who_waits_is_answered_when_a_person_has_to_decide(shop: Shop) -> None:
