@@ -2,11 +2,12 @@
 
 import asyncio
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from services.sandbox.adapters.tables import CLAIM_DUE, DUE_TIMERS, named
 from services.sandbox.adapters.webhook_http import FORGERS_SECRET, sign_alpha, sign_beta
 from services.sandbox.app.wake_up import WakeUp
 from services.sandbox.bootstrap import make_parts
@@ -24,6 +25,10 @@ WEBHOOK_SECRETS = {"alpha": "simulated-webhook-secret", "beta": "simulated-seali
 API_KEYS = {"alpha": "simulated-alpha-key", "beta": "simulated-beta-key"}
 MANNERS = {Imitation.FORGED: "secret", Imitation.STALE: "old"}
 SIGNERS = {"alpha": sign_alpha, "beta": sign_beta}
+_LOOKS = {named(look, processor) for look in (CLAIM_DUE, DUE_TIMERS) for processor in SIGNERS}
+_NEXT_DUE = """
+SELECT least((SELECT min(due_at) FROM alpha_webhooks WHERE state = 'due'), (SELECT min(due_at) FROM alpha_timers))
+"""
 BASES = {"alpha": "http://alpha/alpha/v1", "beta": "http://beta/beta/v2"}
 
 
@@ -32,10 +37,18 @@ class _InlineConnections:
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
+        self.asked = 0
+        """How many statements there were, besides those that look for what is due."""
 
     async def fetch(self, statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+        self.asked += statement not in _LOOKS
         cursor = self._connection.execute(statement.encode(), parameters, prepare=True)
         return cursor.fetchall() if cursor.description is not None else []
+
+    def next_due(self, processor: str) -> datetime | None:
+        """When a processor has something to do, if nobody asks for anything until then."""
+        ((at,),) = self._connection.execute(named(_NEXT_DUE, processor).encode(), prepare=True)
+        return at
 
     async def close(self) -> None:
         pass
@@ -113,13 +126,17 @@ class Outside:
             beta_settling_ms=settling_ms, beta_list_delay_ms=world.circumstances.beta_list_delay_ms,
         )  # fmt: skip
         ids = UlidIds(world.clock, random.Random(f"sandbox {world.seed}").randbytes)
-        connections: Any = _InlineConnections(world.storage.sandbox)
-        parts = make_parts(settings, WakeUp(), world.clock, "simulation", ids=ids, connections=connections)
+        self._connections: Any = _InlineConnections(world.storage.sandbox)
+        parts = make_parts(
+            settings, WakeUp(), world.clock, "simulation", ids=ids, connections=self._connections
+        )
         if parts.beta is None:
             raise AssertionError("the sandbox was told of a key for beta")
         self._works = {"alpha": parts.alpha.own, "beta": parts.beta.own}
         for name, own in self._works.items():
             object.__setattr__(own.sender, "transport", _Courier(self, name))
+        self._idle: dict[str, tuple[int, datetime | None]] = {}
+        """After which statement a processor had nothing to do, and until when if nobody asks for anything."""
         self._app = application(parts)
 
     async def run(self) -> None:
@@ -127,9 +144,15 @@ class Outside:
         while True:
             await asyncio.sleep(self.world.chance.uniform(0.3, 0.9))
             for name, own in self._works.items():
-                if self._is_down(name) is None:
-                    await own.sender.send_due()
-                    await own.timers.run_due()
+                if self._is_down(name) is None and self._may_be_due(name, own.timers.clock.now()):
+                    sent, ran = await own.sender.send_due(), await own.timers.run_due()
+                    if not sent and not ran:
+                        self._idle[name] = self._connections.asked, self._connections.next_due(name)
+
+    def _may_be_due(self, processor: str, now: datetime) -> bool:
+        """False where looking would find nothing: nobody asked the sandbox for anything, and no time has come."""
+        after, until = self._idle.get(processor, (-1, None))
+        return self._connections.asked != after or (until is not None and until <= now)
 
     async def call(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Reply:
         """One call of ours to a processor over a network that fails."""

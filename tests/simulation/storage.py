@@ -80,29 +80,32 @@ CREATE TABLE sim.kept (name text PRIMARY KEY, rows bigint NOT NULL);
 CREATE PROCEDURE sim.keep() LANGUAGE plpgsql AS $$
 DECLARE t record; number bigint;
 BEGIN
-  FOR t IN SELECT relname FROM sim.filled() LOOP
+  FOR t IN SELECT relname FROM pg_class WHERE oid IN (SELECT sim.filled()) ORDER BY 1 LOOP
     EXECUTE format('CREATE TABLE sim_kept.%1$I AS TABLE public.%1$I', t.relname);
     EXECUTE format('SELECT count(*) FROM sim_kept.%I', t.relname) INTO number;
     INSERT INTO sim.kept VALUES (t.relname, number);
   END LOOP;
 END $$;
-CREATE FUNCTION sim.filled() RETURNS SETOF pg_class LANGUAGE plpgsql AS $$
-DECLARE c pg_class; filled boolean;
+CREATE FUNCTION sim.filled() RETURNS SETOF oid LANGUAGE plpgsql AS $$
+DECLARE t record; filled boolean;
 BEGIN
-  FOR c IN SELECT * FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
-            ORDER BY relname
+  -- A file that nothing was ever written to is empty; no table has to be read for that.
+  FOR t IN SELECT c.oid, c.oid::regclass AS name, k.rows FROM pg_class c LEFT JOIN sim.kept k ON k.name = c.relname
+            WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND pg_relation_size(c.oid) > 0
   LOOP
-    -- What was kept and has no more rows than then is as it was: nobody changes those that stay.
-    EXECUTE format('SELECT count(*) > coalesce((SELECT k.rows FROM sim.kept k WHERE name = %1$L), 0) FROM public.%1$I',
-                   c.relname) INTO filled;
-    IF filled THEN RETURN NEXT c; END IF;
+    filled := t.rows IS NULL;
+    IF NOT filled THEN
+      -- What was kept and has no more rows than then is as it was: nobody changes those that stay.
+      EXECUTE format('SELECT count(*) > $1 FROM %s', t.name) INTO filled USING t.rows;
+    END IF;
+    IF filled THEN RETURN NEXT t.oid; END IF;
   END LOOP;
 END $$;
 CREATE PROCEDURE sim.clear() LANGUAGE plpgsql AS $$
 DECLARE names text; t record; there boolean;
 BEGIN
   WITH RECURSIVE gone (id) AS (
-    SELECT f.oid FROM sim.filled() f UNION SELECT conrelid FROM pg_constraint JOIN gone ON confrelid = id
+    SELECT f FROM sim.filled() f UNION SELECT conrelid FROM pg_constraint JOIN gone ON confrelid = id
      WHERE contype = 'f')
   SELECT string_agg(id::regclass::text, ', ') INTO names FROM gone;
   IF names IS NOT NULL THEN
@@ -116,7 +119,7 @@ BEGIN
   END IF;
   -- A number that was drawn and rolled back leaves no row: every sequence starts anew.
   FOR t IN SELECT c.oid::regclass AS name FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
-              AND c.relkind = 'S'
+              AND CASE WHEN c.relkind = 'S' THEN pg_sequence_last_value(c.oid) IS NOT NULL END
   LOOP PERFORM setval(t.name, 1, false); END LOOP;
 END $$;
 """

@@ -29,6 +29,7 @@ from shared.messaging.memory import MemoryBroker
 from shared.runtime import problems, waiting
 from shared.runtime.operator_tokens import new_key_pair
 from shared.testing.virtual_clock import VirtualClock
+from tests.simulation.analysed import keep_analyses
 from tests.simulation.circumstances import Circumstances
 from tests.simulation.faults import Faults, SimulatedCrash, lose_answer
 from tests.simulation.history import History
@@ -60,6 +61,7 @@ call_processor.IDLE_S = 1.5
 waiting.POLL_FRESH_S = 0.3
 waiting.POLL_STALE_S = 1.0
 consumer.REDRIVE_INTERVAL_S = 8.0
+keep_analyses()
 
 
 @cache
