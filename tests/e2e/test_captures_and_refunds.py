@@ -11,6 +11,7 @@ from tests.e2e.side_by_side import side_by_side
 
 AMOUNT = 8_000
 PART = 3_000
+NOTHING_TAKEN = frozenset({"canceled", "refused later"})
 GIVES_NOTHING = frozenset({"pm_card_refundFail", "pm_card_refundDeclined"})
 
 
@@ -70,6 +71,21 @@ def test_every_course_of_a_hold_a_capture_and_a_refund_ends_as_the_processor_has
         assert books.at_processors(payment_id)["captured_minor"] == 0
         return payment_id
 
+    def refused(method: str) -> str:
+        body = order(AMOUNT, method=method, max_attempts=1)
+        payment_id: str = shop_there.post("/payments", body).document["id"]
+        shows(shop_there, payment_id, "FAILED", captured=0)
+        assert books.at_processors(payment_id)["captured_minor"] == 0
+        return payment_id
+
+    def held_later(method: str) -> str:
+        body = order(AMOUNT, method=method, capture_method="manual")
+        payment_id: str = shop_there.post("/payments", body).document["id"]
+        shows(shop_there, payment_id, "AUTHORIZED", capturable=AMOUNT)
+        assert shop_there.post(f"/payments/{payment_id}/capture", {}).status == 200
+        shows(shop_there, payment_id, "CAPTURED", captured=AMOUNT)
+        return payment_id
+
     def captured(method: str, status: str, **amounts: int) -> str:
         payment_id: str = shop_there.post("/payments", order(AMOUNT, method=method)).document["id"]
         shows(shop_there, payment_id, status, captured=AMOUNT, **amounts)
@@ -88,6 +104,9 @@ def test_every_course_of_a_hold_a_capture_and_a_refund_ends_as_the_processor_has
     made = side_by_side(
         {
             "canceled": canceled,
+            "pending sale": partial(captured, "pm_card_pendingAuthorization", "CAPTURED"),
+            "pending hold": partial(held_later, "pm_card_pendingAuthorization"),
+            "refused later": partial(refused, "pm_card_pendingAuthorizationDeclined"),
             "pending capture": partial(captured, "pm_card_pendingCapture", "CAPTURED", reversed=0),
             "capture fails later": partial(captured, "pm_card_captureFail", "REVERSED", reversed=AMOUNT),
             "reversed": partial(captured, "pm_card_createReversal", "REVERSED", reversed=AMOUNT),
@@ -102,5 +121,5 @@ def test_every_course_of_a_hold_a_capture_and_a_refund_ends_as_the_processor_has
         }
     )
     assert all(
-        books.charges(payment_id)[0][0] == 1 for name, payment_id in made.items() if name != "canceled"
+        books.charges(payment_id)[0][0] == 1 for name, payment_id in made.items() if name not in NOTHING_TAKEN
     )

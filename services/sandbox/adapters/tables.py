@@ -24,6 +24,7 @@ WITH keyed AS (
         status = excluded.status, void_reference = excluded.void_reference,
         captured_minor = excluded.captured_minor, released_minor = excluded.released_minor,
         refunded_minor = excluded.refunded_minor,
+        decline_code = excluded.decline_code, capture_before = excluded.capture_before,
         version = excluded.version, revision = excluded.revision, updated_at = excluded.updated_at,
         reference = excluded.reference, claim = excluded.claim,
         before = CASE WHEN %(before_until)s::timestamptz IS NULL THEN alpha_objects.before

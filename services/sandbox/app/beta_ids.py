@@ -1,11 +1,11 @@
-"""Owns the names that claims, clawbacks and movements bear at beta; the rules that make them are alpha's too."""
+"""Owns the names of what beta makes by itself: charges, claims, clawbacks, movements; by rules that are alpha's too."""
 
 from collections.abc import Mapping
 from typing import Final
 
 from shared.kernel.ids import Ids
 
-PREFIXES: Final[Mapping[str, str]] = {"dsp_": "bq_", "rvl_": "bw_", "row_": "bm_"}
+PREFIXES: Final[Mapping[str, str]] = {"cap_": "bc_", "dsp_": "bq_", "rvl_": "bw_", "row_": "bm_"}
 
 
 class BetaIds:

@@ -66,8 +66,8 @@ class Timers:
 
     async def _effect(self, action: TimerAction, item: ProcessorObject, now: datetime) -> Effect | None:
         match action, item:
-            case TimerAction.EXPIRE_AUTHORIZATION, Authorization():
-                return authorizations.expire(item, now=now)
+            case _, Authorization():
+                return self._hold(action, item, now)
             case TimerAction.SETTLE_CAPTURE, Capture():
                 return captures.settle_capture(item, now=now)
             case TimerAction.SETTLE_REFUND, Refund():
@@ -81,6 +81,16 @@ class Timers:
                     return captures.fail_refund(again, capture, now=now)
             case _:
                 return self._claim(action, item, now)
+        raise InvariantViolation("timer_action", f"{action} does not fit a {item.kind}")
+
+    def _hold(self, action: TimerAction, item: Authorization, now: datetime) -> Effect | None:
+        match action:
+            case TimerAction.EXPIRE_AUTHORIZATION:
+                return authorizations.expire(item, now=now)
+            case TimerAction.SETTLE_AUTHORIZATION:
+                return authorizations.settle(item, capture_id=None, now=now)
+            case TimerAction.SETTLE_SALE:
+                return authorizations.settle(item, capture_id=self.ids.new("cap_"), now=now)
         raise InvariantViolation("timer_action", f"{action} does not fit a {item.kind}")
 
     def _claim(self, action: TimerAction, item: ProcessorObject, now: datetime) -> Effect | None:

@@ -16,9 +16,10 @@ from services.sandbox.domain.objects import (
     Timer,
     TimerAction,
 )
-from services.sandbox.domain.payment_methods import other_currency, payment_method
+from services.sandbox.domain.payment_methods import HoldCourse, other_currency, payment_method
 from shared.kernel.errors import Rejected
 
+DECLINED_LATER: Final = "generic_decline"
 HOLD_LIFE: Final = timedelta(days=7)  # Card schemes let a hold lapse after about a week.
 
 
@@ -42,6 +43,8 @@ def authorize(order: Order, *, authorization_id: str, capture_id: str, now: date
     origin = order.origin
     if method.currency_drifts:
         origin = replace(origin, currency=other_currency(origin.currency))
+    if not declined and method.hold_course is not HoldCourse.AT_ONCE:
+        return _begin(order, origin, authorization_id, now)
     held_minor = 0 if declined else order.amount_minor + method.amount_drift_minor
     authorization = Authorization(
         id=authorization_id,
@@ -74,14 +77,78 @@ def authorize(order: Order, *, authorization_id: str, capture_id: str, now: date
     )
     if declined:
         return opened
-    if not order.capture:
+    return _hold_or_sell(opened, authorization, capture_id if order.capture else None, now)
+
+
+def settle(pending: Authorization, *, capture_id: str | None, now: datetime) -> Effect | None:
+    """Decide what was pending; ``capture_id`` names the money that a sale takes as soon as it is held."""
+    if pending.status is not Status.PENDING:
+        return None
+    declined = payment_method(pending.origin.payment_method).hold_course is HoldCourse.DECLINED_LATER
+    decided = replace(
+        pending,
+        status=Status.DECLINED if declined else Status.AUTHORIZED,
+        decline_code=DECLINED_LATER if declined else None,
+        capture_before=None if declined else now + HOLD_LIFE,
+        version=pending.version + 1,
+        revision=pending.revision + 1,
+        updated_at=now,
+    )
+    movement = Movement(
+        kind=MovementKind.DECLINED if declined else MovementKind.AUTHORIZED,
+        object=decided,
+        subject_id=decided.id,
+        subject_revision=decided.revision,
+        held_minor=0 if declined else decided.amount_minor,
+    )
+    opened = Effect(result=decided, objects=(decided,), movements=(movement,), announced=(decided,))
+    return opened if declined else _hold_or_sell(opened, decided, capture_id, now)
+
+
+def _begin(order: Order, origin: Origin, authorization_id: str, now: datetime) -> Effect:
+    """Take the order in; nothing is held before its issuer has decided."""
+    pending = Authorization(
+        id=authorization_id,
+        origin=origin,
+        reference=order.reference,
+        status=Status.PENDING,
+        amount_minor=order.amount_minor,
+        captured_minor=0,
+        released_minor=0,
+        decline_code=None,
+        void_reference=None,
+        capture_before=None,
+        version=1,
+        revision=1,
+        created_at=now,
+        updated_at=now,
+    )
+    movement = Movement(
+        kind=MovementKind.AUTHORIZATION_PENDING, object=pending, subject_id=pending.id, subject_revision=1
+    )
+    action = TimerAction.SETTLE_SALE if order.capture else TimerAction.SETTLE_AUTHORIZATION
+    return Effect(
+        result=pending,
+        objects=(pending,),
+        movements=(movement,),
+        announced=(pending,),
+        timers=(Timer(action=action, object_id=pending.id),),
+    )
+
+
+def _hold_or_sell(
+    opened: Effect, authorization: Authorization, capture_id: str | None, now: datetime
+) -> Effect:
+    """What follows a hold: it runs out some day, or a sale takes it all at once under the same reference."""
+    if capture_id is None:
         expiry = Timer(
             action=TimerAction.EXPIRE_AUTHORIZATION,
             object_id=authorization.id,
             due_at=authorization.capture_before,
         )
         return replace(opened, timers=(expiry,))
-    sale = capture(authorization, None, reference=order.reference, final=True, capture_id=capture_id, now=now)
+    reference = authorization.reference
+    sale = capture(authorization, None, reference=reference, final=True, capture_id=capture_id, now=now)
     return Effect(
         result=sale.objects[0],
         objects=sale.objects,

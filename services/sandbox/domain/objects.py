@@ -201,6 +201,7 @@ ProcessorObject = Authorization | Capture | Refund | Dispute | Reversal | MoneyR
 class MovementKind(StrEnum):
     """Why a row stands in the book."""
 
+    AUTHORIZATION_PENDING = "authorization_pending"
     AUTHORIZED = "authorized"
     DECLINED = "declined"
     CAPTURED = "captured"
@@ -246,6 +247,9 @@ class TimerAction(StrEnum):
     """What the processor does by itself later."""
 
     EXPIRE_AUTHORIZATION = "expire_authorization"
+    SETTLE_AUTHORIZATION = "settle_authorization"
+    #: The same of a sale, whose money is taken as soon as it is held.
+    SETTLE_SALE = "settle_sale"
     SETTLE_CAPTURE = "settle_capture"
     SETTLE_REFUND = "settle_refund"
     FAIL_REFUND = "fail_refund"

@@ -32,6 +32,14 @@ class RefundCourse(StrEnum):
     FAILS_LATER = "fails_later"
 
 
+class HoldCourse(StrEnum):
+    """How an authorization begins: decided at once, or some time later, when its issuer has."""
+
+    AT_ONCE = "at_once"
+    LATER = "later"
+    DECLINED_LATER = "declined_later"
+
+
 class ClaimCourse(StrEnum):
     """What comes of a capture later, after the settling delay, without anybody asking."""
 
@@ -78,6 +86,7 @@ class PaymentMethod:
 
     name: str
     decline_code: str | None = None
+    hold_course: HoldCourse = HoldCourse.AT_ONCE
     refund_course: RefundCourse = RefundCourse.SUCCEEDS
     capture_pends: bool = False
     claim: ClaimCourse = ClaimCourse.NONE
@@ -113,6 +122,8 @@ CARDS: Final[tuple[PaymentMethod, ...]] = (
     PaymentMethod(name="pm_card_visa_chargeDeclined", decline_code="generic_decline"),
     PaymentMethod(name="pm_card_visa_chargeDeclinedInsufficientFunds", decline_code="insufficient_funds"),
     PaymentMethod(name="pm_card_chargeDeclinedExpiredCard", decline_code="expired_card"),
+    PaymentMethod(name="pm_card_pendingAuthorization", hold_course=HoldCourse.LATER),
+    PaymentMethod(name="pm_card_pendingAuthorizationDeclined", hold_course=HoldCourse.DECLINED_LATER),
     PaymentMethod(name="pm_card_pendingRefund", refund_course=RefundCourse.PENDS),
     PaymentMethod(name="pm_card_refundFail", refund_course=RefundCourse.FAILS_LATER),
     PaymentMethod(name="pm_card_refundDeclined", refund_course=RefundCourse.DECLINED),

@@ -77,6 +77,22 @@ def test_a_value_that_is_not_exact_is_refused(beta: Beta, value: object) -> None
     assert beta.book() == []
 
 
+def test_a_pending_sale_is_decided_later_and_takes_its_money_then(beta: Beta) -> None:
+    (hold,) = beta.open(method="pm_card_pendingAuthorization").json()["transactions"]
+    assert (hold["txn_type"], hold["state"]) == ("HOLD", "WAITING")
+    eventually(lambda: beta.book()[0]["captured_minor"] == 1_000, describe="the settled sale")
+    (charge,) = beta.alpha.rows("SELECT id, reference FROM beta_objects WHERE kind = 'capture'")
+    assert (charge["id"][:3], charge["reference"]) == ("bc_", "op_1")
+
+
+def test_a_pending_hold_may_be_refused_later(beta: Beta) -> None:
+    method = "pm_card_pendingAuthorizationDeclined"
+    (hold,) = beta.open(txn_type="HOLD", method=method).json()["transactions"]
+    path = f"transactions/{hold['txn_id']}"
+    eventually(lambda: beta.http.get(path).json()["transactions"][0]["state"] == "REFUSED")
+    assert beta.book()[0]["held_minor"] == 0
+
+
 def test_a_refused_card_is_a_state_and_not_an_error(beta: Beta) -> None:
     reply = beta.open(method="pm_card_chargeDeclined")
     (hold,) = reply.json()["transactions"]

@@ -115,6 +115,33 @@ def test_pending_captures_and_refunds_are_decided_by_the_processor(alpha):
     assert (settled["status"], settled["version"]) == ("succeeded", 2)
 
 
+def test_a_pending_sale_is_decided_by_the_processor_and_takes_its_money_then(alpha):
+    sale = alpha.sell("k1", "pm_card_pendingAuthorization")
+    assert (sale.status_code, sale.json()["status"], sale.json()["captures"]) == (201, "pending", [])
+    assert alpha.book()["captured_minor"] == 0
+    eventually(lambda: alpha.book()["captured_minor"] == 1_000, describe="the settled sale")
+    found = {shown["object"]: (shown["status"], shown["version"]) for shown in alpha.look_up("op_k1")}
+    assert found == {"authorization": ("authorized", 2), "capture": ("succeeded", 1)}
+
+
+def test_a_pending_authorization_may_be_declined_minutes_later(alpha):
+    begun = alpha.authorize("k1", payment_method="pm_card_pendingAuthorizationDeclined").json()
+    assert begun["status"] == "pending"
+    eventually(
+        lambda: alpha.http.get(f"authorizations/{begun['id']}").json()["decline_code"] == "generic_decline"
+    )
+    assert alpha.book()["held_minor"] == 0
+
+
+def test_a_pending_hold_runs_out_a_week_after_it_was_granted(alpha):
+    begun = alpha.authorize("k1", payment_method="pm_card_pendingAuthorization").json()
+    path = f"authorizations/{begun['id']}"
+    assert begun["capture_before"] is None
+    eventually(lambda: alpha.http.get(path).json()["status"] == "authorized")
+    assert alpha.http.get(path).json()["capture_before"] > begun["updated_at"]
+    assert alpha.rows("SELECT action FROM alpha_timers") == [{"action": "expire_authorization"}]
+
+
 def test_a_refund_may_fail_after_it_succeeded(alpha):
     capture_id = alpha.sell("k1", "pm_card_refundFail").json()["captures"][0]["id"]
     refund = alpha.post(f"captures/{capture_id}/refunds", {"reference": "op_r"}, "k2").json()

@@ -196,6 +196,28 @@ def test_a_pending_capture_is_booked_when_it_settles():
     assert captures.settle_capture(settled.result, now=NOW) is None
 
 
+@pytest.mark.parametrize("capture_id", [None, "cap_1"])
+def test_a_pending_authorization_holds_nothing_before_it_settles(capture_id):
+    begun = authorized(method="pm_card_pendingAuthorization", capture=capture_id is not None)
+    assert (begun.result.status, begun.result.capturable_minor, sums(begun)) == (Status.PENDING, 0, (0, 0, 0))
+    with pytest.raises(Rejected) as refused:
+        authorizations.void(begun.result, reference=None, now=NOW)
+    assert refused.value.code == "authorization_not_voidable"
+    (timer,) = begun.timers
+    assert timer.action is (TimerAction.SETTLE_SALE if capture_id else TimerAction.SETTLE_AUTHORIZATION)
+    settled = authorizations.settle(begun.result, capture_id=capture_id, now=NOW)
+    assert (settled.objects[0].status, settled.objects[0].version) == (Status.AUTHORIZED, 2)
+    assert sums(settled) == ((0, 1_000, 0) if capture_id else (1_000, 0, 0))
+    assert authorizations.settle(settled.objects[0], capture_id=capture_id, now=NOW) is None
+
+
+def test_a_pending_authorization_may_be_declined_in_the_end():
+    begun = authorized(method="pm_card_pendingAuthorizationDeclined", capture=True)
+    settled = authorizations.settle(begun.result, capture_id="cap_1", now=NOW)
+    assert (settled.result.status, settled.result.decline_code) == (Status.DECLINED, "generic_decline")
+    assert (len(settled.objects), sums(settled), settled.timers) == (1, (0, 0, 0), ())
+
+
 def test_the_wrong_amount_card_really_takes_another_amount():
     effect = authorized(method="pm_fault_wrong_amount", capture=True)
     assert effect.objects[1].amount_minor == 1_100
