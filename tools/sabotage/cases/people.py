@@ -6,7 +6,7 @@ from tools.sabotage.case import Case, Patch
 
 _PAYMENT: Final = "services/payment/domain/payment.py"
 _CASES: Final = "services/payment/domain/cases.py"
-_SCHEMA: Final = "services/payment/migrations/versions/0012_follow_cases.py"
+_SCHEMA: Final = "services/payment/migrations/versions/0015_decide_cases.py"
 _UNIT_TESTS: Final = "services/payment/tests/unit/test_cases.py::"
 _DB_TESTS: Final = "services/payment/tests/db/test_cases_follow.py::"
 
@@ -47,7 +47,7 @@ PEOPLE: Final = (
         name="closed-case-stays",
         protection="a closed case is never edited, by plain SQL neither",
         change="the trigger looks at what the case is about, and no more at whether it is closed",
-        patches=(Patch(_SCHEMA, "WHEN (OLD.closed_at IS NOT NULL OR NOT NEW.told", "WHEN (NOT NEW.told"),),
+        patches=(Patch(_SCHEMA, "WHEN ((OLD.closed_at IS NOT NULL\n", "WHEN ((false\n"),),
         tests=(_DB_TESTS + "test_the_database_keeps_the_past_of_cases",),
     ),
 )

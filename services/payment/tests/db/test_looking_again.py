@@ -8,12 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
+import psycopg
 
 from services.payment.adapters.probes import _QUERIES, _reader
 from services.payment.entrypoints.worker import wake_due_facts
 from services.payment.tests.db.scenes import EVIDENCE, open_dispute
 from services.payment.tests.db.shop import Shop
-from services.payment.tests.world import authorized, captured, refunded
+from services.payment.tests.world import authorized, captured, disputed, refunded
 from shared.runtime.metric_names import WAITING_FACTS_STUCK
 from shared.runtime.roles import PeriodicRole
 from shared.testing.waiting import eventually
@@ -53,6 +54,21 @@ def test_reading_a_dispute_with_a_doubtful_answer_has_that_looked_up_once(shop: 
     shop.answer(payment_id, "unknown")
     shown = [shop.get(path).document["certainty"] for _ in range(3)]
     assert (shown, asked_for(shop)) == (["uncertain"] * 3, ["payment_read"])
+
+
+def test_a_worker_outlasts_whoever_holds_its_rows(shop: Shop) -> None:
+    payment_id = str(shop.create(capture_method="manual")["id"])
+    shop.tell(disputed(shop.payment(payment_id), "opened", 1))
+    shop.rows("UPDATE waiting_facts SET next_check_at = now() RETURNING 1")
+    transactions = shop.parts.common.transactions
+    role = PeriodicRole("work.waiting", 0.02, lambda: wake_due_facts(transactions))
+    checks = "SELECT checks FROM waiting_facts"
+    with psycopg.connect(shop.parts.settings.database_url.replace("+psycopg", "")) as holder:
+        holder.execute("SELECT FROM payments FOR UPDATE")
+        assert role.turn() is False, "it goes on living, and comes again"
+        assert shop.rows(checks) == [(0,)]
+    role.turn()
+    assert shop.rows(checks) == [(1,)]
 
 
 def running(shop: Shop, stop: threading.Event) -> threading.Thread:

@@ -37,10 +37,10 @@ def sold(unit: MemoryUnit) -> Payment:
     return payment
 
 
-def unread(unit: MemoryUnit, **named: str | None) -> None:
+def unread(unit: MemoryUnit, cause_id: str = "evt_1", **named: str | None) -> None:
     names: dict[str, str | None] = {"object_id": None, "reference": None, "payment_id": None}
     apply_webhook_unrecognised(
-        ApplyWebhookUnrecognised(processor="alpha", account=ACCOUNT, cause_id="evt_1", **(names | named)),
+        ApplyWebhookUnrecognised(processor="alpha", account=ACCOUNT, cause_id=cause_id, **(names | named)),
         unit,
     )
     unit.commit()
@@ -81,6 +81,26 @@ def test_one_that_names_nothing_is_told_to_a_person_alone(unit: MemoryUnit) -> N
     payment = sold(unit)
     unread(unit, payment_id=payment.payment_id, object_id="thing_9")
     assert (asked(unit), len(payment.case_keys)) == ([], 1)
+
+
+def test_each_one_about_an_object_is_told_in_the_case_by_its_own_name(unit: MemoryUnit) -> None:
+    payment = sold(unit)
+    for cause_id in ("evt_1", "evt_2", "evt_1"):
+        unread(unit, cause_id, payment_id=payment.payment_id, object_id="thing_9")
+    (case,) = payment.cases
+    assert (case.subject, case.told) == ("thing_9", ["0 EUR evt_1", "0 EUR evt_2"])
+    assert [(step.step.value, step.words) for step in unit.case_steps] == [
+        ("opened", "evt_1"), ("changed", "evt_2"),
+    ]  # fmt: skip
+
+
+def test_one_that_names_no_object_is_a_case_of_its_own(unit: MemoryUnit) -> None:
+    payment = sold(unit)
+    for cause_id in ("evt_1", "evt_2"):
+        unread(unit, cause_id, payment_id=payment.payment_id)
+    assert sorted((case.subject, *case.told) for case in payment.cases) == [
+        ("evt_1", "0 EUR evt_1"), ("evt_2", "0 EUR evt_2"),
+    ]  # fmt: skip
 
 
 def test_one_about_nobody_changes_nothing(unit: MemoryUnit) -> None:

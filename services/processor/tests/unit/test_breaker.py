@@ -2,7 +2,13 @@
 
 from random import Random
 
-from services.processor.domain.breaker import FAILURES_TO_OPEN, PROBES, Breaker
+from services.processor.domain.breaker import (
+    FAILURES_TO_OPEN,
+    PAUSE_JITTER,
+    PROBES,
+    THROTTLED_PAUSE_S,
+    Breaker,
+)
 
 
 def opened(limit_max):
@@ -72,6 +78,23 @@ def test_a_probe_that_is_throttled_finds_the_processor_back():
     breaker = opened(8)
     breaker.throttle(1.5, 2.0, jitter=0.0)
     assert (breaker.allowed(3.4), breaker.allowed(3.5), breaker.openings) == (0, 2, 0)
+
+
+def test_an_answer_that_asks_for_fewer_calls_without_a_time_is_waited_out_a_while():
+    soon, late = Breaker(limit_max=8), Breaker(limit_max=8)
+    soon.throttle(10.0, 0.0, jitter=0.0)
+    late.throttle(10.0, 0.0, jitter=1.0)
+    assert (soon.allowed(10.0), soon.allowed(10.9), soon.allowed(10.0 + THROTTLED_PAUSE_S)) == (0, 0, 7)
+    apart_s = THROTTLED_PAUSE_S * (1.0 + PAUSE_JITTER)
+    assert (late.allowed(10.0 + THROTTLED_PAUSE_S), late.allowed(10.0 + apart_s)) == (0, 7)
+
+
+def test_a_shorter_word_does_not_end_a_longer_pause():
+    breaker = Breaker(limit_max=8)
+    breaker.throttle(0.0, 30.0, jitter=0.0)
+    breaker.throttle(1.0, 0.0, jitter=0.0)
+    breaker.succeed(2.0)
+    assert (breaker.allowed(29.9), breaker.allowed(30.0)) == (0, 7)
 
 
 def test_a_pause_is_honoured():
