@@ -16,6 +16,8 @@ from tools.local_stack.layout import StackError, layout
 
 Entry = Mapping[str, Any]
 TIMEOUT_S: Final = 10
+KEY_CHARS: Final = 12
+"""So much of a key's digest as tells it from the payment's other keys."""
 _ID: Final = re.compile(r"pay_[0-9a-z]{26}")
 
 
@@ -71,6 +73,14 @@ def _money(entry: Entry) -> str:
     )
 
 
+def _request(entry: Entry) -> str:
+    if not entry.get("endpoint"):
+        return str(entry["id"])
+    key = str(entry["key_digest"])[:KEY_CHARS]
+    again = f", came again {entry['replays']} times" if entry["replays"] else ""
+    return f"{entry['id']} {entry['endpoint']}, key {key}…, answered {entry['status']}{again}"
+
+
 def _transition(entry: Entry) -> str:
     step = f"{entry['subject']} {entry['id']}: {entry['from'] or '(new)'} -> {entry['to']}"
     return step + ("  (implied)" if entry["implied"] else "")
@@ -105,7 +115,7 @@ def _fields(entry: Entry) -> str:
 
 
 _TOLD: Final[Mapping[str, Callable[[Entry], str]]] = {
-    "request": lambda entry: str(entry["id"]),
+    "request": _request,
     "transition": _transition,
     "evidence": _evidence,
     "operation": lambda entry: f"{entry['id']} {entry['type']} {_money(entry)}, now {entry['state']}",

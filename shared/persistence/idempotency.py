@@ -152,15 +152,17 @@ class Claim:
     owner: str
     lease_s: float
     resource_id: str | None = None
+    #: The Request-Id of the reply: by it people find what a client's key stands for.
+    request_id: str | None = None
 
 
 _CLAIM: Final = """
     INSERT INTO idempotency_keys (scope, owner_id, mode, key_digest, fingerprint, field_digests, endpoint,
-                                  state, lease_owner, lease_until, resource_id, status, headers, body,
-                                  created_at, finished_at, expires_at)
+                                  state, lease_owner, lease_until, resource_id, request_id, status, headers,
+                                  body, created_at, finished_at, expires_at)
     VALUES (%(scope)s, %(owner_id)s, %(mode)s, %(key_digest)s, %(fingerprint)s, CAST(%(fields)s AS jsonb),
             %(endpoint)s, %(state)s, %(owner)s, clock_timestamp() + make_interval(secs => %(lease_s)s), %(resource_id)s,
-            %(status)s, CAST(%(headers)s AS jsonb), %(body)s,
+            %(request_id)s, %(status)s, CAST(%(headers)s AS jsonb), %(body)s,
             clock_timestamp(), CASE WHEN %(state)s = 'finished' THEN clock_timestamp() END,
             clock_timestamp() + make_interval(days => %(life_days)s))
     ON CONFLICT (scope) DO NOTHING
@@ -242,6 +244,7 @@ def _claim_values(claim: Claim, reply: StoredReply | None) -> dict[str, Any]:
         "owner": claim.owner if reply is None else None,
         "lease_s": claim.lease_s,
         "resource_id": claim.resource_id,
+        "request_id": claim.request_id,
         "life_days": KEY_LIFE_DAYS,
         **_reply_columns(reply),
     }

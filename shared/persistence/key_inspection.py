@@ -26,6 +26,7 @@ class InspectedKey:
     owner: str
     mode: str
     key_digest: str
+    request_id: str | None
     endpoint: str
     fingerprint: str
     state: str
@@ -51,7 +52,8 @@ class InspectedKey:
 
 _NAMES: Final = tuple(each.name for each in fields(InspectedKey))
 _SELECT: Final = """
-    SELECT k.owner_id AS owner, k.mode, k.key_digest, k.endpoint, encode(k.fingerprint, 'hex') AS fingerprint,
+    SELECT k.owner_id AS owner, k.mode, k.key_digest, k.request_id, k.endpoint,
+           encode(k.fingerprint, 'hex') AS fingerprint,
            CASE WHEN k.state = 'finished' AND k.expires_at < clock_timestamp() THEN 'tombstone' ELSE k.state END
                AS state,
            k.created_at AS first_request_at,
@@ -66,6 +68,7 @@ _SELECT: Final = """
       FROM idempotency_keys AS k LEFT JOIN idempotency_key_repeats AS r USING (scope)
 """
 _BY_SCOPE: Final = sa.text(_SELECT + " WHERE scope = ANY (:scopes) ORDER BY k.mode")
+_BY_REQUEST: Final = sa.text(_SELECT + " WHERE k.request_id = ANY (:requests)")
 _IN_FLIGHT: Final = sa.text(
     _SELECT
     + """
@@ -90,6 +93,13 @@ def keys_by_text(connection: sa.Connection, owner: str, key: str) -> Sequence[In
     """An owner's key by its text, once per mode that has it: only digests are stored, so nothing else finds it."""
     scopes = [Principal(owner_id=owner, mode=mode).scope(key) for mode in KEY_MODES]
     return _read(connection, _BY_SCOPE, {"scopes": scopes})
+
+
+def keys_of_requests(connection: sa.Connection, request_ids: Sequence[str]) -> Sequence[InspectedKey]:
+    """The keys that these requests were the first to use."""
+    if not request_ids:
+        return []
+    return _read(connection, _BY_REQUEST, {"requests": list(request_ids)})
 
 
 def keys_in_flight(connection: sa.Connection, for_s: float, limit: int) -> Sequence[InspectedKey]:

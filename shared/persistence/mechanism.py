@@ -220,6 +220,12 @@ _KEY_REPEATS: Final = (
     "REVOKE DELETE ON idempotency_key_repeats FROM {app}",
 )
 
+# Which request a key was first used by: written with the row and never again, so that keeping replies costs nothing.
+_KEY_REQUESTS: Final = (
+    "ALTER TABLE idempotency_keys ADD COLUMN request_id text",
+    "CREATE INDEX idempotency_keys_request ON idempotency_keys (request_id) WHERE request_id IS NOT NULL",
+)
+
 # The default privileges of the database gave the application everything; the mechanism takes back what it may
 # not do, and gives the relay the little that it needs.
 _GRANTS: Final = (
@@ -253,3 +259,9 @@ def create_v2(op: Executes, *, service: str) -> None:
     roles = role_names(service)
     for statement in _KEY_REPEATS:
         op.execute(statement.format(**roles))
+
+
+def create_v3(op: Executes) -> None:
+    """Let a key name the request that first used it: for people, who know requests by their ids."""
+    for statement in _KEY_REQUESTS:
+        op.execute(statement)

@@ -32,7 +32,7 @@ from shared.persistence.idempotency import (
 from shared.persistence.key_repeats import Repeat
 from shared.persistence.unit_of_work import Steps, Transactions, UnitOfWork, in_steps
 from shared.runtime.group_commit import Apart, GroupCommit
-from shared.runtime.http import idempotency_key
+from shared.runtime.http import idempotency_key, request_id
 from shared.runtime.key_answers import KeyAnswers, Present, Render
 from shared.runtime.key_refusals import KeyRefused
 from shared.runtime.logs import logger
@@ -281,13 +281,13 @@ class IdempotentEndpoint(Generic[U, M]):
         wait_s = wait_seconds(request.headers.get("prefer"), self._http.default_wait_s)
         body = read_model(self._model, raw)
         fingerprint = fingerprint_of(self._method, self._route, path_ids, body.model_dump(mode="json"))
-        return Asked(key, wait_s, body, fingerprint)
+        return Asked(key, wait_s, body, fingerprint, request_id(request))
 
     def _claim(self, asked: Asked[M], principal: Principal, resource_id: str | None) -> Claim:
         return Claim(
             scope=principal.scope(asked.key), principal=principal, key=asked.key, fingerprint=asked.fingerprint,
             owner=self._http.ids.new("own_"), lease_s=asked.wait_s + self._http.lease_margin_s,
-            resource_id=resource_id,
+            resource_id=resource_id, request_id=asked.request_id,
         )  # fmt: skip
 
     def _keep_refusal(self, post: Post[U, M], rejected: Rejected) -> Answered:

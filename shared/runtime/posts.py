@@ -36,6 +36,7 @@ class Asked(Generic[M]):
     wait_s: float
     body: M
     fingerprint: Fingerprint
+    request_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

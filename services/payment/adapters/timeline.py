@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
+
+from shared.persistence.key_inspection import InspectedKey, keys_of_requests
 
 Entry = dict[str, Any]
 Row = Mapping[str, Any]
@@ -59,7 +61,7 @@ def read_timeline(
     for entry in entries:
         if entry["kind"] == "operation":
             entry["cause_id"] = causes.get(entry["id"])
-    entries += list(_requests(entries))
+    entries += _requests(connection, entries)
     entries.sort(key=lambda entry: (entry["at"], _ORDER.index(entry["kind"]), entry["position"]))
     for entry in entries:
         del entry["position"]
@@ -72,15 +74,32 @@ def _days(created_at: datetime, updated_at: datetime) -> list[Any]:
     return [last - timedelta(days=back) for back in range(min((last - first).days, DAYS_MAX) + 1)]
 
 
-def _requests(entries: list[Entry]) -> Iterator[Entry]:
-    """The merchant's requests are the causes of what they changed."""
-    seen: set[str] = set()
+def _requests(connection: sa.Connection, entries: list[Entry]) -> list[Entry]:
+    """The merchant's requests are the causes of what they changed; their keys tell how they came, and came again."""
+    first_at: dict[str, datetime] = {}
     for entry in entries:
         cause_id = entry.get("cause_id") or ""
-        if entry["kind"] in {"transition", "event"} and cause_id.startswith("req_") and cause_id not in seen:
-            seen.add(cause_id)
-            at = min(e["at"] for e in entries if e.get("cause_id") == cause_id)
-            yield {"kind": "request", "at": at, "id": cause_id, "cause_id": None, "position": 0}
+        if entry["kind"] in {"transition", "event"} and cause_id.startswith("req_"):
+            first_at[cause_id] = min(entry["at"], first_at.get(cause_id, entry["at"]))
+    keys = {key.request_id: key for key in keys_of_requests(connection, list(first_at))}
+    return [_request(name, at, keys.get(name)) for name, at in first_at.items()]
+
+
+def _request(request_id: str, at: datetime, key: InspectedKey | None) -> Entry:
+    """What is known of a request; of one whose key's row is gone, or was never there, only that it came."""
+    entry: Entry = {"kind": "request", "at": at, "id": request_id, "cause_id": None, "position": 0}
+    if key is None:
+        return entry
+    return entry | {
+        "at": min(at, key.first_request_at.astimezone(UTC)),
+        "endpoint": key.endpoint,
+        # Only digests of keys are stored: whoever has the key's text compares, nobody else learns it.
+        "key_digest": key.key_digest,
+        "status": key.status,
+        "replays": key.replays + key.attaches,
+        "mismatches": key.mismatches,
+        "last_seen_at": key.last_seen_at.astimezone(UTC),
+    }
 
 
 def _transition(row: Row) -> Entry:

@@ -7,7 +7,7 @@ from shared.kernel.clock import SystemClock
 from shared.kernel.errors import Rejected
 from shared.kernel.ids import UlidIds
 from shared.persistence.engine import make_engine
-from shared.persistence.mechanism import create_v1, create_v2
+from shared.persistence.mechanism import create_v1, create_v2, create_v3
 from shared.persistence.provision import provision
 from shared.persistence.unit_of_work import Transactions, UnitOfWork
 from shared.runtime.http import api
@@ -33,6 +33,7 @@ def urls(postgres_admin_url):
     with psycopg.connect(made.owner) as connection:
         create_v1(connection, service="mechanism")
         create_v2(connection, service="mechanism")
+        create_v3(connection)
         connection.execute("INSERT INTO inbox_versions VALUES ('shop', %s, %s, 4)", KEY)
         connection.execute(
             "INSERT INTO parked_keys (consumer, topic, key, reason, since, next_version, detail)"

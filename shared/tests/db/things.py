@@ -10,7 +10,7 @@ from fastapi import Request
 from shared.kernel.clock import SystemClock
 from shared.kernel.errors import Rejected
 from shared.kernel.ids import UlidIds
-from shared.persistence.mechanism import create_v1, create_v2
+from shared.persistence.mechanism import create_v1, create_v2, create_v3
 from shared.persistence.provision import provision
 from shared.persistence.unit_of_work import Transactions, UnitOfWork
 from shared.runtime.http import ApiModel, api
@@ -112,6 +112,7 @@ def thing_database(postgres_admin_url):
     with psycopg.connect(made.owner) as connection:
         create_v1(connection, service="mechanism")
         create_v2(connection, service="mechanism")
+        create_v3(connection)
         connection.execute(TABLE)
     yield made
     with psycopg.connect(postgres_admin_url, autocommit=True) as admin:

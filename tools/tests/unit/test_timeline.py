@@ -15,6 +15,13 @@ AT = "2026-11-20T10:00:00.123456Z"
 ENTRIES: list[tuple[dict[str, Any], str]] = [
     ({"kind": "request", "id": "req_1"}, "req_1"),
     (
+        {
+            "kind": "request", "id": "req_1", "endpoint": "POST /payments", "key_digest": "ab" * 32, "status": 201,
+            "replays": 2,
+        },
+        "req_1 POST /payments, key abababababab…, answered 201, came again 2 times",
+    ),
+    (
         {"kind": "transition", "subject": "payment", "id": "pay_1", "from": None, "to": "CREATED", "implied": False},
         "payment pay_1: (new) -> CREATED",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
@@ -285,6 +286,25 @@ def test_the_timeline_tells_requests_operations_evidence_steps_and_events(shop: 
     events = [e["type"] for e in data if e["kind"] == "event" and e["topic"] == "payment.events"]
     assert events[0] == "PaymentCreated.v1"
     assert "PaymentCaptured.v1" in events
+
+
+def test_the_timeline_tells_of_each_request_its_endpoint_its_key_and_how_often_it_came_again(
+    shop: Shop,
+) -> None:
+    first = shop.post("/payments", ORDER | {"capture_method": "manual"}, key="first")
+    payment_id = str(first.document["id"])
+    assert shop.post("/payments", ORDER | {"capture_method": "manual"}, key="first").status == 201
+    shop.authorize(payment_id)
+    assert shop.post(f"/payments/{payment_id}/capture", {}, key="second").status == 200
+    shop.parts.common.repeats.write()
+    data = shop.get(f"/payments/{payment_id}/timeline").document["data"]
+    requests = [entry for entry in data if entry["kind"] == "request"]
+    assert [(r["endpoint"], r["status"], r["replays"], r["key_digest"]) for r in requests] == [
+        ("POST /payments", 201, 1, hashlib.sha256(b"first").hexdigest()),
+        ("POST /payments/{payment_id}/capture", 200, 0, hashlib.sha256(b"second").hexdigest()),
+    ]
+    assert requests[0]["id"] == first.headers["request-id"]
+    assert requests[0]["at"] <= data[1]["at"]
 
 
 def test_a_key_is_exchanged_for_a_read_token(shop: Shop) -> None:
