@@ -328,9 +328,7 @@ POSTING_RULES: Final[tuple[Row, ...]] = (
         subject="reversal_id",
         legs=(debit(R, AMOUNT, *OBJECT), credit(SUSPENSE, AMOUNT, "stray_id")),
     ),
-    NoPosting(
-        on="DisputeOpened", why="an inquiry asks and a dispute claims; the money moves on its money rows"
-    ),
+    NoPosting(on="DisputeOpened", why="an inquiry or a claim; the money moves on its money rows"),
     NoPosting(on="DisputeClosed", why="won posts nothing; a loss is booked by DisputeWrittenOff"),
     NoPosting(on="DisputeResponseRequested", why="an answer to a dispute moves no money"),
     NoPosting(on="PaymentCreated", why="an intent moves no money"),
