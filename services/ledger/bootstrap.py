@@ -10,6 +10,7 @@ from services.ledger.adapters.booking_lag import BookingMetrics
 from services.ledger.adapters.head_keys import HeadSigner
 from services.ledger.adapters.read_models import SqlBooksReader
 from services.ledger.adapters.sealing import Sealer, watch_sealing
+from services.ledger.adapters.statements import SqlStatements
 from services.ledger.adapters.unit_of_work import LedgerUnitOfWork, unit_of_work_builder
 from services.ledger.app.check_balance import check_balance
 from services.ledger.settings import LedgerSettings
@@ -36,7 +37,10 @@ def build(settings: LedgerSettings, surroundings: Surroundings | None = None) ->
         parts.watch()
         watch_sealing(parts.engine)
         made = _entry("http").application(
-            reader, operators=parts.operator_tokens(), merchants=_verifier(settings.merchant_token_public_key)
+            reader,
+            SqlStatements(parts.engine),
+            operators=parts.operator_tokens(),
+            merchants=_verifier(settings.merchant_token_public_key),
         )
         parts.add_mechanism_routes(made)
         return made

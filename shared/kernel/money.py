@@ -69,6 +69,11 @@ def major_units(amount_minor: int, currency: str) -> str:
     return f"{digits[:-scale]}.{digits[-scale:]}" if scale else digits
 
 
+def signed_major_units(amount_minor: int, currency: str) -> str:
+    """The same for a balance, which may be negative: -5 EUR is ``-0.05``."""
+    return ("-" if amount_minor < 0 else "") + major_units(abs(amount_minor), currency)
+
+
 @dataclass(frozen=True, slots=True)
 class Money:
     """An amount that knows its currency. Negative ones are legal here; commands refuse them at the door."""

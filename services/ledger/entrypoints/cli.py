@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from services.ledger.entrypoints.cli_seals import add_auditing
+from services.ledger.entrypoints.cli_statements import add_statements
 from shared.runtime.cli import JsonFlag, command_line, service_cli
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 cli = service_cli("ledger", "services.ledger.settings:LedgerSettings", "services.ledger.bootstrap:build")
 add_auditing(cli)
+add_statements(cli)
 _EXIT_UNBALANCED = 1
 _PIPE_COLUMNS = 240
 

@@ -1,4 +1,5 @@
-"""The ledger's read-only HTTP face: balances, journals, the trial balance; for operators, and merchants on their own.
+"""The ledger's read-only HTTP face: balances, statements, journals, the trial balance; for operators, and merchants on
+their own.
 
 A merchant sees its own balances, and of its payments' journals the entries on its own accounts. What belongs to
 somebody else does not exist for it (404).
@@ -6,10 +7,20 @@ somebody else does not exist for it (404).
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Annotated, Final
+from datetime import datetime
+from typing import Annotated
 
 from fastapi import Depends, FastAPI, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
 
+from services.ledger.app.statements import (
+    PAGE_MAX,
+    DrawUpStatement,
+    Statement,
+    Statements,
+    TimeKind,
+    draw_up_statement,
+)
 from services.ledger.app.views import (
     AccountBalance,
     BooksReader,
@@ -18,11 +29,10 @@ from services.ledger.app.views import (
     OpenItem,
     TrialBalanceLine,
 )
+from services.ledger.domain.chart import AccountRef
 from shared.kernel.errors import Rejected
 from shared.runtime.http import api
 from shared.runtime.operator_tokens import OperatorRole, TokenVerifier, bearer, operator_with, unauthorized
-
-PAGE_MAX: Final = 1_000
 
 Currency = Annotated[str | None, Query(pattern="^[A-Z]{3}$", description="ISO 4217 code, upper case")]
 Name = Annotated[str | None, Query(min_length=1, max_length=200)]
@@ -62,13 +72,19 @@ Scope = Callable[[Request], str | None]
 
 
 def application(
-    reader: BooksReader, *, operators: TokenVerifier | None, merchants: TokenVerifier | None
+    reader: BooksReader,
+    statements: Statements,
+    *,
+    operators: TokenVerifier | None,
+    merchants: TokenVerifier | None,
 ) -> FastAPI:
     """The application. Without a public key nobody of that kind gets in."""
     app = api(title="ledger")
     viewer = operator_with(operators, OperatorRole.VIEWER)
     _add_operator_routes(app, reader, viewer)
-    _add_shared_routes(app, reader, _scope_of(operators, merchants))
+    scope_of = _scope_of(operators, merchants)
+    _add_shared_routes(app, reader, scope_of)
+    _add_statement(app, statements, scope_of)
     return app
 
 
@@ -152,6 +168,45 @@ def _add_shared_routes(app: FastAPI, reader: BooksReader, scope_of: Scope) -> No
         if found is None:
             raise _not_found()
         return _as_seen_by(scope, found)
+
+
+class StatementQuery(BaseModel):
+    """What a statement is asked for by; unknown names are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    family: str = Field(min_length=1, max_length=200)
+    currency: str = Field(pattern="^[A-Z]{3}$", description="ISO 4217 code, upper case")
+    owner: str | None = Field(None, min_length=1, max_length=200)
+    since: datetime
+    until: datetime
+    by: TimeKind = TimeKind.BOOKED
+    as_of: int | None = Field(None, ge=0, le=2**63 - 1, description="Seal position; without it that of now")
+    cursor: str | None = Field(None, max_length=100)
+    limit: int = Field(100, ge=1, le=PAGE_MAX)
+
+
+def _add_statement(app: FastAPI, statements: Statements, scope_of: Scope) -> None:
+    @app.get("/statement")
+    def statement(
+        scope: Annotated[str | None, Depends(scope_of)], asked: Annotated[StatementQuery, Query()]
+    ) -> Statement:
+        """An account's opening balance, movements and closing balance; a page at a time, of one seal position."""
+        owner = asked.owner or scope
+        if owner is None:
+            raise Rejected("field_missing", "Name an owner.", status=422, param="owner", stored=False)
+        if scope is not None and owner != scope:
+            raise _not_found()
+        wanted = DrawUpStatement(
+            account=AccountRef(asked.family, owner, asked.currency),
+            since=asked.since,
+            until=asked.until,
+            by=asked.by,
+            as_of=asked.as_of,
+            cursor=asked.cursor,
+            limit=asked.limit,
+        )
+        return draw_up_statement(wanted, statements)
 
 
 def _as_seen_by(merchant_id: str | None, journal: JournalView) -> JournalView:

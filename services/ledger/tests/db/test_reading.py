@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
+from services.ledger.adapters.statements import SqlStatements
 from services.ledger.entrypoints.cli import cli
 from services.ledger.entrypoints.http import application
 from services.ledger.tests.payloads import Payment, ident
@@ -36,7 +37,10 @@ def told(ledger):
 @pytest.fixture
 def client(told):
     app = application(
-        told.reader, operators=TokenVerifier(OPERATORS[1]), merchants=TokenVerifier(MERCHANTS[1])
+        told.reader,
+        SqlStatements(told.engine),
+        operators=TokenVerifier(OPERATORS[1]),
+        merchants=TokenVerifier(MERCHANTS[1]),
     )
     with TestClient(app) as client:
         yield client

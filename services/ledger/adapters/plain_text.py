@@ -1,0 +1,80 @@
+"""All sealed journals as plain-text accounting in Beancount's language, so that another program can add them up.
+
+Debits are positive there, as in every plain-text ledger; amounts are in major units, exactly. An account is
+``<Root>:<Family>:<Owner>``. A journal is dated by its effective time in UTC and carries its ids as metadata.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from services.ledger.domain.chart import FAMILIES, Side
+from services.ledger.domain.seals import SHARD
+from shared.kernel.money import signed_major_units
+
+PAGE_SEALS: Final = 1_000
+#: Families that are earned or spent; all others are what we own or owe, by their normal side.
+_RESULT: Final = {"fee_revenue": "Income", "dispute_fees": "Income"}
+_BY_SIDE: Final = {Side.DEBIT: "Assets", Side.CREDIT: "Liabilities"}
+_ACCOUNTS: Final = """
+SELECT a.family, a.owner, a.currency, min(j.effective_at AT TIME ZONE 'UTC')::date AS since
+  FROM accounts a JOIN entries e ON e.account_id = a.account_id JOIN journals j ON j.position = e.journal_position
+  JOIN seals s ON s.journal_position = j.position AND s.shard = %(shard)s AND s.position <= %(as_of)s
+ GROUP BY a.account_id ORDER BY a.family, a.owner, a.currency
+"""
+_JOURNALS: Final = """
+SELECT s.position AS seal, (j.effective_at AT TIME ZONE 'UTC')::date AS at, j.journal_id, j.rule, j.fact_key,
+       j.payment_id, j.cause_event_id, o.journal_id AS reverses, a.family, a.owner, e.side::text AS side,
+       e.amount_minor, e.currency, e.clearing_key
+  FROM seals s JOIN journals j ON j.position = s.journal_position JOIN entries e ON e.journal_position = j.position
+  JOIN accounts a ON a.account_id = e.account_id LEFT JOIN journals o ON o.position = j.reverses_position
+ WHERE s.shard = %(shard)s AND s.position > %(after)s AND s.position <= least(%(after)s + %(page)s, %(as_of)s)
+ ORDER BY s.position, e.line
+"""
+_METADATA: Final = ("journal_id", "fact_key", "payment_id", "cause_event_id", "reverses")
+
+
+def plain_text(engine: sa.Engine, as_of: int) -> Iterator[str]:
+    """The lines of the file, in the order of the seals up to ``as_of``; one page in memory at a time."""
+    options = {"postgresql_readonly": True, "isolation_level": "REPEATABLE READ"}
+    with engine.execution_options(**options).connect() as connection:
+        yield f"; sealed journals 1 to {as_of}"
+        yield 'option "title" "Tieout"'
+        for row in connection.exec_driver_sql(_ACCOUNTS, {"shard": SHARD, "as_of": as_of}).mappings():
+            yield f"{row['since']} open {account_name(row['family'], row['owner'])} {row['currency']}"
+        for after in range(0, as_of, PAGE_SEALS):
+            values = {"shard": SHARD, "after": after, "page": PAGE_SEALS, "as_of": as_of}
+            yield from _journals(connection.exec_driver_sql(_JOURNALS, values).mappings().all())
+
+
+def account_name(family: str, owner: str) -> str:
+    """``merchant_available`` of ``mer_1`` is ``Liabilities:Merchant-available:Mer-1``."""
+    root = _RESULT.get(family) or _BY_SIDE[FAMILIES[family].normal_side]
+    return ":".join([root, *(_component(text) for text in (family, owner))])
+
+
+def _component(text: str) -> str:
+    """Letters, digits and dashes, the first one upper case; our names have nothing else that tells two apart."""
+    cleaned = "".join(letter if letter.isalnum() else "-" for letter in text)
+    return cleaned[:1].upper() + cleaned[1:]
+
+
+def _journals(rows: Any) -> Iterator[str]:
+    seal = 0
+    for row in rows:
+        if row["seal"] != seal:
+            seal = row["seal"]
+            yield ""
+            yield f'{row["at"]} * "{row["rule"]}"'
+            yield f"  seal: {seal}"
+            for name in _METADATA:
+                if row[name] is not None:
+                    yield f'  {name}: "{row[name]}"'
+        minor = row["amount_minor"] if row["side"] == "debit" else -row["amount_minor"]
+        name = account_name(row["family"], row["owner"])
+        yield f"  {name}  {signed_major_units(minor, row['currency'])} {row['currency']}"
+        if row["clearing_key"] is not None:
+            yield f'    clearing_key: "{row["clearing_key"]}"'

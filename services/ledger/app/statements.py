@@ -1,0 +1,190 @@
+"""Statements of one account over one period: opening + movements = closing, page by page.
+
+A statement is of one seal position (``as_of``): journals sealed later are no part of it, whatever times they bear. So
+its pages fit together while booking goes on, and the same question with the same position is answered the same for
+ever. What is not sealed yet (2 s is the aim) is not on it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, Protocol
+
+from services.ledger.domain.chart import FAMILIES, AccountRef
+from shared.kernel.errors import Rejected
+
+PAGE_MAX: Final = 1_000
+_CURSOR: Final = re.compile(r"(\d{1,19})-([^ ]{20,40})-(\d{1,19})-(\d{1,5})")
+
+
+class TimeKind(StrEnum):
+    """Which of a journal's two times counts: when we wrote it, or when it took effect."""
+
+    BOOKED = "booked"
+    EFFECTIVE = "effective"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """From ``since`` to just before ``until``, as the chain stood at seal ``as_of``."""
+
+    since: datetime
+    until: datetime
+    by: TimeKind
+    as_of: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """The last movement that was shown, and of which seal position the statement is."""
+
+    as_of: int
+    at: datetime
+    position: int
+    line: int
+
+    def written(self) -> str:
+        return f"{self.as_of}-{self.at.isoformat()}-{self.position}-{self.line}"
+
+    @classmethod
+    def read(cls, text: str) -> Cursor:
+        """What ``written`` made; anything else is refused."""
+        parts = _CURSOR.fullmatch(text)
+        try:
+            at = datetime.fromisoformat(parts[2]) if parts else None
+        except ValueError:
+            at = None
+        if parts is None or at is None or at.tzinfo is None:
+            raise Rejected(
+                "field_invalid", "Take it from next_cursor.", status=422, param="cursor", stored=False
+            )
+        return cls(as_of=int(parts[1]), at=at, position=int(parts[3]), line=int(parts[4]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """One entry; ``net_minor`` is positive on the account's normal side."""
+
+    at: datetime
+    position: int
+    line: int
+    journal_id: str
+    rule: str
+    payment_id: str | None
+    from_party: str | None
+    to_party: str | None
+    side: str
+    amount_minor: int
+    clearing_key: str | None
+    net_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What the store finds: the balance before the first movement of the page, and the movements."""
+
+    opening_minor: int
+    movements: tuple[Movement, ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """A page of a statement; its closing balance is the next page's opening balance."""
+
+    family: str
+    owner: str
+    currency: str
+    by: TimeKind
+    since: datetime
+    until: datetime
+    as_of: int
+    opening_minor: int
+    movements: tuple[Movement, ...]
+    closing_minor: int
+    next_cursor: str | None
+
+
+class Statements(Protocol):
+    """Reads; every page from one snapshot."""
+
+    def account_id(self, account: AccountRef) -> int | None: ...
+    def sealed(self) -> int: ...
+    def page(self, account_id: int, period: Period, after: Cursor | None, limit: int) -> Page: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawUpStatement:
+    """Whose account, which period; ``as_of`` None takes the seal position of now."""
+
+    account: AccountRef
+    since: datetime
+    until: datetime
+    by: TimeKind = TimeKind.BOOKED
+    as_of: int | None = None
+    cursor: str | None = None
+    limit: int = PAGE_MAX
+
+
+def draw_up_statement(wanted: DrawUpStatement, books: Statements) -> Statement:
+    """One page. Raises ``Rejected`` where the account, the period or the position is none."""
+    _check(wanted)
+    account_id = books.account_id(wanted.account)
+    if account_id is None:
+        raise Rejected("account_not_found", "There is no such account.", status=404, stored=False)
+    after = None if wanted.cursor is None else Cursor.read(wanted.cursor)
+    as_of = sealed_position(books, wanted.as_of if after is None else after.as_of)
+    period = Period(since=wanted.since, until=wanted.until, by=wanted.by, as_of=as_of)
+    page = books.page(account_id, period, after, wanted.limit)
+    last = page.movements[-1] if page.more else None
+    return Statement(
+        family=wanted.account.family,
+        owner=wanted.account.owner,
+        currency=wanted.account.currency,
+        by=wanted.by,
+        since=wanted.since,
+        until=wanted.until,
+        as_of=as_of,
+        opening_minor=page.opening_minor,
+        movements=page.movements,
+        closing_minor=page.opening_minor + sum(movement.net_minor for movement in page.movements),
+        next_cursor=None if last is None
+        else Cursor(as_of=as_of, at=last.at, position=last.position, line=last.line).written(),
+    )  # fmt: skip
+
+
+def sealed_position(books: Statements, wanted: int | None) -> int:
+    """The seal position to read at: that of now, or one that is sealed already."""
+    sealed = books.sealed()
+    if wanted is not None and wanted > sealed:
+        raise Rejected(
+            "not_sealed_yet", f"The chain ends at {sealed}.", status=409, param="as_of", stored=False
+        )
+    return sealed if wanted is None else wanted
+
+
+def whole_statement(wanted: DrawUpStatement, books: Statements) -> Iterator[Statement]:
+    """All pages, one after another, in constant memory."""
+    page = draw_up_statement(wanted, books)
+    yield page
+    while page.next_cursor is not None:
+        page = draw_up_statement(replace(wanted, cursor=page.next_cursor), books)
+        yield page
+
+
+def _check(wanted: DrawUpStatement) -> None:
+    for name, time in (("since", wanted.since), ("until", wanted.until)):
+        if time.tzinfo is None:
+            raise _invalid(name, "A time with its offset from UTC, as 2026-11-24T00:00:00Z.")
+    if wanted.since >= wanted.until:
+        raise _invalid("until", "Later than since.")
+    if wanted.account.family not in FAMILIES:
+        raise _invalid("family", f"One of {', '.join(FAMILIES)}.")
+
+
+def _invalid(param: str, expected: str) -> Rejected:
+    return Rejected("field_invalid", expected, status=422, param=param, stored=False)

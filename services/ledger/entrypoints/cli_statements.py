@@ -1,0 +1,179 @@
+"""``ledger statement`` and ``ledger export``: the books on paper, for people and for other accounting programs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shared.runtime.cli import command_line
+
+if TYPE_CHECKING:
+    from services.ledger.adapters.statements import SqlStatements
+    from services.ledger.app.statements import DrawUpStatement, Statement, Statements
+
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # the parser gives times without an offset; they are UTC
+_DAYS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
+_COLUMNS = (
+    "at", "journal_id", "rule", "payment_id", "from_party", "to_party", "clearing_key", "net_minor", "balance_minor",
+)  # fmt: skip
+
+
+class Form(StrEnum):
+    """How a statement is written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+def add_statements(cli: typer.Typer) -> None:
+    """Add the commands to the ledger's command line."""
+
+    @contextmanager
+    def opened() -> Iterator[SqlStatements]:
+        from services.ledger.adapters.statements import SqlStatements
+
+        with command_line(cli).opened() as runtime:
+            yield SqlStatements(runtime.engines["app"])
+
+    @cli.command()
+    def statement(
+        family: Annotated[str, typer.Argument(help="Family of the account, as merchant_available.")],
+        owner: Annotated[str, typer.Argument(help="Whose it is, as mer_01…")],
+        currency: Annotated[str, typer.Argument(help="ISO 4217 code.")],
+        since: Annotated[datetime, typer.Option(formats=_DAYS, help="From here on, in UTC.")] = _EPOCH,
+        until: Annotated[
+            datetime | None, typer.Option(formats=_DAYS, help="Up to just before; default now.")
+        ] = None,
+        by: Annotated[str, typer.Option(help="Which time counts: booked or effective.")] = "booked",
+        as_of: Annotated[
+            int | None,
+            typer.Option(min=0, help="Seal position; default that of now. The same one repeats a statement."),
+        ] = None,
+        form: Annotated[Form, typer.Option("--format", help="How it is written.")] = Form.TABLE,
+    ) -> None:
+        """Print an account's opening balance, movements and closing balance."""
+        from services.ledger.app.statements import DrawUpStatement, TimeKind
+        from services.ledger.domain.chart import AccountRef
+
+        if by not in set(TimeKind):
+            raise typer.BadParameter("expected booked or effective", param_hint="--by")
+        wanted = DrawUpStatement(
+            account=AccountRef(family, owner, currency),
+            since=since.replace(tzinfo=UTC),
+            until=datetime.now(UTC) if until is None else until.replace(tzinfo=UTC),
+            by=TimeKind(by),
+            as_of=as_of,
+        )
+        with opened() as books:
+            _WRITERS[form](wanted, books)
+
+    @cli.command()
+    def export(
+        as_of: Annotated[
+            int | None,
+            typer.Option(min=0, help="Seal position; default that of now. The same one repeats the file."),
+        ] = None,
+    ) -> None:
+        """Print all sealed journals as plain-text accounting, in the format of Beancount."""
+        from services.ledger.adapters.plain_text import plain_text
+        from services.ledger.adapters.statements import SqlStatements
+        from services.ledger.app.statements import sealed_position
+
+        with command_line(cli).opened() as runtime:
+            engine = runtime.engines["app"]
+            until = sealed_position(SqlStatements(engine), as_of)
+            for line in plain_text(engine, until):
+                typer.echo(line)
+
+
+def _pages(wanted: DrawUpStatement, books: Statements) -> Iterator[Statement]:
+    from services.ledger.app.statements import whole_statement
+
+    return whole_statement(wanted, books)
+
+
+def _rows(page: Statement) -> Iterator[dict[str, Any]]:
+    """The movements, each with the balance behind it."""
+    balance_minor = page.opening_minor
+    for movement in page.movements:
+        balance_minor += movement.net_minor
+        yield {**asdict(movement), "balance_minor": balance_minor}
+
+
+def _as_csv(wanted: DrawUpStatement, books: Statements) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    closing_minor: int | None = None
+    for page in _pages(wanted, books):
+        if closing_minor is None:
+            writer.writerow(_edge(page.since, "opening", page.opening_minor))
+        for row in _rows(page):
+            writer.writerow(
+                [
+                    value.isoformat() if isinstance(value := row[name], datetime) else value
+                    for name in _COLUMNS
+                ]
+            )
+        closing_minor = page.closing_minor
+    writer.writerow(_edge(wanted.until, "closing", closing_minor or 0))
+
+
+def _edge(at: datetime, what: str, balance_minor: int) -> list[object]:
+    return [at.isoformat(), "", what, *[""] * (len(_COLUMNS) - 4), balance_minor]
+
+
+def _as_json_lines(wanted: DrawUpStatement, books: Statements) -> None:
+    for number, page in enumerate(_pages(wanted, books)):
+        head = {
+            name: value for name, value in asdict(page).items() if name not in {"movements", "next_cursor"}
+        }
+        if number == 0:
+            typer.echo(json.dumps({"opening": head.pop("opening_minor"), **head}, default=str))
+        for row in _rows(page):
+            typer.echo(json.dumps(row, default=str))
+
+
+def _as_table(wanted: DrawUpStatement, books: Statements) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from shared.kernel.money import signed_major_units
+
+    currency = wanted.account.currency
+    table = Table(title=f"{wanted.account.family} of {wanted.account.owner}, {currency}, by {wanted.by} time")
+    for heading, right in (("at", False), ("rule", False), ("from, to", False), ("payment", False), ("movement", True),
+                           ("balance", True)):  # fmt: skip
+        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+    as_of = closing_minor = 0
+
+    def shown(amount_minor: Any) -> str:
+        return signed_major_units(amount_minor, currency)
+
+    for number, page in enumerate(_pages(wanted, books)):
+        if number == 0:
+            table.add_row(
+                str(page.since), "opening", "", "", "", signed_major_units(page.opening_minor, currency)
+            )
+        for row in _rows(page):
+            parties = f"{row['from_party']} to {row['to_party']}" if row["from_party"] else ""
+            table.add_row(
+                str(row["at"]), str(row["rule"]), parties, str(row["payment_id"] or ""),
+                shown(row["net_minor"]), shown(row["balance_minor"]),
+            )  # fmt: skip
+        as_of, closing_minor = page.as_of, page.closing_minor
+    table.add_row(str(wanted.until), "closing", "", "", "", signed_major_units(closing_minor, currency))
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    typer.echo(f"As of seal {as_of}; what is not sealed yet is not on it.")
+
+
+_WRITERS = {Form.TABLE: _as_table, Form.CSV: _as_csv, Form.JSONL: _as_json_lines}
