@@ -64,13 +64,14 @@ def add_statements(cli: typer.Typer) -> None:
         """Print an account's opening balance, movements and closing balance."""
         from services.ledger.app.statements import DrawUpStatement, TimeKind
         from services.ledger.domain.chart import AccountRef
+        from shared.kernel.clock import SystemClock
 
         if by not in set(TimeKind):
             raise typer.BadParameter("expected booked or effective", param_hint="--by")
         wanted = DrawUpStatement(
             account=AccountRef(family, owner, currency),
             since=since.replace(tzinfo=UTC),
-            until=datetime.now(UTC) if until is None else until.replace(tzinfo=UTC),
+            until=SystemClock().now() if until is None else until.replace(tzinfo=UTC),
             by=TimeKind(by),
             as_of=as_of,
         )
