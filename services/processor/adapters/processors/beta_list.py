@@ -40,6 +40,12 @@ class _Reading:
     done: asyncio.Task[None] | None = None
 
 
+def _heard(reading: asyncio.Task[None]) -> None:
+    """Whoever waits is told how it ended; where all have stopped waiting, a list that failed is nobody's fault."""
+    if not reading.cancelled():
+        reading.exception()
+
+
 class DelayedListReader:
     """Reads the list; used by one event loop."""
 
@@ -59,6 +65,7 @@ class DelayedListReader:
         if reading is None or reading.done is None:
             reading = self._next = _Reading(since)
             reading.done = asyncio.create_task(self._read(reading))
+            reading.done.add_done_callback(_heard)
         reading.since = min(reading.since, since)
         # Shielded: whoever stops waiting must not take the answer from the others.
         await asyncio.shield(reading.done)
