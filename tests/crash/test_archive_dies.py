@@ -1,6 +1,5 @@
 """kill -9 in the middle of an operator's archiving: the second run finishes it, and no row is lost or kept twice."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from shared.persistence.archive_files import read_archive
 from shared.persistence.migrate import migrate
 from shared.persistence.provision import provision
 from tools.crash.points import command_cases
+from tools.local_stack.children import inherited
 from tools.local_stack.services import SERVICES
 
 pytestmark = pytest.mark.timeout(300)
@@ -51,7 +51,7 @@ def database(stack, request):
 
 def archive(stack, urls, folder, **armed):
     service = next(service for service in SERVICES if service.name == "ledger")
-    environment = os.environ | stack.environment(service) | armed
+    environment = inherited() | stack.environment(service) | armed
     environment |= {"LEDGER_DATABASE_URL": urls.app, "LEDGER_OWNER_DATABASE_URL": urls.owner}
     if armed:
         del environment["TIEOUT_CRASH_ORDER_FILE"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import pytest
 
 from shared.testing.waiting import eventually
 from tests.e2e.shop import server_at
+from tools.local_stack.children import inherited
 from tools.local_stack.services import SERVICES
 from tools.local_stack.stack import LocalStack
 
@@ -24,11 +24,9 @@ def other_settings(stack: LocalStack, name: str, **settings: str) -> Iterator[No
     stack.supervisor.stop(service.name)
     process = subprocess.Popen(
         [str(Path(sys.executable).parent / service.command), "run"],
-        env={
-            **os.environ,
-            **stack.environment(service),
-            **{service.prefix + setting: value for setting, value in settings.items()},
-        },
+        env=inherited()
+        | stack.environment(service)
+        | {service.prefix + setting: value for setting, value in settings.items()},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -16,6 +16,7 @@ import httpx2
 import psycopg
 
 from shared.messaging.kafka import KafkaBroker
+from tools.local_stack.children import inherited
 from tools.local_stack.layout import Layout, StackError
 from tools.local_stack.services import SERVICES, LocalService
 from tools.local_stack.stack import LocalStack
@@ -57,7 +58,7 @@ class Site:
         """Run one role of one service as a process of its own, with these settings too; yields its id."""
         known = service_of(service)
         words = [str(Path(sys.executable).parent / known.command), role]
-        environment = {**os.environ, **self.stack.environment(known)}
+        environment = inherited() | self.stack.environment(known)
         environment |= {known.prefix + name: value for name, value in settings.items()}
         with (self.stack.place.logs / f"bench-{service}-{role}.log").open("ab") as log:
             running = subprocess.Popen(words, env=environment, stdout=log, stderr=subprocess.STDOUT)

@@ -1,6 +1,5 @@
 """A local stack that can be hurt: leases short enough to be outlived, orders to die, pauses, second copies."""
 
-import os
 import re
 import shutil
 import signal
@@ -22,6 +21,7 @@ from shared.kernel.crash_points import TAKEN_SUFFIX
 from shared.testing.waiting import eventually
 from tools.auditor.addresses import Addresses
 from tools.auditor.audit import Report, audit
+from tools.local_stack.children import inherited
 from tools.local_stack.layout import Layout
 from tools.local_stack.services import SERVICES, LocalService
 from tools.local_stack.stack import LocalStack
@@ -153,7 +153,7 @@ class FragileStack(LocalStack):
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [str(Path(sys.executable).parent / found.command), "run", *roles],
-                env=os.environ | environment, stdout=output, stderr=output,
+                env=inherited() | environment, stdout=output, stderr=output,
             )  # fmt: skip
         copy = SecondCopy(process, log)
         try:

@@ -21,6 +21,7 @@ from shared.messaging.kafka import KafkaBroker
 from shared.messaging.topics import create_topics
 from shared.persistence.provision import ServiceUrls, provision
 from tools.local_stack import kafka, postgres
+from tools.local_stack.children import inherited
 from tools.local_stack.layout import Layout, StackError, remembered_ports
 from tools.local_stack.secret_store import SecretStore
 from tools.local_stack.services import SERVICES, LocalService, plain_settings, secret_settings
@@ -173,7 +174,7 @@ class LocalStack:
         running = {
             service.name: subprocess.Popen(
                 [_entry_point(service.command), "migrate"],
-                env={**os.environ, **self.environment(service)},
+                env=inherited() | self.environment(service),
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             )
             for service in SERVICES
@@ -236,7 +237,7 @@ class LocalStack:
         service = next(service for service in SERVICES if service.name == service_name)
         done = subprocess.run(
             [_entry_point(service.command), *words],
-            env={**os.environ, **self.environment(service)},
+            env=inherited() | self.environment(service),
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode != 0:

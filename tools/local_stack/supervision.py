@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import psutil
 
+from tools.local_stack.children import inherited
 from tools.local_stack.layout import Layout, StackError
 
 START_DEADLINE_S: Final = 20.0
@@ -116,7 +117,9 @@ class Supervisor:
     def launch(self) -> None:
         """Start supervisord in the background; returns once it takes orders."""
         words = [str(Path(sys.executable).parent / "supervisord"), "-c", str(self._place.supervisor_config)]
-        done = subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            words, env=inherited(), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+        )
         if done.returncode != 0:
             raise StackError(f"supervisord did not start: {done.stderr.strip() or done.stdout.strip()}")
         deadline = time.monotonic() + START_DEADLINE_S
