@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from tools.crash.culprits import Rounds
 from tools.crash.stack import FragileStack
 from tools.local_stack.services import SERVICES
 
+KEPT = "TIEOUT_CRASH_HOME"
 NOT_OURS_TO_KILL = ("TIEOUT_POSTGRES_URL", "TIEOUT_KAFKA_BOOTSTRAP", "TIEOUT_KAFKA_TOPIC_PREFIX")
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory):
-    kept = os.environ.get("TIEOUT_CRASH_HOME")
+    kept = os.environ.get(KEPT)
     with pytest.MonkeyPatch.context() as patch:
         for name in NOT_OURS_TO_KILL:
             patch.delenv(name, raising=False)
@@ -29,6 +31,12 @@ def stack(tmp_path_factory):
                 made.down()
                 made.remove_data()
             made.supervisor.close()
+
+
+@pytest.fixture(scope="session")
+def rounds(stack):
+    """A stack that somebody keeps is never thrown away, whatever broke in it."""
+    return Rounds(stack, may_renew=KEPT not in os.environ)
 
 
 @pytest.fixture(autouse=True)

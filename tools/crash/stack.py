@@ -173,6 +173,14 @@ class FragileStack(LocalStack):
         for process in doomed:
             process.kill()
 
+    def renew(self) -> None:
+        """Begin again with empty books: what one round broke must not fail the next one."""
+        self.down()
+        self.remove_data()
+        for merchant in self.place.secrets.glob("merchant*.json"):
+            merchant.unlink()
+        self.up(lambda _: None)
+
     # -- looking ---------------------------------------------------------------------------------------------------
 
     @cached_property

@@ -1,0 +1,97 @@
+"""Plays rounds, each of them once, and finds out by whose death a round was broken."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from tools.crash.kill import CrashFailed, Round, Survived, kill_at
+from tools.crash.points import CrashCase
+from tools.crash.rounds import companions
+from tools.crash.stack import FragileStack
+
+BY_HAND: Final = "pytest -m crash -k"
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A round that did not come to its end."""
+
+    cases: tuple[CrashCase, ...]
+    error: Exception
+
+    def failure_of(self, _case: CrashCase) -> str:
+        """The same for all."""
+        return f"killed {', '.join(map(str, self.cases))}: {type(self.error).__name__}: {self.error}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a case's test says."""
+
+    failure: str
+    took: Survived | None
+    cause: Exception | None
+
+    def require_survival(self) -> None:
+        """Raise ``CrashFailed`` unless all went well."""
+        if self.failure:
+            raise CrashFailed(self.failure) from self.cause
+
+
+class Rounds:
+    """The rounds of one stack.
+
+    A round that broke something for all its cases spoils the stack. Where ``may_renew``, the stack begins again
+    and each case dies alone: those that fail alone too are the culprits, and only they fail. If none does, all fail.
+    """
+
+    def __init__(self, stack: FragileStack, *, may_renew: bool) -> None:
+        self._stack = stack
+        self._may_renew = may_renew
+        self._is_spoiled = False
+        self._verdicts: dict[CrashCase, Verdict] = {}
+
+    def verdict(self, case: CrashCase, chosen: Collection[CrashCase]) -> Verdict:
+        """What became of the case; its round is played if it has not been."""
+        if case not in self._verdicts:
+            self._verdicts |= self._played(companions(case, chosen))
+        return self._verdicts[case]
+
+    def _played(self, cases: tuple[CrashCase, ...]) -> dict[CrashCase, Verdict]:
+        together = self._attempt(cases)
+        if not self._is_spoiled or len(cases) == 1:
+            return {case: _verdict(case, together) for case in cases}
+        if not self._may_renew:
+            hint = f"; by itself: {BY_HAND} <case>"
+            return {case: _verdict(case, together, hint) for case in cases}
+        alone = {case: self._attempt((case,)) for case in cases}
+        guilty = [case for case in cases if alone[case].failure_of(case)]
+        if not guilty:
+            return {case: _verdict(case, together, "; each of them alone did no harm") for case in cases}
+        return {
+            case: _verdict(case, together, f"; alone: {alone[case].failure_of(case)}")
+            if case in guilty
+            else _verdict(case, alone[case])
+            for case in cases
+        }
+
+    def _attempt(self, cases: tuple[CrashCase, ...]) -> Round | Stopped:
+        if self._is_spoiled and self._may_renew:
+            self._stack.renew()
+        self._is_spoiled = False
+        played: Round | Stopped
+        try:
+            played = kill_at(self._stack, *cases)
+        except Exception as error:  # noqa: BLE001 - carried over to the tests of all these cases
+            played = Stopped(cases, error)
+        self._is_spoiled = isinstance(played, Stopped) or bool(played.of_all)
+        return played
+
+
+def _verdict(case: CrashCase, played: Round | Stopped, more: str = "") -> Verdict:
+    failure = played.failure_of(case)
+    return Verdict(
+        failure and failure + more,
+        played.took if isinstance(played, Round) else None,
+        played.error if isinstance(played, Stopped) else None,
+    )
