@@ -22,7 +22,7 @@ setup: .venv/.ready ## install everything into .venv (done by every other target
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Tieout needs Python 3.11 or later; set PYTHON=...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "Tieout needs Python's venv module (Debian: python3-venv)"; exit 1; }
 	@$(BIN)/python -m pip install -q --disable-pip-version-check uv==0.13.9
-	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.txt
+	@$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.txt
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e schemas -e shared -e tools $(patsubst %,-e %,$(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml)))
 	@touch $@
 
@@ -31,9 +31,9 @@ demo: setup ## the main job: real PostgreSQL and Kafka, payments of every kind, 
 
 test: setup ## every test, on a real PostgreSQL and Kafka that it starts itself
 	@$(BIN)/tieout infra -- $(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "not (e2e or crash or sim)" $(ARGS)
-	@$(BIN)/tieout infra -- $(BIN)/pytest -q -m e2e $(ARGS)
-	@$(BIN)/pytest -q -m crash -n $(WORKERS) --dist loadgroup $(ARGS)
-	@$(BIN)/pytest -q -m sim $(ARGS)
+	@$(BIN)/tieout infra -- $(BIN)/pytest -q -m e2e tests/e2e $(ARGS)
+	@$(BIN)/pytest -q -m crash -n $(WORKERS) --dist loadgroup tests/crash $(ARGS)
+	@$(BIN)/pytest -q -m sim tests/simulation $(ARGS)
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --workers $(WORKERS)
 	@$(BIN)/tieout faults --count $(COUNT)
 
@@ -59,7 +59,7 @@ deep: setup ## the payment machine with 100,000 random steps instead of the 10,0
 	@TIEOUT_MACHINE_STEPS=$(STEPS) $(BIN)/pytest -q -o log_cli=true --log-cli-level=INFO --timeout=1800 services/payment/tests/property/test_payment_machine.py $(ARGS)
 
 crash: setup ## kill -9 at every named crash point, pauses, two copies, everything at once: restart, audit
-	@$(BIN)/pytest -m crash $(ARGS)
+	@$(BIN)/pytest -m crash tests/crash $(ARGS)
 
 up: setup ## start a stack that stays; prints URLs, a test key and a first request
 	@$(BIN)/tieout up

@@ -19,15 +19,8 @@ CASES = [
 ]
 
 
-@pytest.fixture(scope="session")
-def chosen(request):
-    """What is killed in this run."""
-    parameters = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
-    return {own["case"] for own in parameters if "case" in own}
-
-
 @pytest.mark.parametrize("case", CASES)
 def test_killed_at(rounds, case, chosen, record_property):
-    verdict = rounds.verdict(case, chosen)
+    verdict = rounds.verdict(case, chosen["case"])
     record_property("survived", repr(verdict.took))
     verdict.require_survival()

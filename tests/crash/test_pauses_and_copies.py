@@ -1,6 +1,7 @@
 """A process that slept past its leases, and two copies of everything: nothing but harmless duplicates."""
 
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
@@ -116,26 +117,50 @@ def test_everything_dies_at_once_with_its_servers(stack):
     ties_out(stack, load)
 
 
-@pytest.mark.parametrize("service", WITH_INBOX)
-def test_deleted_offsets_replay_everything_with_no_new_effect(stack, service):
-    ties_out(stack, Load(stack, f"replay-{service}").start())
+REPLAYED = ("outbox", "inbox", "inbox_versions")
+
+
+def counted(stack, services):
+    return {service: {table: stack.count(service, table) for table in REPLAYED} for service in services}
+
+
+def read_again(stack, admin, service):
+    """Whether the group has read as many records as its service ever took in."""
+    group = stack.topic_prefix + service
+    asked = [ConsumerGroupTopicPartitions(group)]
+    partitions = admin.list_consumer_group_offsets(asked)[group].result(10).topic_partitions
+    versions = stack.rows(service, "SELECT sum(last_version) FROM inbox_versions")[0][0]
+    return sum(max(at.offset, 0) for at in partitions) >= versions
+
+
+@pytest.fixture(scope="module")
+def replayed(stack, chosen):
+    """What the chosen services held before and after they had read everything again, all of them at once."""
+    services = [service for service in WITH_INBOX if service in chosen["service"]]
+    ties_out(stack, Load(stack, "replay").start())
     # The outside world tells nothing new while we count: webhooks that it failed to deliver earlier, say.
     with stack.stopped("sandbox"):
         assert_holds(stack.audit())
-        tables = ("outbox", "inbox", "inbox_versions")
-        before = {table: stack.count(service, table) for table in tables}
+        before = counted(stack, services)
         admin = AdminClient({"bootstrap.servers": stack.bootstrap})
-        group = stack.topic_prefix + service
-        with stack.stopped(service):
-            admin.delete_consumer_groups([group])[group].result(30)
-        stack.wait_until_back(service)
-
-        def read_again():
-            asked = [ConsumerGroupTopicPartitions(group)]
-            partitions = admin.list_consumer_group_offsets(asked)[group].result(10).topic_partitions
-            return sum(max(at.offset, 0) for at in partitions)
-
-        versions = stack.rows(service, "SELECT sum(last_version) FROM inbox_versions")[0][0]
-        eventually(lambda: read_again() >= versions, timeout_s=60, describe="the topics were read again")
+        with ExitStack() as stopped:
+            for service in services:
+                stopped.enter_context(stack.stopped(service))
+            for gone in admin.delete_consumer_groups([stack.topic_prefix + s for s in services]).values():
+                gone.result(30)
+        stack.wait_until_back(*services)
+        for service in services:
+            eventually(
+                partial(read_again, stack, admin, service),
+                timeout_s=60,
+                describe=f"{service} read the topics again",
+            )
         assert_holds(stack.audit())
-        assert {table: stack.count(service, table) for table in tables} == before
+        return before, counted(stack, services)
+
+
+@pytest.mark.xdist_group("replay")
+@pytest.mark.parametrize("service", WITH_INBOX)
+def test_deleted_offsets_replay_everything_with_no_new_effect(replayed, service):
+    before, after = replayed
+    assert after[service] == before[service]

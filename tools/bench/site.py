@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import httpx2
 import psycopg
 
 from shared.messaging.kafka import KafkaBroker
@@ -72,15 +71,7 @@ class Site:
 
     def wait_ready(self, service: str) -> None:
         """Return once the service's HTTP face says that it is ready."""
-
-        def ready() -> bool:
-            try:
-                reply = httpx2.get(self.stack.url(service) + "/health/ready", timeout=2)
-            except httpx2.TransportError:
-                return False
-            return reply.status_code == httpx2.codes.OK
-
-        wait_until(ready, f"{service} is ready")
+        wait_until(lambda: self.stack.is_ready(service), f"{service} is ready")
 
 
 def service_of(name: str) -> LocalService:

@@ -12,7 +12,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
 
-import httpx2
 import psutil
 import psycopg
 from psycopg import sql
@@ -101,14 +100,6 @@ class FragileStack(LocalStack):
         """How often the supervisor saw this program end by SIGKILL."""
         log = (self.place.logs / "supervisord.log").read_text()
         return len(re.findall(rf"exited: {program} \(terminated by SIGKILL", log))
-
-    def is_ready(self, service: str) -> bool:
-        """Whether the service takes requests."""
-        try:
-            reply = httpx2.get(self.url(service) + "/health/ready", timeout=2)
-        except httpx2.TransportError:
-            return False
-        return reply.status_code == httpx2.codes.OK
 
     def wait_until_back(self, *services: str) -> None:
         """Return once these services are ready again."""

@@ -127,16 +127,11 @@ def deny_late(stack: LocalStack, api_key: str, progress: Progress) -> list[Drive
         taken = asyncio.run(drive(url, keys, "demo-down", [down], progress))
     finally:
         stack.supervisor.start("risk")
-    eventually(lambda: _is_ready(stack), timeout_s=RESTART_S, interval_s=0.2, describe="risk being ready")
+    eventually(
+        lambda: stack.is_ready("risk"), timeout_s=RESTART_S, interval_s=0.2, describe="risk being ready"
+    )
     late = Scenario("risk: denied late, the hold is given back", len(made), given_back)
     return [*taken, *asyncio.run(drive(url, keys, "demo-late", [late], progress))]
-
-
-def _is_ready(stack: LocalStack) -> bool:
-    try:
-        return httpx2.get(f"{stack.url('risk')}/health/ready").status_code == 200  # noqa: PLR2004
-    except httpx2.TransportError:
-        return False
 
 
 def _answer(reply: httpx2.Response) -> Body:
