@@ -32,7 +32,7 @@ demo: setup ## the main job: real PostgreSQL and Kafka, payments of every kind, 
 test: setup ## every test, on a real PostgreSQL and Kafka that it starts itself
 	@$(BIN)/tieout infra -- $(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "not (e2e or crash or sim)" $(ARGS)
 	@$(BIN)/tieout infra -- $(BIN)/pytest -q -m e2e tests/e2e $(ARGS)
-	@$(BIN)/pytest -q -m crash -n $(WORKERS) --dist loadgroup tests/crash $(ARGS)
+	@$(BIN)/pytest -q -m crash -n $(WORKERS) --dist load tests/crash $(ARGS)
 	@$(BIN)/pytest -q -m sim tests/simulation $(ARGS)
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --workers $(WORKERS)
 	@$(BIN)/tieout faults --count $(COUNT)

@@ -4,7 +4,6 @@
 """
 
 import os
-from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -32,16 +31,6 @@ def stack(tmp_path_factory):
                 made.down()
                 made.remove_data()
             made.supervisor.close()
-
-
-@pytest.fixture(scope="session")
-def chosen(request):
-    """The parameters of the tests of this run by their names: what shares a load is only what was asked for."""
-    values = defaultdict(set)
-    for item in request.session.items:
-        for name, value in item.callspec.params.items() if hasattr(item, "callspec") else ():
-            values[name].add(value)
-    return values
 
 
 @pytest.fixture(scope="session")

@@ -1,26 +1,27 @@
 """kill -9 at every named point of every process, under load, with restart: the books still tie out.
 
-Cases of one round die in the same load. Those that ``-k`` chooses are all that die: one case by itself is one round.
+Processes that die in the same load are one round. ``TIEOUT_CRASH_ONLY`` names a part of the cases' names: nobody else
+dies, so that a case can be seen by itself.
 """
 
-from itertools import chain
+import os
 
 import pytest
 
-from tools.crash.rounds import ROUNDS, number_of
+from tools.crash.culprits import require_survival
+from tools.crash.rounds import rounds_with
 
-pytestmark = pytest.mark.timeout(
-    900
-)  # the first case of a round plays it, and looks for the culprit if it fails
+pytestmark = pytest.mark.timeout(900)  # a round that fails is taken apart, case by case
 
-CASES = [
-    pytest.param(case, id=str(case), marks=pytest.mark.xdist_group(f"round-{number_of(case)}"))
-    for case in chain.from_iterable(ROUNDS)
+ROUNDS = [
+    pytest.param(cases, id=" ".join(map(str, cases)))
+    for cases in rounds_with(os.environ.get("TIEOUT_CRASH_ONLY", ""))
 ]
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_killed_at(rounds, case, chosen, record_property):
-    verdict = rounds.verdict(case, chosen["case"])
-    record_property("survived", repr(verdict.took))
-    verdict.require_survival()
+@pytest.mark.parametrize("cases", ROUNDS)
+def test_killed_at(rounds, cases, record_property):
+    verdicts = rounds.play(cases)
+    for case, verdict in verdicts.items():
+        record_property(str(case), repr(verdict.took))
+    require_survival(verdicts)

@@ -1,15 +1,14 @@
-"""Plays rounds, each of them once, and finds out by whose death a round was broken."""
+"""Plays rounds, and finds out by whose death a round was broken."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from tools.crash.kill import CrashFailed, Round, Survived, kill_at
 from tools.crash.points import CrashCase
-from tools.crash.rounds import companions
 from tools.crash.stack import FragileStack
 
-BY_HAND: Final = "pytest -m crash -k"
+BY_HAND: Final = "TIEOUT_CRASH_ONLY=<case> pytest -m crash -k killed_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +31,12 @@ class Verdict:
     took: Survived | None
     cause: Exception | None
 
-    def require_survival(self) -> None:
-        """Raise ``CrashFailed`` unless all went well."""
-        if self.failure:
-            raise CrashFailed(self.failure) from self.cause
+
+def require_survival(verdicts: Mapping[CrashCase, Verdict]) -> None:
+    """Raise ``CrashFailed`` with what went wrong in any case, unless all went well."""
+    failed = [verdict for verdict in verdicts.values() if verdict.failure]
+    if failed:
+        raise CrashFailed("\n".join(verdict.failure for verdict in failed)) from failed[0].cause
 
 
 class Rounds:
@@ -49,20 +50,14 @@ class Rounds:
         self._stack = stack
         self._may_renew = may_renew
         self._is_spoiled = False
-        self._verdicts: dict[CrashCase, Verdict] = {}
 
-    def verdict(self, case: CrashCase, chosen: Collection[CrashCase]) -> Verdict:
-        """What became of the case; its round is played if it has not been."""
-        if case not in self._verdicts:
-            self._verdicts |= self._played(companions(case, chosen))
-        return self._verdicts[case]
-
-    def _played(self, cases: tuple[CrashCase, ...]) -> dict[CrashCase, Verdict]:
+    def play(self, cases: tuple[CrashCase, ...]) -> dict[CrashCase, Verdict]:
+        """What became of each of them."""
         together = self._attempt(cases)
         if not self._is_spoiled or len(cases) == 1:
             return {case: _verdict(case, together) for case in cases}
         if not self._may_renew:
-            hint = f"; by itself: {BY_HAND} <case>"
+            hint = f"; one by itself: {BY_HAND}"
             return {case: _verdict(case, together, hint) for case in cases}
         alone = {case: self._attempt((case,)) for case in cases}
         guilty = [case for case in cases if alone[case].failure_of(case)]

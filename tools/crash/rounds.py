@@ -1,6 +1,6 @@
 """Which cases die in one round: one point of each process at most, so that load, drain and audit serve several."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Final
 
@@ -25,11 +25,7 @@ def rounds_of(cases: Sequence[CrashCase]) -> tuple[tuple[CrashCase, ...], ...]:
 ROUNDS: Final = rounds_of(service_cases())
 
 
-def number_of(case: CrashCase) -> int:
-    """The round of a case."""
-    return next(number for number, cases in enumerate(ROUNDS) if case in cases)
-
-
-def companions(case: CrashCase, chosen: Collection[CrashCase]) -> tuple[CrashCase, ...]:
-    """The cases of this one's round that are chosen; the case itself is always among them."""
-    return tuple(one for one in ROUNDS[number_of(case)] if one == case or one in chosen)
+def rounds_with(part_of_name: str) -> tuple[tuple[CrashCase, ...], ...]:
+    """What is left of the rounds when only cases with this in their name die."""
+    chosen = (tuple(case for case in cases if part_of_name in str(case)) for cases in ROUNDS)
+    return tuple(filter(None, chosen))

@@ -3,13 +3,13 @@
 import pytest
 
 from tools.crash import culprits
-from tools.crash.culprits import Rounds
+from tools.crash.culprits import Rounds, require_survival
 from tools.crash.kill import CrashFailed, Round, Survived
 from tools.crash.points import service_cases
-from tools.crash.rounds import ROUNDS, companions, number_of
+from tools.crash.rounds import ROUNDS, rounds_with
 
 CASES = ROUNDS[0]
-GUILTY, INNOCENT = CASES[:2]
+GUILTY = CASES[0]
 TOOK = Survived(1, 1, 1, 1)
 
 
@@ -48,54 +48,59 @@ def test_no_round_kills_one_process_twice():
 
 
 def test_what_is_chosen_by_itself_dies_by_itself():
-    assert companions(GUILTY, [GUILTY, *ROUNDS[1]]) == (GUILTY,)
-    assert companions(GUILTY, service_cases()) == ROUNDS[number_of(GUILTY)]
-
-
-def test_a_round_is_played_once_for_all_its_cases(played):
-    rounds = Rounds(FakeStack(), may_renew=True)
-    for case in CASES:
-        rounds.verdict(case, CASES).require_survival()
-    assert played == [CASES]
+    assert rounds_with(str(GUILTY)) == ((GUILTY,),)
+    assert rounds_with("") == ROUNDS
+    assert rounds_with("nobody") == ()
 
 
 def test_who_breaks_something_alone_too_is_the_culprit_and_the_others_are_not_blamed(played):
     played.broken_by = lambda cases: "books are off" if GUILTY in cases else ""
     stack = FakeStack()
-    rounds = Rounds(stack, may_renew=True)
+    verdicts = Rounds(stack, may_renew=True).play(CASES)
     with pytest.raises(CrashFailed, match=rf"books are off.*; alone: killed {GUILTY}: books are off"):
-        rounds.verdict(GUILTY, CASES).require_survival()
-    rounds.verdict(INNOCENT, CASES).require_survival()
+        require_survival(verdicts)
+    assert [case for case, verdict in verdicts.items() if verdict.failure] == [GUILTY]
     assert played == [CASES, *((case,) for case in CASES)]
     assert stack.renewed == 2, "after the round, and after the culprit"
 
 
 def test_a_round_that_breaks_only_together_fails_every_case(played):
     played.broken_by = lambda cases: "books are off" if len(cases) > 1 else ""
-    rounds = Rounds(FakeStack(), may_renew=True)
-    for case in CASES:
-        with pytest.raises(CrashFailed, match="each of them alone did no harm"):
-            rounds.verdict(case, CASES).require_survival()
+    for verdict in Rounds(FakeStack(), may_renew=True).play(CASES).values():
+        assert "each of them alone did no harm" in verdict.failure
 
 
 def test_a_kept_stack_is_never_thrown_away_and_every_case_fails(played):
     played.broken_by = lambda _cases: "books are off"
     stack = FakeStack()
-    rounds = Rounds(stack, may_renew=False)
-    for case in CASES:
-        with pytest.raises(CrashFailed, match="books are off"):
-            rounds.verdict(case, CASES).require_survival()
+    for verdict in Rounds(stack, may_renew=False).play(CASES).values():
+        assert "books are off" in verdict.failure
     assert (played, stack.renewed) == ([CASES], 0)
 
 
-def test_a_round_that_stops_in_the_middle_fails_its_case_and_says_why(monkeypatch):
+def test_a_round_after_which_all_holds_is_played_once_and_fails_nobody(played):
+    require_survival(Rounds(FakeStack(), may_renew=True).play(CASES))
+    assert played == [CASES]
+
+
+def test_a_point_that_was_not_reached_is_no_reason_to_begin_again(monkeypatch):
+    def play(_stack, *cases):
+        return Round(cases, TOOK, {GUILTY: "not reached"}, "")
+
+    monkeypatch.setattr(culprits, "kill_at", play)
+    stack = FakeStack()
+    with pytest.raises(CrashFailed, match=r"^not reached$"):
+        require_survival(Rounds(stack, may_renew=True).play(CASES))
+    assert stack.renewed == 0
+
+
+def test_a_round_that_stops_in_the_middle_fails_and_says_why(monkeypatch):
     def stop(_stack, *_cases):
         raise TimeoutError("ledger did not come back")
 
     monkeypatch.setattr(culprits, "kill_at", stop)
-    rounds = Rounds(FakeStack(), may_renew=True)
     with pytest.raises(CrashFailed, match="TimeoutError: ledger did not come back") as failed:
-        rounds.verdict(GUILTY, [GUILTY]).require_survival()
+        require_survival(Rounds(FakeStack(), may_renew=True).play((GUILTY,)))
     assert isinstance(failed.value.__cause__, TimeoutError)
 
 
@@ -103,7 +108,6 @@ def test_the_next_round_has_a_stack_that_ties_out(played):
     played.broken_by = lambda cases: "books are off" if GUILTY in cases else ""
     stack = FakeStack()
     rounds = Rounds(stack, may_renew=True)
-    with pytest.raises(CrashFailed):
-        rounds.verdict(GUILTY, [GUILTY]).require_survival()
-    rounds.verdict(ROUNDS[1][0], [ROUNDS[1][0]]).require_survival()
+    assert rounds.play((GUILTY,))[GUILTY].failure
+    require_survival(rounds.play(ROUNDS[1]))
     assert stack.renewed == 1
