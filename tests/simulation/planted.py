@@ -39,6 +39,7 @@ _KAFKA = "librdkafka is not in this world: `make test-kafka`"
 _UNCOUNTED = "what comes under a used key is answered here, but not counted"
 _PACE = "no seed judges how fast a processor is called"
 _NOBODY_ASKS = "nothing in this world asks for what it refuses"
+_NOBODY_CLOSES = "nobody closes a case by hand while a seed runs"
 OUT_OF_REACH = {
     "group-fault": _ONE_AT_A_TIME,
     "caller-guess": "no API key is revoked while a seed runs",
@@ -56,6 +57,9 @@ OUT_OF_REACH = {
     "fewer-calls": _PACE,
     "dispute-before-return": _SECOND_LINE,
     "closed-case-stays": _SECOND_LINE,
+    "arises-anew": _NOBODY_CLOSES,
+    "only-decisions-decide": _NOBODY_CLOSES,
+    "doubt-dated-once": "no seed judges how old a doubt looks",
     "doubt-is-no-silence": "no month goes by within the minutes of a seed",
     "abandoned-trigger": _SECOND_LINE,
     "risk-gate": _SECOND_LINE,
@@ -63,6 +67,7 @@ OUT_OF_REACH = {
     "risk-decided-once": _SECOND_LINE,
     "lock-order": _ONE_AT_A_TIME,
     "held-row-waits": _ONE_AT_A_TIME,
+    "held-row-rests": _ONE_AT_A_TIME,
     "gapless-producer": _KAFKA,
     "partitioner": _KAFKA,
     "revoked-partition": _KAFKA,

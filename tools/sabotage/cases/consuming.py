@@ -48,6 +48,21 @@ CONSUMING: Final = (
         tests=(_TESTS + "test_a_key_that_a_stopped_process_holds_is_waited_for",),
     ),
     Case(
+        name="held-row-rests",
+        protection="a worker outlasts a stopped process that holds its rows",
+        change="what it cannot have now ends its process",
+        patches=(
+            Patch(
+                "shared/runtime/roles.py",
+                "        except OperationalError as error:",
+                "        except ZeroDivisionError as error:",
+            ),
+        ),
+        tests=(
+            "services/payment/tests/db/test_looking_again.py::test_a_worker_outlasts_whoever_holds_its_rows",
+        ),
+    ),
+    Case(
         name="gap-check",
         protection="a gap in a stream's versions waits; nothing is applied past it",
         change="any higher version is applied",

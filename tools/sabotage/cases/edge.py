@@ -12,6 +12,8 @@ _REPEAT_TESTS = "shared/tests/db/test_key_repeats.py::"
 _LAYER_TESTS = "tests/architecture/test_every_post_is_idempotent.py::"
 _IDEMPOTENCY_TESTS = "shared/tests/db/test_idempotent_http.py::"
 _PAYMENT_TESTS = "services/payment/tests/db/test_http_payments.py::"
+_KEY_TESTS = "services/payment/tests/db/test_http_idempotency.py::"
+_DISPUTE_TESTS = "services/payment/tests/db/test_http_disputes.py::"
 _SIGNATURE = "services/webhook_ingest/domain/signature.py"
 _SIGNATURE_TESTS = "services/webhook_ingest/tests/unit/test_signature.py::"
 _DELIVERY_TESTS = "services/webhook_ingest/tests/db/test_deliveries.py::"
@@ -74,6 +76,37 @@ EDGE: Final = (
             Patch(_IDEMPOTENCY, "lease_until < clock_timestamp() AS lease_ended", "false AS lease_ended"),
         ),
         tests=(_IDEMPOTENCY_TESTS + "test_the_first_retry_after_a_death_attaches_to_the_same_thing",),
+    ),
+    Case(
+        name="completer",
+        protection="a request whose owner died gets its reply stored, whether or not its client comes back",
+        change="the completer only looks",
+        patches=(
+            Patch(
+                _ENDPOINT,
+                'endpoint.key_says.kept(uow, scope, row.resource_id, "completer")\n',
+                "pass\n",
+            ),
+        ),
+        tests=(_IDEMPOTENCY_TESTS + "test_the_completer_stores_what_a_dead_owner_left",),
+    ),
+    Case(
+        name="free-code",
+        protection="a refusal that passes (in doubt, in flight) leaves the key free for the same wish",
+        change="every refusal is kept under the key for ever",
+        patches=(
+            Patch(
+                _ENDPOINT,
+                "if not rejected.stored or rejected.status in _FREE_STATUSES",
+                "if rejected.status in _FREE_STATUSES",
+            ),
+        ),
+        tests=(
+            _IDEMPOTENCY_TESTS + "test_a_passing_refusal_leaves_the_key_free",
+            _KEY_TESTS + "test_refusals_by_state_are_kept_and_those_in_doubt_leave_the_key_free",
+            _DISPUTE_TESTS
+            + "test_a_dispute_known_only_by_its_money_is_uncertain_and_takes_the_same_key_again",
+        ),
     ),
     Case(
         name="reply-owner",

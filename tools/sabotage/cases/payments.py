@@ -19,6 +19,7 @@ _REFUND_TESTS = "services/payment/tests/db/test_refund_guard.py::"
 _ROOM_TESTS = "services/payment/tests/unit/test_refund_rooms.py::"
 _ABANDONED_TESTS = "services/payment/tests/db/test_abandoned.py::"
 _CHARGE_TESTS = "tests/integration/test_one_charge_per_operation.py::"
+_ROUTE_TESTS = "services/payment/tests/unit/test_routing.py::"
 _ORDER_TESTS = "services/payment/tests/property/test_order_independence.py::"
 
 PAYMENTS: Final = (
@@ -238,6 +239,30 @@ PAYMENTS: Final = (
             ),
         ),
         tests=(_ORDER_TESTS + "test_a_capture_that_failed_later_came_and_went_in_all_orders",),
+    ),
+    Case(
+        name="astray-came-and-went",
+        protection="a capture not as asked, of which only its later failure was heard, is a stray that went again",
+        change="it leaves no trace in the books",
+        patches=(
+            Patch("services/payment/domain/absorbing.py", "elif came_and_went(thing, fact):", "elif False:"),
+        ),
+        tests=(
+            _ORDER_TESTS + "test_what_was_not_asked_for_so_and_failed_is_a_stray_that_went_in_all_orders",
+        ),
+    ),
+    Case(
+        name="last-capture",
+        protection="where a hold is captured once, any capture of it gives the rest back",
+        change="only captures of ours do",
+        patches=(
+            Patch(
+                "services/payment/domain/taking.py",
+                "only_one = of_our_hold and not takes_several_captures(taken.processor)",
+                "only_one = False",
+            ),
+        ),
+        tests=(_ROUTE_TESTS + "test_what_nobody_asked_for_is_the_last_capture_too_where_there_is_only_one",),
     ),
     Case(
         name="return-before-dispute",

@@ -8,6 +8,7 @@ _PAYMENT: Final = "services/payment/domain/payment.py"
 _CASES: Final = "services/payment/domain/cases.py"
 _SCHEMA: Final = "services/payment/migrations/versions/0015_decide_cases.py"
 _UNIT_TESTS: Final = "services/payment/tests/unit/test_cases.py::"
+_PERSON_TESTS: Final = "services/payment/tests/db/test_before_a_person.py::"
 _DB_TESTS: Final = "services/payment/tests/db/test_cases_follow.py::"
 
 PEOPLE: Final = (
@@ -49,5 +50,47 @@ PEOPLE: Final = (
         change="the trigger looks at what the case is about, and no more at whether it is closed",
         patches=(Patch(_SCHEMA, "WHEN ((OLD.closed_at IS NOT NULL\n", "WHEN ((false\n"),),
         tests=(_DB_TESTS + "test_the_database_keeps_the_past_of_cases",),
+    ),
+    Case(
+        name="arises-anew",
+        protection="what had gone since a case was closed and arises anew opens another one that names it",
+        change="a closed case does not learn that its risk has gone",
+        patches=(
+            Patch(_CASES, "            self.lowest_minor = cause.exposure_minor\n", "            pass\n"),
+        ),
+        tests=(
+            _UNIT_TESTS + "test_an_exposure_that_arises_anew_opens_a_case_that_names_the_one_that_was_closed",
+            _DB_TESTS + "test_what_had_gone_since_a_case_was_closed_and_arises_anew_opens_one_that_names_it",
+        ),
+    ),
+    Case(
+        name="only-decisions-decide",
+        protection="a case that was only closed counts as nobody's decision",
+        change="whoever closes a case has decided its operation",
+        patches=(
+            Patch(
+                _CASES,
+                "case.reason in OF_REVIEW and case.closed_decision_id and case.about",
+                "case.reason in OF_REVIEW and not case.open and case.closed_by != EVIDENCE and case.about",
+            ),
+        ),
+        tests=(_UNIT_TESTS + "test_a_case_that_was_only_closed_decided_nothing_that_could_be_contradicted",),
+    ),
+    Case(
+        name="doubt-dated-once",
+        protection="the age of a doubt is that of the first doubt, whoever looks and whatever state follows",
+        change="exposure counts from the last state, and SQL lets the first doubt's time be written again",
+        patches=(
+            Patch("services/payment/adapters/exposure.py", "min(o.doubtful_since)", "min(o.since)"),
+            Patch(
+                "services/payment/migrations/versions/0011_date_doubt.py",
+                "WHEN (OLD.doubtful_since IS NOT NULL AND",
+                "WHEN (false AND",
+            ),
+        ),
+        tests=(
+            _PERSON_TESTS + "test_going_before_a_person_does_not_make_a_doubt_young_again",
+            _PERSON_TESTS + "test_when_a_doubt_began_is_written_once",
+        ),
     ),
 )

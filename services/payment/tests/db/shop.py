@@ -126,6 +126,11 @@ class Shop:
         with self.parts.common.engine.connect() as connection:
             return [tuple(row) for row in connection.execute(sa.text(query), values)]
 
+    def change(self, statement: str, **values: Any) -> None:
+        """What only time, or somebody else, would have changed."""
+        with self.parts.common.engine.begin() as connection:
+            assert connection.execute(sa.text(statement), values).rowcount, statement
+
     def count(self, table: str) -> int:
         return int(self.rows(f"SELECT count(*) FROM {table}")[0][0])
 

@@ -59,7 +59,7 @@ def test_reading_a_dispute_with_a_doubtful_answer_has_that_looked_up_once(shop: 
 def test_a_worker_outlasts_whoever_holds_its_rows(shop: Shop) -> None:
     payment_id = str(shop.create(capture_method="manual")["id"])
     shop.tell(disputed(shop.payment(payment_id), "opened", 1))
-    shop.rows("UPDATE waiting_facts SET next_check_at = now() RETURNING 1")
+    shop.change("UPDATE waiting_facts SET next_check_at = now()")
     transactions = shop.parts.common.transactions
     role = PeriodicRole("work.waiting", 0.02, lambda: wake_due_facts(transactions))
     checks = "SELECT checks FROM waiting_facts"
