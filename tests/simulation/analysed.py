@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, get_args
 
-from fastapi import params
+from fastapi import params, routing
 from fastapi.dependencies import utils
 
 _PLAIN = (type(None), bool, int, str)
@@ -24,6 +24,8 @@ def keep_analyses() -> None:
     utils._get_signature = _remembered(utils._get_signature, _signatures)
     utils.get_typed_signature = _remembered(utils.get_typed_signature, _typed)
     utils.analyze_param = _analyse_once
+    # Where an endpoint is written down, for the texts of errors: its file is read for that in every process anew.
+    routing._extract_endpoint_context = lambda _endpoint: routing.EndpointContext()
 
 
 def _remembered(

@@ -1,0 +1,48 @@
+"""Endpoints of one code share what FastAPI found out about it, and nothing of what their closures hold."""
+
+import asyncio
+from typing import Annotated, Any
+
+import pytest
+from fastapi import Depends, FastAPI, Query
+
+from tests.simulation.analysed import keep_analyses
+from tests.simulation.network import ask
+
+pytestmark = pytest.mark.unit
+
+
+def app_of(owner: str) -> FastAPI:
+    app = FastAPI()
+
+    def who(says: str = "hello") -> str:
+        return f"{owner} {says}"
+
+    @app.get("/named")
+    def named(who: Annotated[str, Depends(who)], times: Annotated[int, Query(ge=1)] = 1) -> str:
+        return who * times
+
+    @app.get("/defaulted")
+    def defaulted(times: int, who: str = Depends(who)) -> str:  # noqa: FAST002 - the other way to say it
+        return f"{owner}: {who * times}"
+
+    return app
+
+
+async def answers(app: FastAPI, target: str) -> tuple[int, bytes]:
+    def spawn(work: Any) -> "asyncio.Task[Any]":
+        return asyncio.get_running_loop().create_task(work)
+
+    reply = await ask(app, spawn, "GET", target, {}, b"")
+    return reply.status, reply.body
+
+
+@pytest.mark.parametrize("owner", ["first", "second"])
+def test_each_process_answers_by_its_own_parts(owner: str) -> None:
+    keep_analyses()
+    app_of("zeroth")  # whose code has been analysed before
+    app = app_of(owner)
+    assert asyncio.run(answers(app, "/named?times=2&says=hi")) == (200, f'"{owner} hi{owner} hi"'.encode())
+    assert asyncio.run(answers(app, "/defaulted?times=1")) == (200, f'"{owner}: {owner} hello"'.encode())
+    assert asyncio.run(answers(app, "/named?times=0"))[0] == 422
+    assert asyncio.run(answers(app, "/defaulted"))[0] == 422
