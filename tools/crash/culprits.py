@@ -44,21 +44,24 @@ class Rounds:
 
     A round that broke something for all its cases spoils the stack. Where ``may_renew``, the stack begins again
     and each case dies alone: those that fail alone too are the culprits, and only they fail. If none does, all fail.
+    That takes minutes, so only the first such round is taken apart; where much is broken, one culprit is a beginning.
     """
 
     def __init__(self, stack: FragileStack, *, may_renew: bool) -> None:
         self._stack = stack
         self._may_renew = may_renew
         self._is_spoiled = False
+        self._may_take_apart = may_renew
 
     def play(self, cases: tuple[CrashCase, ...]) -> dict[CrashCase, Verdict]:
         """What became of each of them."""
         together = self._attempt(cases)
         if not self._is_spoiled or len(cases) == 1:
             return {case: _verdict(case, together) for case in cases}
-        if not self._may_renew:
+        if not self._may_take_apart:
             hint = f"; one by itself: {BY_HAND}"
             return {case: _verdict(case, together, hint) for case in cases}
+        self._may_take_apart = False
         alone = {case: self._attempt((case,)) for case in cases}
         guilty = [case for case in cases if alone[case].failure_of(case)]
         if not guilty:

@@ -111,3 +111,12 @@ def test_the_next_round_has_a_stack_that_ties_out(played):
     assert rounds.play((GUILTY,))[GUILTY].failure
     require_survival(rounds.play(ROUNDS[1]))
     assert stack.renewed == 1
+
+
+def test_only_the_first_broken_round_is_taken_apart(played):
+    played.broken_by = lambda _cases: "books are off"
+    rounds = Rounds(FakeStack(), may_renew=True)
+    rounds.play(CASES)
+    played.clear()
+    assert {verdict.failure for verdict in rounds.play(ROUNDS[1]).values()} != {""}
+    assert played == [ROUNDS[1]]
