@@ -77,8 +77,9 @@ def _request(entry: Entry) -> str:
     if not entry.get("endpoint"):
         return str(entry["id"])
     key = str(entry["key_digest"])[:KEY_CHARS]
+    answer = "not answered yet" if entry["status"] is None else f"answered {entry['status']}"
     again = f", came again {entry['replays']} times" if entry["replays"] else ""
-    return f"{entry['id']} {entry['endpoint']}, key {key}…, answered {entry['status']}{again}"
+    return f"{entry['id']} {entry['endpoint']}, key {key}…, {answer}{again}"
 
 
 def _transition(entry: Entry) -> str:

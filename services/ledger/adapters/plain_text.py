@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from services.ledger.adapters.sealed_books import be_patient
 from services.ledger.domain.chart import FAMILIES, Side
 from services.ledger.domain.seals import SHARD
 from shared.kernel.money import signed_major_units
@@ -20,10 +21,11 @@ PAGE_SEALS: Final = 1_000
 _RESULT: Final = {"fee_revenue": "Income", "dispute_fees": "Income"}
 _BY_SIDE: Final = {Side.DEBIT: "Assets", Side.CREDIT: "Liabilities"}
 _ACCOUNTS: Final = """
-SELECT a.family, a.owner, a.currency, min(j.effective_at AT TIME ZONE 'UTC')::date AS since
+SELECT a.family, a.owner, string_agg(DISTINCT a.currency, ',') AS currencies,
+       min(j.effective_at AT TIME ZONE 'UTC')::date AS since
   FROM accounts a JOIN entries e ON e.account_id = a.account_id JOIN journals j ON j.position = e.journal_position
   JOIN seals s ON s.journal_position = j.position AND s.shard = %(shard)s AND s.position <= %(as_of)s
- GROUP BY a.account_id ORDER BY a.family, a.owner, a.currency
+ GROUP BY a.family, a.owner ORDER BY a.family, a.owner
 """
 _JOURNALS: Final = """
 SELECT s.position AS seal, (j.effective_at AT TIME ZONE 'UTC')::date AS at, j.journal_id, j.rule, j.fact_key,
@@ -41,10 +43,11 @@ def plain_text(engine: sa.Engine, as_of: int) -> Iterator[str]:
     """The lines of the file, in the order of the seals up to ``as_of``; one page in memory at a time."""
     options = {"postgresql_readonly": True, "isolation_level": "REPEATABLE READ"}
     with engine.execution_options(**options).connect() as connection:
+        be_patient(connection)
         yield f"; sealed journals 1 to {as_of}"
         yield 'option "title" "Tieout"'
         for row in connection.exec_driver_sql(_ACCOUNTS, {"shard": SHARD, "as_of": as_of}).mappings():
-            yield f"{row['since']} open {account_name(row['family'], row['owner'])} {row['currency']}"
+            yield f"{row['since']} open {account_name(row['family'], row['owner'])} {row['currencies']}"
         for after in range(0, as_of, PAGE_SEALS):
             values = {"shard": SHARD, "after": after, "page": PAGE_SEALS, "as_of": as_of}
             yield from _journals(connection.exec_driver_sql(_JOURNALS, values).mappings().all())
@@ -68,13 +71,18 @@ def _journals(rows: Any) -> Iterator[str]:
         if row["seal"] != seal:
             seal = row["seal"]
             yield ""
-            yield f'{row["at"]} * "{row["rule"]}"'
+            yield f"{row['at']} * {_text(row['rule'])}"
             yield f"  seal: {seal}"
             for name in _METADATA:
                 if row[name] is not None:
-                    yield f'  {name}: "{row[name]}"'
+                    yield f"  {name}: {_text(row[name])}"
         minor = row["amount_minor"] if row["side"] == "debit" else -row["amount_minor"]
         name = account_name(row["family"], row["owner"])
         yield f"  {name}  {signed_major_units(minor, row['currency'])} {row['currency']}"
         if row["clearing_key"] is not None:
-            yield f'    clearing_key: "{row["clearing_key"]}"'
+            yield f"    clearing_key: {_text(row['clearing_key'])}"
+
+
+def _text(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

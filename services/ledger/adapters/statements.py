@@ -24,10 +24,7 @@ _ACCOUNT: Final = """
 SELECT account_id FROM accounts WHERE family = %(family)s AND owner = %(owner)s AND currency = %(currency)s
 """
 _SEALED: Final = "SELECT coalesce(max(position), 0) FROM seals WHERE shard = %(shard)s"
-_CARRIED: Final = (
-    f"SELECT coalesce(sum({_NET}), 0) {_FROM}"
-    "   AND ({time} < %(since)s OR (%(resumed)s AND ({time}, j.position, e.line) <= (%(at)s, %(position)s, %(line)s)))"
-)
+_CARRIED: Final = f"SELECT coalesce(sum({_NET}), 0) {_FROM}   AND {{time}} < %(since)s"
 _PAGE: Final = (
     "SELECT {time} AS at, j.position, e.line, j.journal_id, j.rule, j.payment_id, j.from_party, j.to_party,"
     f" e.side::text AS side, e.amount_minor, e.clearing_key, {_NET} AS net_minor {_FROM}"
@@ -64,10 +61,15 @@ class SqlStatements:
             "position": 0 if after is None else after.position, "line": 0 if after is None else after.line,
         }  # fmt: skip
         with self._engine.connect() as connection:
-            carried = int(connection.exec_driver_sql(_CARRIED.format(time=time), values).scalar_one())
+            if after is None:
+                opening_minor = int(
+                    connection.exec_driver_sql(_CARRIED.format(time=time), values).scalar_one()
+                )
+            else:
+                opening_minor = after.balance_minor
             rows = connection.exec_driver_sql(_PAGE.format(time=time), values).mappings().all()
         return Page(
-            opening_minor=carried,
+            opening_minor=opening_minor,
             movements=tuple(Movement(**row) for row in rows[:limit]),
             more=len(rows) > limit,
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -18,7 +18,7 @@ from services.ledger.domain.chart import FAMILIES, AccountRef
 from shared.kernel.errors import Rejected
 
 PAGE_MAX: Final = 1_000
-_CURSOR: Final = re.compile(r"(\d{1,19})-([^ ]{20,40})-(\d{1,19})-(\d{1,5})")
+_CURSOR: Final = re.compile(r"(\d{1,18})_([^_ ]{20,40})_(\d{1,18})_(\d{1,5})_(-?\d{1,30})")
 
 
 class TimeKind(StrEnum):
@@ -40,15 +40,17 @@ class Period:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cursor:
-    """The last movement that was shown, and of which seal position the statement is."""
+    """The last movement that was shown, the balance behind it, and of which seal position the statement is."""
 
     as_of: int
     at: datetime
     position: int
     line: int
+    balance_minor: int
 
     def written(self) -> str:
-        return f"{self.as_of}-{self.at.isoformat()}-{self.position}-{self.line}"
+        at = self.at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return f"{self.as_of}_{at}_{self.position}_{self.line}_{self.balance_minor}"
 
     @classmethod
     def read(cls, text: str) -> Cursor:
@@ -62,7 +64,13 @@ class Cursor:
             raise Rejected(
                 "field_invalid", "Take it from next_cursor.", status=422, param="cursor", stored=False
             )
-        return cls(as_of=int(parts[1]), at=at, position=int(parts[3]), line=int(parts[4]))
+        return cls(
+            as_of=int(parts[1]),
+            at=at,
+            position=int(parts[3]),
+            line=int(parts[4]),
+            balance_minor=int(parts[5]),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +148,7 @@ def draw_up_statement(wanted: DrawUpStatement, books: Statements) -> Statement:
     as_of = sealed_position(books, wanted.as_of if after is None else after.as_of)
     period = Period(since=wanted.since, until=wanted.until, by=wanted.by, as_of=as_of)
     page = books.page(account_id, period, after, wanted.limit)
-    last = page.movements[-1] if page.more else None
+    closing_minor = page.opening_minor + sum(movement.net_minor for movement in page.movements)
     return Statement(
         family=wanted.account.family,
         owner=wanted.account.owner,
@@ -151,10 +159,18 @@ def draw_up_statement(wanted: DrawUpStatement, books: Statements) -> Statement:
         as_of=as_of,
         opening_minor=page.opening_minor,
         movements=page.movements,
-        closing_minor=page.opening_minor + sum(movement.net_minor for movement in page.movements),
-        next_cursor=None if last is None
-        else Cursor(as_of=as_of, at=last.at, position=last.position, line=last.line).written(),
-    )  # fmt: skip
+        closing_minor=closing_minor,
+        next_cursor=_cursor(page, as_of, closing_minor),
+    )
+
+
+def _cursor(page: Page, as_of: int, balance_minor: int) -> str | None:
+    if not page.more:
+        return None
+    last = page.movements[-1]
+    return Cursor(
+        as_of=as_of, at=last.at, position=last.position, line=last.line, balance_minor=balance_minor
+    ).written()
 
 
 def sealed_position(books: Statements, wanted: int | None) -> int:

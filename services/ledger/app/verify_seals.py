@@ -6,6 +6,7 @@ with heads that were kept outside.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -72,7 +73,7 @@ def verify_seals(
         sealed_from=after + 1,
         sealed_to=walk.position,
         hash=walk.hash.hex(),
-        heads=sum(head.position >= after for head in heads),
+        heads=walk.compared,
         finding=finding,
     )
 
@@ -105,7 +106,8 @@ class _Walk:
         self.position = after
         self.hash = before
         self._good = after
-        self._heads = [head for head in heads if head.position >= max(after, 1)]
+        self._heads = deque(head for head in heads if head.position > after)
+        self.compared = 0
 
     def to_the_end(self) -> Finding | None:
         """The first bad row of the chain, or the first head that it does not reach or contradicts."""
@@ -116,10 +118,10 @@ class _Walk:
                 finding = self._seal(seal, recorded) or self._head(seal, recorded)
                 if finding is not None:
                     return finding
-        missing = [head for head in self._heads if head.position > self.position]
-        if missing:
-            detail = f"the chain ends at {self.position}, a kept head is at {missing[0].position}"
-            return _at_head("tail_cut", missing[0], detail)
+        if self._heads:
+            head = self._heads[0]
+            detail = f"the chain ends at {self.position}, a kept head is at {head.position}"
+            return _at_head("tail_cut", head, detail)
         return None
 
     def _seal(self, seal: Seal, recorded: Recorded | None) -> Finding | None:
@@ -154,7 +156,8 @@ class _Walk:
 
     def _head(self, seal: Seal, recorded: Recorded | None) -> Finding | None:
         while self._heads and self._heads[0].position == seal.position:
-            head = self._heads.pop(0)
+            head = self._heads.popleft()
+            self.compared += 1
             if head.hash != seal.hash.hex():
                 between = f"rewritten between {self._good + 1} and {seal.position}"
                 detail = f"{between}: the kept head says {head.hash}, the chain {seal.hash.hex()}"

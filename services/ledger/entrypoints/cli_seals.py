@@ -56,10 +56,17 @@ def _add_verify(cli: typer.Typer) -> None:
     def verify(
         heads: Annotated[
             Path | None,
-            typer.Option(help="Heads kept outside: the events LedgerHeadSigned, one JSON object per line."),
+            typer.Option(
+                exists=True,
+                dir_okay=False,
+                help="Heads kept outside, as `ledger heads` prints them, one per line.",
+            ),
         ] = None,
         public_key: Annotated[
-            list[Path] | None, typer.Option(help="PEM of a key that heads are signed with; may be repeated.")
+            list[Path] | None,
+            typer.Option(
+                exists=True, dir_okay=False, help="PEM of a key that heads are signed with; may be repeated."
+            ),
         ] = None,
         after: Annotated[
             int, typer.Option(min=0, help="Begin behind the kept head at this position and trust it.")

@@ -23,6 +23,7 @@ def books(ledger):
     first, second = Payment(1, merchant=1), Payment(2, merchant=2)
     ledger.tell(first.captured(10_000, 300), first.refund_requested(4_000), second.captured(500))
     ledger.tell(first.refund_failed(4_000), first.stray_found(70))
+    ledger.tell(Payment(5, merchant=1, currency="JPY").captured(7_000, 10))
     ledger.tell(*(Payment(number, merchant=3).captured(number, 1) for number in range(10, 40)))
     Sealer(ledger.transactions).turn()
     return ledger

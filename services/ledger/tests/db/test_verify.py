@@ -171,6 +171,8 @@ def test_a_chain_that_is_rewritten_as_a_whole_contradicts_the_kept_heads_only(se
     finding = verified(ledger, kept).finding
     assert (finding.what, finding.position) == ("chain_rewritten", 6)
     assert "between 4 and 6" in finding.detail
+    behind = verified(ledger, kept, after=3)
+    assert (behind.finding.what, behind.finding.position, behind.heads) == ("chain_rewritten", 6, 1)
 
 
 def test_a_head_that_no_trusted_key_signed_proves_nothing(sealed):

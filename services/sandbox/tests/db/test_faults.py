@@ -109,7 +109,7 @@ def test_the_look_up_lags_by_the_visibility_window(start_alpha):
 def test_pending_captures_and_refunds_are_decided_by_the_processor(alpha):
     sale = alpha.sell("k1", "pm_card_pendingCapture").json()
     capture = sale["captures"][0]
-    assert (capture["status"], alpha.book()["captured_minor"]) == ("pending", 0)
+    assert capture["status"] == "pending"
     eventually(lambda: alpha.book()["captured_minor"] == 1_000, describe="the settled capture")
     settled = alpha.http.get(f"captures/{capture['id']}").json()
     assert (settled["status"], settled["version"]) == ("succeeded", 2)
@@ -118,7 +118,6 @@ def test_pending_captures_and_refunds_are_decided_by_the_processor(alpha):
 def test_a_pending_sale_is_decided_by_the_processor_and_takes_its_money_then(alpha):
     sale = alpha.sell("k1", "pm_card_pendingAuthorization")
     assert (sale.status_code, sale.json()["status"], sale.json()["captures"]) == (201, "pending", [])
-    assert alpha.book()["captured_minor"] == 0
     eventually(lambda: alpha.book()["captured_minor"] == 1_000, describe="the settled sale")
     found = {shown["object"]: (shown["status"], shown["version"]) for shown in alpha.look_up("op_k1")}
     assert found == {"authorization": ("authorized", 2), "capture": ("succeeded", 1)}
