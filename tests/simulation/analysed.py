@@ -5,7 +5,8 @@ code alone. A dependency is such a closure too, so nothing that names one is kep
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, get_args
 
 from fastapi import params, routing
@@ -17,15 +18,24 @@ _typed: dict[tuple[Any, ...], inspect.Signature] = {}
 _found: dict[tuple[Any, ...], tuple[Any, utils.ParamDetails]] = {}
 
 
-def keep_analyses() -> None:
-    """Have FastAPI analyse each piece of code once in this interpreter, from now on."""
-    if utils.analyze_param is _analyse_once:
-        return
-    utils._get_signature = _remembered(utils._get_signature, _signatures)
-    utils.get_typed_signature = _remembered(utils.get_typed_signature, _typed)
-    utils.analyze_param = _analyse_once
-    # Where an endpoint is written down, for the texts of errors: its file is read for that in every process anew.
-    routing._extract_endpoint_context = lambda _endpoint: routing.EndpointContext()
+@contextmanager
+def analyses_kept() -> Iterator[None]:
+    """FastAPI analyses each piece of code once while this lasts; outside it is as it was."""
+    replaced = {
+        (utils, "_get_signature"): _remembered(utils._get_signature, _signatures),
+        (utils, "get_typed_signature"): _remembered(utils.get_typed_signature, _typed),
+        (utils, "analyze_param"): _analyse_once,
+        # Where an endpoint is written down, for the texts of errors: its file is read for that in every process anew.
+        (routing, "_extract_endpoint_context"): lambda _endpoint: routing.EndpointContext(),
+    }
+    before = {place: getattr(*place) for place in replaced}
+    for (module, name), stand_in in replaced.items():
+        setattr(module, name, stand_in)
+    try:
+        yield
+    finally:
+        for (module, name), own in before.items():
+            setattr(module, name, own)
 
 
 def _remembered(

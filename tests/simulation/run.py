@@ -10,6 +10,7 @@ from shared.kernel import crash_points
 from tests.simulation.auditor import Auditor
 from tests.simulation.network import ConnectionLost
 from tests.simulation.operators import Operators
+from tests.simulation.pace import paced
 from tests.simulation.storage import Storage
 from tests.simulation.virtual_loop import VirtualLoop
 from tests.simulation.workload import Workload
@@ -43,7 +44,8 @@ def run_seed(seed: int, storage: Storage) -> Verdict:
     loop = VirtualLoop(world.clock, world.faults.latency_s)
     loop.set_exception_handler(lambda _loop, context: _unhandled(world, context))
     try:
-        loop.run_until_complete(_simulate(world, began_s))
+        with paced():
+            loop.run_until_complete(_simulate(world, began_s))
     finally:
         crash_points.arm(None)
         loop.close()

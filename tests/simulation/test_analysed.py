@@ -4,10 +4,13 @@ import asyncio
 from typing import Annotated, Any
 
 import pytest
-from fastapi import Depends, FastAPI, Query
+from fastapi import Depends, FastAPI, Query, routing
+from fastapi.dependencies import utils
 
-from tests.simulation.analysed import keep_analyses
+from services.processor.app import call_processor
+from tests.simulation.analysed import analyses_kept
 from tests.simulation.network import ask
+from tests.simulation.pace import paced
 
 pytestmark = pytest.mark.unit
 
@@ -39,10 +42,26 @@ async def answers(app: FastAPI, target: str) -> tuple[int, bytes]:
 
 @pytest.mark.parametrize("owner", ["first", "second"])
 def test_each_process_answers_by_its_own_parts(owner: str) -> None:
-    keep_analyses()
-    app_of("zeroth")  # whose code has been analysed before
-    app = app_of(owner)
+    with analyses_kept():
+        app_of("zeroth")  # whose code has been analysed before
+        app = app_of(owner)
     assert asyncio.run(answers(app, "/named?times=2&says=hi")) == (200, f'"{owner} hi{owner} hi"'.encode())
     assert asyncio.run(answers(app, "/defaulted?times=1")) == (200, f'"{owner}: {owner} hello"'.encode())
     assert asyncio.run(answers(app, "/named?times=0"))[0] == 422
     assert asyncio.run(answers(app, "/defaulted"))[0] == 422
+
+
+def test_outside_a_seed_nothing_is_replaced() -> None:
+    own = [
+        utils.analyze_param,
+        utils.get_typed_signature,
+        utils._get_signature,
+        routing._extract_endpoint_context,
+    ]
+    with paced():
+        assert utils.analyze_param is not own[0]
+        assert call_processor.IDLE_S == 1.5
+    assert call_processor.IDLE_S != 1.5
+    assert own == [
+        utils.analyze_param, utils.get_typed_signature, utils._get_signature, routing._extract_endpoint_context,
+    ]  # fmt: skip

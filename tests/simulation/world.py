@@ -14,7 +14,6 @@ from services.ledger.bootstrap import build as build_ledger
 from services.ledger.settings import LedgerSettings
 from services.payment.bootstrap import build as build_payment
 from services.payment.settings import PaymentSettings
-from services.processor.app import call_processor
 from services.processor.bootstrap import build as build_processor
 from services.processor.settings import ProcessorSettings
 from services.risk.bootstrap import build as build_risk
@@ -23,13 +22,11 @@ from services.webhook_ingest.bootstrap import build as build_webhook_ingest
 from services.webhook_ingest.settings import WebhookIngestSettings
 from shared.kernel import crash_points
 from shared.kernel.ids import UlidIds
-from shared.messaging import consumer
 from shared.messaging.broker import Record
 from shared.messaging.memory import MemoryBroker
-from shared.runtime import problems, waiting
+from shared.runtime import problems
 from shared.runtime.operator_tokens import new_key_pair
 from shared.testing.virtual_clock import VirtualClock
-from tests.simulation.analysed import keep_analyses
 from tests.simulation.circumstances import Circumstances
 from tests.simulation.faults import Faults, SimulatedCrash, lose_answer
 from tests.simulation.history import History
@@ -56,12 +53,6 @@ BUILDERS = {
 }
 ALONE = ("webhook_ingest", "risk")
 """Services that have one process: a second one adds nothing that the others do not have."""
-# Polling costs the simulation real time and finds nothing that a slower poll would not.
-call_processor.IDLE_S = 1.5
-waiting.POLL_FRESH_S = 0.3
-waiting.POLL_STALE_S = 1.0
-consumer.REDRIVE_INTERVAL_S = 8.0
-keep_analyses()
 
 
 @cache
