@@ -27,6 +27,12 @@ _CHILDREN: Final = " UNION ALL ".join(
     f" WHERE c.payment_id = ANY({'%(cased)s' if table == 'cases' else '%(ids)s'})"
     for table in tables.CHILDREN
 )
+# What a person decided is told by the step out of review that the decision caused, whatever became of the case.
+_DECIDED: Final = """
+UNION ALL SELECT 'decided', h.payment_id, to_jsonb(h.subject_id)
+  FROM status_history AS h JOIN operator_decisions AS d ON d.decision_id = h.cause_id
+ WHERE h.payment_id = ANY(%(cased)s) AND h.subject = 'operation' AND h.from_state = 'IN_REVIEW'
+"""
 _GUARD: Final = """
 UPDATE payments SET refund_reserved_minor = refund_reserved_minor + %(amount)s
  WHERE payment_id = %(id)s
@@ -118,8 +124,11 @@ class StoredPayments:
             return
         # Nearly every payment never has a case: only theirs are looked for.
         wanted_of = {"ids": list(found), "cased": [name for name, p in found.items() if p.case_keys]}
-        for kind, payment_id, row in self._connection.exec_driver_sql(_CHILDREN, wanted_of):
-            attach(found[payment_id], kind, row)
+        for kind, payment_id, row in self._connection.exec_driver_sql(_CHILDREN + _DECIDED, wanted_of):
+            if kind == "decided":
+                found[payment_id].cases.decided.add(row)
+            else:
+                attach(found[payment_id], kind, row)
         self._loaded |= found
 
     def foresee_reference(self, merchant_id: str, mode: str, reference: str) -> None:

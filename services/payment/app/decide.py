@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from services.payment.app.apply_fact import ApplyFact, apply_fact
 from services.payment.app.ports import Actor, OperatorUnit
-from services.payment.domain.cases import Case
+from services.payment.domain.cases import OF_REVIEW, Case
 from services.payment.domain.changes import Moment
 from services.payment.domain.deciding import give_up
 from services.payment.domain.decisions import OUTCOMES, Decision, DecisionKind, DecisionState, Outcome
@@ -185,7 +185,7 @@ def _apply(payment: Payment, decision: Decision, actor: Actor, uow: OperatorUnit
         _decide_stray(payment, stray, decision, moment, uow)
     subjects |= {name for name in before if not payment.operations[name].undecided}
     payment.answer_cases(
-        [case for case in asked if case.about(subjects) and not _about_other_stray(payment, case, decision)],
+        [case for case in asked if case.about(subjects) and not _needs_its_own(payment, case, decision)],
         moment,
         why=decision.decided_reason or decision.reason,
         by=actor.subject,
@@ -193,8 +193,11 @@ def _apply(payment: Payment, decision: Decision, actor: Actor, uow: OperatorUnit
     )
 
 
-def _about_other_stray(payment: Payment, case: Case, decision: Decision) -> bool:
-    """What was found under the operation and is still astray needs a decision of its own."""
+def _needs_its_own(payment: Payment, case: Case, decision: Decision) -> bool:
+    """Another decision: what was found under the operation is still astray, or the operation is still in review."""
+    operation = payment.operations.get(case.operation_id or "")
+    if case.reason in OF_REVIEW and operation is not None and operation.undecided:
+        return True
     astray = {
         s.object_id for s in payment.strays.values() if s.stray_id != decision.subject_id and s.open_minor > 0
     }

@@ -200,6 +200,8 @@ class CaseBook:
 
     kept: dict[str, Case] = field(default_factory=dict)
     steps: list[CaseStep] = field(default_factory=list)
+    #: Operations that left review by a person's decision, about them or about what was found under them.
+    decided: set[str] = field(default_factory=set)
 
     def __iter__(self) -> Iterator[Case]:
         return iter(self.kept.values())
@@ -258,6 +260,8 @@ class CaseBook:
 
     def decided_by_person(self, operation_id: str) -> Case | None:
         """The case with which somebody decided this operation; one that was only closed decided nothing."""
+        if operation_id not in self.decided:
+            return None
         return self._latest(
             case
             for case in self
@@ -272,7 +276,8 @@ class CaseBook:
             return self.decided_by_person(cause.operation_id)
         if cause.reason not in OF_FINDS:
             return None
-        return self._latest(case for case in self if case.reason in OF_REVIEW and case.closed_decision_id)
+        decided = (self.decided_by_person(operation_id) for operation_id in self.decided)
+        return self._latest(case for case in decided if case is not None)
 
     def _latest(self, cases: Iterator[Case]) -> Case | None:
         return max(cases, key=_age, default=None)

@@ -210,8 +210,7 @@ class Payment:
 
     def contradict(self, operation: Operation, words: str, moment: Moment) -> None:
         """Evidence speaks against what a person decided about an operation: a person hears of it again."""
-        decided = self.cases.decided_by_person(operation.operation_id)
-        if decided is not None and moment.source is not Source.OPERATOR:
+        if self.cases.decided_by_person(operation.operation_id) and moment.source is not Source.OPERATOR:
             self.open_case(
                 "decision_contradicted",
                 operation.operation_id,
@@ -291,6 +290,8 @@ class Payment:
         if before is OperationState.IN_REVIEW and moment.source is not Source.OPERATOR:
             asked = [case for case in self.cases if case.reason in OF_REVIEW and case.about({name})]
             self.answer_cases(asked, moment, why=f"{operation.type.value} {name} is {now.value} by evidence")
+        elif before is OperationState.IN_REVIEW:
+            self.cases.decided.add(name)
         elif (before, now) in _TURNED_AROUND:
             self.contradict(operation, now.value, moment)
 

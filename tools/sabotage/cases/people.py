@@ -73,8 +73,29 @@ PEOPLE: Final = (
                 "case.reason in OF_REVIEW and case.closed_decision_id and case.about",
                 "case.reason in OF_REVIEW and not case.open and case.closed_by != EVIDENCE and case.about",
             ),
+            Patch(_CASES, "if operation_id not in self.decided:", "if False:"),
         ),
-        tests=(_UNIT_TESTS + "test_a_case_that_was_only_closed_decided_nothing_that_could_be_contradicted",),
+        tests=(
+            _UNIT_TESTS + "test_a_case_that_was_only_closed_decided_nothing_that_could_be_contradicted",
+            _UNIT_TESTS
+            + "test_a_decision_about_what_was_found_under_an_operation_is_none_about_the_operation",
+        ),
+    ),
+    Case(
+        name="review-keeps-its-case",
+        protection="an operation that stays in review keeps its open case, whatever is decided about what was found",
+        change="sending back the money that was found closes the case of the operation too",
+        patches=(
+            Patch(
+                "services/payment/app/decide.py",
+                "if case.reason in OF_REVIEW and operation is not None and operation.undecided:",
+                "if False:",
+            ),
+        ),
+        tests=(
+            _DB_TESTS
+            + "test_a_decision_about_a_stray_leaves_open_the_case_of_an_operation_that_stays_in_review",
+        ),
     ),
     Case(
         name="doubt-dated-once",

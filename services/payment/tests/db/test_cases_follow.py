@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from services.payment.tests.db.desk import Desk
-from services.payment.tests.db.scenes import exhaust, in_review, told
+from services.payment.tests.db.scenes import exhaust, held, in_review, told
 from services.payment.tests.db.shop import Shop
 from services.payment.tests.world import captured, refunded
 
@@ -20,6 +20,17 @@ def over_refunded(shop: Shop) -> str:
     shop.tell(refunded(payment, "succeeded", 1, amount_minor=9_000))
     shop.tell(refunded(payment, "succeeded", 1, object_id="ref_2", amount_minor=4_000))
     return payment_id
+
+
+def echoed_otherwise(shop: Shop) -> tuple[str, str]:
+    """A capture in review, as another amount was taken than was asked for."""
+    payment_id = held(shop)
+    assert shop.post(f"/payments/{payment_id}/capture", {}).status == 200
+    operation = shop.payment(payment_id).latest_operation
+    assert operation is not None
+    odd = captured(shop.payment(payment_id), operation.operation_id, object_id="cap_9", amount_minor=9_000)
+    shop.tell(odd)
+    return payment_id, operation.operation_id
 
 
 def url_of(shop: Shop) -> str:
@@ -119,6 +130,24 @@ def test_the_case_of_an_operation_in_review_closes_with_its_decision_alone(desk:
     assert closed == [("decision", operation_id)]
     (told_of,) = told(shop, "CaseClosed.v1")
     assert (told_of["case_id"], told_of["resolution"]) == (case["case_id"], "decision")
+
+
+@pytest.mark.parametrize(
+    ("action", "state", "left"),
+    [("return", "IN_REVIEW", {"echo_mismatch"}), ("accept", "DECLINED", set())],
+)
+def test_a_decision_about_a_stray_leaves_open_the_case_of_an_operation_that_stays_in_review(
+    desk: Desk, shop: Shop, action: str, state: str, left: set[str]
+) -> None:
+    payment_id, operation_id = echoed_otherwise(shop)
+    assert {case["reason"] for case in desk.get("/cases")} == {"echo_mismatch", "stray_found"}
+    (stray_id,) = shop.rows("SELECT stray_id FROM strays")[0]
+    assert desk.decided(f"/strays/{stray_id}/decision", action=action).status == 200
+    assert shop.payment(payment_id).operations[operation_id].state == state
+    kept = {case["reason"] for case in desk.get("/cases")} - {"stray_found"}
+    assert kept == left
+    decided = shop.payment(payment_id).cases.decided_by_person(operation_id)
+    assert (decided is None) == (action == "return"), "accepting it decides what was asked for as well"
 
 
 def test_a_case_that_nobody_closed_is_not_put_twice_before_a_person(desk: Desk, shop: Shop) -> None:

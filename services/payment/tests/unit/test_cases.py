@@ -336,6 +336,19 @@ def test_a_fact_that_fits_after_all_closes_its_case() -> None:
 # -- what contradicts a person's decision is a case again
 
 
+def test_a_decision_about_what_was_found_under_an_operation_is_none_about_the_operation() -> None:
+    world = World(CaptureMethod.AUTOMATIC)
+    payment = world.payment
+    world.tell(authorized(payment), captured(payment))
+    operation = world.ask(refund_payment, RefundPayment, amount_minor=4_000)
+    case = world.exhausted(operation)
+    payment.answer_cases([case], world.moment(), why="sent back", by="ann", decision_id="dec_1")
+    for status, version in (("succeeded", 1), ("failed", 2)):
+        world.tell(refunded(payment, status, version, reference=operation.operation_id))
+    assert operation.state is OperationState.FAILED_LATER
+    assert world.open() == set()
+
+
 def test_a_case_that_was_only_closed_decided_nothing_that_could_be_contradicted() -> None:
     world = World(CaptureMethod.AUTOMATIC)
     payment = world.payment
