@@ -12,6 +12,7 @@ from typing import Any
 
 from schemas.catalogue import TOPICS
 from shared.messaging.memory import MemoryBroker
+from tests.simulation.circumstances import PROCESSORS
 from tests.simulation.storage import KAFKA_SERVICES
 from tests.simulation.summing_up import sum_up
 from tests.simulation.terms import broken_terms, misrouted
@@ -37,6 +38,17 @@ MADE = (
 STABLE = ("attempt open",)
 """Asked anew below: an attempt whose ladder is exhausted rests until an operator decides, which may be never."""
 MORE_QUESTIONS = {
+    "sandbox": tuple(
+        (
+            f"{processor} shown too lately for a feed to have been read since",
+            (
+                f"SELECT id FROM {processor}_events WHERE id LIKE '%:shown'"
+                " AND created_at > clock_timestamp() - interval '60 s'"
+                f" UNION ALL SELECT object_id FROM {processor}_timers WHERE action = 'show_event'"
+            ),
+        )
+        for processor in PROCESSORS
+    ),
     "processor": (
         (
             "attempt undecided",
