@@ -29,6 +29,7 @@ def absorb_dispute(
     dispute.evidence_due_by = fact.evidence_due_by or dispute.evidence_due_by
     _decide_answer(payment, dispute, operation, moment)
     settle_dispute(payment, dispute, fact, moment)
+    _check_reinstated(payment, dispute, moment)
     return True
 
 
@@ -104,10 +105,13 @@ def _decide_answer(payment: Payment, dispute: Dispute, operation: Operation | No
 
 
 def _check_reinstated(payment: Payment, dispute: Dispute, moment: Moment) -> None:
-    """More money back than was ever taken: after a dispute is closed nothing that is still to come explains it."""
+    """More money back than was ever taken: after a dispute is closed nothing that is still to come explains it.
+
+    Rows and words come in any order, so both ask; a dispute that is opened again has nothing less over for it.
+    """
     closed = dispute.status in {DisputeStatus.WON, DisputeStatus.LOST, DisputeStatus.ACCEPTED}
     over_minor = dispute.reinstated_minor - dispute.withdrawn_minor
     if closed and dispute.withdrawn_minor and over_minor > 0:
         payment.open_case("reinstated_too_much", dispute.object_id, moment, exposure_minor=over_minor)
-    else:
+    elif over_minor <= 0:
         relieve(payment, "reinstated_too_much", dispute.object_id, moment)
