@@ -59,6 +59,7 @@ OUT_OF_REACH = {
     "closed-case-stays": _SECOND_LINE,
     "arises-anew": _NOBODY_CLOSES,
     "only-decisions-decide": _NOBODY_CLOSES,
+    "decided-though-closed": _NOBODY_CLOSES,
     "doubt-dated-once": "no seed judges how old a doubt looks",
     "doubt-is-no-silence": "no month goes by within the minutes of a seed",
     "abandoned-trigger": _SECOND_LINE,

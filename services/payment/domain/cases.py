@@ -259,14 +259,14 @@ class CaseBook:
         self._note(case, Step.CLOSED, moment, words=why, done_by=by)
 
     def decided_by_person(self, operation_id: str) -> Case | None:
-        """The case with which somebody decided this operation; one that was only closed decided nothing."""
+        """The case on which somebody decided this operation, even if it was closed before by hand alone.
+
+        Only the decision decides: without one a closed case says nothing.
+        """
         if operation_id not in self.decided:
             return None
-        return self._latest(
-            case
-            for case in self
-            if case.reason in OF_REVIEW and case.closed_decision_id and case.about({operation_id})
-        )
+        asked = (case for case in self if case.reason in OF_REVIEW and case.about({operation_id}))
+        return self._latest(case for case in asked if not case.open and case.closed_by != EVIDENCE)
 
     def _decided(self, cause: Cause, moment: Moment) -> Case | None:
         """The decision that a cause of another name speaks against."""

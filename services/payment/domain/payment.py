@@ -210,7 +210,7 @@ class Payment:
 
     def contradict(self, operation: Operation, words: str, moment: Moment) -> None:
         """Evidence speaks against what a person decided about an operation: a person hears of it again."""
-        if self.cases.decided_by_person(operation.operation_id) and moment.source is not Source.OPERATOR:
+        if operation.operation_id in self.cases.decided and moment.source is not Source.OPERATOR:
             self.open_case(
                 "decision_contradicted",
                 operation.operation_id,

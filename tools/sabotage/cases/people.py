@@ -6,8 +6,10 @@ from tools.sabotage.case import Case, Patch
 
 _PAYMENT: Final = "services/payment/domain/payment.py"
 _CASES: Final = "services/payment/domain/cases.py"
+_DISPUTES: Final = "services/payment/domain/absorbing_disputes.py"
 _SCHEMA: Final = "services/payment/migrations/versions/0015_decide_cases.py"
 _UNIT_TESTS: Final = "services/payment/tests/unit/test_cases.py::"
+_REINSTATED_TESTS: Final = "services/payment/tests/unit/test_reinstated.py::"
 _PERSON_TESTS: Final = "services/payment/tests/db/test_before_a_person.py::"
 _DB_TESTS: Final = "services/payment/tests/db/test_cases_follow.py::"
 
@@ -68,12 +70,12 @@ PEOPLE: Final = (
         protection="a case that was only closed counts as nobody's decision",
         change="whoever closes a case has decided its operation",
         patches=(
-            Patch(
-                _CASES,
-                "case.reason in OF_REVIEW and case.closed_decision_id and case.about",
-                "case.reason in OF_REVIEW and not case.open and case.closed_by != EVIDENCE and case.about",
-            ),
             Patch(_CASES, "if operation_id not in self.decided:", "if False:"),
+            Patch(
+                _PAYMENT,
+                "if operation.operation_id in self.cases.decided and",
+                "if self.cases.decided_by_person(operation.operation_id) and",
+            ),
         ),
         tests=(
             _UNIT_TESTS + "test_a_case_that_was_only_closed_decided_nothing_that_could_be_contradicted",
@@ -95,6 +97,41 @@ PEOPLE: Final = (
         tests=(
             _DB_TESTS
             + "test_a_decision_about_a_stray_leaves_open_the_case_of_an_operation_that_stays_in_review",
+        ),
+    ),
+    Case(
+        name="decided-though-closed",
+        protection="a decision counts although the case of its operation had been closed by hand before",
+        change="only a case that the decision itself closed says that somebody decided",
+        patches=(
+            Patch(_CASES, "if not case.open and case.closed_by != EVIDENCE", "if case.closed_decision_id"),
+            Patch(
+                _PAYMENT,
+                "if operation.operation_id in self.cases.decided and",
+                "if self.cases.decided_by_person(operation.operation_id) and",
+            ),
+        ),
+        tests=(
+            _UNIT_TESTS + "test_a_decision_counts_although_its_case_had_been_closed_by_hand_before",
+            _DB_TESTS + "test_a_decision_is_contradicted_although_its_case_had_been_closed_by_hand",
+        ),
+    ),
+    Case(
+        name="reinstated-any-order",
+        protection="more back of a dispute than was taken is a case in whatever order rows and words came",
+        change="only money rows ask, and a dispute that is opened again has nothing at risk",
+        patches=(
+            Patch(
+                _DISPUTES,
+                "    settle_dispute(payment, dispute, fact, moment)\n    _check_reinstated(payment, dispute, moment)\n",
+                "    settle_dispute(payment, dispute, fact, moment)\n",
+            ),
+            Patch(_DISPUTES, "    elif over_minor <= 0:\n", "    else:\n"),
+        ),
+        tests=(
+            _REINSTATED_TESTS + "test_too_much_back_is_one_case_in_every_order",
+            _REINSTATED_TESTS
+            + "test_of_a_case_that_somebody_closed_only_more_is_news_and_not_the_same_once_more",
         ),
     ),
     Case(

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from services.payment.tests.db.desk import Desk
-from services.payment.tests.db.scenes import exhaust, held, in_review, told
+from services.payment.tests.db.scenes import end_ladder, exhaust, held, in_review, told
 from services.payment.tests.db.shop import Shop
 from services.payment.tests.world import captured, refunded
 
@@ -148,6 +148,48 @@ def test_a_decision_about_a_stray_leaves_open_the_case_of_an_operation_that_stay
     assert kept == left
     decided = shop.payment(payment_id).cases.decided_by_person(operation_id)
     assert (decided is None) == (action == "return"), "accepting it decides what was asked for as well"
+
+
+def closed_by_hand(shop: Shop) -> None:
+    """As the release before let an operator do while the operation was in review."""
+    with psycopg.connect(url_of(shop)) as connection:
+        connection.execute("UPDATE cases SET closed_at = now(), closed_by = 'olga', closed_reason = 'on it'")
+
+
+@pytest.mark.parametrize(
+    ("seen_before", "found"), [(False, "capture_adopted"), (True, "decision_contradicted")]
+)
+def test_a_decision_is_contradicted_although_its_case_had_been_closed_by_hand(
+    desk: Desk, shop: Shop, seen_before: bool, found: str
+) -> None:
+    payment_id = held(shop)
+    assert shop.post(f"/payments/{payment_id}/capture", {}).status == 200
+    operation = shop.payment(payment_id).latest_operation
+    assert operation is not None
+    if seen_before:
+        shop.tell(captured(shop.payment(payment_id), operation.operation_id, status="pending"))
+    end_ladder(shop, payment_id, operation.operation_id)
+    (old,) = desk.get("/cases")
+    closed_by_hand(shop)
+    path = f"/operations/{operation.operation_id}/decision"
+    assert desk.decided(path, outcome="declined", evidence="ticket 12").status == 200
+    shop.tell(captured(shop.payment(payment_id), operation.operation_id, object_version=2))
+    (new,) = desk.get("/cases")
+    assert (new["reason"], new["follows_case_id"]) == (found, old["case_id"])
+
+
+def test_what_a_person_proved_is_contradicted_although_its_case_had_been_closed_by_hand(
+    desk: Desk, shop: Shop
+) -> None:
+    payment_id = str(shop.captured()["id"])
+    assert shop.post("/refunds", {"payment": payment_id, "amount": 4_000}).status == 201
+    operation_id = exhaust(shop, payment_id)
+    closed_by_hand(shop)
+    proof = {"outcome": "succeeded", "evidence": "report 7", "object_id": "ref_1"}
+    assert desk.decided(f"/operations/{operation_id}/decision", **proof).status == 200
+    shop.tell(refunded(shop.payment(payment_id), "failed", 2, reference=operation_id))
+    assert shop.payment(payment_id).operations[operation_id].state == "FAILED_LATER"
+    assert [case["reason"] for case in desk.get("/cases")] == ["decision_contradicted"]
 
 
 def test_a_case_that_nobody_closed_is_not_put_twice_before_a_person(desk: Desk, shop: Shop) -> None:

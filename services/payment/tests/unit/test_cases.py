@@ -336,6 +336,19 @@ def test_a_fact_that_fits_after_all_closes_its_case() -> None:
 # -- what contradicts a person's decision is a case again
 
 
+def test_a_decision_counts_although_its_case_had_been_closed_by_hand_before() -> None:
+    world = World()
+    operation = world.capture()
+    world.tell(captured(world.payment, operation.operation_id, status="pending"))
+    old = world.exhausted(operation)
+    world.payment.answer_cases([old], world.moment(), why="I am on it", by="olga")
+    world.decide(operation, OperationState.DECLINED)
+    world.tell(captured(world.payment, operation.operation_id, object_version=2))
+    assert operation.state is OperationState.SUCCEEDED
+    assert world.open() == {"decision_contradicted"}
+    assert world.of("decision_contradicted").follows_case_id == old.case_id
+
+
 def test_a_decision_about_what_was_found_under_an_operation_is_none_about_the_operation() -> None:
     world = World(CaptureMethod.AUTOMATIC)
     payment = world.payment
