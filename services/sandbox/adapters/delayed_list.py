@@ -6,12 +6,13 @@ from typing import Final
 from services.sandbox.adapters.connections import Connections
 from services.sandbox.app.ports import FeedPage
 
-# A page ends before the first change that is too young to show, so that none is ever skipped. Without a cursor
-# it begins at the first change of the caller's time, found by index; with one, right behind it.
+# A page ends before the first change that is too young to show, so that none is ever skipped. Without a cursor it
+# begins at the first place of any change of the caller's time, with one right behind it. The earliest of them need not
+# have the first place: its time is read before its transaction has a number, and another may overtake it there.
 LIST: Final = """
 WITH start AS (
     SELECT written_by, position FROM beta_events WHERE created_at >= %(since)s::timestamptz AND in_feed
-    ORDER BY created_at LIMIT 1
+    ORDER BY written_by, position LIMIT 1
 )
 SELECT written_by::text, position, convert_to(body, 'UTF8'), created_at <= %(visible_before)s FROM beta_events
 WHERE (written_by, position) > (

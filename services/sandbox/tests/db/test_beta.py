@@ -137,6 +137,25 @@ def test_the_list_is_late_in_order_and_complete(start_beta: Callable[..., Beta])
     assert len(beta.listed(since_ms=int(last.timestamp() * 1000) - 60_000)["notices"]) == 10
 
 
+OVERTAKING = """
+INSERT INTO beta_events (id, type, object_id, created_at, body, written_by)
+SELECT 'overtaking', type, object_id, created_at + interval '1 ms', body,
+       ((SELECT min(written_by) FROM beta_events)::text::bigint - 1)::text::xid8
+  FROM beta_events ORDER BY created_at LIMIT 1 RETURNING id
+"""
+
+
+def test_the_list_begins_at_the_first_place_and_not_at_the_earliest_time(beta: Beta) -> None:
+    """Two changes at once: the one whose time was read later may have got its place earlier."""
+    beta.open()
+    assert beta.alpha.rows(OVERTAKING, url=beta.alpha.app_url) == [{"id": "overtaking"}]
+    earliest = beta.alpha.rows("SELECT min(created_at) AS at FROM beta_events")[0]["at"]
+    for asked in ({}, {"since_ms": int(earliest.timestamp() * 1000)}):
+        eventually(
+            lambda asked=asked: len(beta.listed(**asked)["notices"]) == 3, describe="all three changes"
+        )
+
+
 def test_a_fault_strikes_once_per_reference_and_a_lost_reply_is_in_the_list(beta: Beta) -> None:
     with pytest.raises(httpx2.RemoteProtocolError):
         beta.open(method="pm_fault_timeout_after")
