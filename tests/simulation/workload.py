@@ -64,9 +64,11 @@ def is_final(reply: Reply) -> bool:
     return reply.status in (409, 422) and code_of(reply) not in (
         *AGAIN_CODES,
         "operation_in_doubt",
+        "dispute_in_doubt",
         "decision_open",
         "idempotency_key_reused",
         "field_invalid",
+        "field_unknown",
     )
 
 
