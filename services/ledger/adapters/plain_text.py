@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from services.ledger.adapters.sealed_books import be_patient
+from services.ledger.adapters.long_reads import long_read
 from services.ledger.domain.chart import FAMILIES, Side
 from services.ledger.domain.seals import SHARD
 from shared.kernel.money import signed_major_units
@@ -41,9 +41,7 @@ _METADATA: Final = ("journal_id", "fact_key", "payment_id", "cause_event_id", "r
 
 def plain_text(engine: sa.Engine, as_of: int) -> Iterator[str]:
     """The lines of the file, in the order of the seals up to ``as_of``; one page in memory at a time."""
-    options = {"postgresql_readonly": True, "isolation_level": "REPEATABLE READ"}
-    with engine.execution_options(**options).connect() as connection:
-        be_patient(connection)
+    with long_read(engine) as connection:
         yield f"; sealed journals 1 to {as_of}"
         yield 'option "title" "Tieout"'
         for row in connection.exec_driver_sql(_ACCOUNTS, {"shard": SHARD, "as_of": as_of}).mappings():

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from services.ledger.adapters.heads import stored_heads
 from services.ledger.adapters.journal_records import journals_at
+from services.ledger.adapters.long_reads import long_read
 from services.ledger.adapters.seals import SEAL_COLUMNS
 from services.ledger.domain.heads import Head
 from services.ledger.domain.seals import Recorded, Seal
@@ -27,18 +28,6 @@ _ORPHAN: Final = """
 SELECT e.journal_position, e.line FROM entries e WHERE e.journal_position > %(after)s
    AND NOT EXISTS (SELECT FROM journals j WHERE j.position = e.journal_position) ORDER BY 1, 2 LIMIT 1
 """
-# Scans of whole tables, with hashing, signatures and printing between them: as long as that takes, and no longer than
-# an auditor would wait. The idle timeout of serving sessions would cut it short.
-_PATIENCE: Final = (
-    "SET LOCAL statement_timeout = '30min'",
-    "SET LOCAL idle_in_transaction_session_timeout = 0",
-)
-
-
-def be_patient(connection: sa.Connection) -> None:
-    """Lift the time limits of this transaction."""
-    for statement in _PATIENCE:
-        connection.exec_driver_sql(statement)
 
 
 class SqlSealedBooks:
@@ -72,7 +61,5 @@ class SqlSealedBooks:
 @contextmanager
 def sealed_books(engine: sa.Engine) -> Iterator[SqlSealedBooks]:
     """The books of one moment, kept read-only by the database."""
-    options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    with engine.execution_options(**options).connect() as connection:
-        be_patient(connection)
+    with long_read(engine) as connection:
         yield SqlSealedBooks(connection)

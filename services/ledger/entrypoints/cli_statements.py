@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from services.ledger.app.statements import DrawUpStatement, TimeKind, sealed_position, whole_statement
 from shared.runtime.cli import command_line
 
 if TYPE_CHECKING:
     from services.ledger.adapters.statements import SqlStatements
-    from services.ledger.app.statements import DrawUpStatement, Statement, Statements
+    from services.ledger.app.statements import Statement, Statements
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # the parser gives times without an offset; they are UTC
 _DAYS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
@@ -54,7 +55,7 @@ def add_statements(cli: typer.Typer) -> None:
         until: Annotated[
             datetime | None, typer.Option(formats=_DAYS, help="Up to just before; default now.")
         ] = None,
-        by: Annotated[str, typer.Option(help="Which time counts: booked or effective.")] = "booked",
+        by: Annotated[TimeKind, typer.Option(help="Which time of a journal counts.")] = TimeKind.BOOKED,
         as_of: Annotated[
             int | None,
             typer.Option(min=0, help="Seal position; default that of now. The same one repeats a statement."),
@@ -62,17 +63,14 @@ def add_statements(cli: typer.Typer) -> None:
         form: Annotated[Form, typer.Option("--format", help="How it is written.")] = Form.TABLE,
     ) -> None:
         """Print an account's opening balance, movements and closing balance."""
-        from services.ledger.app.statements import DrawUpStatement, TimeKind
         from services.ledger.domain.chart import AccountRef
         from shared.kernel.clock import SystemClock
 
-        if by not in set(TimeKind):
-            raise typer.BadParameter("expected booked or effective", param_hint="--by")
         wanted = DrawUpStatement(
             account=AccountRef(family, owner, currency),
             since=since.replace(tzinfo=UTC),
             until=SystemClock().now() if until is None else until.replace(tzinfo=UTC),
-            by=TimeKind(by),
+            by=by,
             as_of=as_of,
         )
         with opened() as books:
@@ -88,19 +86,12 @@ def add_statements(cli: typer.Typer) -> None:
         """Print all sealed journals as plain-text accounting, in the format of Beancount."""
         from services.ledger.adapters.plain_text import plain_text
         from services.ledger.adapters.statements import SqlStatements
-        from services.ledger.app.statements import sealed_position
 
         with command_line(cli).opened() as runtime:
             engine = runtime.engines["app"]
             until = sealed_position(SqlStatements(engine), as_of)
             for line in plain_text(engine, until):
                 typer.echo(line)
-
-
-def _pages(wanted: DrawUpStatement, books: Statements) -> Iterator[Statement]:
-    from services.ledger.app.statements import whole_statement
-
-    return whole_statement(wanted, books)
 
 
 def _rows(page: Statement) -> Iterator[dict[str, Any]]:
@@ -115,7 +106,7 @@ def _as_csv(wanted: DrawUpStatement, books: Statements) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(_COLUMNS)
     closing_minor: int | None = None
-    for page in _pages(wanted, books):
+    for page in whole_statement(wanted, books):
         if closing_minor is None:
             writer.writerow(_edge(page.since, "opening", page.opening_minor))
         for row in _rows(page):
@@ -134,7 +125,7 @@ def _edge(at: datetime, what: str, balance_minor: int) -> list[object]:
 
 
 def _as_json_lines(wanted: DrawUpStatement, books: Statements) -> None:
-    for number, page in enumerate(_pages(wanted, books)):
+    for number, page in enumerate(whole_statement(wanted, books)):
         head = {
             name: value for name, value in asdict(page).items() if name not in {"movements", "next_cursor"}
         }
@@ -160,7 +151,7 @@ def _as_table(wanted: DrawUpStatement, books: Statements) -> None:
     def shown(amount_minor: Any) -> str:
         return signed_major_units(amount_minor, currency)
 
-    for number, page in enumerate(_pages(wanted, books)):
+    for number, page in enumerate(whole_statement(wanted, books)):
         if number == 0:
             table.add_row(
                 str(page.since), "opening", "", "", "", signed_major_units(page.opening_minor, currency)
