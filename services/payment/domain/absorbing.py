@@ -10,7 +10,12 @@ from services.payment.domain.absorbing_captures import absorb_capture, came_and_
 from services.payment.domain.absorbing_disputes import absorb_dispute, absorb_dispute_row
 from services.payment.domain.absorbing_refunds import absorb_refund
 from services.payment.domain.absorbing_reversals import absorb_reversal, absorb_reversal_row
-from services.payment.domain.absorbing_strays import absorb_stray, stays_astray, use_up_hold
+from services.payment.domain.absorbing_strays import (
+    absorb_stray,
+    end_hold_taken_astray,
+    stays_astray,
+    use_up_hold,
+)
 from services.payment.domain.changes import Moment
 from services.payment.domain.facts import (
     ROW_STATUSES,
@@ -99,6 +104,7 @@ def absorb(payment: Payment, fact: Fact, moment: Moment, *, mismatch: bool = Fal
         thing.operation_id = operation.operation_id
     payment.objects[thing.key] = thing
     use_up_hold(payment, _hold_of(payment, thing), moment)
+    end_hold_taken_astray(payment, moment)
     payment.touch(moment)
     settle_denials(payment, moment)
     return Verdict.APPLIED

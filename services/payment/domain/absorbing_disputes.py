@@ -112,6 +112,12 @@ def _check_reinstated(payment: Payment, dispute: Dispute, moment: Moment) -> Non
     closed = dispute.status in {DisputeStatus.WON, DisputeStatus.LOST, DisputeStatus.ACCEPTED}
     over_minor = dispute.reinstated_minor - dispute.withdrawn_minor
     if closed and dispute.withdrawn_minor and over_minor > 0:
-        payment.open_case("reinstated_too_much", dispute.object_id, moment, exposure_minor=over_minor)
+        payment.open_case(
+            "reinstated_too_much",
+            dispute.object_id,
+            moment,
+            exposure_minor=over_minor,
+            currency=dispute.currency,
+        )
     elif over_minor <= 0:
         relieve(payment, "reinstated_too_much", dispute.object_id, moment)

@@ -3,7 +3,9 @@
 from services.payment.domain.absorbing_captures import restore, reverse
 from services.payment.domain.changes import Moment
 from services.payment.domain.facts import Fact, ObjectType, ProcessorObject, Role
+from services.payment.domain.holding import release_hold
 from services.payment.domain.payment import Payment
+from services.payment.domain.routing import takes_several_captures
 from services.payment.domain.straying import end_stray
 from services.payment.domain.strays import StrayKind
 
@@ -48,3 +50,21 @@ def use_up_hold(payment: Payment, hold: ProcessorObject | None, moment: Moment) 
     stray.released = taken_minor >= stray.amount_minor
     stray.dirty = True
     payment.touch(moment)
+
+
+def end_hold_taken_astray(payment: Payment, moment: Moment) -> None:
+    """Where a hold is captured once, a capture of ours that went astray was its last: there is no rest to hold.
+
+    Asked after every fact, because the capture may be told before the hold; what it took stays astray.
+    """
+    if payment.authorization_id is None or payment.authorization_released:
+        return
+    astray = any(
+        thing.object_type is ObjectType.CAPTURE
+        and thing.role is Role.STRAY
+        and thing.parent_id == payment.authorization_id
+        and not takes_several_captures(thing.processor)
+        for thing in payment.objects.values()
+    )
+    if astray:
+        release_hold(payment, "final_capture", moment)

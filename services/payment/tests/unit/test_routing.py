@@ -10,9 +10,11 @@ from services.payment.app.create_payment import create_payment
 from services.payment.domain.changes import Moment
 from services.payment.domain.commands import AuthorizePayment
 from services.payment.domain.events import HoldReleased
+from services.payment.domain.operations import OperationState
 from services.payment.domain.resolving_strays import accept
 from services.payment.domain.routing import Place, Places
 from services.payment.domain.status import CaptureMethod, Source, Status
+from services.payment.domain.strays import StrayKind
 from services.payment.tests.memory import MemoryUnit
 from services.payment.tests.world import ACCOUNT, MERCHANT, authorized, captured, told, wish
 from shared.kernel.errors import Rejected
@@ -130,3 +132,44 @@ def test_an_accepted_capture_of_another_hold_leaves_the_payments_own_hold(holdin
     unit.commit()
     assert payment.amounts.captured_minor == 4_000
     assert payment.amounts.capturable_minor == 6_000
+
+
+@pytest.mark.parametrize("order", ["hold first", "capture first"])
+@pytest.mark.parametrize(("processor", "capturable_minor"), [("alpha", 10_000), ("beta", 0)])
+def test_a_capture_that_goes_astray_is_the_last_one_too_where_there_is_only_one(
+    processor, capturable_minor, order
+):
+    unit = MemoryUnit()
+    unit.payments.route = processor
+    payment = create_payment(wish(accounts=ACCOUNTS, capture_method=CaptureMethod.MANUAL), unit)
+    unit.commit()
+    at = {"processor": processor, "account": ACCOUNTS[processor]}
+    foreign = captured(payment, amount_minor=4_000, currency="JPY", reference=None, **at)
+    facts = [authorized(payment, **at), foreign]
+    for fact in facts if order == "hold first" else facts[::-1]:
+        apply_fact(told(fact), unit)
+        unit.commit()
+    assert [stray.kind for stray in payment.strays.values()] == [StrayKind.MONEY]
+    assert (payment.amounts.authorized_minor, payment.amounts.captured_minor) == (10_000, 0)
+    assert payment.amounts.capturable_minor == capturable_minor
+    released = [e.amount_minor for _, e in unit.events if isinstance(e, HoldReleased)]
+    assert sum(released) == 10_000 - capturable_minor
+    assert payment.status is (Status.CANCELED if processor == "beta" else Status.AUTHORIZED)
+
+
+def test_while_the_capture_is_in_review_its_payment_does_not_end_with_the_hold(holding):
+    payment, unit = holding("beta")
+    capture_payment(CapturePayment(**WHO, payment_id=payment.payment_id), unit)
+    unit.commit()
+    asked = payment.latest_operation
+    at = {"processor": "beta", "account": "acct_beta", "reference": asked.operation_id}
+    apply_fact(told(captured(payment, amount_minor=4_000, **at)), unit)
+    unit.commit()
+    assert (asked.state, payment.status) == (OperationState.IN_REVIEW, Status.AUTHORIZED)
+    assert payment.amounts.capturable_minor == 0
+    (stray,) = payment.strays.values()
+    accept(payment, stray, Moment(now=unit.now, cause_id="dec_1", ids=unit.ids, source=Source.OPERATOR))
+    unit.commit()
+    assert (payment.status, payment.amounts.captured_minor) == (Status.CAPTURED, 4_000)
+    released = [e.amount_minor for _, e in unit.events if isinstance(e, HoldReleased)]
+    assert released == [6_000]
