@@ -92,6 +92,10 @@ class Operators:
         for doubt in await self._workload.listed(who, "/operator/doubts"):
             if doubt["state"] == "IN_REVIEW" and self._chance.random() < 0.5:
                 await self._decide(who, doubt)
+        for case in await self._workload.listed(who, "/operator/cases"):
+            # What waits for a decision is closed by none but that.
+            if self._chance.random() < 0.2:
+                await self._ask(who, f"/cases/{case['case_id']}/close", {})
 
     def _end_of(self, stray: dict[str, Any]) -> str:
         if stray["kind"] == "hold":

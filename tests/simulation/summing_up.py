@@ -32,6 +32,14 @@ COUNTED = (
     ("payment", "dispute:{0}", "SELECT status, count(*) FROM disputes GROUP BY 1"),
     ("payment", "reversals", "SELECT count(*) FROM reversals"),
     ("payment", "case:{0}", "SELECT reason, count(*) FROM cases GROUP BY 1"),
+    (
+        "payment",
+        "case closed by {0}",
+        (
+            "SELECT CASE done_by WHEN 'evidence' THEN 'evidence' ELSE 'hand' END, count(*)"
+            " FROM case_history WHERE step = 'closed' GROUP BY 1"
+        ),
+    ),
     ("processor", "attempt:{0}", "SELECT what, count(*) FROM attempt_log GROUP BY 1"),
     ("risk", "rule set:{0}", "SELECT state, count(*) FROM rule_sets GROUP BY 1"),
     ("risk", "judged:{0}", "SELECT decision, count(*) FROM decisions GROUP BY 1"),
