@@ -16,7 +16,7 @@ from tests.simulation.circumstances import PROCESSORS
 from tests.simulation.storage import KAFKA_SERVICES
 from tests.simulation.summing_up import sum_up
 from tests.simulation.terms import broken_terms, misrouted
-from tests.simulation.workload import Workload, code_of
+from tests.simulation.workload import Workload, code_of, is_final
 from tests.simulation.world import World
 from tools.auditor.copying import READING_ORDER, queries_of
 from tools.auditor.draining import stuck_questions, subscribed
@@ -98,8 +98,8 @@ class Auditor:
                 self._world.history.count(f"checked:{check.name}", verdict.checked)
                 violations += [f"{check.name}: {row}" for row in verdict.violations[:3]]
         for check in (
-            self._same_answers, self._nothing_lost, self._charged_once, self._offsets_reached, self._risk_obeyed,
-            self._went_where_routed,
+            self._same_answers, self._free_stay_free, self._nothing_lost, self._charged_once, self._offsets_reached,
+            self._risk_obeyed, self._went_where_routed,
         ):  # fmt: skip
             violations += [f"{check.__doc__.split(':')[0]}: {found}" for found in check()]
         sum_up(self._world)
@@ -153,6 +153,13 @@ class Auditor:
             # Where the first request never arrived, the key was free.
             if call.final and other.final:
                 yield f"{other.key} was used for {call.body}, and {other.body} was executed under it"
+
+    def _free_stay_free(self) -> Iterator[str]:
+        """I12.free_refusals: a refusal that leaves its key free is never given again from what was stored."""
+        for call in self._workload.calls:
+            for reply in call.replies:
+                if not is_final(reply) and "idempotent-replayed" in reply.headers:
+                    yield f"{call.key} was told {code_of(reply) or reply.status} again from what was stored"
 
     def _nothing_lost(self) -> Iterator[str]:
         """I13.acknowledged_is_there: what was answered 2xx exists, nothing is made twice, unknowns at most once."""
