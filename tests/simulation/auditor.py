@@ -67,6 +67,12 @@ MORE_QUESTIONS = {
     ),
 }
 
+_DECLINED_BY_EVIDENCE = """
+SELECT o.operation_id, o.type FROM operations AS o WHERE o.state = 'DECLINED' AND NOT EXISTS (
+  SELECT FROM status_history AS h JOIN operator_decisions AS d ON d.decision_id = h.cause_id
+   WHERE h.subject = 'operation' AND h.subject_id = o.operation_id AND h.to_state = 'DECLINED')
+"""
+
 
 class Auditor:
     """The judge of one world."""
@@ -98,8 +104,8 @@ class Auditor:
                 self._world.history.count(f"checked:{check.name}", verdict.checked)
                 violations += [f"{check.name}: {row}" for row in verdict.violations[:3]]
         for check in (
-            self._same_answers, self._free_stay_free, self._nothing_lost, self._charged_once, self._offsets_reached,
-            self._risk_obeyed, self._went_where_routed,
+            self._same_answers, self._free_stay_free, self._nothing_lost, self._charged_once,
+            self._declined_did_not_happen, self._offsets_reached, self._risk_obeyed, self._went_where_routed,
         ):  # fmt: skip
             violations += [f"{check.__doc__.split(':')[0]}: {found}" for found in check()]
         sum_up(self._world)
@@ -203,6 +209,16 @@ class Auditor:
             " OR refunded_minor > amount_minor",
         ):
             yield f"{object_id} of {amount} has {captured} captured"
+
+    def _declined_did_not_happen(self) -> Iterator[str]:
+        """I2.declined_did_not_happen: what evidence declined moved no money at a processor that never says so falsely."""
+        declined = dict(self._rows("payment", _DECLINED_BY_EVIDENCE))
+        for reference, captured_minor, refunded_minor in self._rows(
+            "sandbox",
+            f"SELECT reference, captured_minor, refunded_minor FROM {at_both('book_by_reference')}",
+        ):
+            if reference in declined and (captured_minor or refunded_minor):
+                yield f"{declined[reference]} {reference} took {captured_minor}, gave back {refunded_minor}"
 
     def _offsets_reached(self) -> Iterator[str]:
         """I16.committed_offsets: no group has committed past what its database has taken in."""
