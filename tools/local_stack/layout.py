@@ -1,8 +1,13 @@
 """Where the local stack keeps its files, and which ports it uses. One place, so that nothing else invents a path."""
 
+import fcntl
 import json
 import os
 import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,6 +20,8 @@ KAFKA_JARS: Final = DEFAULT_HOME / "kafka-jars"
 
 PORTS: Final = range(20_000, 30_000)
 PORTS_PER_PROCESS: Final = 37
+CLAIM_S: Final = 300.0
+"""How long a port that was handed out is kept for whoever asked for it: until its program listens, by far."""
 
 
 class StackError(Exception):
@@ -74,14 +81,37 @@ def free_ports(count: int) -> list[int]:
     They lie below the ports that systems hand out to outgoing connections: one of those could otherwise hold a
     service's port just when the service starts again.
     """
-    start = (
-        os.getpid() * PORTS_PER_PROCESS % len(PORTS)
-    )  # stacks that start together look in different places
+    # Stacks that start together look in different places, and see what the others have been given.
+    start = os.getpid() * PORTS_PER_PROCESS % len(PORTS)
     candidates = (PORTS[(start + step) % len(PORTS)] for step in range(len(PORTS)))
-    found = list(islice(filter(_is_free, candidates), count))
+    with _claims() as claimed:
+        found = list(islice((port for port in candidates if port not in claimed and _is_free(port)), count))
+        claimed.update(dict.fromkeys(found, time.time()))
     if len(found) < count:
         raise StackError(f"fewer than {count} ports are free between {PORTS.start} and {PORTS.stop - 1}")
     return found
+
+
+@contextmanager
+def _claims() -> Iterator[dict[int, float]]:
+    """The ports that were handed out lately on this machine to this user, with the time; one process at a time."""
+    file = os.open(
+        Path(tempfile.gettempdir()) / f"tieout-ports-{os.getuid()}.json",
+        os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW,
+        0o600,
+    )
+    with os.fdopen(file, "r+") as kept:
+        fcntl.flock(kept, fcntl.LOCK_EX)
+        try:
+            known = {int(port): at for port, at in json.loads(kept.read() or "{}").items()}
+        except (ValueError, AttributeError):
+            known = {}  # whatever stands there is none of ours
+        lately_s = time.time() - CLAIM_S
+        claimed = {port: at for port, at in known.items() if at > lately_s}
+        yield claimed
+        kept.seek(0)
+        kept.truncate()
+        json.dump(claimed, kept)
 
 
 def _is_free(port: int) -> bool:

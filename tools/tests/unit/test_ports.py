@@ -1,6 +1,8 @@
 """Ports of a stack: none where none is wanted, none twice, none that an outgoing connection could take."""
 
+import os
 import socket
+import tempfile
 
 import pytest
 
@@ -21,3 +23,12 @@ def test_a_port_in_use_is_passed_over_and_too_few_are_an_error(monkeypatch):
         monkeypatch.setattr(layout, "PORTS", range(used, used + 1))
         with pytest.raises(layout.StackError, match="fewer than 1"):
             layout.free_ports(1)
+
+
+def test_what_was_handed_out_is_not_handed_out_again_before_anybody_listens(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / f"tieout-ports-{os.getuid()}.json").write_text("no claims")
+    first = layout.free_ports(5)
+    assert not set(first) & set(layout.free_ports(5))
+    monkeypatch.setattr(layout, "CLAIM_S", 0.0)
+    assert layout.free_ports(5) == first, "a claim that nobody used ends"
