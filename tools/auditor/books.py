@@ -217,7 +217,8 @@ CHECKS: Final = (
         SELECT j.journal_id, j.rule, j.amount, j.payment_id, coalesce(p.status, 'unknown payment') AS status
         FROM journals j LEFT JOIN payments p ON p.payment_id = j.payment_id
         WHERE j.reverses IS NULL AND (p.payment_id IS NULL OR (p.captured = 0 AND j.rule = 'capture')
-           OR (p.captured = 0 AND j.rule LIKE 'refund%' AND j.rule <> 'refund_in_doubt'))
+           -- Doubt is no refund yet, and a refund found astray is the platform's until somebody decides.
+           OR (p.captured = 0 AND j.rule LIKE 'refund%' AND j.rule NOT IN ('refund_in_doubt', 'refund_stray_found')))
         """,
     ),
     Check(
