@@ -29,12 +29,15 @@ def find_stray(
     operation_id: str | None,
     mismatch: bool = False,
 ) -> None:
-    """Put an object aside as astray, announce it, and put it before a person."""
+    """Put an object aside as astray, announce it, and put it before a person.
+
+    What has no amount is no money: it stays merely seen, so that a later word with one is judged for itself.
+    """
+    if thing.amount_minor <= 0:
+        return
     thing.role = Role.STRAY
     thing.operation_id = operation_id
     thing.dirty = True
-    if thing.amount_minor <= 0:
-        return
     stray = Stray(
         stray_id=moment.ids.new("str_"),
         kind=kind,

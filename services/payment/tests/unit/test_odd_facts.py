@@ -90,6 +90,21 @@ def test_money_of_no_amount_counts_for_nothing_and_stops_nobody(unit: MemoryUnit
     assert "money_without_amount:cap_1:" + status in payment.case_keys
 
 
+@pytest.mark.parametrize("reference", ["ours", None])
+@pytest.mark.parametrize("amount_minor", [10_000, 4_000])
+def test_a_capture_first_told_without_an_amount_is_judged_by_the_word_that_has_one(
+    unit: MemoryUnit, reference: str | None, amount_minor: int
+) -> None:
+    payment = a_payment(unit)
+    tell(unit, authorized(payment))
+    tell(unit, captured(payment, amount_minor=0))
+    named = {} if reference else {"reference": None}
+    tell(unit, captured(payment, object_version=2, amount_minor=amount_minor, **named))
+    astray_minor = sum(stray.amount_minor for stray in payment.strays.values())
+    assert payment.amounts.captured_minor + astray_minor == amount_minor
+    assert (payment.amounts.captured_minor > 0) is (amount_minor == 10_000)
+
+
 @pytest.mark.parametrize("together", [False, True], ids=["a transaction each", "one transaction"])
 def test_a_declined_hold_that_succeeds_after_all_is_ours_however_the_facts_are_batched(
     unit: MemoryUnit, together: bool
