@@ -211,7 +211,7 @@ class Auditor:
             yield f"{object_id} of {amount} has {captured} captured"
 
     def _declined_did_not_happen(self) -> Iterator[str]:
-        """I2.declined_did_not_happen: what evidence declined moved no money at a processor that never says so falsely."""
+        """I4.declined_did_not_happen: what evidence declined moved no money at a processor that never says so falsely."""
         declined = dict(self._rows("payment", _DECLINED_BY_EVIDENCE))
         for reference, captured_minor, refunded_minor in self._rows(
             "sandbox",
