@@ -103,8 +103,8 @@ def _claims() -> Iterator[dict[int, float]]:
     with os.fdopen(file, "r+") as kept:
         fcntl.flock(kept, fcntl.LOCK_EX)
         try:
-            known = {int(port): at for port, at in json.loads(kept.read() or "{}").items()}
-        except (ValueError, AttributeError):
+            known = {int(port): float(at) for port, at in json.loads(kept.read() or "{}").items()}
+        except (ValueError, TypeError, AttributeError):
             known = {}  # whatever stands there is none of ours
         lately_s = time.time() - CLAIM_S
         claimed = {port: at for port, at in known.items() if at > lately_s}
