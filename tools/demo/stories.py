@@ -90,7 +90,7 @@ def _dead_attempt(narrator: Narrator) -> None:
     narrator.until("the capture", lambda payment: bool(payment["status"] == "CAPTURED") and _certain(payment))
     narrator.chapter("Then attempt 1 turns up")
     narrator.say(f"script   released: {narrator.script.release(narrator.payment_id)}")
-    stray = next(row for row in narrator.operators("/strays") if row["kind"] == "money")
+    (stray,) = narrator.operators("/strays", kind="money")
     narrator.say(f"operator sees stray {stray['stray_id']}: {stray['amount_minor']} {stray['currency']}")
     narrator.until("the stray", lambda payment: bool(payment["amount_stray"] == AMOUNT))
     narrator.decide(f"/strays/{stray['stray_id']}/decision", action="return")
@@ -101,7 +101,7 @@ def _wrong_amount(narrator: Narrator) -> None:
     narrator.chapter("The processor takes more than was asked")
     narrator.payment_id = narrator.ask("/payments", _order("pm_fault_wrong_amount"))["id"]
     narrator.until("the stray", lambda payment: bool(payment["amount_stray"] > AMOUNT))
-    (stray,) = (row for row in narrator.operators("/strays") if row["kind"] == "money")
+    (stray,) = narrator.operators("/strays", kind="money")
     (doubt,) = narrator.operators("/doubts")
     narrator.chapter("Two operators return it and decide the attempt")
     narrator.decide(f"/strays/{stray['stray_id']}/decision", action="return")

@@ -115,19 +115,20 @@ class Narrator:
 
     # -- operators -------------------------------------------------------------------------------------------------
 
-    def operators(self, path: str) -> list[Row]:
-        """What operators see about this payment, once there is something."""
+    def operators(self, path: str, **like: str) -> list[Row]:
+        """What operators see about this payment, once something of it is `like` that (a hold may come before money)."""
         clock = SystemClock()
         until_s = clock.monotonic_s() + PATIENCE_S
         while True:
             reply = httpx2.get(
                 self.stack.url("payment") + f"/operator{path}?limit=1000", headers=self._token("ann")
             )
-            found = [
-                row for row in reply.raise_for_status().json()["data"] if row["payment_id"] == self.payment_id
-            ]
-            if found or clock.monotonic_s() > until_s:
+            told = reply.raise_for_status().json()["data"]
+            found = [row for row in told if row.items() >= {"payment_id": self.payment_id, **like}.items()]
+            if found:
                 return found
+            if clock.monotonic_s() > until_s:
+                raise StackError(f"operators see nothing {like} of {self.payment_id} at {path}: {told}")
             clock.sleep(POLL_S)
 
     def decide(self, path: str, **body: str) -> None:
