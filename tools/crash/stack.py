@@ -118,11 +118,15 @@ class FragileStack(LocalStack):
     @contextmanager
     def paused(self, service: str) -> Iterator[None]:
         """SIGSTOP, and SIGCONT at the end."""
-        psutil.Process(self.supervisor.pid_of(service)).suspend()
+        self.suspend(service)
         try:
             yield
         finally:
             self.resume(service)
+
+    def suspend(self, service: str) -> None:
+        """SIGSTOP."""
+        psutil.Process(self.supervisor.pid_of(service)).suspend()
 
     def resume(self, service: str) -> None:
         """SIGCONT; nothing if it is not paused."""
