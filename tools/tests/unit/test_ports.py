@@ -25,9 +25,12 @@ def test_a_port_in_use_is_passed_over_and_too_few_are_an_error(monkeypatch):
             layout.free_ports(1)
 
 
-def test_what_was_handed_out_is_not_handed_out_again_before_anybody_listens(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    "found", ["no claims", "[]", '{"1": null}', '{"1": []}', '{"1": "never"}', '{"x": 1}']
+)
+def test_what_was_handed_out_is_not_handed_out_again_before_anybody_listens(monkeypatch, tmp_path, found):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    (tmp_path / f"tieout-ports-{os.getuid()}.json").write_text("no claims")
+    (tmp_path / f"tieout-ports-{os.getuid()}.json").write_text(found)
     first = layout.free_ports(5)
     assert not set(first) & set(layout.free_ports(5))
     monkeypatch.setattr(layout, "CLAIM_S", 0.0)
