@@ -135,7 +135,17 @@ def test_the_same_key_of_another_merchant_is_its_own_payment(
     assert shop.get(f"/payments/{theirs.document['id']}").status == 404
 
 
-def _done_so_far(shop: Shop, books: Books, payment_id: str) -> tuple[int, int]:
-    """How many payments the merchant has, and what this one did at the processor; other tests' late effects aside."""
+def _done_so_far(shop: Shop, books: Books, payment_id: str) -> tuple[int, int, int, int]:
+    """What the merchant and this payment asked for, and what the processor was asked (one key per request) and did.
+
+    Other tests' payments may still be at work, so their part in the processor's tables is left out.
+    """
+    stored = books.stored_of(shop.merchant_id)
+    operations = books.rows(
+        "payment", "SELECT operation_id FROM operations WHERE payment_id = %s", payment_id
+    )
+    keys = [row["operation_id"] for row in operations]
+    asked = books.count("sandbox", "SELECT count(*) FROM alpha_keys WHERE key = ANY(%s)", keys)
+    assert asked, "a key at the processor is the operation's id"
     done = books.count("sandbox", "SELECT count(*) FROM alpha_book WHERE payment_id = %s", payment_id)
-    return books.stored_of(shop.merchant_id)["payments"], done
+    return stored["payments"], stored["operations"], asked, done
