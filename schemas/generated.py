@@ -793,6 +793,106 @@ class OperationDeadLetteredV1(Payload, frozen=True, kw_only=True, omit_defaults=
     dead_at: Timestamp
 
 
+class BankCreditAllocatedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """A line of the bank's statement, or a part of it, was allocated to a payout."""
+
+    source: str
+    line_id: str
+    bank_account: str
+    processor: str
+    account: str
+    payout_id: str
+    amount_minor: int
+    currency: str
+    effective_at: Timestamp
+
+
+class PayoutReturnedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """The bank sent a payout back to the processor after it had credited it."""
+
+    source: str
+    line_id: str
+    bank_account: str
+    processor: str
+    account: str
+    payout_id: str
+    amount_minor: int
+    currency: str
+    effective_at: Timestamp
+
+
+class SettlementLineAcceptedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """A line of a closed payout was read from a processor's report, matched to an object of ours or not."""
+
+    source: str
+    line_id: str
+    revision: int
+    processor: str
+    account: str
+    payout_id: str
+    category: Literal["charge", "refund", "refund_failure", "dispute", "reversal", "reserve", "other"]
+    payment_id: str | None = None
+    merchant_id: str | None = None
+    object_id: str | None = None
+    currency: str
+    gross_minor: int
+    fee_currency: str
+    fee_minor: int
+    net_currency: str
+    net_minor: int
+    exchange_rate: str | None = None
+    fee_in_net_currency_minor: int | None = None
+    available_on: Timestamp
+    effective_at: Timestamp
+
+
+class SettlementLineAmendedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """A corrected file says something else of a line that was accepted before; all zero where it says the
+    line no more."""
+
+    source: str
+    line_id: str
+    revision: int
+    amended_revision: int | None = None
+    processor: str
+    account: str
+    payout_id: str
+    category: Literal["charge", "refund", "refund_failure", "dispute", "reversal", "reserve", "other"]
+    payment_id: str | None = None
+    merchant_id: str | None = None
+    object_id: str | None = None
+    currency: str
+    gross_minor: int
+    fee_currency: str
+    fee_minor: int
+    net_currency: str
+    net_minor: int
+    exchange_rate: str | None = None
+    fee_in_net_currency_minor: int | None = None
+    available_on: Timestamp
+    effective_at: Timestamp
+
+
+class SettlementLineMatchedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """A line that was accepted unmatched was found to be about an object of ours. It moves no money."""
+
+    source: str
+    line_id: str
+    revision: int
+    processor: str
+    account: str
+    payout_id: str
+    category: Literal["charge", "refund", "refund_failure", "dispute", "reversal", "reserve", "other"]
+    match_number: int
+    payment_id: str
+    merchant_id: str
+    object_id: str
+    currency: str
+    gross_minor: int
+    available_on: Timestamp
+    matched_at: Timestamp
+
+
 class RiskDecidedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
     """Risk judged one operation of a payment, once."""
 
@@ -888,6 +988,11 @@ EVENT_CLASSES: Mapping[str, type[Payload]] = {
     "LadderExhausted.v1": LadderExhaustedV1,
     "LookedUp.v1": LookedUpV1,
     "OperationDeadLettered.v1": OperationDeadLetteredV1,
+    "BankCreditAllocated.v1": BankCreditAllocatedV1,
+    "PayoutReturned.v1": PayoutReturnedV1,
+    "SettlementLineAccepted.v1": SettlementLineAcceptedV1,
+    "SettlementLineAmended.v1": SettlementLineAmendedV1,
+    "SettlementLineMatched.v1": SettlementLineMatchedV1,
     "RiskDecided.v1": RiskDecidedV1,
     "WebhookFactReceived.v1": WebhookFactReceivedV1,
     "WebhookUnrecognised.v1": WebhookUnrecognisedV1,

@@ -14,6 +14,7 @@ from tools.check_compatibility import load
 FILES = sorted(ROOT.glob("events/*/*.json"))
 EVENTS = {f"{topic} {event_type}": schema for (topic, event_type), schema in load(ROOT).schemas.items()}
 LARGEST_EXACT_INTEGER = 2**53 - 1
+OTHERS_STATEMENTS = {event for event in EVENTS if event.startswith("reconciliation.events ")}
 
 
 def fields(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -66,7 +67,9 @@ def test_every_field_is_described_and_bounded(event: str) -> None:
             assert "*" not in prop.get("pattern", ""), path
             assert "+" not in prop.get("pattern", ""), path
         if "integer" in kind:
-            assert prop["minimum"] >= 0, path
+            # Only what somebody else's statement says of money may be of either sign.
+            least = -LARGEST_EXACT_INTEGER if path.endswith("_minor") and event in OTHERS_STATEMENTS else 0
+            assert prop["minimum"] >= least, path
             assert prop["maximum"] <= LARGEST_EXACT_INTEGER, path
         if "array" in kind:
             assert prop["maxItems"] > 0, path
