@@ -123,6 +123,38 @@ class LedgerHeadSignedV1(Payload, frozen=True, kw_only=True, omit_defaults=True)
     signature: str
 
 
+class CaptureSettledV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """The lines of closed payouts sum to a capture: its money is available."""
+
+    payment_id: str
+    merchant_id: str
+    processor: str
+    account: str
+    object_id: str
+    fact_key: str
+    amount_minor: int
+    currency: str
+    fee_minor: int
+    amount_settled_minor: int
+    available_on: Timestamp
+
+
+class CaptureUnsettledV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """A capture that was settled is not any more: its lines were amended."""
+
+    payment_id: str
+    merchant_id: str
+    processor: str
+    account: str
+    object_id: str
+    fact_key: str
+    settled_fact_key: str
+    amount_minor: int
+    currency: str
+    fee_minor: int
+    amount_settled_minor: int
+
+
 class CaseClosedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
     """What needed an operator needs none any more; who decided or closed it is told by OperatorActed."""
 
@@ -939,6 +971,8 @@ EVENT_CLASSES: Mapping[str, type[Payload]] = {
     "OperatorActed.v1": OperatorActedV1,
     "JournalPosted.v1": JournalPostedV1,
     "LedgerHeadSigned.v1": LedgerHeadSignedV1,
+    "CaptureSettled.v1": CaptureSettledV1,
+    "CaptureUnsettled.v1": CaptureUnsettledV1,
     "CaseClosed.v1": CaseClosedV1,
     "CaseOpened.v1": CaseOpenedV1,
     "DisputeClosed.v1": DisputeClosedV1,

@@ -153,7 +153,8 @@ _PAYMENT: Final = (
             " j->>'currency', j->>'fact_key', j->>'operation_id', j->>'refund_id', j->>'stray_id', j->>'direction',"
             " coalesce(j->>'kind', j->>'stage', j->>'outcome'), (j->>'fee_minor')::bigint,"
             " (j->>'fee_returned_minor')::bigint, ((j->>'was_succeeded')::boolean)::int, j->>'charged_to',"
-            " j->>'dispute_id', j->>'reversal_id', (j->>'held_minor')::bigint FROM outbox,"
+            " j->>'dispute_id', j->>'reversal_id', (j->>'held_minor')::bigint,"
+            " j->>'settled_fact_key' FROM outbox,"
             " LATERAL (SELECT convert_from(payload, 'UTF8')::jsonb AS j) AS parsed"
             " WHERE topic = 'payment.events' AND event_type = ANY (ARRAY['PaymentAuthorized.v1', 'PaymentCaptured.v1',"
             " 'RefundRequested.v1', 'RefundSucceeded.v1', 'RefundFailed.v1', 'RefundAdopted.v1',"
@@ -161,7 +162,7 @@ _PAYMENT: Final = (
             " 'StrayReturnSucceeded.v1', 'StrayReturnFailed.v1', 'StrayAccepted.v1', 'RefundStrayFound.v1',"
             " 'RefundStrayFailed.v1', 'DisputeOpened.v1', 'DisputeClosed.v1', 'DisputeWithdrawn.v1',"
             " 'DisputeReinstated.v1', 'DisputeWrittenOff.v1', 'DisputeWriteOffReversed.v1', 'ReversalReceived.v1',"
-            " 'ReversalGivenBack.v1'])"
+            " 'ReversalGivenBack.v1', 'CaptureSettled.v1', 'CaptureUnsettled.v1'])"
         ),
     ),
     (
@@ -240,7 +241,7 @@ _LEDGER: Final = (
         "journals",
         (
             "SELECT position, journal_id, rule, cause_event_id, fact_key, subject, payment_id, merchant_id, currency,"
-            " amount_minor, reverses_position, entry_count, booked_at::date::text FROM journals"
+            " amount_minor, reverses_position, entry_count, booked_at::date::text, cause_event_type FROM journals"
         ),
     ),
     (

@@ -74,7 +74,7 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
     "events": (
         "event_id", "event_type", "payment_id", "merchant_id", "amount", "currency", "fact_key", "operation_id",
         "refund_id", "stray_id", "direction", "kind", "fee", "fee_returned", "was_succeeded",
-        "charged_to", "dispute_id", "reversal_id", "held",
+        "charged_to", "dispute_id", "reversal_id", "held", "settled_fact_key",
     ),
     "commands": ("event_id", "kind", "payment_id", "operation_id", "amount", "currency"),
     # processor, webhook_ingest
@@ -94,7 +94,7 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
     # ledger
     "journals": (
         "position", "journal_id", "rule", "cause_event_id", "fact_key", "subject", "payment_id", "merchant_id",
-        "currency", "amount", "reverses", "entry_count", "day",
+        "currency", "amount", "reverses", "entry_count", "day", "cause_event_type",
     ),
     "entries": ("position", "line", "family", "owner", "currency", "clearing_key", "net"),
     # sandbox

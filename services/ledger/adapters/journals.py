@@ -26,7 +26,7 @@ SELECT j.rule, j.fact_key, j.payment_id, j.currency, j.amount_minor FROM journal
   JOIN unnest(%(rules)s::text[], %(fact_keys)s::text[]) AS wanted(rule, fact_key) USING (rule, fact_key)
 """
 _POSITIONS: Final = sa.text("SELECT nextval('journal_positions') FROM generate_series(1, :count)")
-_OF_PAYMENTS: Final = sa.text(
+_WITH_ENTRIES: Final = (
     "SELECT j.position, j.journal_id, j.rule, j.cause_event_id, j.cause_event_type, j.fact_key, j.subject,"
     " j.payment_id, j.merchant_id, j.currency, j.amount_minor, j.effective_at, j.from_party, j.to_party,"
     " o.journal_id AS reverses_journal_id,"
@@ -35,7 +35,11 @@ _OF_PAYMENTS: Final = sa.text(
     " FROM journals j JOIN entries e ON e.journal_position = j.position"
     " JOIN accounts a ON a.account_id = e.account_id"
     " LEFT JOIN journals o ON o.position = j.reverses_position"
-    " WHERE j.payment_id = ANY(:payment_ids) ORDER BY j.position, e.line"
+)
+_OF_PAYMENTS: Final = f"{_WITH_ENTRIES} WHERE j.payment_id = ANY(%(payment_ids)s) ORDER BY j.position, e.line"
+_OF_FACTS: Final = (
+    f"{_WITH_ENTRIES} JOIN unnest(%(rules)s::text[], %(fact_keys)s::text[]) AS wanted(rule, fact_key)"
+    " ON j.rule = wanted.rule AND j.fact_key = wanted.fact_key ORDER BY j.position, e.line"
 )
 _COPY_JOURNALS: Final = (
     "COPY journals (position, journal_id, rule, cause_event_id, cause_event_type, fact_key, subject,"
@@ -50,8 +54,8 @@ _LINES: Final = {fields: "\t".join(["%s"] * fields) + "\n" for fields in (7, 16)
 """One row in COPY's text format, by its number of columns."""
 
 FactKey = tuple[str, str]
-SubjectKey = tuple[str, str, str]
-Money = tuple[str, str, int]
+SubjectKey = tuple[str | None, str, str]
+Money = tuple[str | None, str, int]
 
 
 def _subject(journal: Journal) -> SubjectKey:
@@ -65,6 +69,7 @@ class PostedJournals:
         self._connection = connection
         self._accounts = accounts
         self._by_subject: dict[SubjectKey, Journal] = {}
+        self._by_fact: dict[FactKey, Journal] = {}
         self._added: dict[FactKey, Journal] = {}
         self._booked: dict[FactKey, Money] = {}
         self._positions: dict[str, int] = {}
@@ -72,24 +77,33 @@ class PostedJournals:
     def load_facts(self, facts: Collection[FactKey]) -> None:
         """Read which facts are booked already, so that a second event about one is known."""
         self._connection.execute(_INDEXES_ONLY)
-        keys = {
-            "rules": text_array([rule for rule, _ in facts]),
-            "fact_keys": text_array([fact_key for _, fact_key in facts]),
-        }
-        for row in self._connection.exec_driver_sql(_BOOKED, keys):
+        for row in self._connection.exec_driver_sql(_BOOKED, _keys(facts)):
             rule, fact_key, *money = row
             self._booked[rule, fact_key] = tuple(money)
 
     def load_payments(self, payment_ids: Collection[str]) -> None:
         """Read every journal of these payments with its entries."""
         self._connection.execute(_INDEXES_ONLY)
-        rows = self._connection.execute(_OF_PAYMENTS, {"payment_ids": list(payment_ids)}).all()
+        rows = self._connection.exec_driver_sql(_OF_PAYMENTS, {"payment_ids": list(payment_ids)}).all()
         for position, journal in _journals(rows):
             self._positions[journal.journal_id] = position
             self._by_subject[_subject(journal)] = journal
 
+    def load_amended(self, facts: Collection[FactKey]) -> None:
+        """Read the journals of these facts with their entries."""
+        self._connection.execute(_INDEXES_ONLY)
+        rows = self._connection.exec_driver_sql(_OF_FACTS, _keys(facts)).all()
+        for position, journal in _journals(rows):
+            fact = (journal.rule, journal.fact_key)
+            self._positions[journal.journal_id] = position
+            self._by_fact[fact] = journal
+            self._booked[fact] = (journal.payment_id, journal.currency, journal.amount_minor)
+
     def find(self, payment_id: str, rule: str, subject: str) -> Journal | None:
         return self._by_subject.get((payment_id, rule, subject))
+
+    def find_fact(self, rule: str, fact_key: str) -> Journal | None:
+        return self._by_fact.get((rule, fact_key))
 
     def add(self, journal: Journal) -> None:
         """One fact has one effect; the same fact with other money is a contradiction that people must see."""
@@ -101,7 +115,7 @@ class PostedJournals:
         if booked is not None:
             return
         self._booked[fact] = money
-        self._added[fact] = journal
+        self._added[fact] = self._by_fact[fact] = journal
         self._by_subject[_subject(journal)] = journal
 
     def flush(self) -> Sequence[Journal]:
@@ -156,6 +170,13 @@ class PostedJournals:
             len(journal.entries),
             journal.effective_at.isoformat(),
         )
+
+
+def _keys(facts: Collection[FactKey]) -> dict[str, str]:
+    return {
+        "rules": text_array([rule for rule, _ in facts]),
+        "fact_keys": text_array([fact_key for _, fact_key in facts]),
+    }
 
 
 def _copy(driver: psycopg.Connection[Any], statement: str, rows: Sequence[tuple[Any, ...]]) -> None:

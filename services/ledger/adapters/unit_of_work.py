@@ -9,6 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from services.ledger.adapters.accounts import AccountDirectory
+from services.ledger.adapters.clearing_keys import StoredClearingKeys
 from services.ledger.adapters.heads import HeadStore
 from services.ledger.adapters.journals import PostedJournals
 from services.ledger.adapters.publishing import TOPIC, chain_key, head_signed, journal_posted
@@ -29,6 +30,7 @@ class LedgerUnitOfWork(UnitOfWork):
     ) -> None:
         super().__init__(connection, outbox, now, ids)
         self.journals = PostedJournals(connection, accounts)
+        self.clearing_keys = StoredClearingKeys(connection)
         self.seals = SealStore(connection)
         self.heads = HeadStore(connection)
         self._posted: Counter[str] = Counter()
@@ -38,9 +40,10 @@ class LedgerUnitOfWork(UnitOfWork):
         self.outbox.append(TOPIC, head_signed(head), key=chain_key(head.shard), cause_id=head.journal_id)
 
     def flush(self) -> None:
+        self.clearing_keys.flush()
         for journal in self.journals.flush():
             self._posted[journal.rule] += 1
-            key = journal.payment_id
+            key = journal.payment_id or journal.journal_id
             self.outbox.append(TOPIC, journal_posted(journal), key=key, cause_id=journal.cause.event_id)
 
     def committed(self) -> None:

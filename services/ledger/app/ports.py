@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from services.ledger.domain.journal import Journal
 from shared.kernel.ids import Ids
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rekeying:
+    """What stands under ``line_key`` counts under ``clearing_key``; of several the highest ``number`` holds."""
+
+    line_key: str
+    number: int
+    clearing_key: str
+    payment_id: str
+    cause_event_id: str
+    matched_at: datetime
 
 
 class JournalStore(Protocol):
@@ -20,12 +34,32 @@ class JournalStore(Protocol):
         """Read what is booked for these payments, in one statement, so that ``find`` answers from memory."""
         ...
 
+    def load_amended(self, facts: Collection[tuple[str, str]]) -> None:
+        """Read the journals of these (rule, fact key), in one statement, so that ``find_fact`` answers from memory."""
+        ...
+
     def find(self, payment_id: str, rule: str, subject: str) -> Journal | None:
         """The journal of this rule for this subject: loaded, or added in this transaction."""
         ...
 
+    def find_fact(self, rule: str, fact_key: str) -> Journal | None:
+        """The journal of this rule for this fact: loaded, or added in this transaction."""
+        ...
+
     def add(self, journal: Journal) -> None:
         """Write this journal at flush, unless its fact is booked; raises ``Poison`` if booked differently."""
+        ...
+
+
+class ClearingKeys(Protocol):
+    """Under which key of today money counts that was booked under an older one."""
+
+    def load(self, matches: Collection[tuple[str, int]]) -> None:
+        """Read which of these (line key, number) are known, in one statement."""
+        ...
+
+    def rekey(self, rekeying: Rekeying) -> None:
+        """Keep it at flush, once per (line key, number); raises ``Poison`` if it was told otherwise."""
         ...
 
 
@@ -34,6 +68,9 @@ class LedgerWork(Protocol):
 
     @property
     def journals(self) -> JournalStore: ...
+
+    @property
+    def clearing_keys(self) -> ClearingKeys: ...
 
     @property
     def ids(self) -> Ids: ...

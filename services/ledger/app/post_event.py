@@ -1,4 +1,4 @@
-"""Books one event of the payment stream: what the posting rules say, once per fact.
+"""Books one event: what the posting rules say, once per fact.
 
 The consumer calls ``load_books`` once per batch and ``post_event`` once per event, in stream order, inside
 the transaction that claims the events; nothing is written before the unit of work flushes the whole batch.
@@ -14,8 +14,8 @@ from msgspec.structs import asdict
 
 from services.ledger.app.ports import LedgerWork
 from services.ledger.domain.journal import Cause
-from services.ledger.domain.posting import fact_of, journals_for
-from services.ledger.domain.posting_rules import REVERSING_EVENT_TYPES
+from services.ledger.domain.posting import fact_of, facts_amended, journals_for
+from services.ledger.domain.posting_rules import AMENDING_EVENT_TYPES, REVERSING_EVENT_TYPES
 
 
 class IncomingEvent(Protocol):
@@ -38,6 +38,14 @@ def load_books(events: Sequence[IncomingEvent], work: LedgerWork) -> None:
     facts = {fact for event in events if (fact := fact_of(event.event_type, asdict(event.data))) is not None}
     if facts:
         work.journals.load_facts(sorted(facts))
+    amended = {
+        fact
+        for event in events
+        if event.event_type in AMENDING_EVENT_TYPES
+        for fact in facts_amended(event.event_type, asdict(event.data))
+    }
+    if amended:
+        work.journals.load_amended(sorted(amended))
     payment_ids = {event.data.payment_id for event in events if event.event_type in REVERSING_EVENT_TYPES}
     if payment_ids:
         work.journals.load_payments(sorted(payment_ids))
@@ -47,7 +55,7 @@ def post_event(event: IncomingEvent, work: LedgerWork) -> None:
     """Add the event's journals to the books of this transaction."""
     cause = Cause(event_id=event.event_id, event_type=event.event_type, version=event.version)
     fields = asdict(event.data)
-    # The money's own time where the event carries one; else when payment decided it.
-    effective_at = fields.get("effective_at") or event.time
+    # The money's own time where the event carries one; else when it was decided.
+    effective_at = fields.get("effective_at") or fields.get("available_on") or event.time
     for journal in journals_for(cause, fields, effective_at, work.journals, lambda: work.ids.new("jrn_")):
         work.journals.add(journal)

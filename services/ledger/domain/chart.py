@@ -29,6 +29,7 @@ class Owner(StrEnum):
     MERCHANT = "merchant"
     PROCESSOR_ACCOUNT = "processor account"
     PLATFORM = "platform"
+    BANK_ACCOUNT = "bank account"
 
 
 PLATFORM_OWNER: Final = "platform"
@@ -55,6 +56,7 @@ def _family(
 
 
 _MERCHANT, _PROCESSOR, _PLATFORM = Owner.MERCHANT, Owner.PROCESSOR_ACCOUNT, Owner.PLATFORM
+_BANK: Final = Owner.BANK_ACCOUNT
 _DR, _CR = Side.DEBIT, Side.CREDIT
 
 R: Final = _family(
@@ -82,7 +84,7 @@ SUSPENSE: Final = _family(
     "suspense",
     _PLATFORM,
     _CR,
-    "money found that belongs to no payment yet, by stray",
+    "money whose owner is not known yet, by stray or line",
     transitional=True,
 )
 D: Final = _family(
@@ -129,6 +131,21 @@ FEE_REVENUE: Final = _family("fee_revenue", "fee_revenue", _PLATFORM, _CR, "what
 DISPUTE_FEES: Final = _family(
     "dispute_fees", "dispute_fees", _PLATFORM, _CR, "what merchants pay us for disputes"
 )
+PF: Final = _family("processor_fees", "PF", _PROCESSOR, _DR, "what processors charge us")
+BC: Final = _family(
+    "bank_clearing",
+    "BC",
+    _PROCESSOR,
+    _DR,
+    "in payouts that the bank has not credited yet, by payout",
+    transitional=True,
+)
+BANK_CASH: Final = _family("bank_cash", "bank_cash", _BANK, _DR, "what payouts brought to our bank account")
+PROCESSOR_RESERVE: Final = _family(
+    "processor_reserve", "processor_reserve", _PROCESSOR, _DR, "ours, and kept back by the processor"
+)
+FX: Final = _family("fx", "fx", _PLATFORM, _DR, "what exchanges left us in each currency: a position")
+ROUNDING: Final = _family("rounding", "rounding", _PLATFORM, _CR, "what exchanges gave beyond their rate")
 
 CHART: Final[tuple[Family, ...]] = (
     R,
@@ -143,6 +160,12 @@ CHART: Final[tuple[Family, ...]] = (
     IN_DOUBT_CONTRA,
     FEE_REVENUE,
     DISPUTE_FEES,
+    PF,
+    BC,
+    BANK_CASH,
+    PROCESSOR_RESERVE,
+    FX,
+    ROUNDING,
 )
 FAMILIES: Final[Mapping[str, Family]] = {family.name: family for family in CHART}
 

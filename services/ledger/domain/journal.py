@@ -55,8 +55,8 @@ class Journal:
     cause: Cause
     fact_key: str
     subject: str
-    payment_id: str
-    merchant_id: str
+    payment_id: str | None
+    merchant_id: str | None
     currency: str
     amount_minor: int
     effective_at: datetime

@@ -19,7 +19,9 @@ from services.ledger.domain.journal import (
     reversal_of,
     signed_entry,
 )
-from services.ledger.domain.posting_rules import POSTING_RULES, Leg, NoPosting, Posting, Reversal, Row
+from services.ledger.domain.posting_rules import POSTING_RULES
+from services.ledger.domain.rules import Amendment, Amount, Leg, NoPosting, Posting, Rekeying, Reversal, Row
+from services.ledger.domain.settlement_lines import completed
 from shared.kernel.errors import Poison
 
 if TYPE_CHECKING:
@@ -28,10 +30,14 @@ if TYPE_CHECKING:
 
 
 class Books(Protocol):
-    """What is already booked for a payment. Adapters answer from what they loaded for the whole batch."""
+    """What is already booked. Adapters answer from what they loaded for the whole batch."""
 
     def find(self, payment_id: str, rule: str, subject: str) -> Journal | None:
-        """The journal of this rule for this subject, if it was posted."""
+        """The journal of this rule for this subject of a payment, if it was posted."""
+        ...
+
+    def find_fact(self, rule: str, fact_key: str) -> Journal | None:
+        """The journal of this rule for this fact, if it was posted; only of facts that an amendment names."""
         ...
 
 
@@ -46,7 +52,10 @@ _ROWS: Final = _rows_by_event()
 
 
 def row_for(event_type: str, fields: Mapping[str, Any]) -> Row:
-    """The one row that speaks of this event; an event that no row covers is poison, never silence."""
+    """The one row that speaks of this event; an event that no row covers is poison, never silence.
+
+    Rows look at complete fields.
+    """
     for row in _ROWS.get(event_type, ()):
         if row.when is None or fields[row.when.field] == row.when.value:
             return row
@@ -55,10 +64,32 @@ def row_for(event_type: str, fields: Mapping[str, Any]) -> Row:
 
 def fact_of(event_type: str, fields: Mapping[str, Any]) -> tuple[str, str] | None:
     """The (rule, fact key) that the event would be booked under, to look up batches; else None."""
+    fields = completed(event_type, fields)
     for row in _ROWS.get(event_type, ()):
         if row.when is None or fields[row.when.field] == row.when.value:
             return (row.rule, fields[row.fact_key]) if isinstance(row, Posting) else None
     return None
+
+
+def facts_amended(event_type: str, fields: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The (rule, fact key) whose journals an amendment looks at, and those of their reversals."""
+    fields = completed(event_type, fields)
+    return [
+        (rule, fact_key)
+        for row in _ROWS[event_type]
+        if isinstance(row, Amendment)
+        for fact_key in (*fields[row.former], fields["fact_key"])
+        for rule in (row.rule, row.rule + REVERSED_SUFFIX)
+    ]
+
+
+def rekeying_of(event_type: str, fields: Mapping[str, Any]) -> tuple[str, str]:
+    """The clearing key that the event speaks of, and the one under which its money counts from now on."""
+    fields = completed(event_type, fields)
+    row = row_for(event_type, fields)
+    if not isinstance(row, Rekeying):
+        raise Poison(f"{event_type} changes no clearing key")
+    return fields[row.key], fields[row.becomes]
 
 
 def journals_for(
@@ -69,9 +100,12 @@ def journals_for(
     new_journal_id: Callable[[], str],
 ) -> tuple[Journal, ...]:
     """The journals that this event adds to the books; empty where it moves no money or is already booked."""
+    fields = completed(cause.event_type, fields)
     row = row_for(cause.event_type, fields)
-    if isinstance(row, NoPosting):
+    if isinstance(row, NoPosting | Rekeying):
         return ()
+    if isinstance(row, Amendment):
+        return tuple(_amend(row, cause, fields, effective_at, books, new_journal_id))
     if isinstance(row, Posting):
         journal = _post(row, cause, fields, effective_at, new_journal_id)
         return (journal,) if journal else ()
@@ -90,6 +124,7 @@ def _post(
         return None
     check_entries(entries)
     from_party, to_party = row.parties or (None, None)
+    amount_minor, currency = _stated(row, fields)
     return Journal(
         journal_id=new_journal_id(),
         rule=row.rule,
@@ -98,8 +133,8 @@ def _post(
         subject=fields[row.subject],
         payment_id=fields["payment_id"],
         merchant_id=fields["merchant_id"],
-        currency=fields["currency"],
-        amount_minor=fields["amount_minor"],
+        currency=currency,
+        amount_minor=amount_minor,
         effective_at=effective_at,
         entries=entries,
         from_party=from_party,
@@ -107,15 +142,26 @@ def _post(
     )
 
 
+def _stated(row: Posting, fields: Mapping[str, Any]) -> tuple[int, str]:
+    for amount, currency in row.stated:
+        if fields[amount]:
+            return abs(fields[amount]), fields[currency]
+    raise Poison(f"{row.on} moves money and states no amount")
+
+
 def _entry(leg: Leg, fields: Mapping[str, Any]) -> Entry | None:
-    amount_minor = 0
-    for name in leg.amount.plus:
-        amount_minor += fields[name]
-    for name in leg.amount.minus:
-        amount_minor -= fields[name]
-    account = AccountRef(leg.family.name, _owner(leg.family.owner, fields), fields["currency"])
+    account = AccountRef(leg.family.name, _owner(leg.family.owner, fields), fields[leg.currency])
     key = ":".join([fields[name] for name in leg.key]) if leg.key else None
-    return signed_entry(account, leg.side, amount_minor, key)
+    return signed_entry(account, leg.side, _sum(leg.amount, fields), key)
+
+
+def _sum(amount: Amount, fields: Mapping[str, Any]) -> int:
+    sum_minor: int = 0
+    for name in amount.plus:
+        sum_minor += fields[name]
+    for name in amount.minus:
+        sum_minor -= fields[name]
+    return sum_minor
 
 
 def _owner(owner: Owner, fields: Mapping[str, Any]) -> str:
@@ -123,6 +169,8 @@ def _owner(owner: Owner, fields: Mapping[str, Any]) -> str:
         return str(fields["merchant_id"])
     if owner is Owner.PROCESSOR_ACCOUNT:
         return f"{fields['processor']}:{fields['account']}"
+    if owner is Owner.BANK_ACCOUNT:
+        return str(fields["bank_account"])
     return PLATFORM_OWNER
 
 
@@ -138,8 +186,44 @@ def _reverse(
     originals = [
         found for rule in row.reverses if (found := books.find(payment_id, rule, subject)) is not None
     ]
-    if row.must_exist and not originals:
+    booked_nothing = row.amount is not None and not _sum(row.amount, fields)
+    if row.must_exist and not originals and not booked_nothing:
         raise Poison(f"{cause.event_type} for {subject} finds no journal to reverse")
     for original in originals:
         if books.find(payment_id, original.rule + REVERSED_SUFFIX, subject) is None:
             yield reversal_of(original, journal_id=new_journal_id(), cause=cause, effective_at=effective_at)
+
+
+def _amend(
+    row: Amendment,
+    cause: Cause,
+    fields: Mapping[str, Any],
+    effective_at: datetime,
+    books: Books,
+    new_journal_id: Callable[[], str],
+) -> Iterator[Journal]:
+    """Reverse the revision that stands and post this one; never leave two of them standing."""
+    as_told = row_for(row.as_if, fields)
+    if not isinstance(as_told, Posting):
+        raise Poison(f"{cause.event_type} amends what posts nothing")
+    posted = _post(as_told, cause, fields, effective_at, new_journal_id)
+    if posted is not None and books.find_fact(row.rule, posted.fact_key) is not None:
+        # A second event about this revision; if it says something else, the store tells.
+        yield posted
+        return
+    standing = {
+        fact_key: original
+        for fact_key in fields[row.former]
+        if (original := books.find_fact(row.rule, fact_key)) is not None
+        and books.find_fact(row.rule + REVERSED_SUFFIX, fact_key) is None
+    }
+    amended = fields[row.amended]
+    if set(standing) != ({amended} if amended is not None else set()) and (standing or posted is not None):
+        stands = ", ".join(sorted(standing)) or "nothing"
+        raise Poison(
+            f"{cause.event_type} {fields['fact_key']} amends {amended or 'nothing'}, where {stands} stands"
+        )
+    for original in standing.values():
+        yield reversal_of(original, journal_id=new_journal_id(), cause=cause, effective_at=effective_at)
+    if posted is not None:
+        yield posted

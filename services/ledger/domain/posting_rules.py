@@ -1,13 +1,13 @@
 """The posting rules, as one table: what each event writes into the books, and what it does not.
 
-Every event type of the payment stream has at least one row; a type without a row is refused when the consumer
+Every event type of a topic that is read has at least one row; a type without a row is refused when the consumer
 starts. Amounts are named by the event's fields. A negative amount stands on the other side, zero writes none.
-``docs/posting-rules.md`` is generated from this table.
+What settles, processors' lines and the bank's, is in ``settlement_rules``. ``docs/posting-rules.md`` is generated
+from both.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from services.ledger.domain.chart import (
@@ -22,91 +22,21 @@ from services.ledger.domain.chart import (
     RF,
     SUSPENSE,
     D,
-    Family,
     R,
-    Side,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Amount:
-    """A sum of event fields, some of them taken away."""
-
-    plus: tuple[str, ...]
-    minus: tuple[str, ...] = ()
-
-    def __sub__(self, other: Amount) -> Amount:
-        return Amount(self.plus + other.minus, self.minus + other.plus)
-
-    def __str__(self) -> str:
-        names = [name.removesuffix("_minor") for name in self.plus]
-        return " + ".join(names) + "".join(f" - {name.removesuffix('_minor')}" for name in self.minus)
-
-
-@dataclass(frozen=True, slots=True)
-class Leg:
-    """One entry of a rule. ``key`` lists the fields whose values, joined by colons, are the clearing key."""
-
-    side: Side
-    family: Family
-    amount: Amount
-    key: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class When:
-    """The row holds only for events whose field has this value."""
-
-    field: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Posting:
-    """The event writes one journal. ``fact_key`` and ``subject`` name the fields that hold them."""
-
-    on: str
-    rule: str
-    fact_key: str
-    subject: str
-    legs: tuple[Leg, ...]
-    parties: tuple[str, str] | None = None
-    when: When | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reversal:
-    """The event reverses, exactly and once, every journal of these rules that stands for the same subject.
-
-    ``must_exist``: an event that finds no journal at all to reverse is poison.
-    """
-
-    on: str
-    reverses: tuple[str, ...]
-    subject: str
-    must_exist: bool
-    when: When | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoPosting:
-    """The event moves no money, and this is why."""
-
-    on: str
-    why: str
-    when: When | None = None
-
-
-Row = Posting | Reversal | NoPosting
-
-
-def debit(family: Family, amount: Amount, *key: str) -> Leg:
-    return Leg(Side.DEBIT, family, amount, key)
-
-
-def credit(family: Family, amount: Amount, *key: str) -> Leg:
-    return Leg(Side.CREDIT, family, amount, key)
-
+from services.ledger.domain.rules import (
+    Amendment,
+    Amount,
+    NoPosting,
+    Posting,
+    Rekeying,
+    Reversal,
+    Row,
+    When,
+    credit,
+    debit,
+)
+from services.ledger.domain.settlement_rules import SETTLEMENT_RULES
 
 AMOUNT: Final = Amount(("amount_minor",))
 FEE: Final = Amount(("fee_minor",))
@@ -119,7 +49,7 @@ RETURN: Final = ("merchant", "customer")
 OF_MERCHANT: Final = When("charged_to", "merchant")
 OF_STRAY: Final = When("charged_to", "suspense")
 
-POSTING_RULES: Final[tuple[Row, ...]] = (
+PAYMENT_RULES: Final[tuple[Row, ...]] = (
     Posting(
         on="PaymentCaptured",
         rule="capture",
@@ -127,6 +57,20 @@ POSTING_RULES: Final[tuple[Row, ...]] = (
         subject="object_id",
         parties=CHARGE,
         legs=(debit(R, AMOUNT, *OBJECT), credit(MP, AMOUNT - FEE), credit(FEE_REVENUE, FEE)),
+    ),
+    Posting(
+        on="CaptureSettled",
+        rule="capture_settled",
+        fact_key="fact_key",
+        subject="fact_key",
+        legs=(debit(MP, AMOUNT - FEE), credit(MA, AMOUNT - FEE)),
+    ),
+    Reversal(
+        on="CaptureUnsettled",
+        reverses=("capture_settled",),
+        subject="settled_fact_key",
+        must_exist=True,
+        amount=AMOUNT - FEE,
     ),
     Posting(
         on="RefundRequested",
@@ -344,6 +288,11 @@ POSTING_RULES: Final[tuple[Row, ...]] = (
     NoPosting(on="OperatorActed", why="an audit record; what was done comes as its own event"),
 )
 
+POSTING_RULES: Final[tuple[Row, ...]] = (*PAYMENT_RULES, *SETTLEMENT_RULES)
 EVENT_TYPES: Final = frozenset(row.on for row in POSTING_RULES)
 REVERSING_EVENT_TYPES: Final = frozenset(row.on for row in POSTING_RULES if isinstance(row, Reversal))
-POSTING_EVENT_TYPES: Final = frozenset(row.on for row in POSTING_RULES if not isinstance(row, NoPosting))
+AMENDING_EVENT_TYPES: Final = frozenset(row.on for row in POSTING_RULES if isinstance(row, Amendment))
+REKEYING_EVENT_TYPES: Final = frozenset(row.on for row in POSTING_RULES if isinstance(row, Rekeying))
+POSTING_EVENT_TYPES: Final = frozenset(
+    row.on for row in POSTING_RULES if not isinstance(row, NoPosting | Rekeying)
+)

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from services.ledger.domain.chart import FAMILIES, Side, balance_on_normal_side
 from services.ledger.domain.journal import Cause, Journal
 from services.ledger.domain.posting import journals_for
+from services.ledger.domain.worked_settlements import SETTLEMENT_EXAMPLES, Example, Fields
 
-Fields = Mapping[str, Any]
+HOME: Final = "EUR"
 _AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _PAYMENT: Final[Fields] = {
     "payment_id": "pay",
@@ -25,14 +26,6 @@ _PAYMENT: Final[Fields] = {
     "processor": "alpha",
     "account": "acct",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A life told in events; amounts in minor units."""
-
-    title: str
-    told: tuple[tuple[str, Fields], ...]
 
 
 def _captured(amount_minor: int, fee_minor: int) -> tuple[str, Fields]:
@@ -96,13 +89,20 @@ EXAMPLES: Final[tuple[Example, ...]] = (
 )
 
 
-class _Nothing:
-    """Books in which nothing is reversed."""
+@dataclass(frozen=True, slots=True)
+class _Books:
+    """What the example has booked so far."""
+
+    journals: list[Journal]
 
     def find(self, payment_id: str, rule: str, subject: str) -> Journal | None:
-        """The examples reverse nothing."""
-        del payment_id, rule, subject
-        return None
+        """The journal of this rule for this subject."""
+        del payment_id  # an example has one
+        return next((j for j in self.journals if (j.rule, j.subject) == (rule, subject)), None)
+
+    def find_fact(self, rule: str, fact_key: str) -> Journal | None:
+        """The journal of this rule for this fact."""
+        return next((j for j in self.journals if (j.rule, j.fact_key) == (rule, fact_key)), None)
 
 
 def booked(example: Example) -> list[Journal]:
@@ -113,37 +113,47 @@ def booked(example: Example) -> list[Journal]:
         number = next(numbers)
         whole = {**_PAYMENT, "fact_key": f"fact {number}", **fields}
         cause = Cause(event_id=f"event {number}", event_type=event_type, version=1)
-        journals += journals_for(cause, whole, _AT, _Nothing(), lambda: f"journal {next(numbers)}")
+        journals += journals_for(cause, whole, _AT, _Books(journals), lambda: f"journal {next(numbers)}")
     return journals
 
 
 def balances(journals: list[Journal]) -> dict[str, int]:
-    """What stands on each family at the end, on its normal side, without the zeros."""
+    """What stands on each family at the end, on its normal side, without the zeros; by currency, if not in euros."""
     total: Counter[str] = Counter()
     for entry in (entry for journal in journals for entry in journal.entries):
         debit, credit = (entry.amount_minor, 0) if entry.side is Side.DEBIT else (0, entry.amount_minor)
-        total[entry.account.family] += balance_on_normal_side(entry.account.family, debit, credit)
-    return {family: minor for family, minor in total.items() if minor}
+        name = entry.account.family + _foreign(entry.account.currency)
+        total[name] += balance_on_normal_side(entry.account.family, debit, credit)
+    return {name: minor for name, minor in total.items() if minor}
+
+
+def _foreign(currency: str) -> str:
+    return "" if currency == HOME else f" {currency}"
+
+
+def _symbol(name: str) -> str:
+    family, *currency = name.split(" ")
+    return " ".join([FAMILIES[family].symbol, *currency])
 
 
 def render_examples() -> Iterator[str]:
     """The examples as Markdown."""
     yield "## Worked examples\n"
     yield "Amounts in minor units. Booked by the rules above when this page is generated."
-    for example in EXAMPLES:
+    for example in (*EXAMPLES, *SETTLEMENT_EXAMPLES):
         journals = booked(example)
         yield f"\n### {example.title}\n"
         yield "| event | Dr | Cr |"
         yield "|---|---|---|"
         for journal in journals:
             yield f"| `{journal.cause.event_type}` | {_side(journal, Side.DEBIT)} | {_side(journal, Side.CREDIT)} |"
-        left = ", ".join(f"{FAMILIES[name].symbol} {minor}" for name, minor in balances(journals).items())
-        yield f"\nAt the end, on the normal sides: {left}."
+        left = ", ".join(f"{_symbol(name)} {minor}" for name, minor in balances(journals).items())
+        yield f"\nAt the end, on the normal sides: {left or 'nothing'}."
 
 
 def _side(journal: Journal, side: Side) -> str:
     return "; ".join(
-        f"{FAMILIES[entry.account.family].symbol} {entry.amount_minor}"
+        f"{FAMILIES[entry.account.family].symbol} {entry.amount_minor}{_foreign(entry.account.currency)}"
         for entry in journal.entries
         if entry.side is side
     )

@@ -1,21 +1,44 @@
-"""Which payment events the ledger books, and how many per transaction."""
+"""Which events the ledger books, and how many per transaction."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from services.ledger.adapters.unit_of_work import LedgerUnitOfWork
 from services.ledger.app.post_event import load_books, post_event
-from services.ledger.domain.posting_rules import POSTING_EVENT_TYPES
-from shared.messaging.routes import BatchLimits, Routes
+from services.ledger.app.rekey_line import load_matches, rekey_line
+from services.ledger.domain.posting_rules import PAYMENT_RULES
+from services.ledger.domain.rules import NoPosting, Rekeying, Row
+from services.ledger.domain.settlement_rules import SETTLEMENT_RULES
+from shared.messaging.envelope import Event
+from shared.messaging.routes import BatchLimits, Handler, RouteKey, Routes
 
-TOPIC: Final = "payment.events"
+RULES_OF_TOPICS: Final = {"payment.events": PAYMENT_RULES, "reconciliation.events": SETTLEMENT_RULES}
 BATCH_MESSAGES_MAX: Final = 500
 """Enough to spread the commit over many journals, few enough to replay one by one after a poison message."""
 
+
+def _handlers() -> Iterator[tuple[RouteKey, Handler[LedgerUnitOfWork]]]:
+    for topic, rules in RULES_OF_TOPICS.items():
+        for row in rules:
+            if not isinstance(row, NoPosting):
+                yield (topic, row.on, 1), _handler(row)
+
+
+def _handler(row: Row) -> Handler[LedgerUnitOfWork]:
+    return rekey_line if isinstance(row, Rekeying) else post_event
+
+
+def load(events: Sequence[Event], uow: LedgerUnitOfWork) -> None:
+    """Read what a whole batch needs, set-based."""
+    load_books(events, uow)
+    load_matches(events, uow)
+
+
 ROUTES: Final[Routes[LedgerUnitOfWork]] = Routes(
     consumer="ledger",
-    handlers={(TOPIC, event_type, 1): post_event for event_type in sorted(POSTING_EVENT_TYPES)},
-    prepare=load_books,
+    handlers=dict(_handlers()),
+    prepare=load,
     limits=BatchLimits(max_records=BATCH_MESSAGES_MAX),
 )

@@ -18,18 +18,21 @@ class MemoryBooks:
     def __init__(self):
         self.journals = []
         self._by_subject = {}
-        self._facts = set()
+        self._facts = {}
         self._number = itertools.count()
 
     def find(self, payment_id, rule, subject):
         return self._by_subject.get((payment_id, rule, subject))
+
+    def find_fact(self, rule, fact_key):
+        return self._facts.get((rule, fact_key))
 
     def post(self, event_type, fields):
         cause = Cause(event_id=f"evt_{next(self._number)}", event_type=event_type, version=1)
         posted = journals_for(cause, fields, NOW, self, lambda: f"jrn_{next(self._number)}")
         for journal in posted:
             if (journal.rule, journal.fact_key) not in self._facts:
-                self._facts.add((journal.rule, journal.fact_key))
+                self._facts[journal.rule, journal.fact_key] = journal
                 self._by_subject[journal.payment_id, journal.rule, journal.subject] = journal
                 self.journals.append(journal)
         return posted

@@ -12,13 +12,15 @@ import sqlalchemy as sa
 from services.ledger.adapters.accounts import AccountDirectory
 from services.ledger.adapters.read_models import SqlBooksReader
 from services.ledger.adapters.unit_of_work import unit_of_work_builder
-from services.ledger.app.post_event import load_books, post_event
+from services.ledger.entrypoints.consumer import ROUTES
+from services.ledger.tests.streams import Stream
 from shared.kernel.clock import SystemClock
 from shared.kernel.ids import UlidIds
 from shared.persistence.engine import make_engine
 from shared.persistence.unit_of_work import Transactions
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+HANDLERS = {event_type: handler for (_, event_type, _), handler in ROUTES.handlers.items()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,9 +57,9 @@ class Ledger:
         ]
 
         def work(uow):
-            load_books(events, uow)
+            ROUTES.prepare(events, uow)
             for event in events:
-                post_event(event, uow)
+                HANDLERS[event.event_type](event, uow)
             if lose_after_flush:
                 uow.flush()
                 raise ConnectionError("lost before COMMIT")
@@ -84,6 +86,11 @@ def ledger(ledger_urls):
     engine = make_engine(ledger_urls.app, application_name="ledger-test", pool_size=4)
     yield Ledger(engine)
     engine.dispose()
+
+
+@pytest.fixture
+def stream(ledger):
+    return Stream(ledger)
 
 
 @pytest.fixture

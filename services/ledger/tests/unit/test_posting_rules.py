@@ -12,12 +12,11 @@ from services.ledger.domain.journal import Entry, check_entries
 from services.ledger.domain.posting import row_for
 from services.ledger.domain.posting_rules import (
     EVENT_TYPES,
-    POSTING_EVENT_TYPES,
+    PAYMENT_RULES,
     POSTING_RULES,
-    NoPosting,
-    Posting,
-    Reversal,
 )
+from services.ledger.domain.rules import NoPosting, Posting, Reversal
+from services.ledger.domain.settlement_rules import SETTLEMENT_RULES
 from services.ledger.tests.memory_books import MemoryBooks
 from shared.kernel.errors import InvariantViolation, Poison
 
@@ -55,6 +54,11 @@ POSTINGS = {
         "PaymentCaptured",
         AT_ALPHA | {"amount_minor": 10_000, "fee_minor": 300},
         [("credit", "MP", 9_700), ("credit", "fee_revenue", 300), ("debit", "R", 10_000)],
+    ),
+    "capture_settled": (
+        "CaptureSettled",
+        AT_ALPHA | {"amount_minor": 10_000, "fee_minor": 300},
+        [("credit", "MA", 9_700), ("debit", "MP", 9_700)],
     ),
     "refund_requested": (
         "RefundRequested",
@@ -167,7 +171,7 @@ POSTINGS = {
 
 
 def test_every_posting_rule_has_its_example():
-    assert {row.rule for row in POSTING_RULES if isinstance(row, Posting)} == set(POSTINGS)
+    assert {row.rule for row in PAYMENT_RULES if isinstance(row, Posting)} == set(POSTINGS)
 
 
 @pytest.mark.parametrize("rule", POSTINGS)
@@ -325,11 +329,17 @@ def test_an_event_without_a_row_is_poison(books):
         row_for("StrayFound", {"kind": "neither"})
 
 
-def test_the_table_speaks_of_every_event_type_of_the_topic_and_of_no_other():
-    declared = consumer_declaration("payment.events", "ledger")
+@pytest.mark.parametrize(
+    ("topic", "rules"), [("payment.events", PAYMENT_RULES), ("reconciliation.events", SETTLEMENT_RULES)]
+)
+def test_the_table_speaks_of_every_event_type_of_the_topic_and_of_no_other(topic, rules):
+    declared = consumer_declaration(topic, "ledger")
+    audited = {"OperatorActed"}
     names = {split_event_type(name)[0] for name in declared.handled | declared.ignored}
-    assert names == EVENT_TYPES
-    assert {split_event_type(name)[0] for name in declared.handled} == POSTING_EVENT_TYPES
+    assert names - audited == {row.on for row in rules} - audited
+    handled = {split_event_type(name)[0] for name in declared.handled}
+    assert handled == {row.on for row in rules if not isinstance(row, NoPosting)}
+    assert names <= EVENT_TYPES
 
 
 def test_reversals_name_rules_that_exist():

@@ -1,0 +1,127 @@
+"""The words that posting rules are written in: amounts, legs, and the kinds of rows a table of rules has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from services.ledger.domain.chart import Family, Side
+
+STATED: Final = (("amount_minor", "currency"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A sum of event fields, some of them taken away."""
+
+    plus: tuple[str, ...]
+    minus: tuple[str, ...] = ()
+
+    def __sub__(self, other: Amount) -> Amount:
+        return Amount(self.plus + other.minus, self.minus + other.plus)
+
+    def __str__(self) -> str:
+        names = [name.removesuffix("_minor") for name in self.plus]
+        return " + ".join(names) + "".join(f" - {name.removesuffix('_minor')}" for name in self.minus)
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One entry of a rule. ``key`` lists the fields whose values, joined by colons, are the clearing key.
+
+    ``currency`` names the field that holds the currency of the entry, and of its account.
+    """
+
+    side: Side
+    family: Family
+    amount: Amount
+    key: tuple[str, ...] = ()
+    currency: str = "currency"
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """The row holds only for events whose field has this value."""
+
+    field: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posting:
+    """The event writes one journal. ``fact_key`` and ``subject`` name the fields that hold them.
+
+    ``stated`` is what the journal says its amount is: the first of these (amount, currency) that is not zero.
+    """
+
+    on: str
+    rule: str
+    fact_key: str
+    subject: str
+    legs: tuple[Leg, ...]
+    parties: tuple[str, str] | None = None
+    when: When | None = None
+    stated: tuple[tuple[str, str], ...] = STATED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reversal:
+    """The event reverses, exactly and once, every journal of these rules that stands for the same subject.
+
+    ``must_exist``: an event that finds no journal at all to reverse is poison, unless ``amount`` is zero, for which
+    none was written.
+    """
+
+    on: str
+    reverses: tuple[str, ...]
+    subject: str
+    must_exist: bool
+    when: When | None = None
+    amount: Amount | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amendment:
+    """The event takes the place of an earlier one of the same thing: its journal is reversed, then this one is posted.
+
+    ``amended`` names the field with the fact key of the revision that stands (None: it moved nothing), ``former`` the
+    one with the fact keys of all earlier revisions, and ``as_if`` the event type whose rows say what is posted.
+    """
+
+    on: str
+    rule: str
+    amended: str
+    former: str
+    as_if: str
+    when: When | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rekeying:
+    """The event moves no money: what stands under clearing key ``key`` counts under key ``becomes`` from now on."""
+
+    on: str
+    key: str
+    becomes: str
+    why: str
+    when: When | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoPosting:
+    """The event moves no money, and this is why."""
+
+    on: str
+    why: str
+    when: When | None = None
+
+
+Row = Posting | Reversal | Amendment | Rekeying | NoPosting
+
+
+def debit(family: Family, amount: Amount, *key: str, currency: str = "currency") -> Leg:
+    return Leg(Side.DEBIT, family, amount, key, currency)
+
+
+def credit(family: Family, amount: Amount, *key: str, currency: str = "currency") -> Leg:
+    return Leg(Side.CREDIT, family, amount, key, currency)

@@ -1,0 +1,144 @@
+"""The posting rules of ``reconciliation.events``: processors' lines, reserves, exchanges, and the bank's credits.
+
+Rows for events that name no amounts ready to book rest on ``settlement_lines``, which completes their fields.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.ledger.domain.chart import (
+    BANK_CASH,
+    BC,
+    FX,
+    PF,
+    PROCESSOR_RESERVE,
+    ROUNDING,
+    SUSPENSE,
+    R,
+)
+from services.ledger.domain.rules import (
+    Amendment,
+    Amount,
+    Leg,
+    Posting,
+    Rekeying,
+    Row,
+    When,
+    credit,
+    debit,
+)
+from services.ledger.domain.settlement_lines import LineKind
+
+GROSS: Final = Amount(("gross_minor",))
+FEE: Final = Amount(("fee_minor",))
+NET: Final = Amount(("net_minor",))
+FEE_IN_NET: Final = Amount(("fee_in_net_currency_minor",))
+CONVERTED: Final = Amount(("converted_minor",))
+ROUNDED: Final = Amount(("rounding_minor",))
+UNEXPLAINED: Final = Amount(("unexplained_minor",))
+AMOUNT: Final = Amount(("amount_minor",))
+PAYOUT: Final = ("processor", "account", "payout_id")
+
+LINE_RULE: Final = "settlement_line"
+#: A line may be a fee alone, or move nothing but its net.
+LINE_STATED: Final = (
+    ("gross_minor", "currency"),
+    ("net_minor", "net_currency"),
+    ("fee_minor", "fee_currency"),
+)
+
+
+def _line(kind: LineKind, *legs: Leg) -> Posting:
+    """One rule for lines of every kind: so a revision of a line can be booked only once, whatever it says."""
+    return Posting(
+        on="SettlementLineAccepted",
+        when=When("line_kind", kind.value),
+        rule=LINE_RULE,
+        fact_key="fact_key",
+        subject="line_key",
+        legs=legs,
+        stated=LINE_STATED,
+    )
+
+
+#: What the rate explains is the position; the rest is rounding, or, where it is too much for that, a question.
+_CONVERTED_TO_NET: Final = (
+    credit(FX, CONVERTED, currency="net_currency"),
+    credit(ROUNDING, ROUNDED, currency="net_currency"),
+    credit(SUSPENSE, UNEXPLAINED, "line_key", currency="net_currency"),
+)
+
+SETTLEMENT_RULES: Final[tuple[Row, ...]] = (
+    _line(
+        LineKind.PLAIN,
+        debit(BC, GROSS - FEE, *PAYOUT),
+        debit(PF, FEE),
+        credit(R, GROSS, "object_key"),
+    ),
+    _line(
+        LineKind.RESERVE,
+        debit(BC, GROSS - FEE, *PAYOUT),
+        debit(PF, FEE),
+        credit(PROCESSOR_RESERVE, GROSS),
+    ),
+    _line(
+        LineKind.OTHER,
+        debit(BC, NET, *PAYOUT, currency="net_currency"),
+        credit(SUSPENSE, NET, "line_key", currency="net_currency"),
+    ),
+    _line(
+        LineKind.EXCHANGE,
+        debit(FX, GROSS),
+        credit(R, GROSS, "object_key"),
+        debit(BC, NET, *PAYOUT, currency="net_currency"),
+        debit(PF, FEE, currency="net_currency"),
+        *_CONVERTED_TO_NET,
+    ),
+    _line(
+        LineKind.EXCHANGE_FEE_IN_GROSS,
+        debit(PF, FEE),
+        debit(FX, GROSS - FEE),
+        credit(R, GROSS, "object_key"),
+        debit(BC, NET, *PAYOUT, currency="net_currency"),
+        *_CONVERTED_TO_NET,
+    ),
+    _line(
+        LineKind.EXCHANGE_FEE_IN_THIRD,
+        debit(FX, GROSS),
+        credit(R, GROSS, "object_key"),
+        debit(BC, Amount((*NET.plus, *FEE_IN_NET.plus)), *PAYOUT, currency="net_currency"),
+        *_CONVERTED_TO_NET,
+        debit(PF, FEE, currency="fee_currency"),
+        credit(FX, FEE, currency="fee_currency"),
+        debit(FX, FEE_IN_NET, currency="net_currency"),
+        credit(BC, FEE_IN_NET, *PAYOUT, currency="net_currency"),
+    ),
+    Amendment(
+        on="SettlementLineAmended",
+        rule=LINE_RULE,
+        amended="amended_fact_key",
+        former="former_fact_keys",
+        as_if="SettlementLineAccepted",
+    ),
+    Rekeying(
+        on="SettlementLineMatched",
+        key="line_key",
+        becomes="object_key",
+        why="the line's money is booked already; only what it clears is known now",
+    ),
+    Posting(
+        on="BankCreditAllocated",
+        rule="bank_credit",
+        fact_key="fact_key",
+        subject="fact_key",
+        legs=(debit(BANK_CASH, AMOUNT), credit(BC, AMOUNT, *PAYOUT)),
+    ),
+    Posting(
+        on="PayoutReturned",
+        rule="payout_returned",
+        fact_key="fact_key",
+        subject="fact_key",
+        legs=(debit(BC, AMOUNT, *PAYOUT), credit(BANK_CASH, AMOUNT)),
+    ),
+)
