@@ -30,7 +30,7 @@ REFUND: Final = (
 OBJECT: Final = (
     "processor", "account", "object_id", "object_type", "status", "version", "occurred_at", "amount_minor",
     "currency", "fact_key", "digest", "role", "operation_id", "refund_id", "stray_id", "parent_id",
-    "counted_minor", "implied",
+    "counted_minor", "implied", "settled", "times_settled",
 )  # fmt: skip
 STRAY: Final = (
     "stray_id", "kind", "processor", "account", "object_type", "object_id", "fact_key", "operation_id",
@@ -64,6 +64,11 @@ EVIDENCE: Final = (
 WAITING: Final = (
     "waiting_id", "fact", "source", "evidence_id", "cause_id", "payment_id", "refs", "received_at",
     "next_check_at", "deadline_at", "checks",
+)  # fmt: skip
+
+LINE: Final = (
+    "source", "line_id", "revision", "match_number", "processor", "account", "category", "payment_id", "object_id",
+    "gross_minor", "currency", "available_on",
 )  # fmt: skip
 
 #: table -> (key columns, all columns); children carry their payment's id.

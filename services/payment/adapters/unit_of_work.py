@@ -15,6 +15,7 @@ from services.payment.adapters.notes import StoredNotes
 from services.payment.adapters.payments import StoredPayments
 from services.payment.adapters.publishing import PAYMENT_EVENTS, operator_acted, publish
 from services.payment.adapters.routes import StoredRoutes
+from services.payment.adapters.settlement_lines import StoredSettlementLines
 from services.payment.adapters.tallies import Tallies
 from services.payment.app.ports import Actor
 from services.payment.domain.risk_states import NOT_ASKED, RiskTerms
@@ -45,6 +46,7 @@ class PaymentUnitOfWork(UnitOfWork):
         self.refs = StoredObjectRefs(connection)
         self.waiting = StoredWaitingFacts(connection)
         self.evidence = StoredEvidence()
+        self.settlement = StoredSettlementLines(connection)
         self.notes = StoredNotes()
         self.merchants = StoredMerchants(connection)
         self.decisions = StoredDecisions(connection)
@@ -61,6 +63,7 @@ class PaymentUnitOfWork(UnitOfWork):
         self.waiting.write(writer)
         self.evidence.write(writer)
         self.notes.write(writer)
+        self.settlement.write(writer)
         if refs or older or self.waiting.settled:
             counted = writer.run()
             self.waiting.wake(refs if counted.get("object_refs") else [], older, self.now)

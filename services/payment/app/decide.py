@@ -13,6 +13,7 @@ from services.payment.domain.operations import ANSWERS, Operation, OperationStat
 from services.payment.domain.operator_facts import proof_of_success
 from services.payment.domain.payment import Payment
 from services.payment.domain.resolving_strays import accept, check_acceptable, request_return, request_void
+from services.payment.domain.settling import settle as settle_lines
 from services.payment.domain.status import Source
 from services.payment.domain.strays import Stray
 from shared.kernel.errors import InvariantViolation, Rejected
@@ -252,6 +253,9 @@ def _decide_stray(
         request_void(payment, stray, moment)
     else:
         accept(payment, stray, moment)
+        # Its lines may have come before it counted.
+        uow.settlement.load_payments([payment.payment_id])
+        settle_lines(payment, uow.settlement.of_payment(payment.payment_id), moment)
 
 
 def return_astray(payment: Payment, stray: Stray, moment: Moment, uow: OperatorUnit) -> None:

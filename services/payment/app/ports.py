@@ -10,6 +10,7 @@ from services.payment.domain.facts import Fact
 from services.payment.domain.payment import Payment
 from services.payment.domain.pricing import Price
 from services.payment.domain.risk_states import RiskTerms
+from services.payment.domain.settling import LineKey, SettlementLine
 from services.payment.domain.status import Source
 from shared.kernel.ids import Ids
 
@@ -143,6 +144,26 @@ class EvidenceLog(Protocol):
         ...
 
 
+class SettlementLines(Protocol):
+    """What reports say of our payments: of each line the reading that stands."""
+
+    def load_payments(self, payment_ids: Collection[str]) -> None:
+        """Read every line of these payments, which are locked."""
+        ...
+
+    def get(self, key: LineKey) -> SettlementLine | None:
+        """The line as it stands; only of those that were loaded."""
+        ...
+
+    def of_payment(self, payment_id: str) -> Sequence[SettlementLine]:
+        """The lines about this payment; only after :meth:`load_payments`."""
+        ...
+
+    def put(self, line: SettlementLine) -> None:
+        """Let this reading stand."""
+        ...
+
+
 class Decisions(Protocol):
     """What operators proposed, approved and rejected."""
 
@@ -189,6 +210,8 @@ class PaymentUnit(Protocol):
     def waiting(self) -> WaitingFacts: ...
     @property
     def evidence(self) -> EvidenceLog: ...
+    @property
+    def settlement(self) -> SettlementLines: ...
 
 
 class OperatorUnit(PaymentUnit, Protocol):

@@ -14,6 +14,7 @@ from services.payment.domain.dispute_events import (
     ReversalGivenBack,
     ReversalReceived,
 )
+from services.payment.domain.settlement_events import CaptureSettled, CaptureUnsettled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,6 +279,8 @@ PaymentEvent = (
     | PaymentFailed
     | PaymentAuthorized
     | PaymentCaptured
+    | CaptureSettled
+    | CaptureUnsettled
     | PaymentCanceled
     | HoldReleased
     | RefundRequested

@@ -136,6 +136,9 @@ class ProcessorObject:
     #: What of it stands in the payment's amounts; 0 while it does not count.
     counted_minor: int = 0
     implied: bool = False
+    #: Of a capture: whether lines cover it now, and how often they came to.
+    settled: bool = False
+    times_settled: int = 0
     stored: bool = False
     dirty: bool = True
 

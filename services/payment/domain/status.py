@@ -44,6 +44,7 @@ class Source(StrEnum):
     OPERATOR = "operator"
     TIMER = "timer"
     RISK = "risk"
+    SETTLEMENT = "settlement"
 
 
 #: Evidence that ``processor`` gathered itself: it needs no ``OperationDecided`` to stop its ladder.

@@ -30,13 +30,11 @@ def count_capture(
     """Let a capture count: hold (implied where it was not seen), amount, frozen fee, status."""
     captured_minor = payment.amounts.captured_minor + taken.amount_minor
     _imply_hold(payment, taken, operation, captured_minor, moment)
-    # The fixed part belongs to an operation of ours; money taken by others never carries it a second time.
-    fixed_minor = operation.fee_fixed_minor if operation else 0
-    fee_minor = capture_fee_minor(payment.price, taken.amount_minor, fixed_minor)
     taken.role = Role.COUNTED if operation else Role.ADOPTED
     taken.counted_minor = taken.amount_minor
     taken.operation_id = operation.operation_id if operation else None
     taken.dirty = True
+    fee_minor = fee_of(payment, taken)
     payment.amounts.captured_minor = captured_minor
     payment.captures_counted += 1
     payment.fee_total_minor += fee_minor
@@ -61,6 +59,14 @@ def count_capture(
         ),
         moment,
     )
+
+
+def fee_of(payment: Payment, taken: ProcessorObject) -> int:
+    """The merchant's fee of a capture that counts: frozen with the payment's price, so the same whenever asked."""
+    operation = payment.operations.get(taken.operation_id or "")
+    # The fixed part belongs to an operation of ours; money taken by others never carries it a second time.
+    fixed_minor = operation.fee_fixed_minor if operation else 0
+    return capture_fee_minor(payment.price, taken.counted_minor, fixed_minor)
 
 
 def close_capture(

@@ -35,6 +35,7 @@ from services.payment.app.ports import Ref
 from services.payment.domain.answering import Answer
 from services.payment.domain.facts import Fact, ObjectType
 from services.payment.domain.status import Source
+from services.payment.entrypoints.settlement import load_lines, on_settlement_line
 from shared.messaging.envelope import Event
 from shared.messaging.routes import BatchLimits, Routes
 
@@ -270,7 +271,10 @@ def lock_batch(events: Sequence[Event], uow: PaymentUnitOfWork) -> None:
         payment_ids |= {named} if named else set()
     uow.refs.lock(refs)
     owners = {uow.refs.owner(ref) for ref in refs}
-    uow.payments.lock_many(payment_ids | {owner for owner in owners if owner})
+    settling = load_lines(events, uow)
+    uow.payments.lock_many(payment_ids | settling | {owner for owner in owners if owner})
+    if settling:
+        uow.settlement.load_payments(settling)
 
 
 def _facts(event: Event) -> Iterator[Fact]:
@@ -304,6 +308,9 @@ ROUTES: Final[Routes[PaymentUnitOfWork]] = Routes(
         ("processor.events", "LadderExhausted", 1): on_ladder_exhausted,
         ("processor.events", "AttemptClosed", 1): on_attempt_closed,
         ("processor.events", "FactObserved", 1): on_fact_observed,
+        ("reconciliation.events", "SettlementLineAccepted", 1): on_settlement_line,
+        ("reconciliation.events", "SettlementLineAmended", 1): on_settlement_line,
+        ("reconciliation.events", "SettlementLineMatched", 1): on_settlement_line,
         ("risk.events", "RiskDecided", 1): on_risk_decided,
         ("webhook.events", "WebhookFactReceived", 1): on_webhook_fact,
         ("webhook.events", "WebhookUnrecognised", 1): on_webhook_unrecognised,

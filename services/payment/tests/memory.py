@@ -15,6 +15,7 @@ from services.payment.domain.lifecycle import DEAD
 from services.payment.domain.payment import Payment
 from services.payment.domain.pricing import FREE
 from services.payment.domain.risk_states import NOT_ASKED, RiskTerms
+from services.payment.domain.settling import LineKey, SettlementLine
 from shared.kernel.ids import Ids
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -123,6 +124,23 @@ class MemoryEvidence:
         self.rows.setdefault(evidence.evidence_id, evidence)
 
 
+class MemorySettlement:
+    def __init__(self) -> None:
+        self.rows: dict[LineKey, SettlementLine] = {}
+
+    def load_payments(self, payment_ids: Collection[str]) -> None:
+        pass
+
+    def get(self, key: LineKey) -> SettlementLine | None:
+        return self.rows.get(key)
+
+    def of_payment(self, payment_id: str) -> Sequence[SettlementLine]:
+        return [line for line in self.rows.values() if line.payment_id == payment_id]
+
+    def put(self, line: SettlementLine) -> None:
+        self.rows[line.key] = line
+
+
 class MemoryUnit:
     """Meets ``PaymentUnit``; :meth:`commit` ends a transaction, as the database's flush would."""
 
@@ -134,6 +152,7 @@ class MemoryUnit:
         self.refs = MemoryRefs()
         self.waiting = MemoryWaiting()
         self.evidence = MemoryEvidence()
+        self.settlement = MemorySettlement()
         self.events: list[tuple[str, PaymentEvent]] = []
         self.commands: list[ProcessorCommand] = []
         self.history: list[HistoryStep] = []
