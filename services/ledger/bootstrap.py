@@ -7,6 +7,7 @@ from typing import Any
 
 from services.ledger.adapters.accounts import AccountDirectory
 from services.ledger.adapters.booking_lag import BookingMetrics
+from services.ledger.adapters.clearing import ClearingFolder, SqlClearing, watch_clearing
 from services.ledger.adapters.head_keys import HeadSigner
 from services.ledger.adapters.read_models import SqlBooksReader
 from services.ledger.adapters.sealing import Sealer, watch_sealing
@@ -32,16 +33,19 @@ def build(settings: LedgerSettings, surroundings: Surroundings | None = None) ->
         surroundings=surroundings,
     )  # fmt: skip
     reader = SqlBooksReader(parts.engine)
+    clearing = SqlClearing(parts.engine)
 
     def app() -> Any:
         parts.watch()
         watch_sealing(parts.engine)
+        watch_clearing(clearing)
         made = _entry("http").application(
             reader,
             SqlStatements(parts.engine),
             operators=parts.operator_tokens(),
             merchants=_verifier(settings.merchant_token_public_key),
         )
+        _entry("http_clearing").add_clearing(made, clearing, parts.operator_tokens())
         parts.add_mechanism_routes(made)
         return made
 
@@ -62,14 +66,19 @@ def build(settings: LedgerSettings, surroundings: Surroundings | None = None) ->
         sealer = Sealer(parts.transactions, signer, settings.seal_head_interval_s)
         return PeriodicRole("work.seals", settings.seal_interval_s, sealer.turn, parts.clock)
 
+    def fold() -> Role:
+        folder = ClearingFolder(parts.transactions)
+        return PeriodicRole("work.clearing", settings.clearing_interval_s, folder.turn, parts.clock)
+
     # Several members share the partitions: one books in the database while another decodes.
     further = {f"consume.{number}": consume for number in range(2, settings.consumers + 1)}
     consumers = {"consume": consume, **further}
+    workers = {"work": work, "work.seals": seal, "work.clearing": fold}
     return ServiceRuntime(
         name=NAME,
         settings=settings,
         app=app,
-        roles={**consumers, "work": work, "work.seals": seal, **parts.key_roles(), **parts.relay_roles()},
+        roles={**consumers, **workers, **parts.key_roles(), **parts.relay_roles()},
         checks=parts.checks(),
         transactions=parts.transactions,
         engines={"app": parts.engine},

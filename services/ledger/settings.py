@@ -22,6 +22,9 @@ class LedgerSettings(ServiceSettings):
     seal_interval_s: float = Field(
         0.25, gt=0, description="seconds between two looks for journals that are not sealed yet"
     )
+    clearing_interval_s: float = Field(
+        5.0, gt=0, description="seconds between two looks for clearing keys that came back to zero"
+    )
     seal_private_key: SecretStr | None = Field(
         None,
         description="PEM of the Ed25519 key that heads of the chain are signed with; without it none are",

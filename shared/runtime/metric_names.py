@@ -247,6 +247,21 @@ LEDGER_UNSEALED_S: Final = _gauge(
     "tieout_ledger_unsealed_seconds",
     "Age of the oldest committed journal that has no place in the chain of seals yet; above 2 s the sealer lags.",
 )
+CLEARING_OPEN_KEYS: Final = _gauge(
+    "tieout_clearing_open_keys",
+    "Clearing keys that have not returned to zero now, by family of accounts and currency.",
+    "family", "currency",
+)  # fmt: skip
+CLEARING_OPEN_MINOR: Final = _gauge(
+    "tieout_clearing_open_minor",
+    "Sum of what stands on those keys, whatever side it is on, in minor units.",
+    "family", "currency",
+)  # fmt: skip
+CLEARING_OLDEST_S: Final = _gauge(
+    "tieout_clearing_oldest_seconds",
+    "Age of the oldest of those keys: for how long money has been on its way.",
+    "family", "currency",
+)  # fmt: skip
 BOOKING_LAG_S: Final = _gauge(
     "tieout_booking_lag_seconds", "Age of the event that was booked last, while the books lag."
 )

@@ -99,6 +99,7 @@ class World:
             "webhook_ingest.work": 600.0,
             "ledger.work": 60.0,
             "ledger.work.seals": 4.0,
+            "ledger.work.clearing": 7.0,
             "risk.work.forget": 600.0,
             "risk.work.completer": 60.0,
         }

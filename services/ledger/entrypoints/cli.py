@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from services.ledger.entrypoints.cli_clearing import add_clearing
 from services.ledger.entrypoints.cli_seals import add_auditing
 from services.ledger.entrypoints.cli_statements import add_statements
 from shared.runtime.cli import JsonFlag, command_line, service_cli
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 cli = service_cli("ledger", "services.ledger.settings:LedgerSettings", "services.ledger.bootstrap:build")
 add_auditing(cli)
 add_statements(cli)
+add_clearing(cli)
 _EXIT_UNBALANCED = 1
 _PIPE_COLUMNS = 240
 

@@ -25,6 +25,7 @@ def test_every_role_is_there():
             "consume",
             "work",
             "work.seals",
+            "work.clearing",
             "work.keys",
             "serve.key-repeats",
             "relay",

@@ -10,9 +10,14 @@ import psycopg
 import pytest
 
 from schemas.generated import SettlementLineAcceptedV1, SettlementLineAmendedV1, SettlementLineMatchedV1
+from services.payment.app.apply_settlement_line import apply_settlement_line
 from services.payment.domain.payment import Payment
 from services.payment.entrypoints.consumer import ROUTES
+from services.payment.tests.db.desk import Desk
+from services.payment.tests.db.scenes import astray
+from services.payment.tests.db.shop import Shop
 from services.payment.tests.db.stand import Stand
+from services.payment.tests.settlement import line_of
 from services.payment.tests.world import captured, wish
 from shared.kernel.ids import UlidIds
 from shared.messaging.envelope import Event
@@ -145,3 +150,20 @@ def test_only_a_capture_that_counts_can_be_settled(stand: Stand) -> None:
     taken(stand, "one")
     with psycopg.connect(stand.urls.app) as connection, pytest.raises(psycopg.errors.CheckViolation):
         connection.execute("UPDATE processor_objects SET settled = true")
+
+
+def test_a_stray_that_is_accepted_after_its_line_came_settles_at_once(desk: Desk, shop: Shop) -> None:
+    payment_id, stray_id = astray(shop)
+    stray = shop.payment(payment_id).strays[stray_id]
+    line = line_of(
+        shop.payment(payment_id),
+        object_id=stray.object_id,
+        account=stray.account,
+        gross_minor=stray.amount_minor,
+    )
+    shop.transactions.run(lambda uow: apply_settlement_line(line, "evt_line", uow), name="test")
+    assert shop.payment(payment_id).amounts.settled_minor == 0
+    assert desk.decided(f"/strays/{stray_id}/decision", action="accept").status == 200
+    assert shop.payment(payment_id).amounts.settled_minor == stray.amount_minor
+    told = shop.rows("SELECT event_type FROM outbox WHERE event_type LIKE 'Capture%'")
+    assert [row[0] for row in told] == ["CaptureSettled.v1"]
