@@ -9,11 +9,15 @@ from services.ledger.adapters.accounts import AccountDirectory
 from services.ledger.adapters.booking_lag import BookingMetrics
 from services.ledger.adapters.clearing import ClearingFolder, SqlClearing, watch_clearing
 from services.ledger.adapters.head_keys import HeadSigner
+from services.ledger.adapters.negative_balances import SqlNegativeBalances
 from services.ledger.adapters.read_models import SqlBooksReader
 from services.ledger.adapters.sealing import Sealer, watch_sealing
+from services.ledger.adapters.snapshotting import Folder
 from services.ledger.adapters.statements import SqlStatements
 from services.ledger.adapters.unit_of_work import LedgerUnitOfWork, unit_of_work_builder
 from services.ledger.app.check_balance import check_balance
+from services.ledger.app.fold_snapshots import Folding
+from services.ledger.app.tell_negative import tell_negative
 from services.ledger.settings import LedgerSettings
 from shared.runtime import metric_names
 from shared.runtime.metrics import gauge
@@ -34,6 +38,7 @@ def build(settings: LedgerSettings, surroundings: Surroundings | None = None) ->
     )  # fmt: skip
     reader = SqlBooksReader(parts.engine)
     clearing = SqlClearing(parts.engine)
+    negatives = SqlNegativeBalances(parts.engine)
 
     def app() -> Any:
         parts.watch()
@@ -42,6 +47,8 @@ def build(settings: LedgerSettings, surroundings: Surroundings | None = None) ->
         made = _entry("http").application(
             reader,
             SqlStatements(parts.engine),
+            negatives,
+            now=parts.clock.now,
             operators=parts.operator_tokens(),
             merchants=_verifier(settings.merchant_token_public_key),
         )
@@ -53,12 +60,11 @@ def build(settings: LedgerSettings, surroundings: Surroundings | None = None) ->
         return parts.consume(_entry("consumer").ROUTES, BookingMetrics(NAME))
 
     def work() -> Role:
-        def tell(currency: str, imbalance_minor: int) -> None:
-            gauge(metric_names.LEDGER_IMBALANCE_MINOR, imbalance_minor, currency)
+        def look() -> None:
+            check_balance(reader, _tell_imbalance)
+            tell_negative(negatives, parts.clock.now(), _tell_negative)
 
-        return PeriodicRole(
-            "work", settings.balance_check_interval_s, lambda: check_balance(reader, tell), parts.clock
-        )
+        return PeriodicRole("work", settings.balance_check_interval_s, look, parts.clock)
 
     def seal() -> Role:
         key = settings.seal_private_key
@@ -70,10 +76,17 @@ def build(settings: LedgerSettings, surroundings: Surroundings | None = None) ->
         folder = ClearingFolder(parts.transactions)
         return PeriodicRole("work.clearing", settings.clearing_interval_s, folder.turn, parts.clock)
 
+    def snapshot() -> Role:
+        folding = Folding(
+            every_seals=settings.snapshot_every_seals, entries_min=settings.snapshot_entries_min
+        )
+        folder = Folder(parts.transactions, folding)
+        return PeriodicRole("work.snapshots", settings.snapshot_interval_s, folder.turn, parts.clock)
+
     # Several members share the partitions: one books in the database while another decodes.
     further = {f"consume.{number}": consume for number in range(2, settings.consumers + 1)}
     consumers = {"consume": consume, **further}
-    workers = {"work": work, "work.seals": seal, "work.clearing": fold}
+    workers = {"work": work, "work.seals": seal, "work.clearing": fold, "work.snapshots": snapshot}
     return ServiceRuntime(
         name=NAME,
         settings=settings,
@@ -86,6 +99,15 @@ def build(settings: LedgerSettings, surroundings: Surroundings | None = None) ->
         close=parts.close,
         clock=parts.clock,
     )
+
+
+def _tell_imbalance(currency: str, imbalance_minor: int) -> None:
+    gauge(metric_names.LEDGER_IMBALANCE_MINOR, imbalance_minor, currency)
+
+
+def _tell_negative(currency: str, owed_minor: int, oldest_s: float) -> None:
+    gauge(metric_names.LEDGER_NEGATIVE_MINOR, owed_minor, currency)
+    gauge(metric_names.LEDGER_NEGATIVE_OLDEST_S, oldest_s, currency)
 
 
 def _verifier(public_key: str | None) -> TokenVerifier | None:

@@ -34,6 +34,21 @@ class LedgerSettings(ServiceSettings):
         gt=0,
         description="least seconds between two signed heads; none is signed while nothing is sealed",
     )
+    snapshot_interval_s: float = Field(
+        1.0,
+        gt=0,
+        description="seconds between two looks whether enough is sealed for new snapshots of accounts",
+    )
+    snapshot_every_seals: int = Field(
+        1_000,
+        ge=1,
+        description="how many seals are folded at once; a read looks at no more than these one by one",
+    )
+    snapshot_entries_min: int = Field(
+        100,
+        ge=1,
+        description="an account gets its next snapshot once so many entries stand behind its last one",
+    )
     consumers: int = Field(
         1,
         ge=1,

@@ -262,6 +262,16 @@ CLEARING_OLDEST_S: Final = _gauge(
     "Age of the oldest of those keys: for how long money has been on its way.",
     "family", "currency",
 )  # fmt: skip
+LEDGER_NEGATIVE_MINOR: Final = _gauge(
+    "tieout_ledger_negative_minor",
+    "What merchants owe us per currency: available balances below zero, summed. A fact to collect, refused by nobody.",
+    "currency",
+)
+LEDGER_NEGATIVE_OLDEST_S: Final = _gauge(
+    "tieout_ledger_negative_oldest_seconds",
+    "For how long the oldest available balance below zero has been so without a break, per currency; 0 without one.",
+    "currency",
+)
 BOOKING_LAG_S: Final = _gauge(
     "tieout_booking_lag_seconds", "Age of the event that was booked last, while the books lag."
 )

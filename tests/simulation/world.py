@@ -100,6 +100,7 @@ class World:
             "ledger.work": 60.0,
             "ledger.work.seals": 4.0,
             "ledger.work.clearing": 7.0,
+            "ledger.work.snapshots": 7.0,
             "risk.work.forget": 600.0,
             "risk.work.completer": 60.0,
         }
@@ -295,4 +296,7 @@ class World:
             case "risk":
                 return RiskSettings(**common)
             case _:
-                return LedgerSettings(**common, seal_private_key=HEAD_KEY, seal_head_interval_s=6.0)
+                return LedgerSettings(
+                    **common, seal_private_key=HEAD_KEY, seal_head_interval_s=6.0,
+                    snapshot_every_seals=5, snapshot_entries_min=3,
+                )  # fmt: skip

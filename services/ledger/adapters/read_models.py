@@ -1,4 +1,4 @@
-"""The queries behind the reads: balances are sums of entries, so that nothing can disagree with the books."""
+"""The queries behind the reads of journals, open items and the whole books."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.ledger.adapters.tables import ACCOUNTS, ENTRIES, JOURNALS
+from services.ledger.adapters.balances import SqlBalances
+from services.ledger.adapters.tables import ACCOUNTS, ENTRIES, JOURNALS, SEALS
+from services.ledger.app.moments import EVERYTHING, Moment
 from services.ledger.app.views import (
     AccountBalance,
     EntryView,
     JournalView,
-    MerchantBalance,
     OpenItem,
+    PaymentEntry,
     TrialBalance,
     TrialBalanceLine,
 )
-from services.ledger.domain.chart import MA, MP, balance_on_normal_side
+from services.ledger.domain.chart import balance_on_normal_side
 
 _DEBIT = sa.func.coalesce(sa.func.sum(ENTRIES.c.amount_minor).filter(ENTRIES.c.side == "debit"), 0)
 _CREDIT = sa.func.coalesce(sa.func.sum(ENTRIES.c.amount_minor).filter(ENTRIES.c.side == "credit"), 0)
@@ -29,68 +31,34 @@ class SqlBooksReader:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine.execution_options(postgresql_readonly=True)
-
-    def merchant_balances(self, merchant_id: str, currency: str | None) -> list[MerchantBalance]:
-        """Pending and available per currency; a merchant without entries has none."""
-        query = (
-            sa.select(ACCOUNTS.c.family, ACCOUNTS.c.currency, _DEBIT.label("debit"), _CREDIT.label("credit"))
-            .select_from(_JOINED)
-            .where(ACCOUNTS.c.owner == merchant_id, ACCOUNTS.c.family.in_([MP.name, MA.name]))
-            .group_by(ACCOUNTS.c.family, ACCOUNTS.c.currency)
-        )
-        if currency is not None:
-            query = query.where(ACCOUNTS.c.currency == currency)
-        found: dict[str, dict[str, int]] = {}
-        for row in self._all(query):
-            balance_minor = balance_on_normal_side(row.family, int(row.debit), int(row.credit))
-            found.setdefault(row.currency, {})[row.family] = balance_minor
-        return [
-            MerchantBalance(
-                merchant_id=merchant_id,
-                currency=code,
-                pending_minor=balances.get(MP.name, 0),
-                available_minor=balances.get(MA.name, 0),
-            )
-            for code, balances in sorted(found.items())
-        ]
+        self._balances = SqlBalances(engine)
 
     def account_balances(
-        self, *, family: str | None, owner: str | None, currency: str | None, after: int, limit: int
+        self,
+        *,
+        family: str | None,
+        owner: str | None,
+        currency: str | None,
+        after: int,
+        limit: int,
+        moment: Moment = EVERYTHING,
     ) -> list[AccountBalance]:
         """Accounts with their sums, a page at a time in the order of their ids."""
-        page = sa.select(ACCOUNTS).where(ACCOUNTS.c.account_id > after)
-        for column, value in (
-            (ACCOUNTS.c.family, family),
-            (ACCOUNTS.c.owner, owner),
-            (ACCOUNTS.c.currency, currency),
-        ):
-            if value is not None:
-                page = page.where(column == value)
-        accounts = page.order_by(ACCOUNTS.c.account_id).limit(limit).subquery()
-        key = (accounts.c.account_id, accounts.c.family, accounts.c.owner, accounts.c.currency)
-        query = (
-            sa.select(*key, _DEBIT.label("debit"), _CREDIT.label("credit"))
-            .select_from(accounts.outerjoin(ENTRIES, ENTRIES.c.account_id == accounts.c.account_id))
-            .group_by(*key)
-            .order_by(accounts.c.account_id)
+        return self._balances.accounts_page(
+            family=family, owner=owner, currency=currency, after=after, limit=limit, moment=moment
         )
-        return [
-            AccountBalance(
-                account_id=row.account_id,
-                family=row.family,
-                owner=row.owner,
-                currency=row.currency,
-                debit_minor=int(row.debit),
-                credit_minor=int(row.credit),
-                balance_minor=balance_on_normal_side(row.family, int(row.debit), int(row.credit)),
-            )
-            for row in self._all(query)
-        ]
 
     def trial_balance(self) -> TrialBalance:
-        """Every entry summed by family and currency, from one snapshot."""
+        """Every single entry summed by family and currency: this one believes no snapshot of an account."""
+        accounts = sa.func.count(ACCOUNTS.c.account_id.distinct())
         lines = (
-            sa.select(ACCOUNTS.c.currency, ACCOUNTS.c.family, _DEBIT.label("debit"), _CREDIT.label("credit"))
+            sa.select(
+                ACCOUNTS.c.currency,
+                ACCOUNTS.c.family,
+                _DEBIT.label("debit"),
+                _CREDIT.label("credit"),
+                accounts.label("accounts"),
+            )
             .select_from(_JOINED)
             .group_by(ACCOUNTS.c.currency, ACCOUNTS.c.family)
             .order_by(ACCOUNTS.c.currency, ACCOUNTS.c.family)
@@ -102,6 +70,7 @@ class SqlBooksReader:
                 debit_minor=int(row.debit),
                 credit_minor=int(row.credit),
                 balance_minor=balance_on_normal_side(row.family, int(row.debit), int(row.credit)),
+                accounts=row.accounts,
             )
             for row in self._all(lines)
         ]
@@ -144,6 +113,30 @@ class SqlBooksReader:
         """The payment's journals in the order of booking; none for a merchant that it does not belong to."""
         return self._journals(JOURNALS.c.payment_id == payment_id, merchant_id)
 
+    def entries_of_payment(
+        self, payment_id: str, merchant_id: str | None, *, after: tuple[int, int], limit: int
+    ) -> list[PaymentEntry]:
+        """The payment's entries behind (position, line), of its merchant's own accounts if one is named."""
+        place = sa.tuple_(ENTRIES.c.journal_position, ENTRIES.c.line)
+        query = (
+            sa.select(
+                JOURNALS.c.position, ENTRIES.c.line, JOURNALS.c.journal_id, JOURNALS.c.rule, ACCOUNTS.c.family,
+                ACCOUNTS.c.owner, ENTRIES.c.side, ENTRIES.c.amount_minor, ENTRIES.c.currency, ENTRIES.c.clearing_key,
+                JOURNALS.c.effective_at, JOURNALS.c.booked_at, SEALS.c.position.label("seal_position"),
+            )
+            .select_from(
+                JOURNALS.join(ENTRIES, ENTRIES.c.journal_position == JOURNALS.c.position)
+                .join(ACCOUNTS, ACCOUNTS.c.account_id == ENTRIES.c.account_id)
+                .outerjoin(SEALS, SEALS.c.journal_position == JOURNALS.c.position)
+            )
+            .where(JOURNALS.c.payment_id == payment_id, place > sa.tuple_(*after))
+            .order_by(JOURNALS.c.position, ENTRIES.c.line)
+            .limit(limit)
+        )  # fmt: skip
+        if merchant_id is not None:
+            query = query.where(JOURNALS.c.merchant_id == merchant_id, ACCOUNTS.c.owner == merchant_id)
+        return [PaymentEntry(**row._asdict()) for row in self._all(query)]
+
     def journal(self, journal_id: str, merchant_id: str | None) -> JournalView | None:
         found = self._journals(JOURNALS.c.journal_id == journal_id, merchant_id)
         return found[0] if found else None
@@ -162,12 +155,14 @@ class SqlBooksReader:
                 ENTRIES.c.clearing_key,
                 ACCOUNTS.c.family,
                 ACCOUNTS.c.owner,
+                SEALS.c.position.label("seal_position"),
             )
             .select_from(
                 JOURNALS.join(ENTRIES, ENTRIES.c.journal_position == JOURNALS.c.position)
                 .join(ACCOUNTS, ACCOUNTS.c.account_id == ENTRIES.c.account_id)
                 .outerjoin(original, original.c.position == JOURNALS.c.reverses_position)
                 .outerjoin(reversal, reversal.c.reverses_position == JOURNALS.c.position)
+                .outerjoin(SEALS, SEALS.c.journal_position == JOURNALS.c.position)
             )
             .where(which)
             .order_by(JOURNALS.c.position, ENTRIES.c.line)
@@ -203,6 +198,7 @@ def _journal_view(rows: Sequence[sa.Row[Any]]) -> JournalView:
         reversed_by_journal_id=first.reversed_by_journal_id,
         effective_at=first.effective_at,
         booked_at=first.booked_at,
+        seal_position=first.seal_position,
         entries=tuple(
             EntryView(
                 line=row.line,

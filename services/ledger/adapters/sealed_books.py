@@ -12,6 +12,8 @@ from services.ledger.adapters.heads import stored_heads
 from services.ledger.adapters.journal_records import journals_at
 from services.ledger.adapters.long_reads import long_read
 from services.ledger.adapters.seals import SEAL_COLUMNS
+from services.ledger.adapters.wrong_snapshots import first_wrong_snapshot
+from services.ledger.app.verify_seals import WrongSnapshot
 from services.ledger.domain.heads import Head
 from services.ledger.domain.seals import Recorded, Seal
 
@@ -56,6 +58,9 @@ class SqlSealedBooks:
 
     def heads(self, shard: int) -> Sequence[Head]:
         return stored_heads(self._connection, shard)
+
+    def first_wrong_snapshot(self, shard: int) -> WrongSnapshot | None:
+        return first_wrong_snapshot(self._connection, shard)
 
 
 @contextmanager

@@ -1,75 +1,105 @@
-"""The queries of statements: one account, one period, pages that fit together because they are of one seal position."""
+"""The queries of statements: one account, one stretch of the chain, a page at a time from the nearest snapshot.
+
+A page of booked time reads about as many entries as it shows: it begins at the snapshot before its first movement and
+ends at the first one that has enough. One of effective time begins at the last snapshot of which everything took effect
+earlier, and has to look at all behind it: what was booked late may have taken effect at any time.
+"""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-import sqlalchemy as sa
-
-from services.ledger.app.statements import Cursor, Movement, Page, Period, TimeKind
+from services.ledger.adapters.balances import LAST, SqlBalances
+from services.ledger.app.moments import Moment, TimeKind
+from services.ledger.app.statements import Cursor, Movement, Page, Period
 from services.ledger.domain.chart import AccountRef
 from services.ledger.domain.seals import SHARD
 
-#: The two times of a journal that a statement may be drawn up by.
-_TIMES: Final = {TimeKind.BOOKED: "j.booked_at", TimeKind.EFFECTIVE: "j.effective_at"}
-_NET: Final = "CASE WHEN e.side = a.normal_side THEN e.amount_minor ELSE -e.amount_minor END"
-_FROM: Final = """
-  FROM entries e
-  JOIN accounts a ON a.account_id = e.account_id
-  JOIN journals j ON j.position = e.journal_position
-  JOIN seals s ON s.journal_position = j.position AND s.shard = %(shard)s AND s.position <= %(as_of)s
- WHERE e.account_id = %(account_id)s
-"""
+_LINE_MAX: Final = 2**15 - 1
 _ACCOUNT: Final = """
 SELECT account_id FROM accounts WHERE family = %(family)s AND owner = %(owner)s AND currency = %(currency)s
 """
-_SEALED: Final = "SELECT coalesce(max(position), 0) FROM seals WHERE shard = %(shard)s"
-_CARRIED: Final = f"SELECT coalesce(sum({_NET}), 0) {_FROM}   AND {{time}} < %(since)s"
-_PAGE: Final = (
-    "SELECT {time} AS at, j.position, e.line, j.journal_id, j.rule, j.payment_id, j.from_party, j.to_party,"
-    f" e.side::text AS side, e.amount_minor, e.clearing_key, {_NET} AS net_minor {_FROM}"
-    "   AND {time} >= %(since)s AND {time} < %(until)s"
-    "   AND (NOT %(resumed)s OR ({time}, j.position, e.line) > (%(at)s, %(position)s, %(line)s))"
-    " ORDER BY {time}, j.position, e.line LIMIT %(limit)s"
+_MOVEMENT: Final = """
+SELECT {time} AS at, s.position AS seal_position, e.line, j.journal_id, j.rule, j.payment_id, j.from_party, j.to_party,
+       e.side::text AS side, e.amount_minor, e.clearing_key,
+       CASE WHEN e.side = a.normal_side THEN e.amount_minor ELSE -e.amount_minor END AS net_minor
+"""
+_SNAPSHOT: Final = """
+  LEFT JOIN LATERAL (
+    SELECT l.* FROM account_snapshots l
+     WHERE l.account_id = a.account_id AND l.shard = %(shard)s AND {which} LIMIT 1
+  ) {name} ON true
+"""
+_BOOKED: Final = (
+    _MOVEMENT.format(time="s.sealed_at")
+    + "  FROM accounts a"
+    + _SNAPSHOT.format(name="base", which="l.position <= %(seal_position)s ORDER BY l.position DESC")
+    + _SNAPSHOT.format(name="next", which="l.position >= %(seal_position)s ORDER BY l.position")
+    + _SNAPSHOT.format(
+        name="enough",
+        which="l.position > %(seal_position)s"
+        " AND (l.entries > next.entries + %(limit)s OR l.position >= %(last)s) ORDER BY l.position",
+    )
+    + f"""
+  JOIN entries e ON e.account_id = a.account_id
+   AND e.journal_position > coalesce(base.settled_position, 0)
+   AND e.journal_position <= coalesce(enough.reached_position, {LAST})
+  JOIN seals s ON s.journal_position = e.journal_position AND s.shard = %(shard)s
+   AND s.position <= least(enough.position, %(last)s)
+  JOIN journals j ON j.position = e.journal_position
+ WHERE a.account_id = %(account_id)s AND (s.position, e.line) > (%(seal_position)s, %(line)s)
+ ORDER BY s.position, e.line LIMIT %(limit)s
+"""
 )
+_EFFECTIVE: Final = (
+    _MOVEMENT.format(time="j.effective_at")
+    + "  FROM accounts a"
+    + _SNAPSHOT.format(
+        name="base",
+        which="l.position <= %(last)s AND l.effective_at_max < %(at)s ORDER BY l.position DESC",
+    )
+    + _SNAPSHOT.format(name="next", which="l.position >= %(last)s ORDER BY l.position")
+    + f"""
+  JOIN entries e ON e.account_id = a.account_id
+   AND e.journal_position > coalesce(base.settled_position, 0)
+   AND e.journal_position <= coalesce(next.reached_position, {LAST})
+  JOIN seals s ON s.journal_position = e.journal_position AND s.shard = %(shard)s
+   AND s.position > coalesce(base.position, 0) AND s.position <= %(last)s
+  JOIN journals j ON j.position = e.journal_position AND j.effective_at < %(until)s
+ WHERE a.account_id = %(account_id)s
+   AND (j.effective_at, s.position, e.line) > (%(at)s, %(seal_position)s, %(line)s)
+ ORDER BY j.effective_at, s.position, e.line LIMIT %(limit)s
+"""
+)
+_PAGES: Final = {TimeKind.BOOKED: _BOOKED, TimeKind.EFFECTIVE: _EFFECTIVE}
 
 
-class SqlStatements:
-    """Each page from one read-only snapshot."""
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
+class SqlStatements(SqlBalances):
+    """Balances, and the movements between two of them."""
 
     def account_id(self, account: AccountRef) -> int | None:
         """The account's id, or None where nothing was ever booked on it."""
-        with self._engine.connect() as connection:
-            found = connection.exec_driver_sql(_ACCOUNT, account._asdict()).scalar()
-        return None if found is None else int(found)
+        found = self._all(_ACCOUNT, account._asdict())
+        return int(found[0][0]) if found else None
 
-    def sealed(self) -> int:
-        """How far the chain is."""
-        with self._engine.connect() as connection:
-            return int(connection.exec_driver_sql(_SEALED, {"shard": SHARD}).scalar_one())
+    def balance_minor(self, account: AccountRef, moment: Moment) -> int:
+        """What an account that exists has at this moment, on its normal side."""
+        found = self.account(account, moment)
+        return 0 if found is None else found.balance_minor
 
     def page(self, account_id: int, period: Period, after: Cursor | None, limit: int) -> Page:
         """The movements after the cursor; ``limit`` of them at most."""
-        time = _TIMES[period.by]
+        # Before the first one: behind every line of the seal before the period, or before any line of its first time.
+        first = (period.behind, _LINE_MAX if period.by is TimeKind.BOOKED else 0)
         values: dict[str, Any] = {
-            "shard": SHARD, "as_of": period.as_of, "account_id": account_id, "since": period.since,
-            "until": period.until, "resumed": after is not None, "limit": limit + 1,
+            "shard": SHARD, "account_id": account_id, "last": period.last, "until": period.until, "limit": limit + 1,
             "at": period.since if after is None else after.at,
-            "position": 0 if after is None else after.position, "line": 0 if after is None else after.line,
+            "seal_position": first[0] if after is None else after.seal_position,
+            "line": first[1] if after is None else after.line,
         }  # fmt: skip
+        rows = self._connection_rows(_PAGES[period.by], values)
+        return Page(movements=tuple(Movement(**row) for row in rows[:limit]), more=len(rows) > limit)
+
+    def _connection_rows(self, query: str, values: dict[str, Any]) -> list[dict[str, Any]]:
         with self._engine.connect() as connection:
-            if after is None:
-                opening_minor = int(
-                    connection.exec_driver_sql(_CARRIED.format(time=time), values).scalar_one()
-                )
-            else:
-                opening_minor = after.balance_minor
-            rows = connection.exec_driver_sql(_PAGE.format(time=time), values).mappings().all()
-        return Page(
-            opening_minor=opening_minor,
-            movements=tuple(Movement(**row) for row in rows[:limit]),
-            more=len(rows) > limit,
-        )
+            return [dict(row) for row in connection.exec_driver_sql(query, values).mappings()]

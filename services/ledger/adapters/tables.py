@@ -43,6 +43,14 @@ JOURNALS: Final = sa.Table(
     sa.Column("booked_at", sa.DateTime(timezone=True)),
 )
 
+SEALS: Final = sa.Table(
+    "seals",
+    METADATA,
+    sa.Column("shard", sa.SmallInteger, primary_key=True),
+    sa.Column("position", sa.BigInteger, primary_key=True),
+    sa.Column("journal_position", sa.BigInteger),
+)
+
 ENTRIES: Final = sa.Table(
     "entries",
     METADATA,

@@ -14,6 +14,7 @@ from services.ledger.adapters.heads import HeadStore
 from services.ledger.adapters.journals import PostedJournals
 from services.ledger.adapters.publishing import TOPIC, chain_key, head_signed, journal_posted
 from services.ledger.adapters.seals import SealStore
+from services.ledger.adapters.snapshots import SnapshotStore
 from services.ledger.domain.heads import Head
 from shared.kernel.ids import Ids
 from shared.persistence.outbox import Outbox
@@ -33,6 +34,7 @@ class LedgerUnitOfWork(UnitOfWork):
         self.clearing_keys = StoredClearingKeys(connection)
         self.seals = SealStore(connection)
         self.heads = HeadStore(connection)
+        self.snapshots = SnapshotStore(connection)
         self._posted: Counter[str] = Counter()
 
     def announce_head(self, head: Head) -> None:

@@ -51,7 +51,11 @@ def seal_journals(horizon: Horizon, work: SealingWork, *, limit: int = BATCH_JOU
     decided = horizon.observe(work.seals.observe())
     journals = work.seals.unsealed(settled, limit)
     if journals:
-        work.seals.append(seal_all(work.seals.last(SHARD), journals, microseconds(work.now)))
+        last, now_us = work.seals.last(SHARD), microseconds(work.now)
+        # Never back in time, whatever the clocks of two sealers say: a time is a place in the chain.
+        work.seals.append(
+            seal_all(last, journals, now_us if last is None else max(now_us, last.sealed_at_us))
+        )
         crash_point("seal.after_append")
     full = len(journals) == limit
     if full:

@@ -2,7 +2,8 @@
 
 A statement is of one seal position (``as_of``): journals sealed later are no part of it, whatever times they bear. So
 its pages fit together while booking goes on, and the same question with the same position is answered the same for
-ever. What is not sealed yet (2 s is the aim) is not on it.
+ever. What is not sealed yet (2 s is the aim) is not on it. By booked time a period is a stretch of the chain, and its
+movements stand in the chain's order; by effective time they stand in the order of that time.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Final, Protocol
 
+from services.ledger.app.balances import Currencies, no_such_account
+from services.ledger.app.moments import Chain, Moment, TimeKind, in_future, invalid, sealed_position
 from services.ledger.domain.chart import FAMILIES, AccountRef
 from shared.kernel.errors import Rejected
 
@@ -21,36 +23,34 @@ PAGE_MAX: Final = 1_000
 _CURSOR: Final = re.compile(r"(\d{1,18})_([^_ ]{20,40})_(\d{1,18})_(\d{1,5})_(-?\d{1,30})")
 
 
-class TimeKind(StrEnum):
-    """Which of a journal's two times counts: when we wrote it, or when it took effect."""
-
-    BOOKED = "booked"
-    EFFECTIVE = "effective"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """From ``since`` to just before ``until``, as the chain stood at seal ``as_of``."""
+    """From ``since`` to just before ``until``, as the chain stood at seal ``as_of``.
+
+    By booked time that is all behind seal ``behind`` up to seal ``last``.
+    """
 
     since: datetime
     until: datetime
     by: TimeKind
     as_of: int
+    behind: int
+    last: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cursor:
-    """The last movement that was shown, the balance behind it, and of which seal position the statement is."""
+    """The last movement that was shown, by its seal; the balance behind it; and of which seal the statement is."""
 
     as_of: int
     at: datetime
-    position: int
+    seal_position: int
     line: int
     balance_minor: int
 
     def written(self) -> str:
         at = self.at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        return f"{self.as_of}_{at}_{self.position}_{self.line}_{self.balance_minor}"
+        return f"{self.as_of}_{at}_{self.seal_position}_{self.line}_{self.balance_minor}"
 
     @classmethod
     def read(cls, text: str) -> Cursor:
@@ -67,7 +67,7 @@ class Cursor:
         return cls(
             as_of=int(parts[1]),
             at=at,
-            position=int(parts[3]),
+            seal_position=int(parts[3]),
             line=int(parts[4]),
             balance_minor=int(parts[5]),
         )
@@ -78,7 +78,7 @@ class Movement:
     """One entry; ``net_minor`` is positive on the account's normal side."""
 
     at: datetime
-    position: int
+    seal_position: int
     line: int
     journal_id: str
     rule: str
@@ -93,9 +93,8 @@ class Movement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What the store finds: the balance before the first movement of the page, and the movements."""
+    """What the store finds."""
 
-    opening_minor: int
     movements: tuple[Movement, ...]
     more: bool
 
@@ -117,17 +116,17 @@ class Statement:
     next_cursor: str | None
 
 
-class Statements(Protocol):
-    """Reads; every page from one snapshot."""
+class Statements(Chain, Currencies, Protocol):
+    """Reads of one account. A period of one seal position never changes, so reads of it fit together."""
 
     def account_id(self, account: AccountRef) -> int | None: ...
-    def sealed(self) -> int: ...
+    def balance_minor(self, account: AccountRef, moment: Moment) -> int: ...
     def page(self, account_id: int, period: Period, after: Cursor | None, limit: int) -> Page: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrawUpStatement:
-    """Whose account, which period; ``as_of`` None takes the seal position of now."""
+    """Whose account, which period; ``as_of`` None takes the seal position of now. ``now`` is the asker's clock."""
 
     account: AccountRef
     since: datetime
@@ -136,19 +135,22 @@ class DrawUpStatement:
     as_of: int | None = None
     cursor: str | None = None
     limit: int = PAGE_MAX
+    now: datetime | None = None
 
 
 def draw_up_statement(wanted: DrawUpStatement, books: Statements) -> Statement:
     """One page. Raises ``Rejected`` where the account, the period or the position is none."""
     _check(wanted)
+    after = None if wanted.cursor is None else Cursor.read(wanted.cursor)
+    period = _period(wanted, sealed_position(books, wanted.as_of if after is None else after.as_of), books)
     account_id = books.account_id(wanted.account)
     if account_id is None:
-        raise Rejected("account_not_found", "There is no such account.", status=404, stored=False)
-    after = None if wanted.cursor is None else Cursor.read(wanted.cursor)
-    as_of = sealed_position(books, wanted.as_of if after is None else after.as_of)
-    period = Period(since=wanted.since, until=wanted.until, by=wanted.by, as_of=as_of)
+        raise no_such_account(wanted.account, books)
+    opening_minor = (
+        books.balance_minor(wanted.account, _opening(period)) if after is None else after.balance_minor
+    )
     page = books.page(account_id, period, after, wanted.limit)
-    closing_minor = page.opening_minor + sum(movement.net_minor for movement in page.movements)
+    closing_minor = opening_minor + sum(movement.net_minor for movement in page.movements)
     return Statement(
         family=wanted.account.family,
         owner=wanted.account.owner,
@@ -156,12 +158,30 @@ def draw_up_statement(wanted: DrawUpStatement, books: Statements) -> Statement:
         by=wanted.by,
         since=wanted.since,
         until=wanted.until,
-        as_of=as_of,
-        opening_minor=page.opening_minor,
+        as_of=period.as_of,
+        opening_minor=opening_minor,
         movements=page.movements,
         closing_minor=closing_minor,
-        next_cursor=_cursor(page, as_of, closing_minor),
+        next_cursor=_cursor(page, period.as_of, closing_minor),
     )
+
+
+def _period(wanted: DrawUpStatement, as_of: int, books: Statements) -> Period:
+    by_booked = wanted.by is TimeKind.BOOKED
+    return Period(
+        since=wanted.since,
+        until=wanted.until,
+        by=wanted.by,
+        as_of=as_of,
+        behind=min(books.position_before(wanted.since), as_of) if by_booked else 0,
+        last=min(books.position_before(wanted.until), as_of) if by_booked else as_of,
+    )
+
+
+def _opening(period: Period) -> Moment:
+    if period.by is TimeKind.BOOKED:
+        return Moment(as_of=period.behind)
+    return Moment(as_of=period.as_of, effective_before=period.since)
 
 
 def _cursor(page: Page, as_of: int, balance_minor: int) -> str | None:
@@ -169,18 +189,8 @@ def _cursor(page: Page, as_of: int, balance_minor: int) -> str | None:
         return None
     last = page.movements[-1]
     return Cursor(
-        as_of=as_of, at=last.at, position=last.position, line=last.line, balance_minor=balance_minor
+        as_of=as_of, at=last.at, seal_position=last.seal_position, line=last.line, balance_minor=balance_minor
     ).written()
-
-
-def sealed_position(books: Statements, wanted: int | None) -> int:
-    """The seal position to read at: that of now, or one that is sealed already."""
-    sealed = books.sealed()
-    if wanted is not None and wanted > sealed:
-        raise Rejected(
-            "not_sealed_yet", f"The chain ends at {sealed}.", status=409, param="as_of", stored=False
-        )
-    return sealed if wanted is None else wanted
 
 
 def whole_statement(wanted: DrawUpStatement, books: Statements) -> Iterator[Statement]:
@@ -195,12 +205,10 @@ def whole_statement(wanted: DrawUpStatement, books: Statements) -> Iterator[Stat
 def _check(wanted: DrawUpStatement) -> None:
     for name, time in (("since", wanted.since), ("until", wanted.until)):
         if time.tzinfo is None:
-            raise _invalid(name, "A time with its offset from UTC, as 2026-11-24T00:00:00Z.")
+            raise invalid(name, "A time with its offset from UTC, as 2026-11-24T00:00:00Z.")
     if wanted.since >= wanted.until:
-        raise _invalid("until", "Later than since.")
+        raise invalid("until", "Later than since.")
+    if wanted.now is not None and wanted.by is TimeKind.BOOKED and wanted.since > wanted.now:
+        raise in_future("since")
     if wanted.account.family not in FAMILIES:
-        raise _invalid("family", f"One of {', '.join(FAMILIES)}.")
-
-
-def _invalid(param: str, expected: str) -> Rejected:
-    return Rejected("field_invalid", expected, status=422, param=param, stored=False)
+        raise invalid("family", f"One of {', '.join(FAMILIES)}.")

@@ -41,6 +41,15 @@ class Verified:
     finding: Finding | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrongSnapshot:
+    """A snapshot that does not say what the entries say."""
+
+    account: str
+    position: int
+    detail: str
+
+
 class SealedBooks(Protocol):
     """The books as a read-only role sees them, in one snapshot."""
 
@@ -50,6 +59,7 @@ class SealedBooks(Protocol):
     def first_unsealed(self, after: int, to: int) -> tuple[int, str] | None: ...
     def first_orphan(self, after: int) -> tuple[int, int] | None: ...
     def heads(self, shard: int) -> Sequence[Head]: ...
+    def first_wrong_snapshot(self, shard: int) -> WrongSnapshot | None: ...
 
 
 class Signatures(Protocol):
@@ -68,7 +78,7 @@ def verify_seals(
     walk = _Walk(books, heads, after, GENESIS if start is None else bytes.fromhex(start.hash))
     if finding is None:
         known_from = 0 if start is None else start.settled_position
-        finding = walk.to_the_end() or _around_the_chain(books, heads, known_from)
+        finding = walk.to_the_end() or _around_the_chain(books, heads, known_from) or _snapshots(books)
     return Verified(
         sealed_from=after + 1,
         sealed_to=walk.position,
@@ -198,3 +208,14 @@ def _around_the_chain(books: SealedBooks, heads: Sequence[Head], known_from: int
         if ours.get(head.position) != head:
             return _at_head("head_changed", head, "our own copy is another, or is not there")
     return None
+
+
+def _snapshots(books: SealedBooks) -> Finding | None:
+    """Asked last: the entries that a snapshot is compared with have been found as sealed by then."""
+    wrong = books.first_wrong_snapshot(SHARD)
+    if wrong is None:
+        return None
+    return Finding(
+        what="snapshot_wrong", shard=SHARD, position=wrong.position, journal_position=None, journal=None,
+        detail=f"snapshot of {wrong.account}: {wrong.detail}; `ledger snapshots rebuild` makes them anew",
+    )  # fmt: skip

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from services.ledger.app.moments import Moment
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountBalance:
@@ -21,24 +23,34 @@ class AccountBalance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """Money that is booked and becomes available on that day."""
+
+    available_on: datetime
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MerchantBalance:
-    """What a merchant has with us in one currency; either may be negative."""
+    """What a merchant has with us in one currency; either may be negative. ``arriving`` is still in pending."""
 
     merchant_id: str
     currency: str
     pending_minor: int
     available_minor: int
+    arriving: tuple[Arrival, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialBalanceLine:
-    """One family in one currency."""
+    """One family in one currency, over that many accounts."""
 
     currency: str
     family: str
     debit_minor: int
     credit_minor: int
     balance_minor: int
+    accounts: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,22 +110,72 @@ class JournalView:
     reversed_by_journal_id: str | None
     effective_at: datetime
     booked_at: datetime
+    seal_position: int | None
     entries: tuple[EntryView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentEntry:
+    """One entry with its journal; ``seal_position`` is None until it is sealed."""
+
+    position: int
+    line: int
+    journal_id: str
+    rule: str
+    family: str
+    owner: str
+    side: str
+    amount_minor: int
+    currency: str
+    clearing_key: str | None
+    effective_at: datetime
+    booked_at: datetime
+    seal_position: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NegativeBalance:
+    """A merchant that owes us, and since when without a break."""
+
+    merchant_id: str
+    currency: str
+    balance_minor: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NegativeTotal:
+    """What merchants owe us in one currency, as a positive sum; zero where nobody does."""
+
+    currency: str
+    merchants: int
+    owed_minor: int
+    oldest: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NegativeBalances:
+    """All of them summed, and the oldest ones listed."""
+
+    totals: tuple[NegativeTotal, ...]
+    balances: tuple[NegativeBalance, ...]
 
 
 class BooksReader(Protocol):
     """The questions. ``merchant_id`` limits an answer to what that merchant may see."""
 
-    def merchant_balances(self, merchant_id: str, currency: str | None) -> list[MerchantBalance]: ...
-
     def account_balances(
-        self, *, family: str | None, owner: str | None, currency: str | None, after: int, limit: int
-    ) -> list[AccountBalance]: ...
+        self, *, family: str | None, owner: str | None, currency: str | None, after: int, limit: int, moment: Moment
+    ) -> list[AccountBalance]: ...  # fmt: skip
 
     def trial_balance(self) -> TrialBalance: ...
 
     def open_items(self, *, family: str | None, limit: int) -> list[OpenItem]: ...
 
     def journals_of_payment(self, payment_id: str, merchant_id: str | None) -> list[JournalView]: ...
+
+    def entries_of_payment(
+        self, payment_id: str, merchant_id: str | None, *, after: tuple[int, int], limit: int
+    ) -> list[PaymentEntry]: ...
 
     def journal(self, journal_id: str, merchant_id: str | None) -> JournalView | None: ...

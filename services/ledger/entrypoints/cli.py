@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from services.ledger.entrypoints.cli_balances import add_balances
 from services.ledger.entrypoints.cli_clearing import add_clearing
 from services.ledger.entrypoints.cli_seals import add_auditing
+from services.ledger.entrypoints.cli_snapshots import add_snapshots
 from services.ledger.entrypoints.cli_statements import add_statements
+from services.ledger.entrypoints.tables_on_terminals import show
 from shared.runtime.cli import JsonFlag, command_line, service_cli
 
 if TYPE_CHECKING:
@@ -22,53 +23,10 @@ if TYPE_CHECKING:
 
 cli = service_cli("ledger", "services.ledger.settings:LedgerSettings", "services.ledger.bootstrap:build")
 add_auditing(cli)
+add_balances(cli)
+add_snapshots(cli)
 add_statements(cli)
 add_clearing(cli)
-_EXIT_UNBALANCED = 1
-_PIPE_COLUMNS = 240
-
-
-@cli.command()
-def balances(
-    merchant: Annotated[str, typer.Argument(help="The merchant's id.")],
-    currency: Annotated[str | None, typer.Option(help="ISO 4217 code.")] = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Show a merchant's pending and available money per currency."""
-    with _reader() as reader:
-        found = reader.merchant_balances(merchant, currency)
-    _show(
-        [asdict(balance) for balance in found],
-        [("currency", "currency"), ("pending", "pending_minor"), ("available", "available_minor")],
-        title=f"Balances of {merchant}, in minor units",
-        as_json=as_json,
-    )
-
-
-@cli.command("trial-balance")
-def trial_balance(as_json: JsonFlag = False) -> None:
-    """Sum all entries by currency and family; exit 1 unless every currency comes to zero."""
-    with _reader() as reader:
-        found = reader.trial_balance()
-    if as_json:
-        typer.echo(json.dumps({"balanced": found.balanced, **asdict(found)}))
-    else:
-        _show(
-            [asdict(line) for line in found.lines],
-            [
-                ("currency", "currency"),
-                ("family", "family"),
-                ("debit", "debit_minor"),
-                ("credit", "credit_minor"),
-                ("balance", "balance_minor"),
-            ],
-            title="Trial balance, in minor units",
-            as_json=False,
-        )
-        for currency, imbalance_minor in found.imbalance_minor.items():
-            typer.echo(f"{currency}: debits - credits = {imbalance_minor}")
-        typer.echo("The books balance." if found.balanced else "THE BOOKS DO NOT BALANCE.")
-    raise typer.Exit(0 if found.balanced else _EXIT_UNBALANCED)
 
 
 @cli.command()
@@ -81,11 +39,59 @@ def journals(
     if as_json:
         typer.echo(json.dumps([asdict(journal) for journal in found], default=str))
         return
-    _show(
+    show(
         [row for journal in found for row in _lines(journal)],
         [(name, name) for name in ("journal", "rule", "from, to", "account", "debit", "credit", "key")],
         title=f"Journals of {payment}, in minor units",
         as_json=False,
+    )
+
+
+@cli.command()
+def journal(
+    journal_id: Annotated[str, typer.Argument(help="The journal's id.")], as_json: JsonFlag = False
+) -> None:
+    """Show one journal with its cause, its entries, what it reverses and what reverses it; exit 1 if there is none."""
+    with _reader() as reader:
+        found = reader.journal(journal_id, None)
+    if found is None:
+        typer.echo(f"There is no journal {journal_id}.", err=True)
+        raise typer.Exit(1)
+    if as_json:
+        typer.echo(json.dumps(asdict(found), default=str))
+        return
+    for name, value in asdict(found).items():
+        if name != "entries":
+            typer.echo(f"{name:<23}{'-' if value is None else value}")
+    show(
+        list(_lines(found)), [(name, name) for name in ("account", "debit", "credit", "key")], title="Entries"
+    )
+
+
+@cli.command()
+def entries(
+    payment: Annotated[str, typer.Argument(help="The payment's id.")],
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 1_000,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show a payment's entries in the order of booking, each with its journal and its place in the chain."""
+    with _reader() as reader:
+        found = reader.entries_of_payment(payment, None, after=(0, 0), limit=limit)
+    show(
+        [asdict(entry) for entry in found],
+        [
+            ("journal", "journal_id"),
+            ("rule", "rule"),
+            ("family", "family"),
+            ("owner", "owner"),
+            ("side", "side"),
+            ("amount", "amount_minor"),
+            ("currency", "currency"),
+            ("key", "clearing_key"),
+            ("seal", "seal_position"),
+        ],
+        title=f"Entries of {payment}, in minor units",
+        as_json=as_json,
     )
 
 
@@ -98,7 +104,7 @@ def open_items(
     """Show what has not returned to zero on transitional accounts, oldest first."""
     with _reader() as reader:
         found = reader.open_items(family=family, limit=limit)
-    _show(
+    show(
         [asdict(item) for item in found],
         [
             ("family", "family"),
@@ -142,27 +148,6 @@ def _lines(journal: JournalView) -> Iterator[dict[str, Any]]:
             "credit": entry.amount_minor if entry.side == "credit" else "",
             "key": entry.clearing_key or "",
         }
-
-
-def _show(
-    rows: Sequence[dict[str, Any]], columns: Sequence[tuple[str, str]], *, title: str, as_json: bool
-) -> None:
-    """JSON for programs; for people a table with figures to the right."""
-    if as_json:
-        typer.echo(json.dumps(rows, default=str))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=title)
-    for heading, field in columns:
-        justify: Any = "right" if re.search("_minor|debit|credit", field) else "left"
-        # Ids are there to be copied: they fold over lines and are never cut off.
-        table.add_column(heading, justify=justify, overflow="fold")
-    for row in rows:
-        table.add_row(*(str(row[field]) for _, field in columns))
-    # In a file or a pipe nothing limits a line.
-    Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS).print(table)
 
 
 def main() -> None:

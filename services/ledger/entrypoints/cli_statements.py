@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.ledger.app.statements import DrawUpStatement, TimeKind, sealed_position, whole_statement
+from services.ledger.app.moments import TimeKind, sealed_position
+from services.ledger.app.statements import DrawUpStatement, whole_statement
 from shared.runtime.cli import command_line
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def add_statements(cli: typer.Typer) -> None:
             until=SystemClock().now() if until is None else until.replace(tzinfo=UTC),
             by=by,
             as_of=as_of,
+            now=SystemClock().now(),
         )
         with opened() as books:
             _WRITERS[form](wanted, books)

@@ -10,6 +10,8 @@ _APPEND_ONLY = "shared/persistence/append_only.py"
 _APPEND_ONLY_TESTS = "shared/tests/db/test_append_only.py::"
 _SEALS = "services/ledger/migrations/versions/0003_seal_journals.py"
 _SEALING_TESTS = "services/ledger/tests/db/test_sealing.py::"
+_SNAPSHOTS = "services/ledger/adapters/snapshots.py"
+_SNAPSHOT_TESTS = "services/ledger/tests/db/test_snapshots.py::"
 _HORIZON = "services/ledger/domain/horizon.py"
 _HORIZON_TESTS = "services/ledger/tests/property/test_horizon.py::"
 _RULES_TESTS = "services/ledger/tests/unit/test_posting_rules.py::"
@@ -130,5 +132,57 @@ BOOKS: Final = (
             ),
         ),
         tests=(_SEALING_TESTS + "test_a_second_sealer_passes_on_while_one_is_at_work",),
+    ),
+    Case(
+        name="late-journal-in-balance",
+        protection="a journal that is sealed late is in every balance, whatever snapshot it begins at",
+        change="a read begins behind the last journal that the snapshot has, not behind the last settled one",
+        patches=(
+            Patch(
+                "services/ledger/adapters/balances.py",
+                "e.journal_position > coalesce(b.settled_position, 0)",
+                "e.journal_position > coalesce(b.reached_position, 0)",
+            ),
+        ),
+        tests=(_SNAPSHOT_TESTS + "test_a_journal_that_is_sealed_late_is_in_every_balance",),
+    ),
+    Case(
+        name="one-folder",
+        protection="one folder works at a time, and another passes on without waiting",
+        change="the lease is read and not taken",
+        patches=(
+            Patch(
+                _SNAPSHOTS,
+                "WHERE shard = %(shard)s FOR UPDATE SKIP LOCKED",
+                "WHERE shard = %(shard)s",
+            ),
+        ),
+        tests=(_SNAPSHOT_TESTS + "test_a_second_folder_passes_on_while_one_is_at_work",),
+    ),
+    Case(
+        name="wrong-snapshot-found",
+        protection="a snapshot that does not say what the entries say is found and named",
+        change="verification asks for none",
+        patches=(
+            Patch(
+                "services/ledger/app/verify_seals.py",
+                "    wrong = books.first_wrong_snapshot(SHARD)\n",
+                "    wrong = None\n",
+            ),
+        ),
+        tests=(_SNAPSHOT_TESTS + "test_a_damaged_snapshot_is_found_named_and_made_anew",),
+    ),
+    Case(
+        name="seal-times-in-order",
+        protection="times of seals never run backwards, so that a time is a place in the chain",
+        change="the trigger does not compare them",
+        patches=(
+            Patch(
+                "services/ledger/migrations/versions/0009_snapshot_accounts.py",
+                "       OR n.sealed_at < p.sealed_at\n",
+                "",
+            ),
+        ),
+        tests=(_SEALING_TESTS + "test_a_seal_of_an_earlier_time_than_its_predecessor_is_refused",),
     ),
 )

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from services.ledger.adapters.accounts import AccountDirectory
 from services.ledger.adapters.read_models import SqlBooksReader
@@ -49,10 +50,20 @@ class Ledger:
             ids=self.ids,
         )
 
-    def tell(self, *payloads, event_ids=None, lose_after_flush=False):
-        """Book these payloads as one batch; returns the events."""
+    def tell(self, *payloads, event_ids=None, lose_after_flush=False, time=None):
+        """Book these payloads as one batch, as of ``time`` if one is given; returns the events."""
+        if time is not None:
+            payloads = [
+                replace(data, effective_at=time) if hasattr(data, "effective_at") else data
+                for data in payloads
+            ]
         events = [
-            Told(event_id or self.ids.new("evt_"), type(data).__name__.removesuffix("V1"), data)
+            Told(
+                event_id or self.ids.new("evt_"),
+                type(data).__name__.removesuffix("V1"),
+                data,
+                time=time or NOW,
+            )
             for data, event_id in zip(payloads, event_ids or [None] * len(payloads), strict=True)
         ]
 

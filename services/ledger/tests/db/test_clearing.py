@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from services.ledger.adapters.clearing import ClearingFolder, SqlClearing, watch_clearing
+from services.ledger.adapters.negative_balances import SqlNegativeBalances
 from services.ledger.adapters.sealing import Sealer
 from services.ledger.adapters.statements import SqlStatements
 from services.ledger.app.clearing import ClearingWanted, report_clearing
@@ -249,7 +250,13 @@ OPERATORS = new_key_pair()
 def test_operators_read_it_over_http(ledger, desk):
     tell_some(ledger)
     verifier = TokenVerifier(OPERATORS[1])
-    app = application(ledger.reader, SqlStatements(ledger.engine), operators=verifier, merchants=None)
+    app = application(
+        ledger.reader,
+        SqlStatements(ledger.engine),
+        SqlNegativeBalances(ledger.engine),
+        operators=verifier,
+        merchants=None,
+    )
     add_clearing(app, desk.clearing, verifier)
     token = TokenIssuer(OPERATORS[0]).operator("ada", OperatorRole.VIEWER)
     with TestClient(app) as client:

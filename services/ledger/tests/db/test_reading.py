@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
+from services.ledger.adapters.negative_balances import SqlNegativeBalances
 from services.ledger.adapters.statements import SqlStatements
 from services.ledger.entrypoints.cli import cli
 from services.ledger.entrypoints.http import application
@@ -39,6 +40,7 @@ def client(told):
     app = application(
         told.reader,
         SqlStatements(told.engine),
+        SqlNegativeBalances(told.engine),
         operators=TokenVerifier(OPERATORS[1]),
         merchants=TokenVerifier(MERCHANTS[1]),
     )
@@ -63,12 +65,15 @@ def test_a_merchant_does_not_see_the_platforms_books(client, path):
 
 def test_a_merchant_sees_its_own_balance(client):
     expected = [
-        {"merchant_id": PAYMENT.merchant_id, "currency": "EUR", "pending_minor": 9_700, "available_minor": 0}
-    ]
-    assert client.get("/balances", headers=MERCHANT).json() == {"data": expected}
+        {
+            "merchant_id": PAYMENT.merchant_id, "currency": "EUR", "pending_minor": 9_700, "available_minor": 0,
+            "arriving": [],
+        }
+    ]  # fmt: skip
+    assert client.get("/balances", headers=MERCHANT).json() == {"as_of": None, "data": expected}
     named = {"merchant": PAYMENT.merchant_id}
-    assert client.get("/balances", headers=OPERATOR, params=named).json() == {"data": expected}
-    assert client.get("/balances", headers=MERCHANT, params={"currency": "USD"}).json() == {"data": []}
+    assert client.get("/balances", headers=OPERATOR, params=named).json()["data"] == expected
+    assert client.get("/balances", headers=MERCHANT, params={"currency": "USD"}).json()["data"] == []
 
 
 def test_an_operator_must_name_the_merchant(client):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -13,16 +14,11 @@ from services.ledger.app.seal_journals import seal_journals
 from services.ledger.domain.horizon import Horizon
 from services.ledger.domain.seals import GENESIS, chain_hash
 from services.ledger.tests.payloads import Payment
+from services.ledger.tests.slow_journals import begin_slowly
 
 SEALS = (
     "SELECT position, journal_position, (extract(epoch FROM sealed_at) * 1000000)::bigint, digest, hash FROM seals"
     " WHERE shard = 0 ORDER BY position"
-)
-SLOW = "INSERT INTO journals (position, journal_id, rule, cause_event_id, cause_event_type, fact_key, subject, currency, amount_minor, entry_count, effective_at) VALUES (nextval('journal_positions'), %(id)s, 'r', %(id)s, 'Test.v1', %(id)s, 's', 'EUR', 5, 2, now()) RETURNING position"
-SLOW_ENTRIES = (
-    "INSERT INTO entries (journal_position, line, account_id, side, amount_minor, currency)"
-    " SELECT %(position)s, line, (SELECT min(account_id) FROM accounts WHERE NOT transitional AND currency = 'EUR'),"
-    " side::entry_side, 5, 'EUR' FROM (VALUES (1, 'debit'), (2, 'credit')) AS both_sides(line, side)"
 )
 
 
@@ -56,12 +52,6 @@ def assert_chain(ledger, count):
     assert ledger.rows("SELECT count(*) FROM journals") == [(count,)]
 
 
-def begin_slowly(ledger, connection, name):
-    position = connection.execute(SLOW, {"id": name}).fetchone()[0]
-    connection.execute(SLOW_ENTRIES, {"position": position})
-    return position
-
-
 def test_every_journal_is_sealed_once_in_its_order(ledger, sealer):
     book(ledger, 1, 2, 3)
     assert sealer.turn() is False
@@ -86,7 +76,7 @@ def test_a_batch_that_is_full_says_that_there_may_be_more(ledger):
 
 def test_a_journal_that_commits_late_is_not_skipped(ledger, sealer, app_sql):
     book(ledger, 1)
-    slow = begin_slowly(ledger, app_sql, "slow")
+    slow = begin_slowly(app_sql, "slow")
     book(ledger, 2)
     sealer.turn()
     book(ledger, 3)
@@ -103,7 +93,7 @@ def test_a_journal_that_commits_late_is_not_skipped(ledger, sealer, app_sql):
 
 def test_a_sealer_that_is_new_skips_nobody_either(ledger, app_sql):
     book(ledger, 1)
-    slow = begin_slowly(ledger, app_sql, "slow")
+    slow = begin_slowly(app_sql, "slow")
     book(ledger, 2)
     Sealer(ledger.transactions).turn()
     Sealer(ledger.transactions).turn()
@@ -115,7 +105,7 @@ def test_a_sealer_that_is_new_skips_nobody_either(ledger, app_sql):
 
 def test_a_position_that_was_drawn_and_rolled_back_is_passed(ledger, sealer, app_sql):
     book(ledger, 1)
-    gone = begin_slowly(ledger, app_sql, "gone")
+    gone = begin_slowly(app_sql, "gone")
     book(ledger, 2)
     sealer.turn()
     assert settled(ledger) < gone
@@ -146,7 +136,7 @@ def test_posting_waits_for_no_sealer_and_no_sealer_for_posting(ledger, sealer, a
 
     def work(uow):
         seal_journals(Horizon(), uow)
-        begin_slowly(ledger, app_sql, "meanwhile")
+        begin_slowly(app_sql, "meanwhile")
         app_sql.commit()
 
     ledger.transactions.run(work, name="seal")
@@ -200,6 +190,21 @@ def test_many_writers_and_two_sealers_leave_a_whole_chain(ledger):
     assert_chain(ledger, 30)
 
 
+def test_times_of_seals_never_run_backwards_whatever_the_clocks_say(ledger, sealer):
+    book(ledger, 1)
+    sealer.turn()
+    book(ledger, 2)
+
+    def with_a_slow_clock(uow):
+        uow.now -= timedelta(hours=1)
+        return seal_journals(Horizon(), uow)
+
+    ledger.transactions.run(with_a_slow_clock, name="seal")
+    assert_chain(ledger, 2)
+    first, second = [row[2] for row in ledger.rows(SEALS)]
+    assert second == first
+
+
 def test_the_age_of_what_is_unsealed_is_a_metric(ledger, sealer):
     assert unsealed_age_s(ledger.engine) == 0
     book(ledger, 1)
@@ -249,7 +254,7 @@ def test_the_settled_position_never_goes_back(sealed):
 
 RIGHT = (
     "sha256('tieout-seal-1'::bytea || int2send(%(shard)s) || int8send(%(position)s) || int8send(%(journal)s)"
-    " || int8send((extract(epoch FROM timestamptz '2026-01-01Z') * 1000000)::bigint) || (SELECT hash FROM seals"
+    " || int8send((extract(epoch FROM timestamptz '2100-01-01Z') * 1000000)::bigint) || (SELECT hash FROM seals"
     " WHERE position = 2) || sha256('x'))"
 )
 WRONG = "sha256('y')"
@@ -270,7 +275,7 @@ WRONG = "sha256('y')"
 def test_a_seal_that_does_not_continue_the_chain_is_refused(sealed, position, journal, hashed, refused):
     statement = (
         "INSERT INTO seals (shard, position, journal_position, sealed_at, digest, hash)"
-        f" VALUES (%(shard)s, %(position)s, %(journal)s, '2026-01-01Z', sha256('x'), {hashed})"
+        f" VALUES (%(shard)s, %(position)s, %(journal)s, '2100-01-01Z', sha256('x'), {hashed})"
     )
     values = {"shard": 0, "position": position, "journal": journal}
     if refused is None:
@@ -278,3 +283,14 @@ def test_a_seal_that_does_not_continue_the_chain_is_refused(sealed, position, jo
         return
     with pytest.raises(psycopg.errors.IntegrityError, match=refused):
         sealed.execute(statement, values)
+
+
+def test_a_seal_of_an_earlier_time_than_its_predecessor_is_refused(sealed):
+    early = "'2000-01-01Z'"
+    hashed = RIGHT.replace("'2100-01-01Z'", early)
+    with pytest.raises(psycopg.errors.IntegrityError, match="does not continue the chain"):
+        sealed.execute(
+            "INSERT INTO seals (shard, position, journal_position, sealed_at, digest, hash)"
+            f" VALUES (%(shard)s, %(position)s, %(journal)s, {early}, sha256('x'), {hashed})",
+            {"shard": 0, "position": 3, "journal": 3},
+        )

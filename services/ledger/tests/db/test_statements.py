@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
+from services.ledger.adapters.negative_balances import SqlNegativeBalances
 from services.ledger.adapters.sealing import Sealer
 from services.ledger.adapters.statements import SqlStatements
-from services.ledger.app.statements import DrawUpStatement, TimeKind, draw_up_statement, whole_statement
+from services.ledger.app.moments import TimeKind
+from services.ledger.app.statements import DrawUpStatement, draw_up_statement, whole_statement
 from services.ledger.domain.chart import AccountRef
 from services.ledger.entrypoints.cli import cli
 from services.ledger.entrypoints.http import application
@@ -123,6 +125,7 @@ def asked(ledger, headers, **changes):
     app = application(
         ledger.reader,
         SqlStatements(ledger.engine),
+        SqlNegativeBalances(ledger.engine),
         operators=TokenVerifier(OPERATORS[1]),
         merchants=TokenVerifier(MERCHANTS[1]),
     )

@@ -26,6 +26,7 @@ def test_every_role_is_there():
             "work",
             "work.seals",
             "work.clearing",
+            "work.snapshots",
             "work.keys",
             "serve.key-repeats",
             "relay",

@@ -1,0 +1,192 @@
+"""The queries of balances: the nearest snapshot of an account plus the entries behind it, which is exact at any moment.
+
+Without snapshots every sum begins at the first entry; nothing here needs them to be right, or to be there.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from services.ledger.app.moments import Moment
+from services.ledger.app.views import AccountBalance, Arrival, TrialBalanceLine
+from services.ledger.domain.chart import MA, AccountRef, balance_on_normal_side
+from services.ledger.domain.seals import SHARD
+
+LAST: Final = 2**63 - 1
+_SEALED: Final = "SELECT coalesce(max(position), 0) FROM seals WHERE shard = %(shard)s"
+# Halving: positions have no gap and times never run backwards, so some thirty look-ups by primary key find any time.
+_POSITION_BEFORE: Final = """
+WITH RECURSIVE search(low, high) AS (
+    SELECT 0::bigint, coalesce(max(position), 0) FROM seals WHERE shard = %(shard)s
+    UNION ALL
+    SELECT CASE WHEN s.sealed_at < %(time)s THEN s.position ELSE search.low END,
+           CASE WHEN s.sealed_at < %(time)s THEN search.high ELSE s.position - 1 END
+      FROM search JOIN seals s ON s.shard = %(shard)s AND s.position = (search.low + search.high + 1) / 2
+     WHERE search.low < search.high
+)
+SELECT low FROM search WHERE low = high
+"""
+_CURRENCIES: Final = (
+    "SELECT currency FROM accounts WHERE family = %(family)s AND owner = %(owner)s ORDER BY 1"
+)
+_EFFECTIVE_JOIN: Final = "JOIN journals j ON j.position = e.journal_position AND j.effective_at < %(before)s"
+#: From where an account's entries have to be read one by one, and up to where, for what is sealed up to ``as_of``.
+BASE: Final = """
+  LEFT JOIN LATERAL (
+    SELECT l.* FROM account_snapshots l
+     WHERE l.account_id = a.account_id AND l.shard = %(shard)s AND l.position <= %(as_of)s
+       AND (%(before)s::timestamptz IS NULL OR l.effective_at_max < %(before)s)
+     ORDER BY l.position DESC LIMIT 1
+  ) b ON true
+  LEFT JOIN LATERAL (
+    SELECT n.reached_position FROM account_snapshots n
+     WHERE n.account_id = a.account_id AND n.shard = %(shard)s AND n.position >= %(as_of)s
+     ORDER BY n.position LIMIT 1
+  ) u ON true
+"""
+#: The entries behind that snapshot.
+BEHIND: Final = f"""
+     e.account_id = a.account_id AND e.journal_position > coalesce(b.settled_position, 0)
+       AND e.journal_position <= coalesce(u.reached_position, {LAST})
+       AND (s.position > coalesce(b.position, 0) AND s.position <= %(as_of)s OR s.position IS NULL AND %(unsealed)s)
+"""
+_SUMS: Final = f"""
+SELECT a.account_id, a.family, a.owner, a.currency,
+       coalesce(b.debit_minor, 0) + r.debit_minor AS debit_minor,
+       coalesce(b.credit_minor, 0) + r.credit_minor AS credit_minor
+  FROM {{accounts}} a {BASE}
+ CROSS JOIN LATERAL (
+    SELECT coalesce(sum(e.amount_minor) FILTER (WHERE e.side = 'debit'), 0) AS debit_minor,
+           coalesce(sum(e.amount_minor) FILTER (WHERE e.side = 'credit'), 0) AS credit_minor
+      FROM entries e LEFT JOIN seals s ON s.journal_position = e.journal_position AND s.shard = %(shard)s
+      {{effective}}
+     WHERE {BEHIND}
+ ) r
+"""
+_ARRIVALS: Final = f"""
+SELECT a.currency, j.effective_at, sum(CASE e.side WHEN 'credit' THEN e.amount_minor ELSE -e.amount_minor END) AS net
+  FROM accounts a {BASE}
+  JOIN entries e ON e.account_id = a.account_id
+  LEFT JOIN seals s ON s.journal_position = e.journal_position AND s.shard = %(shard)s
+  JOIN journals j ON j.position = e.journal_position AND j.effective_at >= %(before)s
+ WHERE a.family = %(family)s AND a.owner = %(owner)s AND (%(currency)s::text IS NULL OR a.currency = %(currency)s)
+   AND {BEHIND}
+ GROUP BY a.currency, j.effective_at ORDER BY a.currency, j.effective_at
+"""
+_PAGE: Final = """(
+    SELECT * FROM accounts WHERE account_id > %(after)s
+       AND (%(family)s::text IS NULL OR family = %(family)s) AND (%(owner)s::text IS NULL OR owner = %(owner)s)
+       AND (%(currency)s::text IS NULL OR currency = %(currency)s)
+     ORDER BY account_id LIMIT %(limit)s
+)"""
+_OF_OWNER: Final = """(
+    SELECT * FROM accounts WHERE owner = %(owner)s AND family = ANY(%(families)s)
+       AND (%(currency)s::text IS NULL OR currency = %(currency)s)
+)"""
+_IN_CURRENCY: Final = "(SELECT * FROM accounts WHERE %(currency)s::text IS NULL OR currency = %(currency)s)"
+_ONE: Final = """(
+    SELECT * FROM accounts WHERE family = %(family)s AND owner = %(owner)s AND currency = %(currency)s
+)"""
+
+
+class SqlBalances:
+    """Every answer from one read-only snapshot of the database."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine.execution_options(postgresql_readonly=True)
+
+    def sealed(self) -> int:
+        """How far the chain is."""
+        return int(self._all(_SEALED, {"shard": SHARD})[0][0])
+
+    def position_before(self, time: datetime) -> int:
+        """How many journals were sealed before this time."""
+        return int(self._all(_POSITION_BEFORE, {"shard": SHARD, "time": time})[0][0])
+
+    def currencies(self, family: str, owner: str) -> list[str]:
+        """In which currencies this owner has an account of this family."""
+        return [row[0] for row in self._all(_CURRENCIES, {"family": family, "owner": owner})]
+
+    def account(self, account: AccountRef, moment: Moment) -> AccountBalance | None:
+        """One account's sums, or None where nothing was ever booked on it."""
+        found = self._sums(_ONE, moment, **account._asdict())
+        return found[0] if found else None
+
+    def of_owner(
+        self, owner: str, families: tuple[str, ...], currency: str | None, moment: Moment
+    ) -> list[AccountBalance]:
+        """An owner's accounts of these families."""
+        return self._sums(_OF_OWNER, moment, owner=owner, families=list(families), currency=currency)
+
+    def accounts_page(
+        self, *, family: str | None, owner: str | None, currency: str | None, after: int, limit: int,
+        moment: Moment,
+    ) -> list[AccountBalance]:  # fmt: skip
+        """Accounts in the order of their ids, which never changes."""
+        asked = {"family": family, "owner": owner, "currency": currency, "after": after, "limit": limit}
+        return sorted(self._sums(_PAGE, moment, **asked), key=lambda account: account.account_id)
+
+    def families(self, currency: str | None, moment: Moment) -> list[TrialBalanceLine]:
+        """All accounts, summed by currency and family."""
+        query, values = sums_of(_IN_CURRENCY, moment)
+        rows = self._all(
+            "SELECT currency, family, sum(debit_minor), sum(credit_minor), count(*)"
+            f" FROM ({query}) AS sums GROUP BY 1, 2 ORDER BY 1, 2",
+            {**values, "currency": currency},
+        )
+        return [
+            TrialBalanceLine(
+                currency=code,
+                family=family,
+                debit_minor=int(debit),
+                credit_minor=int(credit),
+                balance_minor=balance_on_normal_side(family, int(debit), int(credit)),
+                accounts=count,
+            )
+            for code, family, debit, credit, count in rows
+        ]
+
+    def arrivals(
+        self, owner: str, currency: str | None, since: datetime, as_of: int | None
+    ) -> dict[str, list[Arrival]]:
+        """What becomes available to a merchant from ``since`` on, by currency, earliest first."""
+        _, values = sums_of(_ONE, Moment(as_of=as_of, effective_before=since))
+        found: dict[str, list[Arrival]] = {}
+        asked = {"family": MA.name, "owner": owner, "currency": currency}
+        for code, at, net_minor in self._all(_ARRIVALS, {**values, **asked}):
+            found.setdefault(code, []).append(Arrival(available_on=at, amount_minor=int(net_minor)))
+        return found
+
+    def _sums(self, accounts: str, moment: Moment, **asked: Any) -> list[AccountBalance]:
+        query, values = sums_of(accounts, moment)
+        return [
+            AccountBalance(
+                account_id=account_id,
+                family=family,
+                owner=owner,
+                currency=currency,
+                debit_minor=int(debit),
+                credit_minor=int(credit),
+                balance_minor=balance_on_normal_side(family, int(debit), int(credit)),
+            )
+            for account_id, family, owner, currency, debit, credit in self._all(query, {**values, **asked})
+        ]
+
+    def _all(self, query: str, values: dict[str, Any]) -> list[Any]:
+        with self._engine.connect() as connection:
+            return list(connection.exec_driver_sql(query, values).all())
+
+
+def sums_of(accounts: str, moment: Moment) -> tuple[str, dict[str, Any]]:
+    """The query of sums over these accounts, and its values but those of ``accounts``."""
+    values = {
+        "shard": SHARD,
+        "as_of": LAST if moment.as_of is None else moment.as_of,
+        "unsealed": moment.as_of is None,
+        "before": moment.effective_before,
+    }
+    effective = "" if moment.effective_before is None else _EFFECTIVE_JOIN
+    return _SUMS.format(accounts=accounts, effective=effective), values

@@ -1,0 +1,82 @@
+"""Balances at a moment: of a merchant, of one account, of all families."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from services.ledger.app.moments import Chain, Moment, invalid
+from services.ledger.app.views import AccountBalance, Arrival, MerchantBalance, TrialBalance, TrialBalanceLine
+from services.ledger.domain.chart import FAMILIES, MA, MP, AccountRef
+from shared.kernel.errors import Rejected
+
+
+class Balances(Chain, Protocol):
+    """Reads of sums; each from one snapshot of the database."""
+
+    def account(self, account: AccountRef, moment: Moment) -> AccountBalance | None: ...
+    def currencies(self, family: str, owner: str) -> list[str]: ...
+    def of_owner(
+        self, owner: str, families: tuple[str, ...], currency: str | None, moment: Moment
+    ) -> list[AccountBalance]: ...
+    def arrivals(
+        self, owner: str, currency: str | None, since: datetime, as_of: int | None
+    ) -> dict[str, list[Arrival]]: ...
+    def families(self, currency: str | None, moment: Moment) -> list[TrialBalanceLine]: ...
+
+
+def merchant_balances(
+    merchant_id: str, currency: str | None, moment: Moment, books: Balances
+) -> list[MerchantBalance]:
+    """Pending and available per currency, and what becomes available later; a merchant without entries has none."""
+    found: dict[str, dict[str, int]] = {}
+    for account in books.of_owner(merchant_id, (MP.name, MA.name), currency, moment):
+        found.setdefault(account.currency, {})[account.family] = account.balance_minor
+    since = moment.effective_before
+    arrivals = {} if since is None else books.arrivals(merchant_id, currency, since, moment.as_of)
+    return [
+        MerchantBalance(
+            merchant_id=merchant_id,
+            currency=code,
+            pending_minor=balances.get(MP.name, 0),
+            available_minor=balances.get(MA.name, 0),
+            arriving=tuple(arrivals.get(code, ())),
+        )
+        for code, balances in sorted(found.items())
+    ]
+
+
+def account_balance(account: AccountRef, moment: Moment, books: Balances) -> AccountBalance:
+    """One account. Raises ``Rejected`` where there is none, saying in which currencies there is."""
+    found = books.account(account, moment)
+    if found is None:
+        raise no_such_account(account, books)
+    return found
+
+
+class Currencies(Protocol):
+    """What a refusal looks up to be helpful."""
+
+    def currencies(self, family: str, owner: str) -> list[str]: ...
+
+
+def no_such_account(account: AccountRef, books: Currencies) -> Rejected:
+    """The refusal that says what there is instead."""
+    if account.family not in FAMILIES:
+        return invalid("family", f"One of {', '.join(FAMILIES)}.")
+    held = books.currencies(account.family, account.owner)
+    if held:
+        return Rejected(
+            "currency_not_held", f"{account.owner} has {account.family} in {', '.join(held)} only.",
+            status=404, param="currency", stored=False,
+        )  # fmt: skip
+    return Rejected("account_not_found", "There is no such account.", status=404, stored=False)
+
+
+def trial_balance_of(currency: str | None, moment: Moment, books: Balances) -> TrialBalance:
+    """Every family's sums at a moment; each currency comes to zero."""
+    lines = books.families(currency, moment)
+    imbalance: dict[str, int] = {}
+    for line in lines:
+        imbalance[line.currency] = imbalance.get(line.currency, 0) + line.debit_minor - line.credit_minor
+    return TrialBalance(lines=tuple(lines), imbalance_minor=imbalance)
