@@ -69,7 +69,9 @@ def build(settings: LedgerSettings, surroundings: Surroundings | None = None) ->
     def seal() -> Role:
         key = settings.seal_private_key
         signer = HeadSigner(key.get_secret_value()) if key is not None else None
-        sealer = Sealer(parts.transactions, signer, settings.seal_head_interval_s)
+        sealer = Sealer(
+            parts.transactions, signer, settings.seal_head_interval_s, settings.seal_head_every_seals
+        )
         return PeriodicRole("work.seals", settings.seal_interval_s, sealer.turn, parts.clock)
 
     def fold() -> Role:
@@ -77,10 +79,7 @@ def build(settings: LedgerSettings, surroundings: Surroundings | None = None) ->
         return PeriodicRole("work.clearing", settings.clearing_interval_s, folder.turn, parts.clock)
 
     def snapshot() -> Role:
-        folding = Folding(
-            every_seals=settings.snapshot_every_seals, entries_min=settings.snapshot_entries_min
-        )
-        folder = Folder(parts.transactions, folding)
+        folder = Folder(parts.transactions, _folding(settings))
         return PeriodicRole("work.snapshots", settings.snapshot_interval_s, folder.turn, parts.clock)
 
     # Several members share the partitions: one books in the database while another decodes.
@@ -108,6 +107,10 @@ def _tell_imbalance(currency: str, imbalance_minor: int) -> None:
 def _tell_negative(currency: str, owed_minor: int, oldest_s: float) -> None:
     gauge(metric_names.LEDGER_NEGATIVE_MINOR, owed_minor, currency)
     gauge(metric_names.LEDGER_NEGATIVE_OLDEST_S, oldest_s, currency)
+
+
+def _folding(settings: LedgerSettings) -> Folding:
+    return Folding(every_seals=settings.snapshot_every_seals, entries_min=settings.snapshot_entries_min)
 
 
 def _verifier(public_key: str | None) -> TokenVerifier | None:

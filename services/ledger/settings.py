@@ -34,6 +34,11 @@ class LedgerSettings(ServiceSettings):
         gt=0,
         description="least seconds between two signed heads; none is signed while nothing is sealed",
     )
+    seal_head_every_seals: int = Field(
+        1_000,
+        ge=1,
+        description="so many unsigned seals are a reason to sign before that; bounds the links of a proof",
+    )
     snapshot_interval_s: float = Field(
         1.0,
         gt=0,

@@ -46,6 +46,7 @@ _KAFKA = "librdkafka is not in this world: `make test-kafka`"
 _UNCOUNTED = "what comes under a used key is answered here, but not counted"
 _PACE = "no seed judges how fast a processor is called"
 _NOBODY_ASKS = "nothing in this world asks for what it refuses"
+_NO_PROOFS = "nobody proves a journal while a seed runs"
 OUT_OF_REACH = {
     "group-fault": _ONE_AT_A_TIME,
     "caller-guess": "no API key is revoked while a seed runs",
@@ -88,6 +89,8 @@ OUT_OF_REACH = {
     "one-folder": _ONE_AT_A_TIME,
     "wrong-snapshot-found": "nobody damages a snapshot while a seed runs",
     "seal-times-in-order": _SECOND_LINE,
+    "proof-leads-to-its-head": _NO_PROOFS,
+    "proof-head-signed": _NO_PROOFS,
 }
 """Cases that no seed can find, and why."""
 

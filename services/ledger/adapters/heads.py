@@ -11,9 +11,11 @@ from services.ledger.domain.heads import FIELDS, Head, written_time
 
 # Nothing new under seal, nothing to say: an idle ledger signs nothing.
 _DUE: Final = """
-SELECT coalesce((SELECT max(position) FROM seals WHERE shard = %(shard)s), 0)
-       > coalesce((SELECT max(position) FROM seal_heads WHERE shard = %(shard)s), 0)
-   AND NOT EXISTS (SELECT FROM seal_heads WHERE shard = %(shard)s AND signed_at > %(not_since)s)
+SELECT sealed > signed
+   AND (sealed - signed >= %(every_seals)s
+        OR NOT EXISTS (SELECT FROM seal_heads WHERE shard = %(shard)s AND signed_at > %(not_since)s))
+  FROM (SELECT coalesce((SELECT max(position) FROM seals WHERE shard = %(shard)s), 0) AS sealed,
+               coalesce((SELECT max(position) FROM seal_heads WHERE shard = %(shard)s), 0) AS signed) AS ends
 """
 _NEXT: Final = """
 SELECT s.position, j.journal_id, encode(s.hash, 'hex') AS hash, p.settled_position
@@ -37,11 +39,10 @@ class HeadStore:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def is_due(self, shard: int, not_since: datetime) -> bool:
-        """Whether there are seals above the last head, and no head was signed after ``not_since``."""
-        return bool(
-            self._connection.exec_driver_sql(_DUE, {"shard": shard, "not_since": not_since}).scalar_one()
-        )
+    def is_due(self, shard: int, not_since: datetime, every_seals: int) -> bool:
+        """Whether there are seals above the last head: so many, or any and no head was signed after ``not_since``."""
+        values = {"shard": shard, "not_since": not_since, "every_seals": every_seals}
+        return bool(self._connection.exec_driver_sql(_DUE, values).scalar_one())
 
     def unsigned(self, shard: int, now: datetime) -> Head | None:
         """The head of the chain as it is now, not signed; call while holding the shard's lease."""

@@ -1,4 +1,4 @@
-"""The queries of verification, in one read-only snapshot: the sealer may go on meanwhile."""
+"""The queries of verification and of proofs, in one read-only snapshot: the sealer may go on meanwhile."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ _PAGE: Final = (
     f"SELECT {SEAL_COLUMNS} FROM seals s WHERE shard = %(shard)s AND s.position > %(after)s"
     " ORDER BY s.position LIMIT %(limit)s"
 )
+_SEAL_OF: Final = (
+    f"SELECT {SEAL_COLUMNS} FROM seals s WHERE shard = %(shard)s AND s.journal_position = %(journal)s"
+)
+_POSITION_OF: Final = "SELECT position FROM journals WHERE journal_id = %(journal_id)s"
 _SETTLED: Final = "SELECT coalesce(max(settled_position), 0) FROM seal_shards WHERE shard = %(shard)s"
 _UNSEALED: Final = """
 SELECT j.position, j.journal_id FROM journals j WHERE j.position > %(after)s AND j.position <= %(to)s
@@ -41,6 +45,15 @@ class SqlSealedBooks:
     def seals_after(self, shard: int, position: int, limit: int) -> Sequence[Seal]:
         values = {"shard": shard, "after": position, "limit": limit}
         return [Seal(**row) for row in self._connection.exec_driver_sql(_PAGE, values).mappings()]
+
+    def position_of(self, journal_id: str) -> int | None:
+        found = self._connection.exec_driver_sql(_POSITION_OF, {"journal_id": journal_id}).scalar()
+        return None if found is None else int(found)
+
+    def seal_of(self, shard: int, journal_position: int) -> Seal | None:
+        values = {"shard": shard, "journal": journal_position}
+        row = self._connection.exec_driver_sql(_SEAL_OF, values).mappings().first()
+        return None if row is None else Seal(**row)
 
     def journals_at(self, positions: Sequence[int]) -> Mapping[int, Recorded]:
         return journals_at(self._connection, positions)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from services.ledger.adapters.unit_of_work import LedgerUnitOfWork
 from services.ledger.app.seal_journals import seal_journals
-from services.ledger.app.sign_head import Signer, head_is_due, sign_head
+from services.ledger.app.sign_head import Pace, Signer, head_is_due, sign_head
 from services.ledger.domain.horizon import Horizon
 from services.ledger.domain.seals import SHARD
 from shared.kernel.crash_points import crash_point
@@ -16,6 +16,8 @@ from shared.persistence.unit_of_work import Transactions
 from shared.runtime.metric_names import LEDGER_UNSEALED_S
 from shared.runtime.metrics import Samples, probe
 
+HEAD_EVERY_SEALS: Final = 1_000
+"""One batch of the sealer: under full load every batch ends with a head."""
 _UNSEALED_AGE: Final = """
 SELECT COALESCE(EXTRACT(EPOCH FROM clock_timestamp() - min(j.booked_at)), 0)::float8 FROM journals j
  WHERE j.position > COALESCE((SELECT min(settled_position) FROM seal_shards), 0)
@@ -31,10 +33,11 @@ class Sealer:
         transactions: Transactions[LedgerUnitOfWork],
         signer: Signer | None = None,
         head_interval_s: float = 0.0,
+        head_every_seals: int = HEAD_EVERY_SEALS,
     ) -> None:
         self._transactions = transactions
         self._signer = signer
-        self._head_interval_s = head_interval_s
+        self._pace = Pace(interval_s=head_interval_s, every_seals=head_every_seals)
         self._horizon = Horizon()
 
     def turn(self) -> bool:
@@ -55,13 +58,11 @@ class Sealer:
         return uow.seals.is_behind(SHARD), self._is_head_due(uow)
 
     def _is_head_due(self, uow: LedgerUnitOfWork) -> bool:
-        return self._signer is not None and head_is_due(self._head_interval_s, uow)
+        return self._signer is not None and head_is_due(self._pace, uow)
 
     def _sign(self) -> None:
         if (signer := self._signer) is not None:
-            self._transactions.run(
-                lambda uow: sign_head(signer, self._head_interval_s, uow), name="sign head"
-            )
+            self._transactions.run(lambda uow: sign_head(signer, self._pace, uow), name="sign head")
 
 
 def unsealed_age_s(engine: sa.Engine) -> float:

@@ -71,12 +71,26 @@ def encode_journal(
 
     An entry whose account is gone is encoded with no account, so that it is merely another journal.
     """
+    return encode_rows(journal, [(entry, accounts.get(entry.account_id)) for entry in entries])
+
+
+def encode_rows(
+    journal: tuple[Value, ...], entries: Sequence[tuple[tuple[Value, ...], tuple[Value, ...] | None]]
+) -> bytes:
+    """The same of rows as they come, each entry with its account; a value and its canonical text are the same."""
     parts = [_netstring(HEADER), *_netstrings(journal), _netstring(len(entries))]
-    for entry in entries:
+    for entry, account in entries:
         parts += _netstrings(entry)
-        account = accounts.get(entry.account_id)
         parts += ["-,"] if account is None else _netstrings(account)
     return "".join(parts).encode()
+
+
+def canonical_text(value: Value) -> str | None:
+    """A value as it is encoded, without its length; None for NULL."""
+    if value is None:
+        return None
+    # bool is an int: asked for first.
+    return str(value) if not isinstance(value, bool) else ("true" if value else "false")
 
 
 def _netstrings(row: tuple[Value, ...]) -> list[str]:
@@ -84,9 +98,8 @@ def _netstrings(row: tuple[Value, ...]) -> list[str]:
 
 
 def _netstring(value: Value) -> str:
-    if value is None:
+    text = canonical_text(value)
+    if text is None:
         return "-,"
-    # bool is an int: asked for first.
-    text = str(value) if not isinstance(value, bool) else ("true" if value else "false")
     size_bytes = len(text) if text.isascii() else len(text.encode())
     return f"{size_bytes}:{text},"

@@ -12,6 +12,7 @@ import typer
 
 from services.ledger.entrypoints.cli_balances import add_balances
 from services.ledger.entrypoints.cli_clearing import add_clearing
+from services.ledger.entrypoints.cli_proofs import add_proofs
 from services.ledger.entrypoints.cli_seals import add_auditing
 from services.ledger.entrypoints.cli_snapshots import add_snapshots
 from services.ledger.entrypoints.cli_statements import add_statements
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 cli = service_cli("ledger", "services.ledger.settings:LedgerSettings", "services.ledger.bootstrap:build")
 add_auditing(cli)
 add_balances(cli)
+add_proofs(cli)
 add_snapshots(cli)
 add_statements(cli)
 add_clearing(cli)

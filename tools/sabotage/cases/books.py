@@ -12,6 +12,7 @@ _SEALS = "services/ledger/migrations/versions/0003_seal_journals.py"
 _SEALING_TESTS = "services/ledger/tests/db/test_sealing.py::"
 _SNAPSHOTS = "services/ledger/adapters/snapshots.py"
 _SNAPSHOT_TESTS = "services/ledger/tests/db/test_snapshots.py::"
+_PROOF_TESTS = "services/ledger/tests/db/test_proofs.py::"
 _HORIZON = "services/ledger/domain/horizon.py"
 _HORIZON_TESTS = "services/ledger/tests/property/test_horizon.py::"
 _RULES_TESTS = "services/ledger/tests/unit/test_posting_rules.py::"
@@ -184,5 +185,34 @@ BOOKS: Final = (
             ),
         ),
         tests=(_SEALING_TESTS + "test_a_seal_of_an_earlier_time_than_its_predecessor_is_refused",),
+    ),
+    Case(
+        name="proof-leads-to-its-head",
+        protection="a proof holds only if its links lead from the journal to the signed hash",
+        change="the hash at the end is not compared",
+        patches=(
+            Patch(
+                "services/ledger/domain/proofs.py",
+                "    if head.hash != reached.hex():\n",
+                "    if False:\n",
+            ),
+        ),
+        tests=(
+            _PROOF_TESTS + "test_any_changed_byte_is_refused",
+            _PROOF_TESTS + "test_books_that_were_changed_give_no_proof",
+        ),
+    ),
+    Case(
+        name="proof-head-signed",
+        protection="a proof holds only if a trusted key signed its head",
+        change="the signature is not checked",
+        patches=(
+            Patch(
+                "services/ledger/app/prove_journal.py",
+                "    if not signatures.is_genuine(proven.head):\n",
+                "    if False:\n",
+            ),
+        ),
+        tests=(_PROOF_TESTS + "test_a_head_of_another_key_or_not_kept_proves_nothing",),
     ),
 )
