@@ -102,7 +102,15 @@ _PAYMENT: Final = (
         "objects",
         (
             "SELECT object_id, payment_id, object_type, status, amount_minor, currency, role, operation_id, stray_id,"
-            " counted_minor, implied::int, fact_key, parent_id FROM processor_objects"
+            " counted_minor, implied::int, fact_key, parent_id, concat_ws(':', processor, account, object_id),"
+            " settled::int FROM processor_objects"
+        ),
+    ),
+    (
+        "settlement_lines",
+        (
+            "SELECT concat_ws(':', 'line', source, line_id), payment_id, concat_ws(':', processor, account, object_id),"
+            " category, gross_minor, currency FROM settlement_lines WHERE payment_id IS NOT NULL"
         ),
     ),
     (
@@ -250,6 +258,22 @@ _LEDGER: Final = (
             "SELECT e.journal_position, e.line, a.family, a.owner, e.currency, e.clearing_key,"
             " CASE e.side WHEN 'debit' THEN e.amount_minor ELSE -e.amount_minor END"
             " FROM entries e LEFT JOIN accounts a ON a.account_id = e.account_id"
+        ),
+    ),
+    ("line_matches", "SELECT line_key, number, clearing_key FROM line_matches"),
+    (
+        "folded_keys",
+        (
+            "SELECT k.account_id, a.family, a.currency, k.clearing_key, k.net_minor"
+            " FROM clearing_keys k LEFT JOIN accounts a ON a.account_id = k.account_id"
+        ),
+    ),
+    (
+        "folded_entries",
+        (
+            "SELECT e.account_id, e.clearing_key, sum(CASE e.side WHEN 'debit' THEN e.amount_minor"
+            " ELSE -e.amount_minor END)::bigint, count(*) FROM entries e WHERE e.clearing_key IS NOT NULL"
+            " AND e.journal_position <= (SELECT folded_position FROM clearing_progress) GROUP BY 1, 2"
         ),
     ),
 )

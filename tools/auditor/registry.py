@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from tools.auditor import books, delivery, disputes, evidence, payments, processor_book, risk, strays
+from tools.auditor import (
+    books,
+    delivery,
+    disputes,
+    evidence,
+    payments,
+    processor_book,
+    risk,
+    settlement,
+    strays,
+)
 from tools.auditor.model import AuditImpossible, Check, Moment
 
 LIVENESS: Final = "I22.liveness"
@@ -22,6 +32,7 @@ CHECKS: Final[tuple[Check, ...]] = tuple(
             *payments.CHECKS,
             *processor_book.CHECKS,
             *risk.CHECKS,
+            *settlement.CHECKS,
             *strays.CHECKS,
         ),
         key=lambda check: (int(check.name[1:].partition(".")[0]), check.name),

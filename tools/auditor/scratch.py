@@ -51,8 +51,9 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "objects": (
         "object_id", "payment_id", "object_type", "status", "amount", "currency", "role", "operation_id",
-        "stray_id", "counted", "implied", "fact_key", "parent_id",
+        "stray_id", "counted", "implied", "fact_key", "parent_id", "clearing_key", "settled",
     ),
+    "settlement_lines": ("line_key", "payment_id", "object_key", "category", "gross", "currency"),
     "strays": (
         "stray_id", "payment_id", "kind", "amount", "currency", "returned", "reserved", "released", "mismatch",
         "taken_back", "accepted",
@@ -97,6 +98,9 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
         "currency", "amount", "reverses", "entry_count", "day", "cause_event_type",
     ),
     "entries": ("position", "line", "family", "owner", "currency", "clearing_key", "net"),
+    "line_matches": ("line_key", "number", "clearing_key"),
+    "folded_keys": ("account_id", "family", "currency", "clearing_key", "net"),
+    "folded_entries": ("account_id", "clearing_key", "net", "number"),
     # sandbox
     "book": ("payment_id", "currency", "held", "captured", "refunded", "withdrawn", "reversed"),
     "book_references": (
@@ -114,14 +118,16 @@ _INDEXES: Final = (
     "outbox (service, topic, key)", "outbox (cause_id)", "inbox (consumer, event_id)", "inbox (event_id)",
     "inbox (consumer, topic, key)", "parked_records (consumer, event_id)", "quarantined (consumer, event_id)",
     "payments (payment_id)", "operations (operation_id)", "operations (payment_id)", "refunds (refund_id)",
-    "objects (object_id)", "objects (payment_id)", "strays (stray_id)", "strays (payment_id)",
+    "objects (object_id)", "objects (payment_id)", "objects (clearing_key)", "strays (stray_id)", "strays (payment_id)",
     "history (subject, subject_id, history_id)", "evidence (fact_key)", "keys (resource_id)",
     "events (event_id)", "events (payment_id)", "events (stray_id)", "commands (operation_id)",
     "attempts (operation_id)",
     "deliveries (delivery_id)", "claims (processor_event_id)", "webhook_events (delivery_id)",
     "webhook_events (event_id)", "journals (position)", "journals (cause_event_id)",
     "journals (payment_id, subject)", "journals (reverses)", "entries (position)",
-    "entries (family, clearing_key)", "book (payment_id)", "book_references (reference)", "book_objects (id)",
+    "entries (family, clearing_key)",
+    "settlement_lines (object_key)", "line_matches (line_key)",
+    "book (payment_id)", "book_references (reference)", "book_objects (id)",
     "book_objects (reference)", "risk_waits (operation_id)",
     "asked (event_id)", "decisions (decision_id)", "decisions (operation_id)", "told_decisions (decision_id)",
 )  # fmt: skip

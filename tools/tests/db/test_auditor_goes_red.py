@@ -99,7 +99,7 @@ def test_the_tiny_history_ties_out(bench: Bench) -> None:
     assert report.holds, [found for found in report.invariants if not found.holds]
     unproven = {found.name for found in report.invariants if not found.checked}
     assert unproven == {"I15.parked_has_a_key", "I15.poison_has_dead_letter"}
-    assert report.figures["payments by status"] == {"AUTHORIZED": 1, "CAPTURED": 1, "FAILED": 1}
+    assert report.figures["payments by status"] == {"AUTHORIZED": 1, "CAPTURED": 1, "FAILED": 1, "SETTLED": 1}
     assert report.figures["trial balance (debits less credits)"] == {"EUR": 0}
 
 
@@ -118,7 +118,8 @@ def plant(breaks: str, service: str, *sql: str, also: str = "") -> Plant:
 
 
 def _of_rule(rule: str) -> str:
-    return f"journal_position = (SELECT position FROM journals WHERE rule = '{rule}')"
+    first = f"(SELECT min(position) FROM journals WHERE rule = '{rule}')"
+    return f"journal_position = {first}"
 
 
 _PARKED = "INSERT INTO parked_keys (consumer, topic, key, reason) VALUES ('ledger', 'payment.events', 'pay_1', '{}')"
@@ -173,11 +174,30 @@ PLANTS = (
     plant("I1.ledger_zero_sum", "ledger", _PAIR),
     plant("I1.reversals_exact", "ledger",
           f"UPDATE entries SET amount_minor = 900 WHERE {_of_rule('capture_in_doubt_reversed')}",
-          also="I3.in_doubt_returned"),
+          also="I3.open_keys_as_entries_say I3.in_doubt_returned"),
     plant("I3.captures_booked_once", "ledger", "UPDATE journals SET merchant_id = 'mer_2' WHERE rule = 'capture'"),
     plant("I3.captures_booked_once", "ledger",
-          f"DELETE FROM entries WHERE {_of_rule('capture')}", "DELETE FROM journals WHERE rule = 'capture'",
-          also="I3.amounts_equal_ledger I3.fees_equal"),
+          f"DELETE FROM entries WHERE {_of_rule('capture')}", "DELETE FROM journals WHERE subject = 'cap_1'",
+          also="I3.claims_clear I3.open_keys_as_entries_say I3.amounts_equal_ledger I3.fees_equal"),
+    plant("I3.captures_booked_once", "ledger",
+          "UPDATE journals SET amount_minor = 1 WHERE rule = 'capture_settled'"),
+    plant("I3.settled_as_lines_say", "payment", "UPDATE settlement_lines SET gross_minor = 799",
+          also="I3.claims_clear"),
+    plant("I3.settled_as_lines_say", "payment", "UPDATE payments SET settled_minor = 1 WHERE payment_id = 'pay_1'"),
+    plant("I3.settlement_told", "payment",
+          """UPDATE outbox SET payload = '{"payment_id": "pay_4", "fact_key": "x"}'::bytea"""
+          " WHERE event_type = 'CaptureSettled.v1'", also="I3.available_as_settled I3.no_journal_without_cause"),
+    plant("I3.available_as_settled", "ledger",
+          f"UPDATE entries SET amount_minor = 791 WHERE {_of_rule('capture_settled')}"),
+    plant("I3.claims_clear", "ledger", "DELETE FROM line_matches"),
+    plant("I3.lines_stand_once", "ledger",
+          "INSERT INTO journals SELECT (jsonb_populate_record(j, '{\"position\": 98, \"journal_id\": \"jrn_98\","
+          " \"fact_key\": \"rep:1:2\", \"cause_event_id\": \"evt_l2\"}')).* FROM journals j"
+          " WHERE rule = 'settlement_line'",
+          "INSERT INTO entries SELECT 98, line, account_id, side, amount_minor, currency, clearing_key FROM entries"
+          f" WHERE {_of_rule('settlement_line')}", also="I3.claims_clear"),
+    plant("I3.open_keys_as_entries_say", "ledger", "UPDATE clearing_keys SET net_minor = net_minor + 1"),
+    plant("I3.open_keys_as_entries_say", "ledger", "DELETE FROM clearing_keys WHERE clearing_key = 'line:rep:1'"),
     plant("I3.refunds_booked_once", "ledger",
           "UPDATE journals SET amount_minor = 401 WHERE rule = 'refund_succeeded'"),
     plant("I3.doubts_and_strays_booked_once", "ledger",
@@ -185,7 +205,7 @@ PLANTS = (
     plant("I3.failures_taken_back", "ledger",
           f"DELETE FROM entries WHERE {_of_rule('refund_requested_reversed')}",
           "DELETE FROM journals WHERE rule = 'refund_requested_reversed'",
-          also="I3.no_refund_in_flight I3.fees_equal"),
+          also="I3.open_keys_as_entries_say I3.no_refund_in_flight I3.fees_equal"),
     plant("I3.one_journal_per_fact", "ledger",
           "ALTER TABLE journals DROP CONSTRAINT IF EXISTS journals_once_per_fact",
           "UPDATE journals SET fact_key = 're_1' WHERE subject = 're_2' AND reverses_position IS NULL",
@@ -196,20 +216,20 @@ PLANTS = (
     plant("I3.no_charge_for_uncaptured", "ledger", _JOURNAL, _PAIR, also="I3.no_journal_without_cause"),
     plant("I3.amounts_equal_ledger", "ledger",
           "UPDATE entries SET account_id = (SELECT account_id FROM accounts WHERE family = 'merchant_pending'),"
-          f" clearing_key = NULL WHERE {_of_rule('capture')} AND line = 1"),
+          f" clearing_key = NULL WHERE {_of_rule('capture')} AND line = 1", also="I3.claims_clear I3.open_keys_as_entries_say"),
     plant("I3.in_doubt_returned", "ledger",
           f"UPDATE entries SET clearing_key = 'op_9' WHERE {_of_rule('capture_in_doubt')}",
-          also="I1.reversals_exact"),
+          also="I3.open_keys_as_entries_say I1.reversals_exact"),
     plant("I3.no_refund_in_flight", "ledger",
-          f"UPDATE entries SET clearing_key = 're_9' WHERE {_of_rule('refund_succeeded')} AND line = 1"),
+          f"UPDATE entries SET clearing_key = 're_9' WHERE {_of_rule('refund_succeeded')} AND line = 1", also="I3.open_keys_as_entries_say"),
     plant("I3.suspense_equals_strays", "ledger",
-          f"UPDATE entries SET clearing_key = 'str_9' WHERE {_of_rule('stray_found')} AND line = 2"),
+          f"UPDATE entries SET clearing_key = 'str_9' WHERE {_of_rule('stray_found')} AND line = 2", also="I3.open_keys_as_entries_say"),
     plant("I3.fees_equal", "payment", "UPDATE payments SET fee_total_minor = 31 WHERE payment_id = 'pay_1'"),
     plant("I3.amounts_equal_events", "payment",
           """UPDATE outbox SET payload = '{"payment_id": "pay_3", "amount_minor": 701}'::bytea"""
           " WHERE event_type = 'PaymentAuthorized.v1' AND key = 'pay_3'"),
     plant("I3.amounts_equal_objects", "payment",
-          "UPDATE processor_objects SET counted_minor = 399 WHERE object_id = 'ref_1'"),
+          "UPDATE processor_objects SET counted_minor = 399 WHERE object_id = 'ref_1'", also="I3.claims_clear"),
     plant("I4.book_equals_payments", "sandbox",
           "UPDATE alpha_book SET captured_minor = 1001 WHERE object_id = 'cap_1'",
           also="I4.operations_took_effect"),
@@ -231,7 +251,7 @@ PLANTS = (
     plant("I5.strays_gone_twice_have_a_case", "payment", "UPDATE strays SET reserved_minor = 1",
           also="I3.suspense_equals_strays"),
     plant("I5.captures_in_bounds", "payment",
-          "UPDATE processor_objects SET counted_minor = 599 WHERE object_id = 'cap_1'", also="I3.amounts_equal_objects"),
+          "UPDATE processor_objects SET counted_minor = 599 WHERE object_id = 'cap_1'", also="I3.claims_clear I3.amounts_equal_objects"),
     plant("I6.operations_decided", "payment", _WAITING, also=LIVENESS),
     plant("I6.answered_reviews_are_closed", "payment",
           "INSERT INTO cases (case_id, payment_id, reason, subject, operation_id, exposure_minor, currency, opened_at)"
@@ -256,7 +276,7 @@ PLANTS = (
           "DELETE FROM status_history WHERE subject_id = 'op_5' AND to_state = 'SENT'"),
     plant("I11.legal_table", "payment", "INSERT INTO legal_transitions VALUES ('payment', 'FAILED', 'CAPTURED')"),
     plant("I11.status_follows_amounts", "payment",
-          "UPDATE payments SET settled_minor = 1000 WHERE payment_id = 'pay_1'"),
+          "UPDATE payments SET settled_minor = 1000 WHERE payment_id = 'pay_1'", also="I3.settled_as_lines_say"),
     plant("I11.refund_follows_operation", "payment",
           "UPDATE refunds SET state = 'SUCCEEDED' WHERE refund_id = 're_2'"),
     plant("I12.one_key_one_payment", "payment",
@@ -289,7 +309,7 @@ PLANTS = (
     plant("I3.disputes_equal_ledger", "payment", _DISPUTE),
     plant("I3.disputes_booked_once", "ledger",
           f"DELETE FROM entries WHERE {_of_rule('dispute_written_off')}",
-          "DELETE FROM journals WHERE rule = 'dispute_written_off'", also="I3.disputes_equal_ledger"),
+          "DELETE FROM journals WHERE rule = 'dispute_written_off'", also="I3.open_keys_as_entries_say I3.disputes_equal_ledger"),
     plant("I4.book_equals_disputes", "sandbox",
           "UPDATE alpha_book SET withdrawn_minor = 5 WHERE object_id = 'cap_1'"),
     plant("I23.one_decision_per_version", "risk", "DELETE FROM rule_sets"),

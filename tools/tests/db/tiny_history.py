@@ -76,12 +76,12 @@ class TinyHistory:
 
     def book(
         self, rule: str, cause: str, fact: str, subject: str, payment_id: str, amount: int,
-        *legs: tuple[str, str | None, int], reverses: int | None = None,
+        *legs: tuple[str, str | None, int], reverses: int | None = None, cause_type: str = "Any",
     ) -> int:  # fmt: skip
         self.journals += 1
         self.add(
             "ledger", "journals", position=self.journals, journal_id=f"jrn_{self.journals}", rule=rule,
-            cause_event_id=cause, cause_event_type="Any", fact_key=fact, subject=subject, payment_id=payment_id,
+            cause_event_id=cause, cause_event_type=cause_type, fact_key=fact, subject=subject, payment_id=payment_id,
             merchant_id=MERCHANT, currency="EUR", amount_minor=amount, reverses_position=reverses,
             entry_count=len(legs), effective_at=AT, booked_at=AT,
         )  # fmt: skip
@@ -97,7 +97,8 @@ class TinyHistory:
         key = (family, "EUR")
         if key not in self.accounts:
             self.accounts[key] = len(self.accounts) + 1
-            transitional = family not in {"merchant_pending", "merchant_available", "fee_revenue"}
+            lasting = {"merchant_pending", "merchant_available", "fee_revenue", "processor_fees"}
+            transitional = family not in lasting
             self.add(
                 "ledger", "accounts", account_id=self.accounts[key], family=family, owner="x", currency="EUR",
                 normal_side="debit", transitional=transitional,
@@ -265,6 +266,7 @@ def _payments(h: TinyHistory) -> None:
     )
     h.of_payment("pay_3", "PaymentAuthorized", amount_minor=700)
     _dispute(h)
+    _settled_sale(h)
 
 
 def _sale_in_doubt(h: TinyHistory) -> None:
@@ -430,6 +432,55 @@ def _dispute(h: TinyHistory) -> None:
     )
 
 
+def _settled_sale(h: TinyHistory) -> None:
+    """A sale whose one line came before its match, and covers it; the open keys are folded up to it."""
+    _payment(h, "pay_4", "SETTLED", 800, authorized=800, captured=800, settled=800, fee_total=8)
+    h.walk("pay_4", "payment", "pay_4", "CREATED", "AUTHORIZED", "CAPTURED", "SETTLED")
+    _operation(h, "pay_4", "op_7", "authorize", 800, "REQUESTED", "SENT", "SUCCEEDED", capture=True)
+    counted = {"role": "counted", "operation_id": "op_7", "counted": 800}
+    _object(h, "pay_4", "auth_4", "authorization", "authorized", 800, **counted)
+    _object(h, "pay_4", "cap_4", "capture", "succeeded", 800, **counted)
+    h.rows["payment"]["processor_objects"][-1] |= {"settled": True, "times_settled": 1}
+    h.add(
+        "payment", "settlement_lines", source="rep", line_id="1", revision=1, match_number=1, processor="alpha",
+        account="acct", category="charge", payment_id="pay_4", object_id="cap_4", gross_minor=800, currency="EUR",
+        available_on=AT,
+    )  # fmt: skip
+    h.of_payment("pay_4", "PaymentAuthorized", amount_minor=800)
+    fact, settled = fact_key("cap_4", "succeeded"), "alpha:acct:cap_4:settled:1"
+    captured = h.of_payment("pay_4", "PaymentCaptured", amount_minor=800, fee_minor=8, fact_key=fact)
+    available = h.of_payment("pay_4", "CaptureSettled", amount_minor=800, fee_minor=8, fact_key=settled)
+    key, line = "alpha:acct:cap_4", "line:rep:1"
+    h.book(
+        "capture", captured, fact, "cap_4", "pay_4", 800, ("processor_receivable", key, 800),
+        ("merchant_pending", None, -792), ("fee_revenue", None, -8),
+    )  # fmt: skip
+    h.book(
+        "settlement_line", "evt_line", "rep:1:1", line, "pay_4", 800, ("bank_clearing", "alpha:acct:po", 790),
+        ("processor_fees", None, 10), ("processor_receivable", line, -800),
+        cause_type="SettlementLineAccepted.v1",
+    )  # fmt: skip
+    h.add(
+        "ledger", "line_matches", line_key=line, number=1, clearing_key=key, payment_id="pay_4",
+        cause_event_id="evt_match", matched_at=AT,
+    )  # fmt: skip
+    h.book(
+        "capture_settled", available, settled, settled, "pay_4", 800, ("merchant_pending", None, 792),
+        ("merchant_available", None, -792),
+    )  # fmt: skip
+    h.add("ledger", "clearing_progress", only_row=True, folded_position=h.journals)
+    nets: Counter[tuple[int, str]] = Counter()
+    for entry in h.rows["ledger"]["entries"]:
+        if entry["clearing_key"]:
+            signed = entry["amount_minor"] if entry["side"] == "debit" else -entry["amount_minor"]
+            nets[entry["account_id"], entry["clearing_key"]] += signed
+    for (account_id, clearing_key), net in nets.items():
+        if net:
+            h.add(
+                "ledger", "clearing_keys", account_id=account_id, clearing_key=clearing_key, net_minor=net, since=AT,
+            )  # fmt: skip
+
+
 def _sandbox(h: TinyHistory) -> None:
     things = (
         ("auth_1", "authorization", "pay_1", None, "op_1", "authorized", 1000, (1000, 0, None), (1000, 0, 0)),
@@ -451,6 +502,8 @@ def _sandbox(h: TinyHistory) -> None:
         ("dsp_2", "dispute", "pay_2", "cap_2", "op_4", "won", 500, (None, None, None), (0, 0, 0)),
         ("ref_3", "refund", "pay_2", "cap_2", "op_6", "succeeded", 500, (None, None, None), (0, 0, 500)),
         ("auth_3", "authorization", "pay_3", None, "op_5", "authorized", 700, (0, 0, None), (700, 0, 0)),
+        ("auth_4", "authorization", "pay_4", None, "op_7", "authorized", 800, (800, 0, None), (800, 0, 0)),
+        ("cap_4", "capture", "pay_4", "auth_4", "op_7", "succeeded", 800, (None, None, 0), (-800, 800, 0)),
         ("dsp_1", "dispute", "pay_1", "cap_1", "op_1", "lost", 200, (None, None, None), (0, 0, 0)),
         ("row_1", "money_row", "pay_1", "dsp_1", "op_1", "withdrawn", 200, (None, None, None), (0, 0, 0)),
     )
