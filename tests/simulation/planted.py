@@ -47,6 +47,7 @@ _UNCOUNTED = "what comes under a used key is answered here, but not counted"
 _PACE = "no seed judges how fast a processor is called"
 _NOBODY_ASKS = "nothing in this world asks for what it refuses"
 _NO_PROOFS = "nobody proves a journal while a seed runs"
+_NO_REPORTS = "no report of a processor is read while a seed runs"
 OUT_OF_REACH = {
     "group-fault": _ONE_AT_A_TIME,
     "caller-guess": "no API key is revoked while a seed runs",
@@ -91,6 +92,15 @@ OUT_OF_REACH = {
     "seal-times-in-order": _SECOND_LINE,
     "proof-leads-to-its-head": _NO_PROOFS,
     "proof-head-signed": _NO_PROOFS,
+    "amendment-reverses": _NO_REPORTS,
+    "amends-what-stands": _NO_REPORTS,
+    "rounding-has-bounds": _NO_REPORTS,
+    "settlement-taken-back": _NO_REPORTS,
+    "newest-reading": _NO_REPORTS,
+    "newest-reading-stored": _NO_REPORTS,
+    "match-rekeys": _NO_REPORTS,
+    "clearing-is-current": "nobody asks what is open while a seed runs",
+    "folded-once": _SECOND_LINE,
 }
 """Cases that no seed can find, and why."""
 

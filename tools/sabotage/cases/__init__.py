@@ -11,6 +11,7 @@ from tools.sabotage.cases.payments import PAYMENTS
 from tools.sabotage.cases.people import PEOPLE
 from tools.sabotage.cases.publishing import PUBLISHING
 from tools.sabotage.cases.risk import RISK
+from tools.sabotage.cases.settlement import SETTLEMENT
 
 CASES: Final[tuple[Case, ...]] = (
     *EDGE,
@@ -21,4 +22,5 @@ CASES: Final[tuple[Case, ...]] = (
     *PUBLISHING,
     *CONSUMING,
     *BOOKS,
+    *SETTLEMENT,
 )
