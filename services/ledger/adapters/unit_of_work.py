@@ -9,9 +9,9 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from services.ledger.adapters.accounts import AccountDirectory
-from services.ledger.adapters.clearing_keys import StoredClearingKeys
 from services.ledger.adapters.heads import HeadStore
 from services.ledger.adapters.journals import PostedJournals
+from services.ledger.adapters.line_matches import StoredLineMatches
 from services.ledger.adapters.publishing import TOPIC, chain_key, head_signed, journal_posted
 from services.ledger.adapters.seals import SealStore
 from services.ledger.adapters.snapshots import SnapshotStore
@@ -31,7 +31,7 @@ class LedgerUnitOfWork(UnitOfWork):
     ) -> None:
         super().__init__(connection, outbox, now, ids)
         self.journals = PostedJournals(connection, accounts)
-        self.clearing_keys = StoredClearingKeys(connection)
+        self.line_matches = StoredLineMatches(connection)
         self.seals = SealStore(connection)
         self.heads = HeadStore(connection)
         self.snapshots = SnapshotStore(connection)
@@ -42,7 +42,7 @@ class LedgerUnitOfWork(UnitOfWork):
         self.outbox.append(TOPIC, head_signed(head), key=chain_key(head.shard), cause_id=head.journal_id)
 
     def flush(self) -> None:
-        self.clearing_keys.flush()
+        self.line_matches.flush()
         for journal in self.journals.flush():
             self._posted[journal.rule] += 1
             key = journal.payment_id or journal.journal_id

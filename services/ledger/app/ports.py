@@ -51,7 +51,7 @@ class JournalStore(Protocol):
         ...
 
 
-class ClearingKeys(Protocol):
+class LineMatches(Protocol):
     """Under which key of today money counts that was booked under an older one."""
 
     def load(self, matches: Collection[tuple[str, int]]) -> None:
@@ -70,7 +70,7 @@ class LedgerWork(Protocol):
     def journals(self) -> JournalStore: ...
 
     @property
-    def clearing_keys(self) -> ClearingKeys: ...
+    def line_matches(self) -> LineMatches: ...
 
     @property
     def ids(self) -> Ids: ...

@@ -20,13 +20,13 @@ def load_matches(events: Sequence[IncomingEvent], work: LedgerWork) -> None:
         if event.event_type in REKEYING_EVENT_TYPES
     }
     if told:
-        work.clearing_keys.load(sorted(told))
+        work.line_matches.load(sorted(told))
 
 
 def rekey_line(event: IncomingEvent, work: LedgerWork) -> None:
     """Keep the match with this transaction; it needs no journal to be there yet."""
     line_key, clearing_key = rekeying_of(event.event_type, asdict(event.data))
-    work.clearing_keys.rekey(
+    work.line_matches.rekey(
         Rekeying(
             line_key=line_key,
             number=event.data.match_number,

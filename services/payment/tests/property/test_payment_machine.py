@@ -59,19 +59,25 @@ def newest(payment: Payment) -> Operation:
     return payment.latest_operation
 
 
+BEGINNINGS = ("new", "held", "taken in part", "captured", "captured and astray")
+
+
 class PaymentMachine(Promises):
     """One payment, everybody talking at once."""
 
     @initialize(
         method=st.sampled_from(CaptureMethod),
         attempts=st.integers(1, 3),
-        begin=st.sampled_from(("new", "held", "taken in part", "captured", "captured and astray")),
+        begin=st.sampled_from(BEGINNINGS),
     )
     def create(self, method: CaptureMethod, attempts: int, begin: str) -> None:
         """Many payments have come some way already, or most would die young and never see money."""
         self.unit = MemoryUnit()
         self.payment = create_payment(wish(capture_method=method, max_attempts=attempts), self.unit)
         self.unit.commit()
+        self.come_some_way(method, begin)
+
+    def come_some_way(self, method: CaptureMethod, begin: str) -> None:
         if begin == "new":
             return
         apply_fact(told(authorized(self.payment, object_id="auth_1")), self.unit)

@@ -23,7 +23,7 @@ SELECT line_key, number, clearing_key FROM line_matches
 """
 
 
-class StoredClearingKeys:
+class StoredLineMatches:
     """The matches that one transaction tells of."""
 
     def __init__(self, connection: sa.Connection) -> None:
