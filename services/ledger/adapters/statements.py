@@ -24,49 +24,46 @@ SELECT {time} AS at, s.position AS seal_position, e.line, j.journal_id, j.rule, 
        e.side::text AS side, e.amount_minor, e.clearing_key,
        CASE WHEN e.side = a.normal_side THEN e.amount_minor ELSE -e.amount_minor END AS net_minor
 """
-_SNAPSHOT: Final = """
-  LEFT JOIN LATERAL (
-    SELECT l.* FROM account_snapshots l
-     WHERE l.account_id = a.account_id AND l.shard = %(shard)s AND {which} LIMIT 1
-  ) {name} ON true
-"""
-_BOOKED: Final = (
-    _MOVEMENT.format(time="s.sealed_at")
-    + "  FROM accounts a"
-    + _SNAPSHOT.format(name="base", which="l.position <= %(seal_position)s ORDER BY l.position DESC")
-    + _SNAPSHOT.format(name="next", which="l.position >= %(seal_position)s ORDER BY l.position")
-    + _SNAPSHOT.format(
-        name="enough",
-        which="l.position > %(seal_position)s"
-        " AND (l.entries > next.entries + %(limit)s OR l.position >= %(last)s) ORDER BY l.position",
-    )
-    + f"""
+#: The bounds are looked up first, as values: so they bound what the index of an account's entries is read for.
+_BEHIND: Final = f"""
+  FROM accounts a
   JOIN entries e ON e.account_id = a.account_id
-   AND e.journal_position > coalesce(base.settled_position, 0)
-   AND e.journal_position <= coalesce(enough.reached_position, {LAST})
+   AND e.journal_position > coalesce((SELECT settled_position FROM base), 0)
+   AND e.journal_position <= coalesce((SELECT reached_position FROM enough), {LAST})
   JOIN seals s ON s.journal_position = e.journal_position AND s.shard = %(shard)s
-   AND s.position <= least(enough.position, %(last)s)
+   AND s.position <= least((SELECT position FROM enough), %(last)s)
   JOIN journals j ON j.position = e.journal_position
- WHERE a.account_id = %(account_id)s AND (s.position, e.line) > (%(seal_position)s, %(line)s)
- ORDER BY s.position, e.line LIMIT %(limit)s
+ WHERE a.account_id = %(account_id)s
 """
+
+
+def _snapshot(which: str) -> str:
+    return (
+        "(SELECT l.* FROM account_snapshots l"
+        f" WHERE l.account_id = %(account_id)s AND l.shard = %(shard)s AND {which} LIMIT 1)"
+    )
+
+
+_BOOKED: Final = (
+    f"WITH base AS MATERIALIZED {_snapshot('l.position <= %(seal_position)s ORDER BY l.position DESC')},"
+    f" next AS MATERIALIZED {_snapshot('l.position >= %(seal_position)s ORDER BY l.position')},"
+    " enough AS MATERIALIZED "
+    + _snapshot(
+        "l.position > %(seal_position)s"
+        " AND (l.entries > (SELECT entries FROM next) + %(limit)s OR l.position >= %(last)s) ORDER BY l.position"
+    )
+    + _MOVEMENT.format(time="s.sealed_at")
+    + _BEHIND
+    + "   AND (s.position, e.line) > (%(seal_position)s, %(line)s) ORDER BY s.position, e.line LIMIT %(limit)s"
 )
 _EFFECTIVE: Final = (
-    _MOVEMENT.format(time="j.effective_at")
-    + "  FROM accounts a"
-    + _SNAPSHOT.format(
-        name="base",
-        which="l.position <= %(last)s AND l.effective_at_max < %(at)s ORDER BY l.position DESC",
-    )
-    + _SNAPSHOT.format(name="next", which="l.position >= %(last)s ORDER BY l.position")
-    + f"""
-  JOIN entries e ON e.account_id = a.account_id
-   AND e.journal_position > coalesce(base.settled_position, 0)
-   AND e.journal_position <= coalesce(next.reached_position, {LAST})
-  JOIN seals s ON s.journal_position = e.journal_position AND s.shard = %(shard)s
-   AND s.position > coalesce(base.position, 0) AND s.position <= %(last)s
-  JOIN journals j ON j.position = e.journal_position AND j.effective_at < %(until)s
- WHERE a.account_id = %(account_id)s
+    "WITH base AS MATERIALIZED "
+    + _snapshot("l.position <= %(last)s AND l.effective_at_max < %(at)s ORDER BY l.position DESC")
+    + f", enough AS MATERIALIZED {_snapshot('l.position >= %(last)s ORDER BY l.position')}"
+    + _MOVEMENT.format(time="j.effective_at")
+    + _BEHIND
+    + """
+   AND s.position > coalesce((SELECT position FROM base), 0) AND j.effective_at < %(until)s
    AND (j.effective_at, s.position, e.line) > (%(at)s, %(seal_position)s, %(line)s)
  ORDER BY j.effective_at, s.position, e.line LIMIT %(limit)s
 """

@@ -18,6 +18,7 @@ from services.ledger.app.tell_negative import tell_negative
 from services.ledger.domain.chart import AccountRef
 from services.ledger.entrypoints.cli import cli
 from services.ledger.entrypoints.http import application
+from services.ledger.tests import report
 from services.ledger.tests.payloads import NOW, Payment
 from services.ledger.tests.plain_books import PlainBooks
 from shared.runtime.operator_tokens import OperatorRole, TokenIssuer, TokenVerifier, new_key_pair
@@ -85,6 +86,17 @@ def test_what_is_not_available_yet_is_pending_and_says_when(client):
         {"available_on": written(NOW + 2 * DAY), "amount_minor": 500},
     ]
     assert (dollars["currency"], dollars["pending_minor"], dollars["arriving"]) == ("USD", 70, [])
+
+
+def test_a_settled_capture_is_available_on_its_day(books, client):
+    books.tell(report.settled(ONE, 10_000, 300))
+    before, on_the_day = (
+        asked(client, "/balances", MERCHANT, currency="EUR", at=written(at)).json()["data"][0]
+        for at in (report.AVAILABLE_ON, report.AVAILABLE_ON + timedelta(seconds=1))
+    )
+    assert {"available_on": written(report.AVAILABLE_ON), "amount_minor": 500 + 9_700} in before["arriving"]
+    assert on_the_day["available_minor"] == before["available_minor"] + 500 + 9_700
+    assert (before["pending_minor"], on_the_day["pending_minor"]) == (9_700, 0)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,100 @@
+"""Reads begin and end at snapshots: the database says how many entries it looked at, not how long that took."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+import sqlalchemy as sa
+
+from services.ledger.adapters.sealing import Sealer
+from services.ledger.adapters.snapshotting import Folder
+from services.ledger.adapters.statements import SqlStatements
+from services.ledger.app.fold_snapshots import Folding
+from services.ledger.app.moments import EVERYTHING, Moment
+from services.ledger.app.statements import DrawUpStatement, draw_up_statement
+from services.ledger.domain.chart import AccountRef
+from services.ledger.tests.payloads import Payment
+
+JOURNALS, WINDOW, LIMIT = 120, 5, 4
+ACCOUNT = AccountRef("merchant_pending", Payment(1).merchant_id, "EUR")
+EVER = {"since": datetime(1970, 1, 1, tzinfo=UTC), "until": datetime(2100, 1, 1, tzinfo=UTC)}
+
+
+@pytest.fixture
+def books(ledger):
+    """One account with 120 entries and a snapshot behind every fifth of them, and two entries behind the last one."""
+    sealer = Sealer(ledger.transactions)
+    folder = Folder(ledger.transactions, Folding(every_seals=WINDOW, entries_min=WINDOW))
+    for number in range(1, JOURNALS + 3):
+        ledger.tell(Payment(number).captured(1_000 + number))
+        if number % WINDOW == 0:
+            sealer.turn()
+            folder.turn()
+    sealer.turn()
+    return ledger
+
+
+@contextmanager
+def looked_at(engine):
+    """How many entries the statements inside have read, as their plans say when they are run again."""
+    seen = []
+
+    def keep(_connection, _cursor, statement, parameters, *_):
+        seen.append((statement, parameters))
+
+    sa.event.listen(engine, "before_cursor_execute", keep)
+    counted = []
+    yield counted
+    sa.event.remove(engine, "before_cursor_execute", keep)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SET enable_seqscan = off")
+        for statement, parameters in seen:
+            rows = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
+            counted.append(entries_of(rows.scalar_one()[0]["Plan"]))
+
+
+def entries_of(plan):
+    own = plan["Actual Rows"] * plan["Actual Loops"] if plan.get("Relation Name") == "entries" else 0
+    return own + sum(entries_of(inner) for inner in plan.get("Plans", ()))
+
+
+@pytest.mark.parametrize("moment", [EVERYTHING, Moment(as_of=3), Moment(as_of=61), Moment(as_of=JOURNALS)])
+def test_a_balance_reads_what_is_behind_one_snapshot(books, moment):
+    with looked_at(books.engine) as entries:
+        SqlStatements(books.engine).account(ACCOUNT, moment)
+    assert 0 <= sum(entries) <= WINDOW, entries
+
+
+def test_a_page_of_a_statement_reads_about_what_it_shows(books):
+    reads = SqlStatements(books.engine)
+    wanted = DrawUpStatement(account=ACCOUNT, **EVER, limit=LIMIT)
+    page, pages = draw_up_statement(wanted, reads), 1
+    while page.next_cursor is not None:
+        with looked_at(books.engine) as entries:
+            page = draw_up_statement(replace(wanted, cursor=page.next_cursor), reads)
+        pages += 1
+        assert LIMIT <= sum(entries) <= LIMIT + 3 * WINDOW or page.next_cursor is None, (pages, entries)
+    assert pages == -(-(JOURNALS + 2) // LIMIT)
+
+
+def test_the_opening_of_a_period_reads_what_is_behind_one_snapshot(books):
+    reads = SqlStatements(books.engine)
+    middle = books.rows("SELECT sealed_at FROM seals WHERE position = 63")[0][0]
+    wanted = DrawUpStatement(account=ACCOUNT, since=middle, until=EVER["until"], limit=1)
+    with looked_at(books.engine) as entries:
+        opening = draw_up_statement(wanted, reads).opening_minor
+    assert opening == sum(1_000 + number for number in range(1, 61))
+    assert sum(entries) <= 4 * WINDOW
+
+
+def test_the_plans_do_name_the_entries(books):
+    """If they did not, every count above would be zero, and right."""
+    with books.engine.connect() as connection:
+        plan = connection.execute(
+            sa.text("EXPLAIN (ANALYZE, FORMAT JSON) SELECT * FROM entries")
+        ).scalar_one()
+    assert entries_of(json.loads(json.dumps(plan))[0]["Plan"]) == 2 * (JOURNALS + 2)
