@@ -44,8 +44,9 @@ def _snapshot(which: str) -> str:
     )
 
 
+# A page may end between two lines of one journal: what it begins at stands before the cursor's seal, never at it.
 _BOOKED: Final = (
-    f"WITH base AS MATERIALIZED {_snapshot('l.position <= %(seal_position)s ORDER BY l.position DESC')},"
+    f"WITH base AS MATERIALIZED {_snapshot('l.position < %(seal_position)s ORDER BY l.position DESC')},"
     f" next AS MATERIALIZED {_snapshot('l.position >= %(seal_position)s ORDER BY l.position')},"
     " enough AS MATERIALIZED "
     + _snapshot(

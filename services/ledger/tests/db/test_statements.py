@@ -17,7 +17,9 @@ from typer.testing import CliRunner
 
 from services.ledger.adapters.negative_balances import SqlNegativeBalances
 from services.ledger.adapters.sealing import Sealer
+from services.ledger.adapters.snapshotting import Folder
 from services.ledger.adapters.statements import SqlStatements
+from services.ledger.app.fold_snapshots import Folding
 from services.ledger.app.moments import TimeKind
 from services.ledger.app.statements import DrawUpStatement, draw_up_statement, whole_statement
 from services.ledger.domain.chart import AccountRef
@@ -84,6 +86,20 @@ def test_what_is_not_sealed_is_not_on_it(ledger, books):
     before = draw_up_statement(WANTED, books)
     ledger.tell(Payment(10, merchant=1).captured(1_000, 10))
     assert draw_up_statement(WANTED, books) == before
+
+
+@pytest.mark.parametrize("by", list(TimeKind))
+def test_a_page_may_end_between_two_entries_of_one_journal(ledger, by):
+    """Both stand on the same account, and a snapshot stands at just this journal."""
+    folder = Folder(ledger.transactions, Folding(every_seals=1, entries_min=1))
+    for nth in range(3):
+        ledger.tell(PAYMENT.refund_requested(1_000 + nth, nth, fee_returned_minor=10 + nth))
+        Sealer(ledger.transactions).turn()
+        folder.turn()
+    wanted = replace(WANTED, account=PENDING._replace(family="merchant_available"), by=by, limit=1)
+    pages = list(whole_statement(wanted, SqlStatements(ledger.engine)))
+    assert nets(pages) == [-1_000, 10, -1_001, 11, -1_002, 12]
+    assert pages[-1].closing_minor == ledger.balances()[wanted.account]
 
 
 @settings(max_examples=25, suppress_health_check=list(HealthCheck))
