@@ -32,13 +32,11 @@ SELECT low FROM search WHERE low = high
 _CURRENCIES: Final = (
     "SELECT currency FROM accounts WHERE family = %(family)s AND owner = %(owner)s ORDER BY 1"
 )
-_EFFECTIVE_JOIN: Final = "JOIN journals j ON j.position = e.journal_position AND j.effective_at < %(before)s"
 #: From where an account's entries have to be read one by one, and up to where, for what is sealed up to ``as_of``.
-BASE: Final = """
+_BASE: Final = """
   LEFT JOIN LATERAL (
     SELECT l.* FROM account_snapshots l
-     WHERE l.account_id = a.account_id AND l.shard = %(shard)s AND l.position <= %(as_of)s
-       AND (%(before)s::timestamptz IS NULL OR l.effective_at_max < %(before)s)
+     WHERE l.account_id = a.account_id AND l.shard = %(shard)s AND l.position <= {last}
      ORDER BY l.position DESC LIMIT 1
   ) b ON true
   LEFT JOIN LATERAL (
@@ -48,33 +46,55 @@ BASE: Final = """
   ) u ON true
 """
 #: The entries behind that snapshot.
-BEHIND: Final = f"""
+_BEHIND: Final = f"""
      e.account_id = a.account_id AND e.journal_position > coalesce(b.settled_position, 0)
        AND e.journal_position <= coalesce(u.reached_position, {LAST})
        AND (s.position > coalesce(b.position, 0) AND s.position <= %(as_of)s OR s.position IS NULL AND %(unsealed)s)
 """
+# What of a snapshot had not taken effect when it was sealed is kept beside it. So one that was sealed before a time,
+# less what takes effect from that time on, is what had taken effect before it: money of a far date costs one row.
+_BASE_OF: Final = {
+    False: _BASE.format(last="%(as_of)s"),
+    True: _BASE.format(last=f"least(%(as_of)s, ({_POSITION_BEFORE.replace('%(time)s', '%(before)s')}))"),
+}
+_AHEAD: Final = """
+     w.account_id = a.account_id AND w.shard = %(shard)s AND w.effective_at >= %(before)s AND w.position <= b.position
+"""
+_NOT_YET: Final = f"""
+ CROSS JOIN LATERAL (
+    SELECT coalesce(sum(w.debit_minor), 0) AS debit_minor, coalesce(sum(w.credit_minor), 0) AS credit_minor
+      FROM snapshots_ahead w WHERE {_AHEAD}
+ ) h
+"""
+_NOTHING_AHEAD: Final = " CROSS JOIN (SELECT 0 AS debit_minor, 0 AS credit_minor) h"
 _SUMS: Final = f"""
 SELECT a.account_id, a.family, a.owner, a.currency,
-       coalesce(b.debit_minor, 0) + r.debit_minor AS debit_minor,
-       coalesce(b.credit_minor, 0) + r.credit_minor AS credit_minor
-  FROM {{accounts}} a {BASE}
+       coalesce(b.debit_minor, 0) + r.debit_minor - h.debit_minor AS debit_minor,
+       coalesce(b.credit_minor, 0) + r.credit_minor - h.credit_minor AS credit_minor
+  FROM {{accounts}} a {{base}} {{not_yet}}
  CROSS JOIN LATERAL (
     SELECT coalesce(sum(e.amount_minor) FILTER (WHERE e.side = 'debit'), 0) AS debit_minor,
            coalesce(sum(e.amount_minor) FILTER (WHERE e.side = 'credit'), 0) AS credit_minor
       FROM entries e LEFT JOIN seals s ON s.journal_position = e.journal_position AND s.shard = %(shard)s
       {{effective}}
-     WHERE {BEHIND}
+     WHERE {_BEHIND}
  ) r
 """
+_EFFECTIVE_JOIN: Final = "JOIN journals j ON j.position = e.journal_position AND j.effective_at < %(before)s"
 _ARRIVALS: Final = f"""
-SELECT a.currency, j.effective_at, sum(CASE e.side WHEN 'credit' THEN e.amount_minor ELSE -e.amount_minor END) AS net
-  FROM accounts a {BASE}
-  JOIN entries e ON e.account_id = a.account_id
-  LEFT JOIN seals s ON s.journal_position = e.journal_position AND s.shard = %(shard)s
-  JOIN journals j ON j.position = e.journal_position AND j.effective_at >= %(before)s
+SELECT a.currency, m.effective_at, sum(m.net_minor)
+  FROM accounts a {_BASE_OF[True]}
+ CROSS JOIN LATERAL (
+    SELECT w.effective_at, w.credit_minor - w.debit_minor AS net_minor
+      FROM snapshots_ahead w WHERE {_AHEAD}
+    UNION ALL
+    SELECT j.effective_at, CASE e.side WHEN 'credit' THEN e.amount_minor ELSE -e.amount_minor END
+      FROM entries e LEFT JOIN seals s ON s.journal_position = e.journal_position AND s.shard = %(shard)s
+      JOIN journals j ON j.position = e.journal_position AND j.effective_at >= %(before)s
+     WHERE {_BEHIND}
+ ) m
  WHERE a.family = %(family)s AND a.owner = %(owner)s AND (%(currency)s::text IS NULL OR a.currency = %(currency)s)
-   AND {BEHIND}
- GROUP BY a.currency, j.effective_at ORDER BY a.currency, j.effective_at
+ GROUP BY a.currency, m.effective_at ORDER BY a.currency, m.effective_at
 """
 _PAGE: Final = """(
     SELECT * FROM accounts WHERE account_id > %(after)s
@@ -153,7 +173,7 @@ class SqlBalances:
         self, owner: str, currency: str | None, since: datetime, as_of: int | None
     ) -> dict[str, list[Arrival]]:
         """What becomes available to a merchant from ``since`` on, by currency, earliest first."""
-        _, values = sums_of(_ONE, Moment(as_of=as_of, effective_before=since))
+        values = values_of(Moment(as_of=as_of, effective_before=since))
         found: dict[str, list[Arrival]] = {}
         asked = {"family": MA.name, "owner": owner, "currency": currency}
         for code, at, net_minor in self._all(_ARRIVALS, {**values, **asked}):
@@ -182,11 +202,21 @@ class SqlBalances:
 
 def sums_of(accounts: str, moment: Moment) -> tuple[str, dict[str, Any]]:
     """The query of sums over these accounts, and its values but those of ``accounts``."""
-    values = {
+    by_effect = moment.effective_before is not None
+    query = _SUMS.format(
+        accounts=accounts,
+        base=_BASE_OF[by_effect],
+        not_yet=_NOT_YET if by_effect else _NOTHING_AHEAD,
+        effective=_EFFECTIVE_JOIN if by_effect else "",
+    )
+    return query, values_of(moment)
+
+
+def values_of(moment: Moment) -> dict[str, Any]:
+    """What the queries of a moment ask for."""
+    return {
         "shard": SHARD,
         "as_of": LAST if moment.as_of is None else moment.as_of,
         "unsealed": moment.as_of is None,
         "before": moment.effective_before,
     }
-    effective = "" if moment.effective_before is None else _EFFECTIVE_JOIN
-    return _SUMS.format(accounts=accounts, effective=effective), values

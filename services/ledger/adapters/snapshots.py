@@ -5,6 +5,9 @@ The row of ``snapshot_shards`` is a lease that ends with its transaction, as the
 Journals are not always sealed in the order of their positions, so a snapshot at seal *p* says two things more: nothing
 at or below ``settled_position`` is sealed behind *p*, and nothing of the account above ``reached_position`` was sealed
 up to *p*. Between the two lies all that a read has to look at entry by entry.
+
+What had not taken effect when it was sealed stands in ``snapshots_ahead`` as well, summed by time of effect: whoever
+reads by effect begins at the same snapshot and takes off what is still ahead.
 """
 
 from __future__ import annotations
@@ -34,40 +37,58 @@ UPDATE snapshot_shards f SET position = %(to)s,
              WHERE s.shard = %(shard)s AND s.position > %(after)s AND s.position <= %(to)s))
  WHERE f.shard = %(shard)s
 """
-_FOLD: Final = """
-WITH moved AS (
-    SELECT DISTINCT e.account_id FROM seals s JOIN entries e ON e.journal_position = s.journal_position
-     WHERE s.shard = %(shard)s AND s.position > %(after)s AND s.position <= %(to)s
-)
-INSERT INTO account_snapshots (account_id, shard, position, settled_position, reached_position, effective_at_max,
-                               entries, debit_minor, credit_minor)
-SELECT m.account_id, f.shard, f.position, f.settled_position, greatest(b.reached_position, r.reached_position),
-       greatest(b.effective_at_max, r.effective_at_max), coalesce(b.entries, 0) + r.entries,
-       coalesce(b.debit_minor, 0) + r.debit_minor, coalesce(b.credit_minor, 0) + r.credit_minor
-  FROM moved m
+# The shard, and the account's last snapshot before this fold: a statement does not see what it inserts itself.
+_BEFORE: Final = """
   JOIN snapshot_shards f ON f.shard = %(shard)s
   LEFT JOIN LATERAL (
     SELECT * FROM account_snapshots l WHERE l.account_id = m.account_id AND l.shard = f.shard
      ORDER BY l.position DESC LIMIT 1
   ) b ON true
-  CROSS JOIN LATERAL (
-    SELECT count(*) AS entries, max(e.journal_position) AS reached_position, max(j.effective_at) AS effective_at_max,
-           coalesce(sum(e.amount_minor) FILTER (WHERE e.side = 'debit'), 0) AS debit_minor,
-           coalesce(sum(e.amount_minor) FILTER (WHERE e.side = 'credit'), 0) AS credit_minor
+"""
+# The account's entries between the two.
+_NEW: Final = """
       FROM entries e
       JOIN seals s ON s.journal_position = e.journal_position AND s.shard = f.shard
       JOIN journals j ON j.position = e.journal_position
      WHERE e.account_id = m.account_id
        AND e.journal_position > coalesce(b.settled_position, 0) AND e.journal_position <= f.reached_position
        AND s.position > coalesce(b.position, 0) AND s.position <= f.position
+"""
+_FOLD: Final = f"""
+WITH moved AS (
+    SELECT DISTINCT e.account_id FROM seals s JOIN entries e ON e.journal_position = s.journal_position
+     WHERE s.shard = %(shard)s AND s.position > %(after)s AND s.position <= %(to)s
+), made AS (
+INSERT INTO account_snapshots (account_id, shard, position, settled_position, reached_position, effective_at_max,
+                               entries, debit_minor, credit_minor)
+SELECT m.account_id, f.shard, f.position, f.settled_position, greatest(b.reached_position, r.reached_position),
+       greatest(b.effective_at_max, r.effective_at_max), coalesce(b.entries, 0) + r.entries,
+       coalesce(b.debit_minor, 0) + r.debit_minor, coalesce(b.credit_minor, 0) + r.credit_minor
+  FROM moved m {_BEFORE}
+  CROSS JOIN LATERAL (
+    SELECT count(*) AS entries, max(e.journal_position) AS reached_position, max(j.effective_at) AS effective_at_max,
+           coalesce(sum(e.amount_minor) FILTER (WHERE e.side = 'debit'), 0) AS debit_minor,
+           coalesce(sum(e.amount_minor) FILTER (WHERE e.side = 'credit'), 0) AS credit_minor{_NEW}
   ) r
  WHERE r.entries >= %(entries_min)s
+RETURNING account_id
+)
+INSERT INTO snapshots_ahead (account_id, shard, effective_at, position, rule, entries, debit_minor, credit_minor)
+SELECT m.account_id, f.shard, r.effective_at, f.position, r.rule, count(*),
+       coalesce(sum(r.amount_minor) FILTER (WHERE r.side = 'debit'), 0),
+       coalesce(sum(r.amount_minor) FILTER (WHERE r.side = 'credit'), 0)
+  FROM made m {_BEFORE}
+  CROSS JOIN LATERAL (SELECT j.effective_at, j.rule, e.side, e.amount_minor {_NEW} AND j.effective_at >= s.sealed_at) r
+ GROUP BY 1, 2, 3, 4, 5
 """
 _STATUS: Final = """
 SELECT coalesce((SELECT position FROM snapshot_shards WHERE shard = %(shard)s), 0),
        (SELECT count(*) FROM account_snapshots WHERE shard = %(shard)s)
 """
-_DISCARD: Final = "DELETE FROM account_snapshots WHERE shard = %(shard)s"
+_DISCARD: Final = """
+WITH ahead AS (DELETE FROM snapshots_ahead WHERE shard = %(shard)s)
+DELETE FROM account_snapshots WHERE shard = %(shard)s
+"""
 _BEGIN_ANEW: Final = """
 UPDATE snapshot_shards SET position = 0, settled_position = 0, reached_position = 0 WHERE shard = %(shard)s
 """

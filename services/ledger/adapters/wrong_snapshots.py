@@ -63,11 +63,40 @@ SELECT concat_ws(' ', a.family, a.owner, a.currency), k.position,
                       AND b.journal_position = k.settled_position AND b.last_seal > b.position))
  ORDER BY k.position, k.account_id LIMIT 1
 """
+# What takes effect later than it was sealed, under the first snapshot that counts it, beside what is kept of it.
+_AHEAD: Final = """
+WITH books AS (
+    SELECT e.account_id, j.effective_at, k.position, j.rule, count(*) AS entries,
+           coalesce(sum(e.amount_minor) FILTER (WHERE e.side = 'debit'), 0) AS debit_minor,
+           coalesce(sum(e.amount_minor) FILTER (WHERE e.side = 'credit'), 0) AS credit_minor
+      FROM seals s
+      JOIN journals j ON j.position = s.journal_position AND j.effective_at >= s.sealed_at
+      JOIN entries e ON e.journal_position = s.journal_position
+      JOIN LATERAL (
+        SELECT l.position FROM account_snapshots l
+         WHERE l.account_id = e.account_id AND l.shard = s.shard AND l.position >= s.position
+         ORDER BY l.position LIMIT 1
+      ) k ON true
+     WHERE s.shard = %(shard)s
+     GROUP BY 1, 2, 3, 4
+), kept AS (
+    SELECT account_id, effective_at, position, rule, entries, debit_minor, credit_minor
+      FROM snapshots_ahead WHERE shard = %(shard)s
+)
+SELECT coalesce(nullif(concat_ws(' ', a.family, a.owner, a.currency), ''), 'account ' || account_id), position,
+       format('of what takes effect at %%s by rule %%s it says %%s entries, debit %%s, credit %%s;'
+              ' the books say %%s, %%s, %%s', effective_at, rule, kept.entries, kept.debit_minor, kept.credit_minor,
+              books.entries, books.debit_minor, books.credit_minor)
+  FROM books FULL JOIN kept USING (account_id, effective_at, position, rule) LEFT JOIN accounts a USING (account_id)
+ WHERE (kept.entries, kept.debit_minor, kept.credit_minor)
+       IS DISTINCT FROM (books.entries, books.debit_minor, books.credit_minor)
+ ORDER BY position, account_id, effective_at, rule LIMIT 1
+"""
 
 
 def first_wrong_snapshot(connection: sa.Connection, shard: int) -> WrongSnapshot | None:
     """The first snapshot that does not say what the entries and seals say; none where all do."""
-    for query in (_SUMS, _BOUNDS):
+    for query in (_SUMS, _BOUNDS, _AHEAD):
         row = connection.exec_driver_sql(query, {"shard": shard}).first()
         if row is not None:
             return WrongSnapshot(account=row[0], position=row[1], detail=row[2])

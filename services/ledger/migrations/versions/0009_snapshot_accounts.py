@@ -28,6 +28,19 @@ CREATE TABLE account_snapshots (
     PRIMARY KEY (account_id, shard, position)
 );
 
+-- Of what a snapshot counts and none before it: what takes effect later than it was sealed, summed.
+CREATE TABLE snapshots_ahead (
+    account_id bigint NOT NULL,
+    shard smallint NOT NULL,
+    effective_at timestamptz NOT NULL,
+    position bigint NOT NULL,
+    rule text COLLATE "C" NOT NULL,
+    entries bigint NOT NULL CHECK (entries > 0),
+    debit_minor numeric NOT NULL CHECK (debit_minor >= 0 AND debit_minor = trunc(debit_minor)),
+    credit_minor numeric NOT NULL CHECK (credit_minor >= 0 AND credit_minor = trunc(credit_minor)),
+    PRIMARY KEY (account_id, shard, effective_at, position, rule)
+);
+
 -- How far a shard is folded; its row is the lease of whoever folds, for one transaction.
 CREATE TABLE snapshot_shards (
     shard smallint PRIMARY KEY CHECK (shard >= 0),
@@ -63,11 +76,11 @@ END $$;
 """
 
 GRANTS = """
-GRANT SELECT, INSERT, DELETE ON account_snapshots TO ledger_app;
-REVOKE UPDATE, TRUNCATE ON account_snapshots FROM ledger_app;
+GRANT SELECT, INSERT, DELETE ON account_snapshots, snapshots_ahead TO ledger_app;
+REVOKE UPDATE, TRUNCATE ON account_snapshots, snapshots_ahead FROM ledger_app;
 GRANT SELECT, UPDATE ON snapshot_shards TO ledger_app;
 REVOKE INSERT, DELETE, TRUNCATE ON snapshot_shards FROM ledger_app;
-GRANT SELECT ON account_snapshots, snapshot_shards TO ledger_reader;
+GRANT SELECT ON account_snapshots, snapshots_ahead, snapshot_shards TO ledger_reader;
 """
 
 

@@ -18,9 +18,11 @@ from services.ledger.app.moments import EVERYTHING, Moment
 from services.ledger.app.statements import DrawUpStatement, draw_up_statement
 from services.ledger.domain.chart import AccountRef
 from services.ledger.tests.payloads import Payment
+from services.ledger.tests.plain_books import PlainBooks
 
 JOURNALS, WINDOW, LIMIT = 120, 5, 4
 ACCOUNT = AccountRef("merchant_pending", Payment(1).merchant_id, "EUR")
+FAR = datetime(2099, 1, 1, tzinfo=UTC)
 EVER = {"since": datetime(1970, 1, 1, tzinfo=UTC), "until": datetime(2100, 1, 1, tzinfo=UTC)}
 
 
@@ -67,6 +69,27 @@ def test_a_balance_reads_what_is_behind_one_snapshot(books, moment):
     with looked_at(books.engine) as entries:
         SqlStatements(books.engine).account(ACCOUNT, moment)
     assert 0 <= sum(entries) <= WINDOW, entries
+
+
+def test_money_of_a_far_date_makes_no_balance_of_now_read_more(ledger):
+    """It is booked first, so every snapshot counts it; and again and again, as money that is not available yet."""
+    sealer = Sealer(ledger.transactions)
+    folder = Folder(ledger.transactions, Folding(every_seals=WINDOW, entries_min=WINDOW))
+    for number in range(1, JOURNALS + 3):
+        ahead = number == 1 or number % 3 == 0
+        ledger.tell(Payment(number).captured(1_000 + number), time=FAR if ahead else None)
+        if number % WINDOW == 0:
+            sealer.turn()
+            folder.turn()
+    moment = Moment(effective_before=datetime.now(UTC))
+    with looked_at(ledger.engine) as entries:
+        found = SqlStatements(ledger.engine).account(ACCOUNT, moment)
+    assert found.balance_minor == PlainBooks(ledger.engine).balance(ACCOUNT, before=moment.effective_before)
+    assert 0 < sum(entries) <= WINDOW, entries
+    with looked_at(ledger.engine) as entries:
+        arriving = SqlStatements(ledger.engine).arrivals(ACCOUNT.owner, None, moment.effective_before, None)
+    assert arriving == {}, "that is told of merchant_available only"
+    assert sum(entries) <= WINDOW, entries
 
 
 def test_a_page_of_a_statement_reads_about_what_it_shows(books):

@@ -31,11 +31,13 @@ from services.ledger.tests.slow_journals import begin_slowly
 from shared.kernel.errors import Rejected
 
 DAY = timedelta(days=1)
-FIRST_DAY = datetime(2026, 11, 20, 12, tzinfo=UTC)
+# Times of effect lie on both sides of the time of sealing, which is now.
+FIRST_DAY = datetime.now(UTC) - 3 * DAY
 EAGER = Folding(every_seals=1, entries_min=1)
 SNAPSHOTS = (
     "SELECT account_id, position, entries, debit_minor, credit_minor FROM account_snapshots ORDER BY 1, 2"
 )
+AHEAD = "SELECT account_id, effective_at, position, entries, debit_minor, credit_minor FROM snapshots_ahead ORDER BY 1, 2, 3"
 
 
 def book(ledger, *numbers, merchant=1):
@@ -237,12 +239,14 @@ def test_a_second_folder_passes_on_while_one_is_at_work(ledger):
 
 
 def test_folded_anew_they_say_the_same(ledger, ledger_urls, monkeypatch):
-    book(ledger, *range(1, 8))
+    book(ledger, *range(1, 7))
+    ledger.tell(Payment(7).captured(10_000), time=FIRST_DAY + 9 * DAY)
     seal(ledger)
     fold(ledger)
-    before = ledger.rows(SNAPSHOTS)
+    before, ahead = ledger.rows(SNAPSHOTS), ledger.rows(AHEAD)
+    assert ahead
     assert rebuild(ledger.transactions, EAGER) == len(before)
-    assert ledger.rows(SNAPSHOTS) == before
+    assert (ledger.rows(SNAPSHOTS), ledger.rows(AHEAD)) == (before, ahead)
     monkeypatch.setenv("LEDGER_DATABASE_URL", ledger_urls.app)
     monkeypatch.setenv("LEDGER_SNAPSHOT_EVERY_SEALS", "1")
     monkeypatch.setenv("LEDGER_SNAPSHOT_ENTRIES_MIN", "1")
@@ -275,6 +279,29 @@ def superuser(ledger_urls, postgres_admin_url):
     url = postgres_admin_url.rpartition("/")[0] + "/" + ledger_urls.app.rpartition("/")[2]
     with psycopg.connect(url, autocommit=True) as connection:
         yield connection
+
+
+AHEAD_DAMAGE = [
+    "UPDATE snapshots_ahead SET credit_minor = credit_minor + 1, debit_minor = debit_minor + 1",
+    "UPDATE snapshots_ahead SET effective_at = effective_at + interval '1 day'",
+    "DELETE FROM snapshots_ahead",
+    "INSERT INTO snapshots_ahead SELECT account_id, shard, effective_at, position, 'no_rule', 1, 1, 1 FROM snapshots_ahead",
+]
+
+
+@pytest.mark.parametrize("damage", AHEAD_DAMAGE)
+def test_what_is_damaged_of_what_is_ahead_is_found_and_made_anew(ledger, superuser, damage):
+    book(ledger, 1, 2)
+    ledger.tell(Payment(3).captured(10_000), time=FIRST_DAY + 9 * DAY)
+    seal(ledger)
+    fold(ledger)
+    assert finding(ledger) is None
+    assert superuser.execute(damage).rowcount
+    found = finding(ledger)
+    assert (found.what, found.position) == ("snapshot_wrong", 3)
+    assert "of what takes effect at" in found.detail
+    rebuild(ledger.transactions, EAGER)
+    assert finding(ledger) is None
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
