@@ -11,8 +11,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from services.ledger.app.moments import Moment
-from services.ledger.app.views import AccountBalance, Arrival, TrialBalanceLine
+from services.ledger.app.views import ARRIVAL_DAYS_MAX, AccountBalance, Arrival, TrialBalanceLine
 from services.ledger.domain.chart import MA, AccountRef, balance_on_normal_side
+from services.ledger.domain.journal import REVERSED_SUFFIX
 from services.ledger.domain.seals import SHARD
 
 LAST: Final = 2**63 - 1
@@ -81,20 +82,26 @@ SELECT a.account_id, a.family, a.owner, a.currency,
  ) r
 """
 _EFFECTIVE_JOIN: Final = "JOIN journals j ON j.position = e.journal_position AND j.effective_at < %(before)s"
+# What a capture made available and what took that back; a refund or a dispute is no money that arrives.
+_ARRIVES: Final = ["capture_settled", f"capture_settled{REVERSED_SUFFIX}"]
 _ARRIVALS: Final = f"""
-SELECT a.currency, m.effective_at, sum(m.net_minor)
+SELECT t.currency, t.available_on, t.net_minor FROM (
+SELECT a.currency, max(m.effective_at) AS available_on, sum(m.net_minor) AS net_minor,
+       row_number() OVER (PARTITION BY a.currency ORDER BY max(m.effective_at)) AS nth
   FROM accounts a {_BASE_OF[True]}
  CROSS JOIN LATERAL (
     SELECT w.effective_at, w.credit_minor - w.debit_minor AS net_minor
-      FROM snapshots_ahead w WHERE {_AHEAD}
+      FROM snapshots_ahead w WHERE {_AHEAD} AND w.rule = ANY(%(rules)s)
     UNION ALL
     SELECT j.effective_at, CASE e.side WHEN 'credit' THEN e.amount_minor ELSE -e.amount_minor END
       FROM entries e LEFT JOIN seals s ON s.journal_position = e.journal_position AND s.shard = %(shard)s
       JOIN journals j ON j.position = e.journal_position AND j.effective_at >= %(before)s
+       AND j.rule = ANY(%(rules)s)
      WHERE {_BEHIND}
  ) m
  WHERE a.family = %(family)s AND a.owner = %(owner)s AND (%(currency)s::text IS NULL OR a.currency = %(currency)s)
- GROUP BY a.currency, m.effective_at ORDER BY a.currency, m.effective_at
+ GROUP BY a.currency, date_trunc('day', m.effective_at, 'UTC') HAVING sum(m.net_minor) <> 0
+) t WHERE t.nth <= %(days_max)s ORDER BY t.currency, t.available_on
 """
 _PAGE: Final = """(
     SELECT * FROM accounts WHERE account_id > %(after)s
@@ -172,10 +179,19 @@ class SqlBalances:
     def arrivals(
         self, owner: str, currency: str | None, since: datetime, as_of: int | None
     ) -> dict[str, list[Arrival]]:
-        """What becomes available to a merchant from ``since`` on, by currency, earliest first."""
+        """What of captures becomes available to a merchant from ``since`` on, by currency and day, earliest first.
+
+        Of at most ``ARRIVAL_DAYS_MAX`` days in each currency.
+        """
         values = values_of(Moment(as_of=as_of, effective_before=since))
         found: dict[str, list[Arrival]] = {}
-        asked = {"family": MA.name, "owner": owner, "currency": currency}
+        asked = {
+            "family": MA.name,
+            "owner": owner,
+            "currency": currency,
+            "rules": _ARRIVES,
+            "days_max": ARRIVAL_DAYS_MAX,
+        }
         for code, at, net_minor in self._all(_ARRIVALS, {**values, **asked}):
             found.setdefault(code, []).append(Arrival(available_on=at, amount_minor=int(net_minor)))
         return found

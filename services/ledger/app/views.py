@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from services.ledger.app.moments import Moment
 
@@ -22,9 +22,12 @@ class AccountBalance:
     balance_minor: int
 
 
+ARRIVAL_DAYS_MAX: Final = 366
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """Money that is booked and becomes available on that day."""
+    """Money of captures that is booked and becomes available within that day, the whole of it at this time."""
 
     available_on: datetime
     amount_minor: int

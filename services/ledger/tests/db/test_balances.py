@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
@@ -78,14 +79,11 @@ def written(time):
     return time.isoformat().replace("+00:00", "Z")
 
 
-def test_what_is_not_available_yet_is_pending_and_says_when(client):
+def test_what_is_not_available_yet_is_no_part_of_it(client):
     euros, dollars = asked(client, "/balances", MERCHANT).json()["data"]
     assert (euros["pending_minor"], euros["available_minor"]) == (9_700, 0)
-    assert euros["arriving"] == [
-        {"available_on": written(NOW + DAY), "amount_minor": -40},
-        {"available_on": written(NOW + 2 * DAY), "amount_minor": 500},
-    ]
-    assert (dollars["currency"], dollars["pending_minor"], dollars["arriving"]) == ("USD", 70, [])
+    assert (dollars["currency"], dollars["pending_minor"]) == ("USD", 70)
+    assert euros["arriving"] == dollars["arriving"] == [], "refunds and what is given back are no captures"
 
 
 def test_a_settled_capture_is_available_on_its_day(books, client):
@@ -94,9 +92,41 @@ def test_a_settled_capture_is_available_on_its_day(books, client):
         asked(client, "/balances", MERCHANT, currency="EUR", at=written(at)).json()["data"][0]
         for at in (report.AVAILABLE_ON, report.AVAILABLE_ON + timedelta(seconds=1))
     )
-    assert {"available_on": written(report.AVAILABLE_ON), "amount_minor": 500 + 9_700} in before["arriving"]
+    assert before["arriving"] == [{"available_on": written(report.AVAILABLE_ON), "amount_minor": 9_700}]
+    assert on_the_day["arriving"] == []
     assert on_the_day["available_minor"] == before["available_minor"] + 500 + 9_700
     assert (before["pending_minor"], on_the_day["pending_minor"]) == (9_700, 0)
+
+
+@pytest.mark.parametrize("folding", [None, Folding(every_seals=1, entries_min=1)])
+def test_money_arrives_by_the_day_and_of_so_many_days(books, client, ledger_urls, monkeypatch, folding):
+    """Captured one after another, available a day or half a day after the other; the last one is taken back."""
+    monkeypatch.setattr("services.ledger.adapters.balances.ARRIVAL_DAYS_MAX", 3)
+    first = datetime.now(UTC).replace(hour=6) + DAY
+    for number in range(11, 21):
+        payment = Payment(number, merchant=1)
+        books.tell(payment.captured(1_000 + number))
+        books.tell(
+            replace(report.settled(payment, 1_000 + number), available_on=first + (number - 11) * DAY / 2)
+        )
+        seal(books)
+        if folding:
+            Folder(books.transactions, folding).turn()
+    books.tell(replace(report.settled(payment := Payment(21, merchant=1), 7), available_on=first + DAY))
+    books.tell(report.unsettled(payment, 7), time=first + DAY)
+    reads = SqlStatements(books.engine)
+    days = [(first + nth * DAY + DAY / 2, 2_000 + 23 + 4 * nth) for nth in range(5)]
+    found = reads.arrivals(ONE.merchant_id, "EUR", datetime.now(UTC), None)["EUR"]
+    assert [(arrival.available_on, arrival.amount_minor) for arrival in found] == days[:3]
+    found = reads.arrivals(ONE.merchant_id, None, days[0][0] + DAY, None)["EUR"]
+    assert [(arrival.available_on, arrival.amount_minor) for arrival in found] == [
+        (days[1][0], 1_014),
+        *days[2:4],
+    ]
+    done = CliRunner().invoke(
+        cli, ["balances", ONE.merchant_id], env={"LEDGER_DATABASE_URL": ledger_urls.app, "COLUMNS": "400"}
+    )
+    assert f"2023 on {first:%Y-%m-%d}" in done.stdout, done.output
 
 
 @pytest.mark.parametrize(
@@ -279,7 +309,7 @@ def test_every_route_and_parameter_is_described(client):
     ("words", "shown"),
     [
         (["balances", ONE.merchant_id, "--by", "booked"], "460"),
-        (["balances", ONE.merchant_id, "--at", "2026-11-23"], "500 on 2026-11-24"),
+        (["balances", ONE.merchant_id, "--at", "2026-11-23"], "9700"),
         (["balance", *PENDING], "9700"),
         (["balance", *PENDING, "--as-of", "1", "--json"], '"balance_minor": 9700'),
         (["trial-balance", "--as-of", "2"], "The books balance."),
