@@ -11,11 +11,12 @@ from services.ledger.domain.heads import FIELDS, Head, written_time
 
 # Nothing new under seal, nothing to say: an idle ledger signs nothing.
 _DUE: Final = """
-SELECT sealed > signed
-   AND (sealed - signed >= %(every_seals)s
-        OR NOT EXISTS (SELECT FROM seal_heads WHERE shard = %(shard)s AND signed_at > %(not_since)s))
-  FROM (SELECT coalesce((SELECT max(position) FROM seals WHERE shard = %(shard)s), 0) AS sealed,
-               coalesce((SELECT max(position) FROM seal_heads WHERE shard = %(shard)s), 0) AS signed) AS ends
+SELECT sealed > coalesce(position, 0)
+   AND (sealed - coalesce(position, 0) >= %(every_seals)s OR coalesce(signed_at <= %(not_since)s, true))
+  FROM (SELECT coalesce((SELECT max(position) FROM seals WHERE shard = %(shard)s), 0) AS sealed) AS ends
+  LEFT JOIN (
+    SELECT position, signed_at FROM seal_heads WHERE shard = %(shard)s ORDER BY position DESC LIMIT 1
+  ) AS last ON true
 """
 _NEXT: Final = """
 SELECT s.position, j.journal_id, encode(s.hash, 'hex') AS hash, p.settled_position
@@ -27,9 +28,9 @@ INSERT INTO seal_heads (shard, position, journal_id, hash, settled_position, sig
 VALUES (%(shard)s, %(position)s, %(journal_id)s, %(hash)s, %(settled_position)s, %(signed_at)s, %(key_id)s,
         %(signature)s)
 """
-_ALL: Final = """
+_HEADS: Final = """
 SELECT shard, position, journal_id, hash, settled_position, signed_at, key_id, signature FROM seal_heads
- WHERE shard = %(shard)s ORDER BY position
+ WHERE shard = %(shard)s AND position >= %(position)s ORDER BY position
 """
 
 
@@ -58,7 +59,17 @@ class HeadStore:
 
 def stored_heads(connection: sa.Connection, shard: int) -> list[Head]:
     """Our own copies, in order."""
-    rows = connection.exec_driver_sql(_ALL, {"shard": shard}).all()
+    return _read(connection, _HEADS, shard, 0)
+
+
+def nearest_head(connection: sa.Connection, shard: int, position: int) -> Head | None:
+    """Our copy of the first head at this place of the chain or behind it."""
+    found = _read(connection, f"{_HEADS} LIMIT 1", shard, position)
+    return found[0] if found else None
+
+
+def _read(connection: sa.Connection, query: str, shard: int, position: int) -> list[Head]:
+    rows = connection.exec_driver_sql(query, {"shard": shard, "position": position}).all()
     return [Head.read(_published(dict(zip(FIELDS, row, strict=True)))) for row in rows]
 
 

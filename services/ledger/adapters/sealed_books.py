@@ -8,7 +8,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from services.ledger.adapters.heads import stored_heads
+from services.ledger.adapters.heads import nearest_head, stored_heads
 from services.ledger.adapters.journal_records import journals_at
 from services.ledger.adapters.long_reads import long_read
 from services.ledger.adapters.seals import SEAL_COLUMNS
@@ -71,6 +71,9 @@ class SqlSealedBooks:
 
     def heads(self, shard: int) -> Sequence[Head]:
         return stored_heads(self._connection, shard)
+
+    def nearest_head(self, shard: int, position: int) -> Head | None:
+        return nearest_head(self._connection, shard, position)
 
     def first_wrong_snapshot(self, shard: int) -> WrongSnapshot | None:
         return first_wrong_snapshot(self._connection, shard)

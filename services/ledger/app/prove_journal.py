@@ -18,7 +18,7 @@ class ProvableBooks(Protocol):
     def seal_of(self, shard: int, journal_position: int) -> Seal | None: ...
     def seals_after(self, shard: int, position: int, limit: int) -> Sequence[Seal]: ...
     def journals_at(self, positions: Sequence[int]) -> Mapping[int, Recorded]: ...
-    def heads(self, shard: int) -> Sequence[Head]: ...
+    def nearest_head(self, shard: int, position: int) -> Head | None: ...
 
 
 class Signatures(Protocol):
@@ -39,7 +39,10 @@ def prove_journal(journal_id: str, books: ProvableBooks, kept: Collection[Head] 
     seal = books.seal_of(SHARD, journal_position)
     if seal is None:
         raise Rejected("not_sealed_yet", "It has no place in the chain yet.", status=409, stored=False)
-    head = _nearest(seal, kept or books.heads(SHARD))
+    head = _nearest(seal, kept) if kept else books.nearest_head(SHARD, seal.position)
+    if head is None:
+        text = f"No head is signed behind its place, {seal.position}, yet."
+        raise Rejected("not_signed_yet", text, status=409, stored=False)
     chain = books.seals_after(SHARD, max(seal.position - 2, 0), head.position - seal.position + 2)
     before = GENESIS if seal.position == 1 else chain[0].hash
     links = [link for link in chain if seal.position < link.position <= head.position]
@@ -62,9 +65,6 @@ def checked_proof(document: object, signatures: Signatures, kept: Collection[Hea
     return proven
 
 
-def _nearest(seal: Seal, heads: Collection[Head]) -> Head:
-    behind = [head for head in heads if head.shard == SHARD and head.position >= seal.position]
-    if not behind:
-        text = f"No head is signed behind its place, {seal.position}, yet."
-        raise Rejected("not_signed_yet", text, status=409, stored=False)
-    return min(behind, key=lambda head: head.position)
+def _nearest(seal: Seal, heads: Collection[Head]) -> Head | None:
+    behind = (head for head in heads if head.shard == SHARD and head.position >= seal.position)
+    return min(behind, key=lambda head: head.position, default=None)
