@@ -62,9 +62,14 @@ def build(settings: LedgerSettings, surroundings: Surroundings | None = None) ->
     def work() -> Role:
         def look() -> None:
             check_balance(reader, _tell_imbalance)
-            tell_negative(negatives, parts.clock.now(), _tell_negative)
 
         return PeriodicRole("work", settings.balance_check_interval_s, look, parts.clock)
+
+    def look_for_negative() -> Role:
+        def look() -> None:
+            tell_negative(negatives, parts.clock.now(), _tell_negative)
+
+        return PeriodicRole("work.negatives", settings.balance_check_interval_s, look, parts.clock)
 
     def seal() -> Role:
         key = settings.seal_private_key
@@ -85,7 +90,13 @@ def build(settings: LedgerSettings, surroundings: Surroundings | None = None) ->
     # Several members share the partitions: one books in the database while another decodes.
     further = {f"consume.{number}": consume for number in range(2, settings.consumers + 1)}
     consumers = {"consume": consume, **further}
-    workers = {"work": work, "work.seals": seal, "work.clearing": fold, "work.snapshots": snapshot}
+    workers = {
+        "work": work,
+        "work.negatives": look_for_negative,
+        "work.seals": seal,
+        "work.clearing": fold,
+        "work.snapshots": snapshot,
+    }
     return ServiceRuntime(
         name=NAME,
         settings=settings,

@@ -98,6 +98,7 @@ class World:
             "processor.work.feed": 10.0,
             "webhook_ingest.work": 600.0,
             "ledger.work": 60.0,
+            "ledger.work.negatives": 60.0,
             "ledger.work.seals": 4.0,
             "ledger.work.clearing": 7.0,
             "ledger.work.snapshots": 7.0,

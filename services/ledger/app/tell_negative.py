@@ -6,17 +6,17 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
-from services.ledger.app.views import NegativeBalances
+from services.ledger.app.views import NegativeTotal
 
 
 class NegativeReader(Protocol):
     """Where they are read."""
 
-    def negative_balances(self, limit: int) -> NegativeBalances: ...
+    def negative_totals(self, now: datetime) -> tuple[NegativeTotal, ...]: ...
 
 
 def tell_negative(reader: NegativeReader, now: datetime, tell: Callable[[str, int, float], None]) -> None:
     """Tell sum and greatest age in seconds per currency; zero is told as well, so that silence is no good news."""
-    for total in reader.negative_balances(limit=1).totals:
+    for total in reader.negative_totals(now):
         age_s = 0.0 if total.oldest is None else (now - total.oldest).total_seconds()
         tell(total.currency, total.owed_minor, max(age_s, 0.0))

@@ -47,7 +47,7 @@ def add_balances(cli: typer.Typer) -> None:
         from services.ledger.adapters.negative_balances import SqlNegativeBalances
 
         with _engine(cli) as engine:
-            found = SqlNegativeBalances(engine).negative_balances(limit)
+            found = SqlNegativeBalances(engine).negative_balances(SystemClock().now(), limit)
         if as_json:
             typer.echo(json.dumps(asdict(found), default=str))
             return

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Protocol
 
 from fastapi import Depends, FastAPI, Query
@@ -36,7 +37,7 @@ ByBooking = Annotated[AskedMoment, Depends(asked_moment(TimeKind.BOOKED))]
 class NegativeReader(Protocol):
     """Where balances below zero are read."""
 
-    def negative_balances(self, limit: int) -> NegativeBalances: ...
+    def negative_balances(self, now: datetime, limit: int) -> NegativeBalances: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +168,9 @@ def add_whole_books(
 
     @app.get("/negative-balances", dependencies=needs_operator)
     def negative(limit: Limit = 100) -> NegativeReply:
-        """Merchants whose available money is below zero, since when without a break, oldest first; and the sums."""
-        found = negatives.negative_balances(limit)
+        """Merchants whose available money of now is below zero, since when without a break, oldest first; and the sums.
+
+        Available as `/balances` says it: what takes effect later covers nothing yet.
+        """
+        found = negatives.negative_balances(now(), limit)
         return NegativeReply(totals=list(found.totals), data=list(found.balances))

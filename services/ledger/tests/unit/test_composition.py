@@ -24,6 +24,7 @@ def test_every_role_is_there():
         assert [make().name for make in runtime.roles.values()] == [
             "consume",
             "work",
+            "work.negatives",
             "work.seals",
             "work.clearing",
             "work.snapshots",
