@@ -30,9 +30,6 @@ WITH RECURSIVE search(low, high) AS (
 )
 SELECT low FROM search WHERE low = high
 """
-_CURRENCIES: Final = (
-    "SELECT currency FROM accounts WHERE family = %(family)s AND owner = %(owner)s ORDER BY 1"
-)
 #: From where an account's entries have to be read one by one, and up to where, for what is sealed up to ``as_of``.
 _BASE: Final = """
   LEFT JOIN LATERAL (
@@ -63,11 +60,13 @@ _AHEAD: Final = """
 """
 _NOT_YET: Final = f"""
  CROSS JOIN LATERAL (
-    SELECT coalesce(sum(w.debit_minor), 0) AS debit_minor, coalesce(sum(w.credit_minor), 0) AS credit_minor
+    SELECT coalesce(sum(w.debit_minor), 0) AS debit_minor, coalesce(sum(w.credit_minor), 0) AS credit_minor,
+           coalesce(sum(w.entries), 0) AS entries
       FROM snapshots_ahead w WHERE {_AHEAD}
  ) h
 """
-_NOTHING_AHEAD: Final = " CROSS JOIN (SELECT 0 AS debit_minor, 0 AS credit_minor) h"
+_NOTHING_AHEAD: Final = " CROSS JOIN (SELECT 0 AS debit_minor, 0 AS credit_minor, 0 AS entries) h"
+# An account without an entry at that moment is none of it: those that are opened later change no answer.
 _SUMS: Final = f"""
 SELECT a.account_id, a.family, a.owner, a.currency,
        coalesce(b.debit_minor, 0) + r.debit_minor - h.debit_minor AS debit_minor,
@@ -75,11 +74,12 @@ SELECT a.account_id, a.family, a.owner, a.currency,
   FROM {{accounts}} a {{base}} {{not_yet}}
  CROSS JOIN LATERAL (
     SELECT coalesce(sum(e.amount_minor) FILTER (WHERE e.side = 'debit'), 0) AS debit_minor,
-           coalesce(sum(e.amount_minor) FILTER (WHERE e.side = 'credit'), 0) AS credit_minor
+           coalesce(sum(e.amount_minor) FILTER (WHERE e.side = 'credit'), 0) AS credit_minor, count(*) AS entries
       FROM entries e LEFT JOIN seals s ON s.journal_position = e.journal_position AND s.shard = %(shard)s
       {{effective}}
      WHERE {_BEHIND}
  ) r
+ WHERE coalesce(b.entries, 0) + r.entries > h.entries
 """
 _EFFECTIVE_JOIN: Final = "JOIN journals j ON j.position = e.journal_position AND j.effective_at < %(before)s"
 # What a capture made available and what took that back; a refund or a dispute is no money that arrives.
@@ -107,7 +107,6 @@ _PAGE: Final = """(
     SELECT * FROM accounts WHERE account_id > %(after)s
        AND (%(family)s::text IS NULL OR family = %(family)s) AND (%(owner)s::text IS NULL OR owner = %(owner)s)
        AND (%(currency)s::text IS NULL OR currency = %(currency)s)
-     ORDER BY account_id LIMIT %(limit)s
 )"""
 _OF_OWNER: Final = """(
     SELECT * FROM accounts WHERE owner = %(owner)s AND family = ANY(%(families)s)
@@ -133,19 +132,15 @@ class SqlBalances:
         """How many journals were sealed before this time."""
         return int(self._all(_POSITION_BEFORE, {"shard": SHARD, "time": time})[0][0])
 
-    def currencies(self, family: str, owner: str) -> list[str]:
-        """In which currencies this owner has an account of this family."""
-        return [row[0] for row in self._all(_CURRENCIES, {"family": family, "owner": owner})]
-
     def account(self, account: AccountRef, moment: Moment) -> AccountBalance | None:
-        """One account's sums, or None where nothing was ever booked on it."""
+        """One account's sums, or None where nothing was booked on it at that moment."""
         found = self._sums(_ONE, moment, **account._asdict())
         return found[0] if found else None
 
     def of_owner(
         self, owner: str, families: tuple[str, ...], currency: str | None, moment: Moment
     ) -> list[AccountBalance]:
-        """An owner's accounts of these families."""
+        """An owner's accounts of these families that had any entry."""
         return self._sums(_OF_OWNER, moment, owner=owner, families=list(families), currency=currency)
 
     def accounts_page(
@@ -153,8 +148,9 @@ class SqlBalances:
         moment: Moment,
     ) -> list[AccountBalance]:  # fmt: skip
         """Accounts in the order of their ids, which never changes."""
+        query, values = sums_of(_PAGE, moment)
         asked = {"family": family, "owner": owner, "currency": currency, "after": after, "limit": limit}
-        return sorted(self._sums(_PAGE, moment, **asked), key=lambda account: account.account_id)
+        return self._read(f"{query} ORDER BY a.account_id LIMIT %(limit)s", {**values, **asked})
 
     def families(self, currency: str | None, moment: Moment) -> list[TrialBalanceLine]:
         """All accounts, summed by currency and family."""
@@ -198,6 +194,9 @@ class SqlBalances:
 
     def _sums(self, accounts: str, moment: Moment, **asked: Any) -> list[AccountBalance]:
         query, values = sums_of(accounts, moment)
+        return self._read(query, {**values, **asked})
+
+    def _read(self, query: str, values: dict[str, Any]) -> list[AccountBalance]:
         return [
             AccountBalance(
                 account_id=account_id,
@@ -208,7 +207,7 @@ class SqlBalances:
                 credit_minor=int(credit),
                 balance_minor=balance_on_normal_side(family, int(debit), int(credit)),
             )
-            for account_id, family, owner, currency, debit, credit in self._all(query, {**values, **asked})
+            for account_id, family, owner, currency, debit, credit in self._all(query, values)
         ]
 
     def _all(self, query: str, values: dict[str, Any]) -> list[Any]:

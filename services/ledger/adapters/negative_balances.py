@@ -58,7 +58,7 @@ SELECT n.owner, n.currency, n.credit_minor - n.debit_minor AS balance_minor, f.c
 """
 _TOTALS: Final = """
 SELECT c.currency, count(f.owner) AS merchants, coalesce(-sum(f.balance_minor), 0) AS owed_minor, min(f.since) AS oldest
-  FROM (SELECT DISTINCT currency FROM sums) c LEFT JOIN fell f USING (currency) GROUP BY 1
+  FROM (SELECT DISTINCT currency FROM accounts WHERE family = %(family)s) c LEFT JOIN fell f USING (currency) GROUP BY 1
 """
 # Totals and rows in one: the accounts are summed once, and both are of one moment.
 _BOTH: Final = f"""

@@ -81,7 +81,7 @@ class SqlStatements(SqlBalances):
         return int(found[0][0]) if found else None
 
     def balance_minor(self, account: AccountRef, moment: Moment) -> int:
-        """What an account that exists has at this moment, on its normal side."""
+        """What an account has at this moment, on its normal side."""
         found = self.account(account, moment)
         return 0 if found is None else found.balance_minor
 

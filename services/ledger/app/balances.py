@@ -15,7 +15,6 @@ class Balances(Chain, Protocol):
     """Reads of sums; each from one snapshot of the database."""
 
     def account(self, account: AccountRef, moment: Moment) -> AccountBalance | None: ...
-    def currencies(self, family: str, owner: str) -> list[str]: ...
     def of_owner(
         self, owner: str, families: tuple[str, ...], currency: str | None, moment: Moment
     ) -> list[AccountBalance]: ...
@@ -42,29 +41,32 @@ def merchant_balances(
             available_minor=balances.get(MA.name, 0),
             arriving=tuple(arrivals.get(code, ())),
         )
-        for code, balances in sorted(found.items())
+        for code in sorted({*found, *arrivals})
+        for balances in [found.get(code, {})]
     ]
 
 
 def account_balance(account: AccountRef, moment: Moment, books: Balances) -> AccountBalance:
-    """One account. Raises ``Rejected`` where there is none, saying in which currencies there is."""
+    """One account. Raises ``Rejected`` where there was none, saying in which currencies there was."""
     found = books.account(account, moment)
     if found is None:
-        raise no_such_account(account, books)
+        raise no_such_account(account, moment, books)
     return found
 
 
-class Currencies(Protocol):
+class Accounts(Protocol):
     """What a refusal looks up to be helpful."""
 
-    def currencies(self, family: str, owner: str) -> list[str]: ...
+    def of_owner(
+        self, owner: str, families: tuple[str, ...], currency: str | None, moment: Moment
+    ) -> list[AccountBalance]: ...
 
 
-def no_such_account(account: AccountRef, books: Currencies) -> Rejected:
-    """The refusal that says what there is instead."""
+def no_such_account(account: AccountRef, moment: Moment, books: Accounts) -> Rejected:
+    """The refusal that says what there is instead, at the same moment."""
     if account.family not in FAMILIES:
         return invalid("family", f"One of {', '.join(FAMILIES)}.")
-    held = books.currencies(account.family, account.owner)
+    held = sorted(one.currency for one in books.of_owner(account.owner, (account.family,), None, moment))
     if held:
         return Rejected(
             "currency_not_held", f"{account.owner} has {account.family} in {', '.join(held)} only.",

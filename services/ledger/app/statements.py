@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-from services.ledger.app.balances import Currencies, no_such_account
+from services.ledger.app.balances import Accounts, no_such_account
 from services.ledger.app.moments import Chain, Moment, TimeKind, in_future, invalid, sealed_position
+from services.ledger.app.views import AccountBalance
 from services.ledger.domain.chart import FAMILIES, AccountRef
 from shared.kernel.errors import Rejected
 
@@ -116,10 +117,11 @@ class Statement:
     next_cursor: str | None
 
 
-class Statements(Chain, Currencies, Protocol):
+class Statements(Chain, Accounts, Protocol):
     """Reads of one account. A period of one seal position never changes, so reads of it fit together."""
 
     def account_id(self, account: AccountRef) -> int | None: ...
+    def account(self, account: AccountRef, moment: Moment) -> AccountBalance | None: ...
     def balance_minor(self, account: AccountRef, moment: Moment) -> int: ...
     def page(self, account_id: int, period: Period, after: Cursor | None, limit: int) -> Page: ...
 
@@ -143,9 +145,7 @@ def draw_up_statement(wanted: DrawUpStatement, books: Statements) -> Statement:
     _check(wanted)
     after = None if wanted.cursor is None else Cursor.read(wanted.cursor)
     period = _period(wanted, sealed_position(books, wanted.as_of if after is None else after.as_of), books)
-    account_id = books.account_id(wanted.account)
-    if account_id is None:
-        raise no_such_account(wanted.account, books)
+    account_id = _account_id(wanted.account, after, period.as_of, books)
     opening_minor = (
         books.balance_minor(wanted.account, _opening(period)) if after is None else after.balance_minor
     )
@@ -164,6 +164,19 @@ def draw_up_statement(wanted: DrawUpStatement, books: Statements) -> Statement:
         closing_minor=closing_minor,
         next_cursor=_cursor(page, period.as_of, closing_minor),
     )
+
+
+def _account_id(account: AccountRef, after: Cursor | None, as_of: int, books: Statements) -> int:
+    """Of an account with an entry at that position; a cursor comes from a page of one."""
+    moment = Moment(as_of=as_of)
+    if after is None:
+        found = books.account(account, moment)
+        account_id = None if found is None else found.account_id
+    else:
+        account_id = books.account_id(account)
+    if account_id is None:
+        raise no_such_account(account, moment, books)
+    return account_id
 
 
 def _period(wanted: DrawUpStatement, as_of: int, books: Statements) -> Period:

@@ -12,6 +12,7 @@ from services.ledger.adapters.negative_balances import SqlNegativeBalances
 from services.ledger.adapters.sealing import Sealer
 from services.ledger.adapters.snapshotting import Folder
 from services.ledger.app.fold_snapshots import Folding
+from services.ledger.app.tell_negative import tell_negative
 from services.ledger.bootstrap import build
 from services.ledger.settings import LedgerSettings
 from services.ledger.tests import report
@@ -114,3 +115,10 @@ def test_the_metric_does_not_wait_for_the_sum_of_the_books(ledger, ledger_urls, 
     finally:
         runtime.close()
     assert told == [("EUR", 300)]
+
+
+def test_zero_is_told_as_well_though_nothing_has_taken_effect_yet(ledger):
+    ledger.tell(ONE.reversal_given_back(600, 9), time=datetime.now(UTC) + DAY)
+    told = []
+    tell_negative(SqlNegativeBalances(ledger.engine), datetime.now(UTC), lambda *all_: told.append(all_))
+    assert told == [("EUR", 0, 0.0)]
