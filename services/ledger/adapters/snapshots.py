@@ -16,6 +16,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from services.ledger.adapters.long_reads import PATIENCE
 from services.ledger.app.fold_snapshots import Fold
 from services.ledger.domain.seals import SHARD
 
@@ -117,7 +118,12 @@ class SnapshotStore:
         self._connection.exec_driver_sql(_FOLD, values)
 
     def discard(self, shard: int) -> int:
-        """Delete every snapshot and begin at the first seal again; return how many there were."""
+        """Delete every snapshot and begin at the first seal again; return how many there were.
+
+        In one transaction, for as long as that takes: reads find all of them or none.
+        """
+        for statement in PATIENCE:
+            self._connection.exec_driver_sql(statement)
         gone = self._connection.exec_driver_sql(_DISCARD, {"shard": shard}).rowcount
         self._connection.exec_driver_sql(_BEGIN_ANEW, {"shard": shard})
         return int(gone)

@@ -76,9 +76,22 @@ def no_such_account(account: AccountRef, moment: Moment, books: Accounts) -> Rej
 
 
 def trial_balance_of(currency: str | None, moment: Moment, books: Balances) -> TrialBalance:
-    """Every family's sums at a moment; each currency comes to zero."""
-    lines = books.families(currency, moment)
+    """Every family's sums at a moment; each currency comes to zero. Raises ``Rejected`` as ``families_of`` does."""
+    lines = families_of(currency, moment, books)
     imbalance: dict[str, int] = {}
     for line in lines:
         imbalance[line.currency] = imbalance.get(line.currency, 0) + line.debit_minor - line.credit_minor
     return TrialBalance(lines=tuple(lines), imbalance_minor=imbalance)
+
+
+def families_of(currency: str | None, moment: Moment, books: Balances) -> list[TrialBalanceLine]:
+    """Every family's sums. Raises ``Rejected`` for a currency that has none, naming those that have.
+
+    Nothing at all would otherwise look like books that balance.
+    """
+    lines = books.families(currency, moment)
+    if currency is None or lines:
+        return lines
+    held = sorted({line.currency for line in books.families(None, moment)})
+    text = f"The books are in {', '.join(held)} only." if held else "There is nothing in the books."
+    raise Rejected("currency_not_held", text, status=404, param="currency", stored=False)

@@ -131,10 +131,11 @@ def posting_rules() -> None:
 
 @contextmanager
 def _reader() -> Iterator[BooksReader]:
+    from services.ledger.adapters.long_reads import patient_reads
     from services.ledger.adapters.read_models import SqlBooksReader
 
     with command_line(cli).opened() as runtime:
-        yield SqlBooksReader(runtime.engines["app"])
+        yield SqlBooksReader(patient_reads(runtime.engines["app"]))
 
 
 def _lines(journal: JournalView) -> Iterator[dict[str, Any]]:

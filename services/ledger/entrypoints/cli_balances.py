@@ -161,9 +161,10 @@ def _add_of_all(cli: typer.Typer) -> None:
     ) -> None:
         """Show the families under whose money they are, with subtotals per currency."""
         from services.ledger.app.account_tree import account_tree
+        from services.ledger.app.balances import families_of
 
         with _books(cli) as books:
-            branches = account_tree(books.families(currency, _moment(books, by, at, as_of)))
+            branches = account_tree(families_of(currency, _moment(books, by, at, as_of), books))
         if as_json:
             typer.echo(json.dumps([asdict(branch) for branch in branches]))
             return
@@ -197,8 +198,10 @@ def _arriving(arrivals: tuple[object, ...], as_json: bool) -> object:
 
 @contextmanager
 def _engine(cli: typer.Typer) -> Iterator[sa.Engine]:
+    from services.ledger.adapters.long_reads import patient_reads
+
     with command_line(cli).opened() as runtime:
-        yield runtime.engines["app"]
+        yield patient_reads(runtime.engines["app"])
 
 
 @contextmanager

@@ -8,7 +8,13 @@ from typing import Annotated, Protocol
 from fastapi import Depends, FastAPI, Query
 
 from services.ledger.app.account_tree import Branch, account_tree
-from services.ledger.app.balances import Balances, account_balance, merchant_balances, trial_balance_of
+from services.ledger.app.balances import (
+    Balances,
+    account_balance,
+    families_of,
+    merchant_balances,
+    trial_balance_of,
+)
 from services.ledger.app.moments import EVERYTHING, AskedMoment, Moment, TimeKind, moment_of
 from services.ledger.app.views import (
     AccountBalance,
@@ -163,7 +169,7 @@ def add_whole_books(
         """Families under whose money they are (merchants, processors, the platform), with subtotals per currency."""
         moment: Moment = moment_of(asked, balances, now())
         return AccountTreeReply(
-            as_of=moment.as_of, branches=account_tree(balances.families(currency, moment))
+            as_of=moment.as_of, branches=account_tree(families_of(currency, moment, balances))
         )
 
     @app.get("/negative-balances", dependencies=needs_operator)
