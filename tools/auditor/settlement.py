@@ -74,7 +74,7 @@ CHECKS: Final = (
     ),
     Check(
         "I3.claims_clear",
-        "our claim on the processor for a capture or refund is what it moved less its lines: zero once they agree",
+        "our claim on the processor for a capture or refund is what it moved less what was taken back less its lines",
         Moment.QUIESCENT,
         "SELECT count(*) FROM objects WHERE object_type IN ('capture', 'refund') AND role IN ('counted', 'adopted')",
         f"""
@@ -82,6 +82,8 @@ CHECKS: Final = (
             SELECT clearing_key, currency, CASE object_type WHEN 'capture' THEN counted ELSE -counted END AS ours,
                    0 AS booked FROM objects
             WHERE object_type IN ('capture', 'refund') AND role IN ('counted', 'adopted')
+            UNION ALL
+            SELECT clearing_key, currency, given_back - taken, 0 FROM reversals
             UNION ALL
             SELECT object_key, currency, -gross, 0 FROM settlement_lines
             WHERE category NOT IN ('reserve', 'other')

@@ -266,6 +266,7 @@ def _payments(h: TinyHistory) -> None:
     )
     h.of_payment("pay_3", "PaymentAuthorized", amount_minor=700)
     _dispute(h)
+    _sale_that_failed_later(h)
     _settled_sale(h)
 
 
@@ -432,6 +433,36 @@ def _dispute(h: TinyHistory) -> None:
     )
 
 
+def _sale_that_failed_later(h: TinyHistory) -> None:
+    """A sale whose capture succeeded and then failed: what was counted stands, and a reversal took it back."""
+    _payment(h, "pay_5", "REVERSED", 300, authorized=300, captured=300, reversed=300, fee_total=3)
+    h.walk("pay_5", "payment", "pay_5", "CREATED", "AUTHORIZED", "CAPTURED", "REVERSED")
+    _operation(
+        h, "pay_5", "op_8", "authorize", 300, "REQUESTED", "SENT", "SUCCEEDED", "FAILED_LATER", capture=True
+    )
+    counted = {"role": "counted", "operation_id": "op_8", "counted": 300}
+    _object(h, "pay_5", "auth_5", "authorization", "authorized", 300, **counted)
+    _object(h, "pay_5", "cap_5", "capture", "failed", 300, **counted)
+    h.add(
+        "payment", "reversals", reversal_id="rvs_1", payment_id="pay_5", processor="alpha", account="acct",
+        object_id="cap_5", capture_id="cap_5", currency="EUR", cause="capture_failed", created_at=AT, updated_at=AT,
+        taken_minor=300, given_back_minor=0,
+    )  # fmt: skip
+    h.of_payment("pay_5", "PaymentAuthorized", amount_minor=300)
+    taken, failed, key = fact_key("cap_5", "succeeded"), fact_key("cap_5", "failed"), "alpha:acct:cap_5"
+    captured = h.of_payment("pay_5", "PaymentCaptured", amount_minor=300, fee_minor=3, fact_key=taken)
+    said = {"reversal_id": "rvs_1", "charged_to": "merchant", "amount_minor": 300, "fact_key": failed}
+    gone = h.of_payment("pay_5", "ReversalReceived", **said)
+    h.book(
+        "capture", captured, taken, "cap_5", "pay_5", 300, ("processor_receivable", key, 300),
+        ("merchant_pending", None, -297), ("fee_revenue", None, -3),
+    )  # fmt: skip
+    h.book(
+        "reversal_received", gone, failed, "rvs_1", "pay_5", 300, ("merchant_available", None, 300),
+        ("processor_receivable", key, -300),
+    )  # fmt: skip
+
+
 def _settled_sale(h: TinyHistory) -> None:
     """A sale whose one line came before its match, and covers it; the open keys are folded up to it."""
     _payment(h, "pay_4", "SETTLED", 800, authorized=800, captured=800, settled=800, fee_total=8)
@@ -504,6 +535,8 @@ def _sandbox(h: TinyHistory) -> None:
         ("auth_3", "authorization", "pay_3", None, "op_5", "authorized", 700, (0, 0, None), (700, 0, 0)),
         ("auth_4", "authorization", "pay_4", None, "op_7", "authorized", 800, (800, 0, None), (800, 0, 0)),
         ("cap_4", "capture", "pay_4", "auth_4", "op_7", "succeeded", 800, (None, None, 0), (-800, 800, 0)),
+        ("auth_5", "authorization", "pay_5", None, "op_8", "authorized", 300, (300, 0, None), (300, 0, 0)),
+        ("cap_5", "capture", "pay_5", "auth_5", "op_8", "failed", 300, (None, None, 0), (-300, 300, 0)),
         ("dsp_1", "dispute", "pay_1", "cap_1", "op_1", "lost", 200, (None, None, None), (0, 0, 0)),
         ("row_1", "money_row", "pay_1", "dsp_1", "op_1", "withdrawn", 200, (None, None, None), (0, 0, 0)),
     )
@@ -523,7 +556,8 @@ def _sandbox(h: TinyHistory) -> None:
             "sandbox", "alpha_book", kind="authorized" if kind == "authorization" else kind, object_id=object_id,
             subject_id=object_id, subject_revision=1, account="acct", reference=reference, payment_id=payment_id,
             currency="EUR", held_minor=moved[0], captured_minor=moved[1], refunded_minor=moved[2],
-            withdrawn_minor=amount if kind == "money_row" else 0, reversed_minor=0, fee_minor=0, booked_at=AT,
+            withdrawn_minor=amount if kind == "money_row" else 0,
+            reversed_minor=amount if status == "failed" and kind == "capture" else 0, fee_minor=0, booked_at=AT,
         )  # fmt: skip
     h.add("sandbox", "alpha_webhooks", event_id="aevt_1", state="sent", due_at=AT, attempts=1, finished_at=AT)
 
