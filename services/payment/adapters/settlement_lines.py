@@ -34,6 +34,7 @@ class StoredSettlementLines:
         self._connection = connection
         self._lines: dict[LineKey, SettlementLine] = {}
         self._put: set[LineKey] = set()
+        self._whole: set[str] = set()
 
     def load(self, keys: Collection[LineKey]) -> set[str]:
         """Read these lines; the payments that they are about now."""
@@ -43,9 +44,12 @@ class StoredSettlementLines:
         return {line.payment_id for line in self._lines.values() if line.payment_id}
 
     def load_payments(self, payment_ids: Collection[str]) -> None:
-        """Read every line of these payments; to be asked once they are locked, so that it sees them all."""
-        values = {"ids": sorted(payment_ids)}
-        self._take(self._connection.exec_driver_sql(_OF_PAYMENTS, values).scalars())
+        """Read every line of these payments; to be asked once they are locked, so that it sees them all, for good."""
+        wanted = sorted(set(payment_ids) - self._whole)
+        if not wanted:
+            return
+        self._whole.update(wanted)
+        self._take(self._connection.exec_driver_sql(_OF_PAYMENTS, {"ids": wanted}).scalars())
 
     def get(self, key: LineKey) -> SettlementLine | None:
         """The line as it stands."""

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from services.payment.app.ports import Evidence, PaymentUnit, Ref, WaitingFact
+from services.payment.app.settle_counted import settle_counted
 from services.payment.domain.absorbing import Verdict, absorb
 from services.payment.domain.changes import Moment
 from services.payment.domain.commands import LookUpOperation
@@ -61,7 +62,9 @@ def apply_fact(command: ApplyFact, uow: PaymentUnit) -> Verdict:
             source=command.source,
             evidence_id=evidence_id,
         )
+        counted_before = payment.captures_counted
         verdict = absorb(payment, command.fact, moment, mismatch=command.mismatch)
+        settle_counted(payment, counted_before, moment, uow)
         if verdict is not Verdict.WAITS:
             for thing in payment.objects:
                 uow.refs.claim(thing, payment.payment_id)

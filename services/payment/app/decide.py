@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from services.payment.app.apply_fact import ApplyFact, apply_fact
 from services.payment.app.ports import Actor, OperatorUnit
+from services.payment.app.settle_counted import settle_counted
 from services.payment.domain.cases import OF_REVIEW, Case
 from services.payment.domain.changes import Moment
 from services.payment.domain.deciding import give_up
@@ -13,7 +14,6 @@ from services.payment.domain.operations import ANSWERS, Operation, OperationStat
 from services.payment.domain.operator_facts import proof_of_success
 from services.payment.domain.payment import Payment
 from services.payment.domain.resolving_strays import accept, check_acceptable, request_return, request_void
-from services.payment.domain.settling import settle as settle_lines
 from services.payment.domain.status import Source
 from services.payment.domain.strays import Stray
 from shared.kernel.errors import InvariantViolation, Rejected
@@ -252,10 +252,9 @@ def _decide_stray(
     elif decision.outcome is Outcome.VOID:
         request_void(payment, stray, moment)
     else:
+        counted_before = payment.captures_counted
         accept(payment, stray, moment)
-        # Its lines may have come before it counted.
-        uow.settlement.load_payments([payment.payment_id])
-        settle_lines(payment, uow.settlement.of_payment(payment.payment_id), moment)
+        settle_counted(payment, counted_before, moment, uow)
 
 
 def return_astray(payment: Payment, stray: Stray, moment: Moment, uow: OperatorUnit) -> None:

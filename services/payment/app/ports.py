@@ -148,7 +148,7 @@ class SettlementLines(Protocol):
     """What reports say of our payments: of each line the reading that stands."""
 
     def load_payments(self, payment_ids: Collection[str]) -> None:
-        """Read every line of these payments, which are locked."""
+        """Read every line of these payments, which are locked; what was read in this transaction is not again."""
         ...
 
     def get(self, key: LineKey) -> SettlementLine | None:

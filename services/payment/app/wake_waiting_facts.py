@@ -6,6 +6,7 @@ from typing import Final
 
 from services.payment.app.apply_fact import find_payment, look_up_doubts, refs_of
 from services.payment.app.ports import PaymentUnit, WaitingFact
+from services.payment.app.settle_counted import settle_counted
 from services.payment.domain.absorbing import Verdict, absorb
 from services.payment.domain.changes import Moment
 
@@ -44,7 +45,9 @@ def _wake(waiting: WaitingFact, uow: PaymentUnit) -> None:
             source=waiting.source,
             evidence_id=waiting.evidence_id,
         )
+        counted_before = payment.captures_counted
         if absorb(payment, waiting.fact, moment) is not Verdict.WAITS:
+            settle_counted(payment, counted_before, moment, uow)
             uow.waiting.finish(waiting.waiting_id)
             stuck = [
                 case

@@ -261,10 +261,12 @@ def lock_batch(events: Sequence[Event], uow: PaymentUnitOfWork) -> None:
     """Lock names and then payments of a whole batch, both in order: two batches cannot wait for each other."""
     refs: list[Ref] = []
     payment_ids: set[str] = set()
+    taking: list[Fact] = []
     for event in events:
         for fact in _facts(event):
             refs += refs_of(fact)
             payment_ids |= {fact.payment_id} if fact.payment_id else set()
+            taking += [fact] if fact.object_type is ObjectType.CAPTURE else []
         if isinstance(event.data, WebhookUnrecognisedV1):
             refs += refs_named(_unrecognised(event))
         named = getattr(event.data, "payment_id", None)
@@ -272,6 +274,11 @@ def lock_batch(events: Sequence[Event], uow: PaymentUnitOfWork) -> None:
     uow.refs.lock(refs)
     owners = {uow.refs.owner(ref) for ref in refs}
     settling = load_lines(events, uow)
+    # Lines may have come before the capture; of all that may count now they are read at once.
+    takers = {fact.payment_id for fact in taking} | {
+        uow.refs.owner(ref) for fact in taking for ref in refs_of(fact)
+    }
+    settling |= {payment_id for payment_id in takers if payment_id}
     uow.payments.lock_many(payment_ids | settling | {owner for owner in owners if owner})
     if settling:
         uow.settlement.load_payments(settling)

@@ -9,7 +9,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from schemas.generated import SettlementLineAcceptedV1, SettlementLineAmendedV1, SettlementLineMatchedV1
+from schemas.generated import (
+    SettlementLineAcceptedV1,
+    SettlementLineAmendedV1,
+    SettlementLineMatchedV1,
+    WebhookFactReceivedV1,
+)
 from services.payment.app.apply_settlement_line import apply_settlement_line
 from services.payment.domain.payment import Payment
 from services.payment.entrypoints.consumer import ROUTES
@@ -17,12 +22,14 @@ from services.payment.tests.db.desk import Desk
 from services.payment.tests.db.scenes import astray
 from services.payment.tests.db.shop import Shop
 from services.payment.tests.db.stand import Stand
+from services.payment.tests.db.test_consumer import contract
 from services.payment.tests.settlement import line_of
 from services.payment.tests.world import captured, wish
 from shared.kernel.ids import UlidIds
 from shared.messaging.envelope import Event
 from shared.testing.infra import ServiceDatabase
 
+TOPIC = {WebhookFactReceivedV1: "webhook.events"}
 IDS = UlidIds()
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -79,7 +86,7 @@ def consume(stand: Stand, *payloads: Any) -> None:
     events = [
         Event(
             event_id=IDS.new("evt_"), event_type=type(data).__name__.removesuffix("V1"), version=1,
-            topic="reconciliation.events", key="k", stream_version=1, time=NOW, source="/tieout/test", subject="k",
+            topic=TOPIC.get(type(data), "reconciliation.events"), key="k", stream_version=1, time=NOW, source="/tieout/test", subject="k",
             cause_id="test", data_schema="", traceparent=None, data=data, payload_sha256=b"",
         )
         for data in payloads
@@ -100,6 +107,23 @@ def told(stand: Stand, payment: Payment) -> list[str]:
         id=payment.payment_id,
     )
     return [row[0] for row in rows]
+
+
+@pytest.mark.parametrize("same_batch", [True, False])
+def test_a_line_that_comes_before_its_capture_settles_it_when_it_counts(
+    stand: Stand, same_batch: bool
+) -> None:
+    one = stand.create(wish(reference="one"))
+    fact = captured(one, object_id="cap_one", parent_id="auth_one")
+    webhook = WebhookFactReceivedV1(
+        delivery_id=IDS.new("dlv_"), processor="alpha", account="acct_alpha", processor_event_id="evt_x",
+        fact=contract(fact), received_at=NOW,
+    )  # fmt: skip
+    story = [accepted(one, "one"), webhook]
+    for batch in [story] if same_batch else [[event] for event in story]:
+        consume(stand, *batch)
+    assert told(stand, one) == ["CaptureSettled.v1"]
+    assert stand.payment(one.payment_id).status == "SETTLED"
 
 
 @pytest.mark.parametrize("same_batch", [True, False])

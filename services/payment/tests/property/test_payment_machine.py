@@ -5,21 +5,24 @@ from __future__ import annotations
 import logging
 import os
 import random
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
 from hypothesis import seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
 
 from services.payment.app.answer_dispute import AnswerDispute, answer_dispute
 from services.payment.app.apply_attempt_closed import ApplyAttemptClosed, apply_attempt_closed
 from services.payment.app.apply_fact import apply_fact
+from services.payment.app.apply_settlement_line import apply_settlement_line
 from services.payment.app.cancel_payment import CancelPayment, cancel_payment
 from services.payment.app.capture_payment import CapturePayment, capture_payment
 from services.payment.app.confirm_payment import ConfirmPayment, confirm_payment
 from services.payment.app.create_payment import create_payment
 from services.payment.app.refund_payment import RefundPayment, refund_payment
+from services.payment.app.settle_counted import settle_counted
 from services.payment.domain.answering import note_closed, note_sent, settle_answer
 from services.payment.domain.changes import Moment
 from services.payment.domain.deciding import give_up
@@ -42,6 +45,7 @@ from services.payment.tests.machine_words import (
 )
 from services.payment.tests.memory import MemoryUnit
 from services.payment.tests.promises import Promises
+from services.payment.tests.settlement import line_of
 from services.payment.tests.world import MERCHANT, authorized, captured, disputed, fact, money_row, told, wish
 from shared.kernel.errors import Rejected
 
@@ -286,12 +290,34 @@ class PaymentMachine(Promises):
 
     @rule()
     def settle(self) -> None:
-        """As the lines of closed payouts would: no more is settled than was ever taken."""
-        self.payment.amounts.settled_minor = self.payment.amounts.captured_minor
-        if self.payment.amounts.captured_minor:
-            moment = Moment(now=self.unit.now, cause_id="e", ids=self.unit.ids, source=Source.OPERATOR)
-            self.payment.derive_status(moment)
-        self.unit.commit()
+        """The lines of closed payouts say of every capture what it is, whether it counts already or not."""
+        captures = [thing for thing in self.payment.objects.values() if thing.object_type == "capture"]
+        for number, thing in enumerate(captures):
+            line_id = f"whole {number}"
+            stands = self.unit.settlement.get(("alpha_payouts", line_id))
+            said = {
+                "object_id": thing.object_id,
+                "account": thing.account,
+                "gross_minor": thing.amount_minor,
+                "currency": thing.currency,
+                "revision": stands.revision + 1 if stands else 1,
+            }
+            apply_settlement_line(line_of(self.payment, line_id, **said), "evt_line", self.unit)
+            self.unit.commit()
+
+    @invariant()
+    def what_is_settled_is_what_the_lines_say(self) -> None:
+        gross_minor: Counter[tuple[str, str, str]] = Counter()
+        for line in self.unit.settlement.of_payment(self.payment.payment_id):
+            if line.category == "charge" and line.currency == self.payment.currency:
+                gross_minor[line.object_key] += line.gross_minor
+        taken = [
+            thing
+            for thing in self.payment.objects.values()
+            if thing.object_type == "capture" and thing.role in {"counted", "adopted"}
+        ]
+        assert [t.settled for t in taken] == [gross_minor[t.key] >= t.counted_minor for t in taken]
+        assert self.payment.amounts.settled_minor == max(0, sum(gross_minor[t.key] for t in taken))
 
     @rule(status=st.sampled_from(STATUSES["dispute"]), number=st.integers(1, 2), amount=AMOUNTS)
     def move_dispute_on(self, status: str, number: int, amount: int) -> None:
@@ -361,7 +387,13 @@ class PaymentMachine(Promises):
             stray = strays[pick]
             moment = Moment(now=self.unit.now, cause_id="dec", ids=self.unit.ids, source=Source.OPERATOR)
             do = action or (request_void if stray.kind == "hold" else request_return)
-            self.command_and_live(lambda it, _: do(self.payment, it, moment), stray, life, drift)
+
+            def resolve(it: Any, unit: MemoryUnit) -> None:
+                counted_before = self.payment.captures_counted
+                do(self.payment, it, moment)
+                settle_counted(self.payment, counted_before, moment, unit)
+
+            self.command_and_live(resolve, stray, life, drift)
 
     @rule(succeeded=st.booleans(), object_id=st.sampled_from(("cap_1", "ref_1", "auth_1", "op_object", None)))
     def decide_what_is_in_review(self, succeeded: bool, object_id: str | None) -> None:

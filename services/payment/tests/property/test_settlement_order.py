@@ -1,4 +1,4 @@
-"""Lines may come in any order among each other, and be told again: the newest readings alone decide."""
+"""Lines may come in any order, before or after their capture, and be told again: the newest readings alone decide."""
 
 from __future__ import annotations
 
@@ -27,9 +27,12 @@ def fresh() -> tuple[MemoryUnit, Payment]:
     uow = MemoryUnit()
     payment = create_payment(wish(), uow)
     uow.commit()
+    return uow, payment
+
+
+def take(uow: MemoryUnit, payment: Payment) -> None:
     apply_fact(told(captured(payment)), uow)
     uow.commit()
-    return uow, payment
 
 
 def lines_of(payment: Payment, readings: list[tuple[int, str, int]]) -> list[SettlementLine]:
@@ -48,13 +51,20 @@ def standing(uow: MemoryUnit) -> int:
     return sum(signs.get(type(event).__name__, 0) for _, event in uow.events)
 
 
-@given(readings=READINGS, order=st.randoms(use_true_random=False), repeats=st.integers(0, 5))
-def test_the_newest_readings_alone_decide(readings: Any, order: Any, repeats: int) -> None:
+@given(
+    readings=READINGS,
+    order=st.randoms(use_true_random=False),
+    repeats=st.integers(0, 5),
+    before=st.integers(0, 17),
+)
+def test_the_newest_readings_alone_decide(readings: Any, order: Any, repeats: int, before: int) -> None:
     uow, payment = fresh()
     lines = lines_of(payment, readings)
     shuffled = lines + [order.choice(lines) for _ in range(repeats) if lines]
     order.shuffle(shuffled)
-    tell(uow, *shuffled)
+    tell(uow, *shuffled[:before])
+    take(uow, payment)
+    tell(uow, *shuffled[before:])
     newest = {line.line_id: line for line in sorted(lines, key=lambda line: line.revision)}
     gross_minor = sum(line.gross_minor for line in newest.values() if line.category == "charge")
     assert payment.amounts.settled_minor == max(0, gross_minor)

@@ -10,6 +10,7 @@ import pytest
 
 from services.payment.app.apply_fact import apply_fact
 from services.payment.app.create_payment import create_payment
+from services.payment.app.wake_waiting_facts import WakeWaitingFacts, wake_waiting_facts
 from services.payment.domain.events import PaymentCaptured
 from services.payment.domain.payment import Payment
 from services.payment.domain.pricing import Price
@@ -17,7 +18,7 @@ from services.payment.domain.settlement_events import CaptureSettled
 from services.payment.domain.status import Status
 from services.payment.tests.memory import MemoryUnit
 from services.payment.tests.settlement import AVAILABLE_ON, again, line_of, tell
-from services.payment.tests.world import captured, disputed, money_row, refunded, told, wish
+from services.payment.tests.world import authorized, captured, disputed, money_row, refunded, told, wish
 from shared.kernel.errors import Poison
 
 PRICE = Price(percent_ppm=29_000, fixed_minor=30)
@@ -149,3 +150,39 @@ def test_settlement_is_recorded_in_every_state(uow: MemoryUnit, payment: Payment
 def test_a_line_of_a_payment_that_is_not_ours_can_never_work(uow: MemoryUnit, payment: Payment) -> None:
     with pytest.raises(Poison, match="is not ours"):
         tell(uow, line_of(payment, payment_id="pay_unknown"))
+
+
+@pytest.fixture
+def unpaid(uow: MemoryUnit) -> Payment:
+    payment = create_payment(wish(), uow)
+    uow.commit()
+    return payment
+
+
+def test_a_line_that_came_first_settles_its_capture_when_it_counts(uow: MemoryUnit, unpaid: Payment) -> None:
+    assert tell(uow, line_of(unpaid)) == []
+    apply_fact(told(captured(unpaid)), uow)
+    uow.commit()
+    assert (unpaid.status, unpaid.amounts.settled_minor) == (Status.SETTLED, 10_000)
+    assert names([event for _, event in uow.events])[-2:] == ["PaymentCaptured", "CaptureSettled"]
+
+
+def test_a_line_that_came_first_settles_a_capture_that_a_fact_about_a_refund_implies(
+    uow: MemoryUnit, unpaid: Payment
+) -> None:
+    tell(uow, line_of(unpaid))
+    apply_fact(told(refunded(unpaid, "succeeded", 1)), uow)
+    uow.commit()
+    assert unpaid.amounts.settled_minor == unpaid.amounts.captured_minor == 10_000
+
+
+def test_a_line_that_came_first_settles_a_capture_that_had_to_wait(uow: MemoryUnit, unpaid: Payment) -> None:
+    tell(uow, line_of(unpaid))
+    apply_fact(told(captured(unpaid, reference=None)), uow)
+    apply_fact(told(authorized(unpaid)), uow)
+    uow.commit()
+    assert uow.waiting.rows
+    uow.now += timedelta(minutes=1)
+    wake_waiting_facts(WakeWaitingFacts(), uow)
+    uow.commit()
+    assert unpaid.amounts.settled_minor == unpaid.amounts.captured_minor == 10_000
