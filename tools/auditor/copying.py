@@ -162,7 +162,7 @@ _PAYMENT: Final = (
             " coalesce(j->>'kind', j->>'stage', j->>'outcome'), (j->>'fee_minor')::bigint,"
             " (j->>'fee_returned_minor')::bigint, ((j->>'was_succeeded')::boolean)::int, j->>'charged_to',"
             " j->>'dispute_id', j->>'reversal_id', (j->>'held_minor')::bigint,"
-            " j->>'settled_fact_key' FROM outbox,"
+            " j->>'settled_fact_key', concat_ws(':', j->>'processor', j->>'account', j->>'object_id') FROM outbox,"
             " LATERAL (SELECT convert_from(payload, 'UTF8')::jsonb AS j) AS parsed"
             " WHERE topic = 'payment.events' AND event_type = ANY (ARRAY['PaymentAuthorized.v1', 'PaymentCaptured.v1',"
             " 'RefundRequested.v1', 'RefundSucceeded.v1', 'RefundFailed.v1', 'RefundAdopted.v1',"

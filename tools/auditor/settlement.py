@@ -58,6 +58,20 @@ CHECKS: Final = (
         """,
     ),
     Check(
+        "I3.fee_as_captured",
+        "what settles or is taken back of a capture carries the amount and the fee that it was captured with",
+        Moment.LIVE,
+        "SELECT count(*) FROM events WHERE event_type = 'CaptureSettled'",
+        f"""
+        SELECT s.event_type, s.event_id, s.payment_id, s.object_key, s.fee, c.fee AS captured_with, s.amount,
+               c.amount AS captured
+        FROM events s LEFT JOIN events c ON c.event_type = 'PaymentCaptured' AND c.payment_id = s.payment_id
+         AND c.object_key = s.object_key
+        WHERE s.event_type IN ('CaptureSettled', 'CaptureUnsettled') AND s.payment_id NOT IN ({_ARCHIVED})
+          AND (c.event_id IS NULL OR s.fee IS NOT c.fee OR s.amount IS NOT c.amount)
+        """,
+    ),
+    Check(
         "I3.available_as_settled",
         "what the books made available of a payment is its settled captures less their fees",
         Moment.QUIESCENT,

@@ -63,8 +63,10 @@ def count_capture(
 
 def fee_of(payment: Payment, taken: ProcessorObject) -> int:
     """The merchant's fee of a capture that counts: frozen with the payment's price, so the same whenever asked."""
-    operation = payment.operations.get(taken.operation_id or "")
-    # The fixed part belongs to an operation of ours; money taken by others never carries it a second time.
+    # The fixed part belongs to what an operation of ours took; what was adopted never carries it, also where it
+    # names the operation that it was found under.
+    counted = taken.role is Role.COUNTED
+    operation = payment.operations.get(taken.operation_id or "") if counted else None
     fixed_minor = operation.fee_fixed_minor if operation else 0
     return capture_fee_minor(payment.price, taken.counted_minor, fixed_minor)
 

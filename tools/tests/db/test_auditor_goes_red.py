@@ -187,7 +187,11 @@ PLANTS = (
     plant("I3.settled_as_lines_say", "payment", "UPDATE payments SET settled_minor = 1 WHERE payment_id = 'pay_1'"),
     plant("I3.settlement_told", "payment",
           """UPDATE outbox SET payload = '{"payment_id": "pay_4", "fact_key": "x"}'::bytea"""
-          " WHERE event_type = 'CaptureSettled.v1'", also="I3.available_as_settled I3.no_journal_without_cause"),
+          " WHERE event_type = 'CaptureSettled.v1'",
+          also="I3.available_as_settled I3.fee_as_captured I3.no_journal_without_cause"),
+    plant("I3.fee_as_captured", "payment",
+          """UPDATE outbox SET payload = convert_to(replace(convert_from(payload, 'UTF8'), '"fee_minor": 8',"""
+          """ '"fee_minor": 9'), 'UTF8') WHERE event_type = 'CaptureSettled.v1'""", also="I3.available_as_settled"),
     plant("I3.available_as_settled", "ledger",
           f"UPDATE entries SET amount_minor = 791 WHERE {_of_rule('capture_settled')}"),
     plant("I3.claims_clear", "ledger", "DELETE FROM line_matches"),

@@ -479,8 +479,15 @@ def _settled_sale(h: TinyHistory) -> None:
     )  # fmt: skip
     h.of_payment("pay_4", "PaymentAuthorized", amount_minor=800)
     fact, settled = fact_key("cap_4", "succeeded"), "alpha:acct:cap_4:settled:1"
-    captured = h.of_payment("pay_4", "PaymentCaptured", amount_minor=800, fee_minor=8, fact_key=fact)
-    available = h.of_payment("pay_4", "CaptureSettled", amount_minor=800, fee_minor=8, fact_key=settled)
+    said = {
+        "amount_minor": 800,
+        "fee_minor": 8,
+        "processor": "alpha",
+        "account": "acct",
+        "object_id": "cap_4",
+    }
+    captured = h.of_payment("pay_4", "PaymentCaptured", fact_key=fact, **said)
+    available = h.of_payment("pay_4", "CaptureSettled", fact_key=settled, **said)
     key, line = "alpha:acct:cap_4", "line:rep:1"
     h.book(
         "capture", captured, fact, "cap_4", "pay_4", 800, ("processor_receivable", key, 800),

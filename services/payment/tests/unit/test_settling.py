@@ -11,11 +11,13 @@ import pytest
 from services.payment.app.apply_fact import apply_fact
 from services.payment.app.create_payment import create_payment
 from services.payment.app.wake_waiting_facts import WakeWaitingFacts, wake_waiting_facts
+from services.payment.domain.changes import Moment
 from services.payment.domain.events import PaymentCaptured
 from services.payment.domain.payment import Payment
 from services.payment.domain.pricing import Price
+from services.payment.domain.resolving_strays import accept
 from services.payment.domain.settlement_events import CaptureSettled
-from services.payment.domain.status import Status
+from services.payment.domain.status import Source, Status
 from services.payment.tests.memory import MemoryUnit
 from services.payment.tests.settlement import AVAILABLE_ON, again, line_of, tell
 from services.payment.tests.world import authorized, captured, disputed, money_row, refunded, told, wish
@@ -58,6 +60,18 @@ def test_the_fee_is_that_of_the_capture(uow: MemoryUnit, payment: Payment) -> No
     (event,) = tell(uow, line_of(payment))
     (capture,) = [said for _, said in uow.events if isinstance(said, PaymentCaptured)]
     assert event.fee_minor == capture.fee_minor == 320
+
+
+def test_the_fee_of_a_stray_that_was_accepted_is_the_one_it_was_taken_with(
+    uow: MemoryUnit, unpaid: Payment
+) -> None:
+    apply_fact(told(captured(unpaid, amount_minor=9_000)), uow)
+    (stray,) = unpaid.strays.values()
+    accept(unpaid, stray, Moment(now=uow.now, cause_id="dec", ids=uow.ids, source=Source.OPERATOR))
+    uow.commit()
+    (event,) = tell(uow, line_of(unpaid, gross_minor=9_000))
+    (capture,) = [said for _, said in uow.events if isinstance(said, PaymentCaptured)]
+    assert event.fee_minor == capture.fee_minor == 261
 
 
 def test_an_amended_line_takes_settlement_back_and_may_bring_it_again(
