@@ -191,7 +191,10 @@ def _reverse(
         raise Poison(f"{cause.event_type} for {subject} finds no journal to reverse")
     for original in originals:
         if books.find(payment_id, original.rule + REVERSED_SUFFIX, subject) is None:
-            yield reversal_of(original, journal_id=new_journal_id(), cause=cause, effective_at=effective_at)
+            # Before its original it would take away what by effect is not there yet.
+            since = max(effective_at, original.effective_at)
+            at = original.effective_at if row.from_the_start else since
+            yield reversal_of(original, journal_id=new_journal_id(), cause=cause, effective_at=at)
 
 
 def _amend(
@@ -224,6 +227,7 @@ def _amend(
             f"{cause.event_type} {fields['fact_key']} amends {amended or 'nothing'}, where {stands} stands"
         )
     for original in standing.values():
-        yield reversal_of(original, journal_id=new_journal_id(), cause=cause, effective_at=effective_at)
+        at = original.effective_at
+        yield reversal_of(original, journal_id=new_journal_id(), cause=cause, effective_at=at)
     if posted is not None:
         yield posted

@@ -71,6 +71,7 @@ PAYMENT_RULES: Final[tuple[Row, ...]] = (
         subject="settled_fact_key",
         must_exist=True,
         amount=AMOUNT - FEE,
+        from_the_start=True,
     ),
     Posting(
         on="RefundRequested",

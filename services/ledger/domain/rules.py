@@ -69,7 +69,8 @@ class Reversal:
     """The event reverses, exactly and once, every journal of these rules that stands for the same subject.
 
     ``must_exist``: an event that finds no journal at all to reverse is poison, unless ``amount`` is zero, for which
-    none was written.
+    none was written. ``from_the_start``: what is reversed was never so, and the reversal takes effect when it did; else
+    when the event came, though never before what it reverses.
     """
 
     on: str
@@ -78,11 +79,15 @@ class Reversal:
     must_exist: bool
     when: When | None = None
     amount: Amount | None = None
+    from_the_start: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amendment:
     """The event takes the place of an earlier one of the same thing: its journal is reversed, then this one is posted.
+
+    The reversal takes effect when its original did: so by effect exactly one of the two stands at any time, whether
+    the new one is of an earlier or of a later day.
 
     ``amended`` names the field with the fact key of the revision that stands (None: it moved nothing), ``former`` the
     one with the fact keys of all earlier revisions, and ``as_if`` the event type whose rows say what is posted.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+from msgspec.structs import replace
 
 from services.ledger.tests import report
 from services.ledger.tests.payloads import Payment
@@ -11,6 +14,7 @@ from shared.kernel.errors import Poison
 R = ("processor_receivable", "alpha:acct_alpha", "EUR")
 BC = ("bank_clearing", "alpha:acct_alpha", "EUR")
 PF = ("processor_fees", "alpha:acct_alpha", "EUR")
+DISTANT = datetime(2099, 1, 1, tzinfo=UTC)
 CASH = ("bank_cash", "main_eur", "EUR")
 
 
@@ -182,3 +186,51 @@ def test_a_match_told_again_is_one_and_told_otherwise_is_poison(ledger):
     for batch in ([report.matched("1", two, "cap", 10_000)], [told, report.matched("1", two, "cap", 10_000)]):
         with pytest.raises(Poison, match="of another object"):
             ledger.tell(*batch)
+
+
+def by_effect(ledger, at):
+    """Balances of what has taken effect by then, debits less credits, without the zeros."""
+    return {
+        family: net
+        for family, net in ledger.rows(
+            "SELECT a.family, sum(CASE e.side WHEN 'debit' THEN e.amount_minor ELSE -e.amount_minor END)::bigint"
+            " FROM journals j JOIN entries e ON e.journal_position = j.position JOIN accounts a USING (account_id)"
+            f" WHERE j.effective_at <= '{at.isoformat()}' GROUP BY 1"
+        )
+        if net
+    }
+
+
+@pytest.mark.parametrize("days", [2, -2], ids=["still to come", "long ago"])
+def test_what_is_taken_back_never_made_anything_available_by_effect(ledger, days):
+    """Also not twice where it settles again: at no time do both stand, and at no time less than nothing."""
+    payment, available_on = Payment(1), report.NOW + timedelta(days=days)
+    first = replace(report.settled(payment, 10_000, 300), available_on=available_on)
+    ledger.tell(payment.captured(10_000, 300), first)
+    ledger.tell(report.unsettled(payment, 10_000, 300))
+    moments = [available_on + timedelta(hours=hours) for hours in (-1, 0, 1)] + [report.NOW, DISTANT]
+    for at in moments:
+        assert "merchant_available" not in by_effect(ledger, at)
+    second = replace(report.settled(payment, 10_000, 300, number=2), available_on=available_on)
+    ledger.tell(second)
+    for at in moments:
+        assert by_effect(ledger, at).get("merchant_available", 0) == (-9_700 if at >= available_on else 0)
+
+
+@pytest.mark.parametrize("days", [3, -3], ids=["later", "earlier"])
+def test_by_effect_a_line_that_was_amended_stands_once_and_from_the_day_it_says_now(ledger, days):
+    first, then = report.NOW, report.NOW + timedelta(days=days)
+    ledger.tell(report.accepted("1", "charge", 10_000, effective_at=first))
+    ledger.tell(report.amended("1", "charge", 9_000, revision=2, amends=1, effective_at=then))
+    for at in (first, then, min(first, then) - timedelta(1), first + (then - first) / 2, DISTANT):
+        assert by_effect(ledger, at).get("bank_clearing", 0) == (9_000 if at >= then else 0)
+
+
+def test_a_failure_takes_effect_when_it_came_but_never_before_what_it_takes_back(ledger):
+    payment, later = Payment(1), report.NOW + timedelta(days=1)
+    ledger.tell(payment.captured(10_000, 300), payment.refund_requested(4_000))
+    ledger.tell(payment.refund_succeeded(4_000), time=later)
+    ledger.tell(payment.refund_failed(4_000, was_succeeded=True))
+    rows = dict(ledger.rows("SELECT rule, effective_at FROM journals WHERE rule LIKE 'refund%'"))
+    assert rows["refund_requested_reversed"] == report.NOW
+    assert rows["refund_succeeded"] == rows["refund_succeeded_reversed"] == later
