@@ -260,7 +260,7 @@ _LEDGER: Final = (
             " FROM entries e LEFT JOIN accounts a ON a.account_id = e.account_id"
         ),
     ),
-    ("line_matches", "SELECT line_key, number, clearing_key FROM line_matches"),
+    ("line_matches", "SELECT line_key, revision, number, clearing_key FROM line_matches"),
     (
         "folded_keys",
         (

@@ -98,7 +98,7 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
         "currency", "amount", "reverses", "entry_count", "day", "cause_event_type",
     ),
     "entries": ("position", "line", "family", "owner", "currency", "clearing_key", "net"),
-    "line_matches": ("line_key", "number", "clearing_key"),
+    "line_matches": ("line_key", "revision", "number", "clearing_key"),
     "folded_keys": ("account_id", "family", "currency", "clearing_key", "net"),
     "folded_entries": ("account_id", "clearing_key", "net", "number"),
     # sandbox

@@ -17,10 +17,11 @@ _LINES_OF_CAPTURES: Final = f"""
      AND l.category = 'charge' AND l.currency = p.currency
     WHERE {_TAKEN} GROUP BY o.clearing_key
 """
-#: Of a line only its newest match says under which object its claim counts.
+#: Of a line only the newest match of its newest revision says under which object its claim counts.
 _CLAIMS: Final = """
     SELECT coalesce((SELECT m.clearing_key FROM line_matches m WHERE m.line_key = e.clearing_key
-                      ORDER BY m.number DESC LIMIT 1), e.clearing_key) AS clearing_key, e.currency, e.net
+                      ORDER BY m.revision DESC, m.number DESC LIMIT 1), e.clearing_key) AS clearing_key,
+           e.currency, e.net
     FROM entries e WHERE e.family = 'processor_receivable'
 """
 

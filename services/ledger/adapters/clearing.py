@@ -47,7 +47,7 @@ WITH every AS (
     SELECT e.account_id, a.family, a.owner, a.currency, e.net_minor, e.since,
            coalesce((SELECT m.clearing_key FROM line_matches AS m
                       WHERE a.family = '{R.name}' AND e.clearing_key LIKE 'line:%%' AND m.line_key = e.clearing_key
-                      ORDER BY m.number DESC LIMIT 1), e.clearing_key) AS clearing_key
+                      ORDER BY m.revision DESC, m.number DESC LIMIT 1), e.clearing_key) AS clearing_key
       FROM every AS e JOIN accounts AS a USING (account_id)
      WHERE a.transitional AND (%(family)s::text IS NULL OR a.family = %(family)s)
        AND (%(currency)s::text IS NULL OR a.currency = %(currency)s)

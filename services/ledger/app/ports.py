@@ -13,14 +13,21 @@ from shared.kernel.ids import Ids
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rekeying:
-    """What stands under ``line_key`` counts under ``clearing_key``; of several the highest ``number`` holds."""
+    """What stands under ``line_key`` counts under ``clearing_key``; of several the highest rank holds."""
 
     line_key: str
+    revision: int
+    #: Which match of this revision it is; 0 for the line as the report gave it.
     number: int
     clearing_key: str
-    payment_id: str
+    payment_id: str | None
     cause_event_id: str
-    matched_at: datetime
+    told_at: datetime
+
+    @property
+    def rank(self) -> tuple[str, int, int]:
+        """Its name: a line is told once in a revision and number."""
+        return (self.line_key, self.revision, self.number)
 
 
 class JournalStore(Protocol):
@@ -54,12 +61,12 @@ class JournalStore(Protocol):
 class LineMatches(Protocol):
     """Under which key of today money counts that was booked under an older one."""
 
-    def load(self, matches: Collection[tuple[str, int]]) -> None:
-        """Read which of these (line key, number) are known, in one statement."""
+    def load(self, matches: Collection[tuple[str, int, int]]) -> None:
+        """Read which of these (line key, revision, number) are known, in one statement."""
         ...
 
     def rekey(self, rekeying: Rekeying) -> None:
-        """Keep it at flush, once per (line key, number); raises ``Poison`` if it was told otherwise."""
+        """Keep it at flush, once per rank; raises ``Poison`` if it was told otherwise."""
         ...
 
 

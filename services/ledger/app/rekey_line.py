@@ -1,4 +1,4 @@
-"""Lets what stands under a line's key count under the object's that it was matched to; moves no money."""
+"""Lets what stands under a line's key count where its newest reading says it belongs; moves no money."""
 
 from __future__ import annotations
 
@@ -13,26 +13,25 @@ from services.ledger.domain.posting_rules import REKEYING_EVENT_TYPES
 
 
 def load_matches(events: Sequence[IncomingEvent], work: LedgerWork) -> None:
-    """Read, for the whole batch at once, which of its matches are known."""
-    told = {
-        (rekeying_of(event.event_type, asdict(event.data))[0], event.data.match_number)
-        for event in events
-        if event.event_type in REKEYING_EVENT_TYPES
-    }
+    """Read, for the whole batch at once, which of its readings are known."""
+    told = {_told(event).rank for event in events if event.event_type in REKEYING_EVENT_TYPES}
     if told:
         work.line_matches.load(sorted(told))
 
 
 def rekey_line(event: IncomingEvent, work: LedgerWork) -> None:
-    """Keep the match with this transaction; it needs no journal to be there yet."""
-    line_key, clearing_key = rekeying_of(event.event_type, asdict(event.data))
-    work.line_matches.rekey(
-        Rekeying(
-            line_key=line_key,
-            number=event.data.match_number,
-            clearing_key=clearing_key,
-            payment_id=event.data.payment_id,
-            cause_event_id=event.event_id,
-            matched_at=event.data.matched_at,
-        )
+    """Keep the reading with this transaction; it needs no journal to be there yet."""
+    work.line_matches.rekey(_told(event))
+
+
+def _told(event: IncomingEvent) -> Rekeying:
+    line_key, revision, number, clearing_key = rekeying_of(event.event_type, asdict(event.data))
+    return Rekeying(
+        line_key=line_key,
+        revision=revision,
+        number=number,
+        clearing_key=clearing_key,
+        payment_id=event.data.payment_id,
+        cause_event_id=event.event_id,
+        told_at=event.time,
     )

@@ -83,13 +83,14 @@ def facts_amended(event_type: str, fields: Mapping[str, Any]) -> list[tuple[str,
     ]
 
 
-def rekeying_of(event_type: str, fields: Mapping[str, Any]) -> tuple[str, str]:
-    """The clearing key that the event speaks of, and the one under which its money counts from now on."""
+def rekeying_of(event_type: str, fields: Mapping[str, Any]) -> tuple[str, int, int, str]:
+    """The clearing key that the event speaks of, its rank there, and the one under which its money counts by it."""
     fields = completed(event_type, fields)
     row = row_for(event_type, fields)
-    if not isinstance(row, Rekeying):
+    if not isinstance(row, Rekeying | Amendment):
         raise Poison(f"{event_type} changes no clearing key")
-    return fields[row.key], fields[row.becomes]
+    revision, number = [fields[name] for name in row.rank]
+    return fields[row.key], revision, number, fields[row.becomes]
 
 
 def journals_for(

@@ -293,7 +293,9 @@ POSTING_RULES: Final[tuple[Row, ...]] = (*PAYMENT_RULES, *SETTLEMENT_RULES)
 EVENT_TYPES: Final = frozenset(row.on for row in POSTING_RULES)
 REVERSING_EVENT_TYPES: Final = frozenset(row.on for row in POSTING_RULES if isinstance(row, Reversal))
 AMENDING_EVENT_TYPES: Final = frozenset(row.on for row in POSTING_RULES if isinstance(row, Amendment))
-REKEYING_EVENT_TYPES: Final = frozenset(row.on for row in POSTING_RULES if isinstance(row, Rekeying))
+REKEYING_EVENT_TYPES: Final = frozenset(
+    row.on for row in POSTING_RULES if isinstance(row, Rekeying | Amendment)
+)
 POSTING_EVENT_TYPES: Final = frozenset(
     row.on for row in POSTING_RULES if not isinstance(row, NoPosting | Rekeying)
 )

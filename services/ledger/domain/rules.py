@@ -90,7 +90,8 @@ class Amendment:
     the new one is of an earlier or of a later day.
 
     ``amended`` names the field with the fact key of the revision that stands (None: it moved nothing), ``former`` the
-    one with the fact keys of all earlier revisions, and ``as_if`` the event type whose rows say what is posted.
+    one with the fact keys of all earlier revisions, and ``as_if`` the event type whose rows say what is posted. It is a
+    reading of where the thing counts, too, as a `Rekeying`: ``key``, ``becomes`` and ``rank``.
     """
 
     on: str
@@ -98,16 +99,23 @@ class Amendment:
     amended: str
     former: str
     as_if: str
+    key: str
+    becomes: str
+    rank: tuple[str, str]
     when: When | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rekeying:
-    """The event moves no money: what stands under clearing key ``key`` counts under key ``becomes`` from now on."""
+    """The event moves no money: what stands under clearing key ``key`` counts under key ``becomes``.
+
+    Of several readings the one with the highest ``rank`` holds, whenever it was told.
+    """
 
     on: str
     key: str
     becomes: str
+    rank: tuple[str, str]
     why: str
     when: When | None = None
 

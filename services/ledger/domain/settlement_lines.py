@@ -53,6 +53,7 @@ def _amended(fields: Fields) -> dict[str, Any]:
     former = range(max(1, revision - REVISIONS_LOOKED_AT), revision)
     return {
         **_line(fields),
+        "match_number": 0,
         "amended_fact_key": None if amended is None else _line_fact_key(fields, amended),
         "former_fact_keys": tuple(_line_fact_key(fields, number) for number in former),
     }

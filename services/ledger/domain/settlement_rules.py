@@ -40,6 +40,9 @@ UNEXPLAINED: Final = Amount(("unexplained_minor",))
 AMOUNT: Final = Amount(("amount_minor",))
 PAYOUT: Final = ("processor", "account", "payout_id")
 
+#: A newer revision takes the place of all matches of the one before; the line itself is its match number 0.
+READING: Final = ("revision", "match_number")
+
 LINE_RULE: Final = "settlement_line"
 #: A line may be a fee alone, or move nothing but its net.
 LINE_STATED: Final = (
@@ -120,11 +123,15 @@ SETTLEMENT_RULES: Final[tuple[Row, ...]] = (
         amended="amended_fact_key",
         former="former_fact_keys",
         as_if="SettlementLineAccepted",
+        key="line_key",
+        becomes="object_key",
+        rank=READING,
     ),
     Rekeying(
         on="SettlementLineMatched",
         key="line_key",
         becomes="object_key",
+        rank=READING,
         why="the line's money is booked already; only what it clears is known now",
     ),
     Posting(

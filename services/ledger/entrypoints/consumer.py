@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from services.ledger.adapters.unit_of_work import LedgerUnitOfWork
+from services.ledger.app.amend_line import amend_line
 from services.ledger.app.post_event import load_books, post_event
 from services.ledger.app.rekey_line import load_matches, rekey_line
 from services.ledger.domain.posting_rules import PAYMENT_RULES
-from services.ledger.domain.rules import NoPosting, Rekeying, Row
+from services.ledger.domain.rules import Amendment, NoPosting, Rekeying, Row
 from services.ledger.domain.settlement_rules import SETTLEMENT_RULES
 from shared.messaging.envelope import Event
 from shared.messaging.routes import BatchLimits, Handler, RouteKey, Routes
@@ -27,6 +28,8 @@ def _handlers() -> Iterator[tuple[RouteKey, Handler[LedgerUnitOfWork]]]:
 
 
 def _handler(row: Row) -> Handler[LedgerUnitOfWork]:
+    if isinstance(row, Amendment):
+        return amend_line
     return rekey_line if isinstance(row, Rekeying) else post_event
 
 

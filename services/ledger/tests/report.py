@@ -52,9 +52,9 @@ def of(payment, kind, nth=0):
     return {"payment_id": payment.payment_id, "merchant_id": payment.merchant_id, "object_id": object_id}
 
 
-def matched(line_id, payment, kind, gross_minor, *, nth=0, number=1, category="charge"):
+def matched(line_id, payment, kind, gross_minor, *, nth=0, number=1, category="charge", revision=1):
     return generated.SettlementLineMatchedV1(
-        **AT_ALPHA, source=SOURCE, line_id=line_id, revision=1, payout_id="po_1", category=category,
+        **AT_ALPHA, source=SOURCE, line_id=line_id, revision=revision, payout_id="po_1", category=category,
         match_number=number, currency="EUR", gross_minor=gross_minor, available_on=AVAILABLE_ON,
         matched_at=NOW, **of(payment, kind, nth),
     )  # fmt: skip

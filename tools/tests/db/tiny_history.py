@@ -499,8 +499,8 @@ def _settled_sale(h: TinyHistory) -> None:
         cause_type="SettlementLineAccepted.v1",
     )  # fmt: skip
     h.add(
-        "ledger", "line_matches", line_key=line, number=1, clearing_key=key, payment_id="pay_4",
-        cause_event_id="evt_match", matched_at=AT,
+        "ledger", "line_matches", line_key=line, revision=1, number=1, clearing_key=key, payment_id="pay_4",
+        cause_event_id="evt_match", told_at=AT,
     )  # fmt: skip
     h.book(
         "capture_settled", available, settled, settled, "pay_4", 800, ("merchant_pending", None, 792),

@@ -1,7 +1,8 @@
 """Adds the accounts that settlement needs, and what lines were matched to after they were booked.
 
 A line that was booked before its object was known stands under a key of its own. The match says under which key it
-counts from then on; nothing of what was booked is touched.
+counts from then on, until a newer revision says where it belongs itself (as number 0); nothing of what was booked is
+touched.
 """
 
 from __future__ import annotations
@@ -28,12 +29,13 @@ INSERT INTO account_families (family, normal_side, transitional) VALUES
 MATCHES = """
 CREATE TABLE line_matches (
     line_key text COLLATE "C" NOT NULL CHECK (line_key <> ''),
-    number int NOT NULL CHECK (number > 0),
+    revision int NOT NULL CHECK (revision > 0),
+    number int NOT NULL CHECK (number >= 0),
     clearing_key text COLLATE "C" NOT NULL CHECK (clearing_key <> ''),
-    payment_id text COLLATE "C" NOT NULL,
+    payment_id text COLLATE "C",
     cause_event_id text COLLATE "C" NOT NULL UNIQUE,
-    matched_at timestamptz NOT NULL,
-    PRIMARY KEY (line_key, number)
+    told_at timestamptz NOT NULL,
+    PRIMARY KEY (line_key, revision, number)
 );
 """
 

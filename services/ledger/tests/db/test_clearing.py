@@ -137,6 +137,26 @@ def test_a_matched_line_counts_under_its_object_without_a_posting(ledger, desk, 
     assert ledger.rows("SELECT count(*) FROM journals") == journals
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["told before", "told after"])
+@pytest.mark.parametrize("folded", [False, True])
+def test_a_match_holds_for_the_revision_that_it_matched_alone(ledger, desk, folded, late):
+    """An amended line that says no object is unmatched again, as payment has it; whenever the old match is told."""
+    one = Payment(1)
+    match = report.matched("1", one, "cap", 10_000)
+    amendment = report.amended("1", "charge", 9_000, revision=2, amends=1)
+    ledger.tell(one.captured(10_000), report.accepted("1", "charge", 10_000))
+    ledger.tell(*((amendment, match) if late else (match, amendment)))
+    if folded:
+        desk.fold()
+    claim = ("processor_receivable", "EUR", report.object_key("cap_1_0"))
+    line = ("processor_receivable", "EUR", report.line_key("1"))
+    assert desk.open(family="processor_receivable") == {claim: 10_000, line: -9_000}
+    ledger.tell(report.matched("1", one, "cap", 9_000, number=1, revision=2))
+    assert desk.open(family="processor_receivable") == {claim: 1_000}
+    ledger.tell(report.amended("1", "charge", 10_000, revision=3, amends=2, **report.of(one, "cap")))
+    assert desk.open(family="processor_receivable") == {}
+
+
 def test_a_match_moves_no_key_of_suspense(ledger, desk):
     ledger.tell(report.accepted("1", "other", 700), report.matched("1", Payment(1), "cap", 700))
     assert ("suspense", "EUR", report.line_key("1")) in desk.open()

@@ -180,8 +180,8 @@ def test_a_match_told_again_is_one_and_told_otherwise_is_poison(ledger):
     told = report.matched("1", one, "cap", 10_000)
     ledger.tell(told, told)
     ledger.tell(told)
-    assert ledger.rows("SELECT line_key, number, clearing_key FROM line_matches") == [
-        (report.line_key("1"), 1, report.object_key("cap_1_0"))
+    assert ledger.rows("SELECT line_key, revision, number, clearing_key FROM line_matches") == [
+        (report.line_key("1"), 1, 1, report.object_key("cap_1_0"))
     ]
     for batch in ([report.matched("1", two, "cap", 10_000)], [told, report.matched("1", two, "cap", 10_000)]):
         with pytest.raises(Poison, match="of another object"):
