@@ -222,10 +222,11 @@ def _amend(
         and books.find_fact(row.rule + REVERSED_SUFFIX, fact_key) is None
     }
     amended = fields[row.amended]
-    if set(standing) != ({amended} if amended is not None else set()) and (standing or posted is not None):
-        stands = ", ".join(sorted(standing)) or "nothing"
+    # That none stands is no contradiction: what was amended may rightly have booked nothing.
+    others = sorted(set(standing) - {amended})
+    if others:
         raise Poison(
-            f"{cause.event_type} {fields['fact_key']} amends {amended or 'nothing'}, where {stands} stands"
+            f"{cause.event_type} {fields['fact_key']} amends {amended or 'nothing'}, where {', '.join(others)} stands"
         )
     for original in standing.values():
         at = original.effective_at

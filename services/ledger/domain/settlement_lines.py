@@ -50,12 +50,12 @@ def _amended(fields: Fields) -> dict[str, Any]:
     revision, amended = fields["revision"], fields["amended_revision"]
     if revision < 2 or (amended or 0) >= revision:  # noqa: PLR2004 - the second reading is the first to amend
         raise Poison(f"{_line_key(fields)}: revision {revision} cannot amend revision {amended}")
-    former = range(max(1, revision - REVISIONS_LOOKED_AT), revision)
+    former = {*range(max(1, revision - REVISIONS_LOOKED_AT), revision)} | ({amended} if amended else set())
     return {
         **_line(fields),
         "match_number": 0,
         "amended_fact_key": None if amended is None else _line_fact_key(fields, amended),
-        "former_fact_keys": tuple(_line_fact_key(fields, number) for number in former),
+        "former_fact_keys": tuple(_line_fact_key(fields, number) for number in sorted(former)),
     }
 
 
