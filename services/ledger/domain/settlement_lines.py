@@ -109,8 +109,6 @@ def _kind(fields: Fields) -> LineKind:
     if fields["category"] == "other" or (fields["category"] == "reserve" and not one_currency):
         return LineKind.OTHER
     if one_currency:
-        if fields["net_minor"] != fields["gross_minor"] - fields["fee_minor"]:
-            raise Poison(f"{_line_key(fields)}: the net is not gross less fee")
         return LineKind.RESERVE if fields["category"] == "reserve" else LineKind.PLAIN
     if fee == net or not fields["fee_minor"]:
         return LineKind.EXCHANGE
@@ -121,17 +119,21 @@ def _exchange(kind: LineKind, fields: Fields) -> dict[str, int]:
     """What the rate makes of the gross, and what is left: rounding, or, beyond what rounding can be, unexplained.
 
     Left open by the rate is half a unit of its last digit, of the whole amount, at most one part in a thousand; and
-    one minor unit, which is the processor's own rounding.
+    one minor unit, which is the processor's own rounding. A line of a closed payout is booked whatever it says: in one
+    currency all that is not gross less fee is unexplained, and without a rate all that was given.
     """
     gross_minor, fee_minor, given_minor = fields["gross_minor"], fields["fee_minor"], fields["net_minor"]
+    fee_in_net_minor = fields["fee_in_net_currency_minor"] or 0
+    if kind is LineKind.OTHER:
+        return {}
+    if kind in {LineKind.PLAIN, LineKind.RESERVE}:
+        return {"unexplained_minor": given_minor + fee_minor - gross_minor}
     if kind is LineKind.EXCHANGE:
         given_minor += fee_minor
     elif kind is LineKind.EXCHANGE_FEE_IN_GROSS:
         gross_minor -= fee_minor
     elif kind is LineKind.EXCHANGE_FEE_IN_THIRD:
-        given_minor += _stated(fields, "fee_in_net_currency_minor")
-    else:
-        return {}
+        given_minor += fee_in_net_minor
     rate, open_rate = _rate(fields)
     exact = gross_minor * rate
     converted_minor = _half_up(exact)
@@ -139,6 +141,7 @@ def _exchange(kind: LineKind, fields: Fields) -> dict[str, int]:
     left_open = min(abs(gross_minor) * open_rate, abs(exact) / ROUNDING_ONE_PART_IN) + 1
     rounds = abs(rest_minor) <= left_open
     return {
+        "fee_in_net_currency_minor": fee_in_net_minor,
         "converted_minor": converted_minor,
         "rounding_minor": rest_minor if rounds else 0,
         "unexplained_minor": 0 if rounds else rest_minor,
@@ -146,22 +149,21 @@ def _exchange(kind: LineKind, fields: Fields) -> dict[str, int]:
 
 
 def _rate(fields: Fields) -> tuple[Fraction, Fraction]:
-    """Net minor units per gross minor unit, and half a unit of the given rate's last digit in the same measure."""
+    """Net minor units per gross minor unit, and half a unit of the given rate's last digit in the same measure.
+
+    Nothing of either where no rate was given, or where the minor unit of a currency is not known.
+    """
+    if fields["currency"] == fields["net_currency"]:
+        return Fraction(1), Fraction(0)
+    given: str | None = fields["exchange_rate"]
     try:
         scale = Fraction(10) ** (currency_scale(fields["net_currency"]) - currency_scale(fields["currency"]))
-    except Rejected as unknown:
-        raise Poison(f"{_line_key(fields)}: {unknown}") from unknown
-    if fields["currency"] == fields["net_currency"]:
-        return scale, Fraction(0)
-    given: str = _stated(fields, "exchange_rate")
+    except Rejected:
+        given = None
+    if given is None:
+        return Fraction(0), Fraction(0)
     decimals = len(given.partition(".")[2])
     return Fraction(given) * scale, Fraction(1, 2 * 10**decimals) * scale
-
-
-def _stated(fields: Fields, name: str) -> Any:
-    if fields[name] is None:
-        raise Poison(f"{_line_key(fields)} was exchanged, and says no {name}")
-    return fields[name]
 
 
 def _half_up(exact: Fraction) -> int:

@@ -75,15 +75,17 @@ _CONVERTED_TO_NET: Final = (
 SETTLEMENT_RULES: Final[tuple[Row, ...]] = (
     _line(
         LineKind.PLAIN,
-        debit(BC, GROSS - FEE, *PAYOUT),
+        debit(BC, NET, *PAYOUT),
         debit(PF, FEE),
         credit(R, GROSS, "object_key"),
+        credit(SUSPENSE, UNEXPLAINED, "line_key"),
     ),
     _line(
         LineKind.RESERVE,
-        debit(BC, GROSS - FEE, *PAYOUT),
+        debit(BC, NET, *PAYOUT),
         debit(PF, FEE),
         credit(PROCESSOR_RESERVE, GROSS),
+        credit(SUSPENSE, UNEXPLAINED, "line_key"),
     ),
     _line(
         LineKind.OTHER,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from msgspec.structs import asdict
 
+from services.ledger.domain.chart import Side
 from services.ledger.domain.rules import Rekeying
 from services.ledger.domain.settlement_lines import LineKind, completed
 from services.ledger.domain.settlement_rules import SETTLEMENT_RULES
@@ -13,6 +16,11 @@ from services.ledger.domain.worked_settlements import SETTLEMENT_EXAMPLES
 from services.ledger.tests import report
 from services.ledger.tests.memory_books import MemoryBooks
 from shared.kernel.errors import Poison
+
+SYMBOLS = {
+    "processor_receivable": "R", "bank_clearing": "BC", "processor_fees": "PF", "suspense": "SUSPENSE", "fx": "FX",
+    "processor_reserve": "RESERVE",
+}  # fmt: skip
 
 
 def complete(**fields):
@@ -72,18 +80,61 @@ def test_a_fee_is_taken_in_its_own_currency():
 
 
 @pytest.mark.parametrize(
-    ("fields", "why"),
+    ("category", "fields", "books"),
     [
-        ({"net_minor": 9_801}, "the net is not gross less fee"),
-        ({"net_currency": "USD"}, "says no exchange_rate"),
-        ({"net_currency": "XXX", "exchange_rate": "1"}, "currency"),
-        ({"fee_currency": "GBP"}, "says no fee_in_net_currency_minor"),
-        ({"revision": 2}, "that is an amendment"),
+        (
+            "charge",
+            {"net_minor": 9_801},
+            {("R", "EUR"): -10_000, ("BC", "EUR"): 9_801, ("PF", "EUR"): 200, ("SUSPENSE", "EUR"): -1},
+        ),
+        (
+            "reserve",
+            {"net_minor": 9_000},
+            {("RESERVE", "EUR"): -10_000, ("BC", "EUR"): 9_000, ("PF", "EUR"): 200, ("SUSPENSE", "EUR"): 800},
+        ),
+        (
+            "charge",
+            {"net_currency": "USD", "fee_currency": "USD", "net_minor": 10_800},
+            {
+                ("R", "EUR"): -10_000, ("FX", "EUR"): 10_000, ("BC", "USD"): 10_800, ("PF", "USD"): 200,
+                ("SUSPENSE", "USD"): -11_000,
+            },
+        ),
+        (
+            "charge",
+            {"net_currency": "XXQ", "fee_currency": "XXQ", "net_minor": 5, "exchange_rate": "1"},
+            {
+                ("R", "EUR"): -10_000, ("FX", "EUR"): 10_000, ("BC", "XXQ"): 5, ("PF", "XXQ"): 200,
+                ("SUSPENSE", "XXQ"): -205,
+            },
+        ),
+        (
+            "charge",
+            {"fee_currency": "GBP", "net_minor": 9_770},
+            {
+                ("R", "EUR"): -10_000, ("BC", "EUR"): 9_770, ("PF", "GBP"): 200, ("FX", "GBP"): -200,
+                ("SUSPENSE", "EUR"): 230,
+            },
+        ),
     ],
-)
-def test_a_line_that_cannot_be_right_is_poison(fields, why):
-    with pytest.raises(Poison, match=why):
-        complete(category="charge", gross_minor=10_000, fee_minor=200, **fields)
+    ids=["net is not gross less fee", "nor of a reserve", "no rate", "a currency nobody knows", "no fee in net currency"],
+)  # fmt: skip
+def test_a_line_that_does_not_add_up_is_booked_as_it_says_and_the_rest_is_a_question(category, fields, books):
+    """It is in a closed payout, whatever it says: its net is the bank's, its gross clears the claim."""
+    line = report.accepted("1", category, 10_000, 200, **fields)
+    (journal,) = MemoryBooks().post("SettlementLineAccepted", asdict(line))
+    net = Counter()
+    for entry in journal.entries:
+        signed = entry.amount_minor if entry.side is Side.DEBIT else -entry.amount_minor
+        net[SYMBOLS.get(entry.account.family, entry.account.family), entry.account.currency] += signed
+        if entry.account.family == "suspense":
+            assert entry.clearing_key == report.line_key("1")
+    assert {key: minor for key, minor in net.items() if minor} == books
+
+
+def test_a_second_revision_is_no_first_reading():
+    with pytest.raises(Poison, match="that is an amendment"):
+        complete(category="charge", gross_minor=10_000, revision=2)
 
 
 @pytest.mark.parametrize(
