@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -30,84 +31,118 @@ from shared.runtime.surroundings import Surroundings
 NAME = "ledger"
 
 
-def build(settings: LedgerSettings, surroundings: Surroundings | None = None) -> ServiceRuntime:
-    """The ledger's roles (``serve``, ``consume``, ``relay``, ``work``), not yet running."""
-    parts: ServiceParts[LedgerUnitOfWork] = ServiceParts(
-        NAME, settings, unit_of_work_builder(AccountDirectory()), own_topic="ledger.events", consumer=NAME,
-        surroundings=surroundings,
-    )  # fmt: skip
-    reader = SqlBooksReader(parts.engine)
-    clearing = SqlClearing(parts.engine)
-    negatives = SqlNegativeBalances(parts.engine)
+class LedgerParts:
+    """What this service has beyond every service's parts; nothing connects before it is used."""
 
-    def app() -> Any:
-        parts.watch()
-        watch_sealing(parts.engine)
-        watch_clearing(clearing)
-        made = _entry("http").application(
-            reader,
-            SqlStatements(parts.engine),
-            negatives,
-            now=parts.clock.now,
-            operators=parts.operator_tokens(),
-            merchants=_verifier(settings.merchant_token_public_key),
+    def __init__(self, settings: LedgerSettings, surroundings: Surroundings | None = None) -> None:
+        self.settings = settings
+        self.common: ServiceParts[LedgerUnitOfWork] = ServiceParts(
+            NAME,
+            settings,
+            unit_of_work_builder(AccountDirectory()),
+            own_topic="ledger.events",
+            consumer=NAME,
+            surroundings=surroundings,
         )
-        _entry("http_clearing").add_clearing(made, clearing, parts.operator_tokens())
-        parts.add_mechanism_routes(made)
+        self.reader = SqlBooksReader(self.common.engine)
+        self.clearing = SqlClearing(self.common.engine)
+        self.negatives = SqlNegativeBalances(self.common.engine)
+
+    def served(self) -> Any:
+        """The application with the gauges that are read when it is scraped."""
+        self.common.watch()
+        watch_sealing(self.common.engine)
+        watch_clearing(self.clearing)
+        made = _entry("http").application(
+            self.reader,
+            SqlStatements(self.common.engine),
+            self.negatives,
+            now=self.common.clock.now,
+            operators=self.common.operator_tokens(),
+            merchants=_verifier(self.settings.merchant_token_public_key),
+        )
+        _entry("http_clearing").add_clearing(made, self.clearing, self.common.operator_tokens())
+        self.common.add_mechanism_routes(made)
         return made
 
-    def consume() -> Role:
-        return parts.consume(_entry("consumer").ROUTES, BookingMetrics(NAME))
+    def consumers(self) -> dict[str, Callable[[], Role]]:
+        """The group's members: one books in the database while another decodes."""
+        further = {f"consume.{number}": self.consume for number in range(2, self.settings.consumers + 1)}
+        return {"consume": self.consume, **further}
 
-    def work() -> Role:
-        def look() -> None:
-            check_balance(reader, _tell_imbalance)
+    def consume(self) -> Role:
+        """The consumer of payment.events and reconciliation.events."""
+        return self.common.consume(_entry("consumer").ROUTES, BookingMetrics(NAME))
 
-        return PeriodicRole("work", settings.balance_check_interval_s, look, parts.clock)
+    def check(self) -> Role:
+        """The timer of the trial balance."""
+        return self._periodic(
+            "work",
+            self.settings.balance_check_interval_s,
+            lambda: check_balance(self.reader, _tell_imbalance),
+        )
 
-    def look_for_negative() -> Role:
-        def look() -> None:
-            tell_negative(negatives, parts.clock.now(), _tell_negative)
+    def look_for_negative(self) -> Role:
+        """The timer of what merchants owe."""
+        clock = self.common.clock
+        return self._periodic(
+            "work.negatives",
+            self.settings.balance_check_interval_s,
+            lambda: tell_negative(self.negatives, clock.now(), _tell_negative),
+        )
 
-        return PeriodicRole("work.negatives", settings.balance_check_interval_s, look, parts.clock)
-
-    def seal() -> Role:
+    def seal(self) -> Role:
+        """The sealer of this ledger's one shard."""
+        settings = self.settings
         key = settings.seal_private_key
         signer = HeadSigner(key.get_secret_value()) if key is not None else None
         sealer = Sealer(
-            parts.transactions, signer, settings.seal_head_interval_s, settings.seal_head_every_seals
+            self.common.transactions, signer, settings.seal_head_interval_s, settings.seal_head_every_seals
         )
-        return PeriodicRole("work.seals", settings.seal_interval_s, sealer.turn, parts.clock)
+        return self._periodic("work.seals", settings.seal_interval_s, sealer.turn)
 
-    def fold() -> Role:
-        folder = ClearingFolder(parts.transactions)
-        return PeriodicRole("work.clearing", settings.clearing_interval_s, folder.turn, parts.clock)
+    def fold_clearing(self) -> Role:
+        """The folder of what transitional accounts hold by key."""
+        folder = ClearingFolder(self.common.transactions)
+        return self._periodic("work.clearing", self.settings.clearing_interval_s, folder.turn)
 
-    def snapshot() -> Role:
-        folder = Folder(parts.transactions, _folding(settings))
-        return PeriodicRole("work.snapshots", settings.snapshot_interval_s, folder.turn, parts.clock)
+    def fold_snapshots(self) -> Role:
+        """The folder of snapshots."""
+        settings = self.settings
+        folding = Folding(
+            every_seals=settings.snapshot_every_seals, entries_min=settings.snapshot_entries_min
+        )
+        folder = Folder(self.common.transactions, folding)
+        return self._periodic("work.snapshots", settings.snapshot_interval_s, folder.turn)
 
-    # Several members share the partitions: one books in the database while another decodes.
-    further = {f"consume.{number}": consume for number in range(2, settings.consumers + 1)}
-    consumers = {"consume": consume, **further}
-    workers = {
-        "work": work,
-        "work.negatives": look_for_negative,
-        "work.seals": seal,
-        "work.clearing": fold,
-        "work.snapshots": snapshot,
-    }
+    def _periodic(self, name: str, interval_s: float, turn: Callable[[], bool | float | None]) -> Role:
+        return PeriodicRole(name, interval_s, turn, self.common.clock)
+
+
+def build(settings: LedgerSettings, surroundings: Surroundings | None = None) -> ServiceRuntime:
+    """The ledger's roles (``serve``, ``consume``, ``relay``, ``work``), not yet running."""
+    parts = LedgerParts(settings, surroundings)
+    common = parts.common
     return ServiceRuntime(
         name=NAME,
         settings=settings,
-        app=app,
-        roles={**consumers, **workers, **parts.key_roles(), **parts.relay_roles()},
-        checks=parts.checks(),
-        transactions=parts.transactions,
-        engines={"app": parts.engine},
-        operations=parts.operations(),
-        close=parts.close,
-        clock=parts.clock,
+        app=parts.served,
+        roles={
+            **parts.consumers(),
+            "work": parts.check,
+            "work.negatives": parts.look_for_negative,
+            "work.seals": parts.seal,
+            "work.clearing": parts.fold_clearing,
+            "work.snapshots": parts.fold_snapshots,
+            **common.key_roles(),
+            **common.relay_roles(),
+        },
+        checks=common.checks(),
+        transactions=common.transactions,
+        engines={"app": common.engine},
+        operations=common.operations(),
+        close=common.close,
+        clock=common.clock,
     )
 
 
@@ -118,10 +153,6 @@ def _tell_imbalance(currency: str, imbalance_minor: int) -> None:
 def _tell_negative(currency: str, owed_minor: int, oldest_s: float) -> None:
     gauge(metric_names.LEDGER_NEGATIVE_MINOR, owed_minor, currency)
     gauge(metric_names.LEDGER_NEGATIVE_OLDEST_S, oldest_s, currency)
-
-
-def _folding(settings: LedgerSettings) -> Folding:
-    return Folding(every_seals=settings.snapshot_every_seals, entries_min=settings.snapshot_entries_min)
 
 
 def _verifier(public_key: str | None) -> TokenVerifier | None:

@@ -34,7 +34,13 @@ SETTLEMENT: Final = (
         name="amends-what-stands",
         protection="an amendment that does not name the revision that stands is refused",
         change="it is taken at its word",
-        patches=(Patch(_POSTING, "    if set(standing) != (", "    if not row and set(standing) != ("),),
+        patches=(
+            Patch(
+                _POSTING,
+                "    if others:\n        raise Poison(",
+                "    if others and not row:\n        raise Poison(",
+            ),
+        ),
         tests=(_LEDGER_TESTS + "test_a_line_can_never_stand_twice",),
     ),
     Case(
