@@ -62,7 +62,8 @@ class LedgerParts:
             merchants=_verifier(self.settings.merchant_token_public_key),
         )
         _entry("http_clearing").add_clearing(made, self.clearing, self.common.operator_tokens())
-        self.common.add_mechanism_routes(made)
+        http = self.common.add_mechanism_routes(made)
+        _entry("http_adjustments").add_adjustments(made, http, self.common.operator_tokens())
         return made
 
     def consumers(self) -> dict[str, Callable[[], Role]]:

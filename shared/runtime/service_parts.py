@@ -183,8 +183,11 @@ class ServiceParts(Generic[U]):
             clock=self.clock,
         )
 
-    def add_mechanism_routes(self, app: Any) -> None:
-        """Let operators release parked keys and inspect idempotency keys; for services with no other POST."""
+    def add_mechanism_routes(self, app: Any) -> Any:
+        """Let operators release parked keys and inspect idempotency keys; for services with no POST that waits.
+
+        Returns the idempotency layer, for further POSTs that keep their reply in the transaction of their effect.
+        """
         from shared.runtime.http import take_in
         from shared.runtime.idempotent_http import IdempotentHttp
         from shared.runtime.mechanism_routes import mechanism_routes
@@ -192,6 +195,7 @@ class ServiceParts(Generic[U]):
         http: IdempotentHttp[U] = IdempotentHttp(self.transactions, ids=self.ids, tally=self.repeats)
         self._closing.append(http.close)
         take_in(app, mechanism_routes(http, self.operations(), self.operator_tokens()))
+        return http
 
     def watch(self) -> None:
         """Register the gauges of outbox, inbox and idempotency keys."""

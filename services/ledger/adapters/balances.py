@@ -215,6 +215,15 @@ class SqlBalances:
             return list(connection.exec_driver_sql(query, values).all())
 
 
+def balance_in(connection: sa.Connection, account: AccountRef, moment: Moment) -> int:
+    """An account's balance on its normal side, as this transaction sees it."""
+    query, values = sums_of(_ONE, moment)
+    row = connection.exec_driver_sql(query, {**values, **account._asdict()}).one_or_none()
+    return (
+        0 if row is None else balance_on_normal_side(row.family, int(row.debit_minor), int(row.credit_minor))
+    )
+
+
 def sums_of(accounts: str, moment: Moment) -> tuple[str, dict[str, Any]]:
     """The query of sums over these accounts, and its values but those of ``accounts``."""
     by_effect = moment.effective_before is not None

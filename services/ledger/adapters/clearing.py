@@ -9,18 +9,20 @@ open, not what was ever booked.
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
 from services.ledger.adapters.long_reads import long_read
-from services.ledger.adapters.unit_of_work import LedgerUnitOfWork
 from services.ledger.app.clearing import ClearingWanted, OpenKey, OpenSum
-from services.ledger.domain.chart import R, balance_on_normal_side
+from services.ledger.domain.chart import AccountRef, R, balance_on_normal_side
 from shared.kernel.clock import SystemClock
 from shared.persistence.unit_of_work import Transactions
 from shared.runtime import metric_names
 from shared.runtime.metrics import Samples, probe
+
+if TYPE_CHECKING:
+    from services.ledger.adapters.unit_of_work import LedgerUnitOfWork
 
 FOLDED_JOURNALS_MAX: Final = 5_000
 """One transaction's worth: some ten thousand entries, tens of milliseconds."""
@@ -65,6 +67,10 @@ _SUMS: Final = f"""{_OPEN}
 SELECT family, currency, count(*) AS keys, sum(abs(net_minor))::bigint AS open_minor, max(age_s) AS oldest_s
   FROM open WHERE age_s >= %(min_age_s)s GROUP BY family, currency ORDER BY family, currency
 """
+# Beside others' commits, how far is folded and what is behind it are read by one statement.
+_UNDER: Final = f"""{_OPEN.replace("%(folded)s", f"({_FOLDED})")}
+SELECT coalesce(sum(net_minor), 0) FROM open WHERE owner = %(owner)s AND clearing_key = %(clearing_key)s
+"""
 
 _BEGUN: Final = "SELECT 1 FROM clearing_progress"
 _BEGIN: Final = "INSERT INTO clearing_progress (folded_position) VALUES (0) ON CONFLICT DO NOTHING"
@@ -98,6 +104,12 @@ UPDATE clearing_progress SET folded_position = %(until)s
 def _is_behind(uow: LedgerUnitOfWork) -> bool:
     folded = uow.connection.exec_driver_sql(_FOLDED).scalar_one()
     return bool(uow.connection.exec_driver_sql(_SETTLED).scalar_one() > folded)
+
+
+def net_under(connection: sa.Connection, account: AccountRef, clearing_key: str) -> int:
+    """Debits less credits of an account that count under a key today, as this transaction sees them."""
+    values = {**account._asdict(), "clearing_key": clearing_key}
+    return int(connection.exec_driver_sql(_UNDER, values).scalar_one())
 
 
 class SqlClearing:

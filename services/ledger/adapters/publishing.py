@@ -1,11 +1,12 @@
-"""A posted journal, and a signed head, as the contract's events: the only mapping from the books to the schemas."""
+"""Posted journals, signed heads, operators' acts as the contract's events: the only mapping to the schemas."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Final
 
-from schemas.generated import JournalPostedV1, LedgerHeadSignedV1
+from schemas.generated import JournalPostedV1, LedgerHeadSignedV1, OperatorActedV1
+from services.ledger.app.adjustment_ports import OperatorAct
 from services.ledger.domain.heads import Head
 from services.ledger.domain.journal import Journal
 
@@ -31,6 +32,19 @@ def journal_posted(journal: Journal) -> JournalPostedV1:
 def head_signed(head: Head) -> LedgerHeadSignedV1:
     """The time is written back as the text that was signed."""
     return LedgerHeadSignedV1(**{**head.fields(), "signed_at": datetime.fromisoformat(head.signed_at)})
+
+
+def operator_acted(act: OperatorAct, now: datetime) -> OperatorActedV1:
+    """What an operator did to an adjustment."""
+    return OperatorActedV1(
+        actor=act.actor.name,
+        role=act.actor.role,  # type: ignore[arg-type]  # the contract's own words, checked when written
+        action=act.action,
+        target=act.adjustment_id,
+        reason=act.reason,
+        request_id=act.actor.request_id,
+        acted_at=now,
+    )
 
 
 def chain_key(shard: int) -> str:

@@ -9,12 +9,14 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from services.ledger.adapters.accounts import AccountDirectory
+from services.ledger.adapters.adjustments import StoredAdjustments
 from services.ledger.adapters.heads import HeadStore
 from services.ledger.adapters.journals import PostedJournals
 from services.ledger.adapters.line_matches import StoredLineMatches
-from services.ledger.adapters.publishing import TOPIC, chain_key, head_signed, journal_posted
+from services.ledger.adapters.publishing import TOPIC, chain_key, head_signed, journal_posted, operator_acted
 from services.ledger.adapters.seals import SealStore
 from services.ledger.adapters.snapshots import SnapshotStore
+from services.ledger.app.adjustment_ports import OperatorAct
 from services.ledger.domain.heads import Head
 from shared.kernel.ids import Ids
 from shared.persistence.outbox import Outbox
@@ -35,11 +37,17 @@ class LedgerUnitOfWork(UnitOfWork):
         self.seals = SealStore(connection)
         self.heads = HeadStore(connection)
         self.snapshots = SnapshotStore(connection)
+        self.adjustments = StoredAdjustments(connection, now)
         self._posted: Counter[str] = Counter()
 
     def announce_head(self, head: Head) -> None:
         """Publish a signed head with this transaction."""
         self.outbox.append(TOPIC, head_signed(head), key=chain_key(head.shard), cause_id=head.journal_id)
+
+    def acted(self, act: OperatorAct) -> str:
+        """Say what an operator did, on the adjustment's own stream; the event's id, for what it causes."""
+        cause = act.actor.request_id or act.actor.name
+        return self.outbox.append(TOPIC, operator_acted(act, self.now), key=act.adjustment_id, cause_id=cause)
 
     def flush(self) -> None:
         self.line_matches.flush()

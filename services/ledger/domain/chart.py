@@ -146,6 +146,12 @@ PROCESSOR_RESERVE: Final = _family(
 )
 FX: Final = _family("fx", "fx", _PLATFORM, _DR, "what exchanges left us in each currency: a position")
 ROUNDING: Final = _family("rounding", "rounding", _PLATFORM, _CR, "what exchanges gave beyond their rate")
+WRITE_OFF: Final = _family(
+    "write_off", "write_off", _PLATFORM, _DR, "lost for good, or found without an owner"
+)
+ADJUSTMENTS: Final = _family(
+    "adjustments", "adjustments", _PLATFORM, _DR, "the platform's side of what people correct by hand"
+)
 
 CHART: Final[tuple[Family, ...]] = (
     R,
@@ -166,6 +172,8 @@ CHART: Final[tuple[Family, ...]] = (
     PROCESSOR_RESERVE,
     FX,
     ROUNDING,
+    WRITE_OFF,
+    ADJUSTMENTS,
 )
 FAMILIES: Final[Mapping[str, Family]] = {family.name: family for family in CHART}
 

@@ -25,7 +25,7 @@ from services.ledger.domain.settlement_lines import completed
 from shared.kernel.errors import Poison
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
 
@@ -120,7 +120,7 @@ def _post(
     effective_at: datetime,
     new_journal_id: Callable[[], str],
 ) -> Journal | None:
-    entries = tuple(entry for leg in row.legs if (entry := _entry(leg, fields)) is not None)
+    entries = entries_for(row.legs, fields)
     if not entries:
         return None
     check_entries(entries)
@@ -141,6 +141,11 @@ def _post(
         from_party=from_party,
         to_party=to_party,
     )
+
+
+def entries_for(legs: Iterable[Leg], fields: Mapping[str, Any]) -> tuple[Entry, ...]:
+    """What these legs write for these fields; a leg of zero writes nothing."""
+    return tuple(entry for leg in legs if (entry := _entry(leg, fields)) is not None)
 
 
 def _stated(row: Posting, fields: Mapping[str, Any]) -> tuple[int, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from services.ledger.domain.adjustment_templates import TEMPLATES
 from services.ledger.domain.chart import CHART, Side
 from services.ledger.domain.journal import REVERSED_SUFFIX
 from services.ledger.domain.posting_rules import POSTING_RULES
@@ -32,7 +33,7 @@ reversal takes effect when its original did. Every other reversal does when its 
 
 def render() -> str:
     """The whole page as Markdown."""
-    return "\n".join([_HEAD, *_rules(), "", *_chart(), "", *render_examples(), ""])
+    return "\n".join([_HEAD, *_rules(), "", *_templates(), "", *_chart(), "", *render_examples(), ""])
 
 
 def _rules() -> Iterator[str]:
@@ -40,6 +41,19 @@ def _rules() -> Iterator[str]:
     yield "| event | rule | Dr | Cr | unique by | from, to |"
     yield "|---|---|---|---|---|---|"
     yield from (_row(row) for row in POSTING_RULES)
+
+
+def _templates() -> Iterator[str]:
+    yield "## What people may book by hand\n"
+    yield "Proposed by one operator, approved by another, with a reason and the reference of a document; reversed"
+    yield "the same way, exactly and once. A key is taken towards zero and never past it.\n"
+    yield "| template | Dr | Cr | takes | floor | when |"
+    yield "|---|---|---|---|---|---|"
+    for template in TEMPLATES.values():
+        sides = {leg.side: _leg(leg) for leg in template.legs}
+        takes, floor = ", ".join(template.takes), f"{template.floor.symbol} >= 0" if template.floor else ""
+        books = f"{template.name} | {sides[Side.DEBIT]} | {sides[Side.CREDIT]}"
+        yield f"| {books} | {takes} | {floor} | {template.purpose} |"
 
 
 def _row(row: Row) -> str:

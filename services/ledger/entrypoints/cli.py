@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from services.ledger.entrypoints.cli_adjustments import add_adjustments
 from services.ledger.entrypoints.cli_balances import add_balances
 from services.ledger.entrypoints.cli_clearing import add_clearing
 from services.ledger.entrypoints.cli_proofs import add_proofs
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from services.ledger.app.views import BooksReader, JournalView
 
 cli = service_cli("ledger", "services.ledger.settings:LedgerSettings", "services.ledger.bootstrap:build")
+add_adjustments(cli)
 add_auditing(cli)
 add_balances(cli)
 add_proofs(cli)

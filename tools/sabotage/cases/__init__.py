@@ -3,6 +3,7 @@
 from typing import Final
 
 from tools.sabotage.case import Case
+from tools.sabotage.cases.adjusting import ADJUSTING
 from tools.sabotage.cases.books import BOOKS
 from tools.sabotage.cases.calling import CALLING
 from tools.sabotage.cases.consuming import CONSUMING
@@ -22,5 +23,6 @@ CASES: Final[tuple[Case, ...]] = (
     *PUBLISHING,
     *CONSUMING,
     *BOOKS,
+    *ADJUSTING,
     *SETTLEMENT,
 )

@@ -1,0 +1,129 @@
+"""Repository of adjustments, and what their approval is checked against, in the transaction that books them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import orjson
+import sqlalchemy as sa
+
+from services.ledger.adapters.balances import balance_in
+from services.ledger.adapters.clearing import net_under
+from services.ledger.app.moments import EVERYTHING, Moment
+from services.ledger.domain.adjustment_templates import TEMPLATES
+from services.ledger.domain.adjustments import Adjustment, AdjustmentState, Proposed
+from services.ledger.domain.chart import AccountRef
+
+_COLUMNS: Final = (
+    "adjustment_id", "template", "parameters", "amount_minor", "currency", "reason", "attachment",
+    "reverses_adjustment_id", "state", "proposed_by", "proposed_at", "decided_by", "decided_at", "decision_reason",
+    "journal_id",
+)  # fmt: skip
+_SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM adjustments"
+_ONE: Final = f"{_SELECT} WHERE adjustment_id = %(adjustment_id)s"
+_LIST: Final = f"""{_SELECT}
+ WHERE (%(state)s::text IS NULL OR state = %(state)s) ORDER BY adjustment_id DESC LIMIT %(limit)s
+"""
+_ADD: Final = """
+INSERT INTO adjustments (adjustment_id, template, parameters, amount_minor, currency, reason, attachment,
+                         reverses_adjustment_id, state, proposed_by, proposed_at)
+VALUES (%(adjustment_id)s, %(template)s, %(parameters)s::jsonb, %(amount_minor)s, %(currency)s, %(reason)s,
+        %(attachment)s, %(reverses)s, 'PROPOSED', %(by)s, %(now)s)
+"""
+_DECIDE: Final = """
+UPDATE adjustments SET state = %(state)s, decided_by = %(by)s, decided_at = %(at)s, decision_reason = %(reason)s,
+       journal_id = %(journal_id)s
+ WHERE adjustment_id = %(adjustment_id)s
+"""
+_REVERSAL: Final = """
+SELECT adjustment_id FROM adjustments WHERE reverses_adjustment_id = %(adjustment_id)s AND state <> 'REJECTED'
+"""
+_LAST: Final = """
+SELECT max(decided_at) FROM adjustments
+ WHERE state = 'APPROVED' AND template = ANY(%(floored)s) AND reverses_adjustment_id IS NULL
+   AND parameters ->> 'merchant_id' = %(owner)s AND currency = %(currency)s
+"""
+_FLOORED: Final = [name for name, template in TEMPLATES.items() if template.floor is not None]
+# The same key as in the trigger: whoever comes by plain SQL waits, too.
+_TURN: Final = "SELECT pg_advisory_xact_lock(hashtextextended('commanded:' || %(name)s, 0))"
+
+
+class StoredAdjustments:
+    """Adjustments of one transaction."""
+
+    def __init__(self, connection: sa.Connection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+
+    def get(self, adjustment_id: str, *, locked: bool = False) -> Adjustment | None:
+        """One adjustment; ``locked``: nobody else decides or reverses it until this transaction ends."""
+        query = _ONE + (" FOR UPDATE" if locked else "")
+        row = (
+            self._connection.exec_driver_sql(query, {"adjustment_id": adjustment_id}).mappings().one_or_none()
+        )
+        return None if row is None else _adjustment(row)
+
+    def add(self, adjustment_id: str, proposed: Proposed, *, by: str) -> None:
+        """Store a proposal."""
+        values = {
+            "adjustment_id": adjustment_id,
+            "template": proposed.template,
+            "parameters": orjson.dumps(dict(proposed.parameters), option=orjson.OPT_SORT_KEYS).decode(),
+            "amount_minor": proposed.amount_minor,
+            "currency": proposed.currency,
+            "reason": proposed.reason,
+            "attachment": proposed.attachment,
+            "reverses": proposed.reverses_adjustment_id,
+            "by": by,
+            "now": self._now,
+        }
+        self._connection.exec_driver_sql(_ADD, values)
+
+    def decide(self, decided: Adjustment) -> None:
+        """Store how it was decided."""
+        values = {
+            "adjustment_id": decided.adjustment_id,
+            "state": decided.state.value,
+            "by": decided.decided_by,
+            "at": decided.decided_at,
+            "reason": decided.decision_reason,
+            "journal_id": decided.journal_id,
+        }
+        self._connection.exec_driver_sql(_DECIDE, values)
+
+    def reversal_of(self, adjustment_id: str) -> str | None:
+        """The adjustment that reverses this one, proposed or approved."""
+        found = self._connection.exec_driver_sql(_REVERSAL, {"adjustment_id": adjustment_id}).scalar()
+        return None if found is None else str(found)
+
+    def take_turns(self, names: Collection[str]) -> None:
+        """Queue behind other commanded movements of the same names; posting facts takes no such lock."""
+        for name in sorted(names):
+            self._connection.exec_driver_sql(_TURN, {"name": name})
+
+    def available_minor(self, account: AccountRef) -> int:
+        """The lesser of what has taken effect and of all that is booked.
+
+        Whoever waited for a turn began earlier than the one who had it: by effect its movement counts, too.
+        """
+        last = self._connection.exec_driver_sql(_LAST, {**account._asdict(), "floored": _FLOORED}).scalar()
+        until = self._now if last is None else max(self._now, last + timedelta(microseconds=1))
+        by_now = balance_in(self._connection, account, Moment(effective_before=until))
+        return min(by_now, balance_in(self._connection, account, EVERYTHING))
+
+    def open_minor(self, account: AccountRef, clearing_key: str) -> int:
+        """Debits less credits that count under a clearing key."""
+        return net_under(self._connection, account, clearing_key)
+
+
+def list_adjustments(connection: sa.Connection, state: str | None, limit: int) -> list[Adjustment]:
+    """Adjustments, newest first."""
+    rows = connection.exec_driver_sql(_LIST, {"state": state, "limit": limit}).mappings()
+    return [_adjustment(row) for row in rows]
+
+
+def _adjustment(row: Mapping[Any, Any]) -> Adjustment:
+    values = {column: row[column] for column in _COLUMNS}
+    return Adjustment(**{**values, "state": AdjustmentState(row["state"])})

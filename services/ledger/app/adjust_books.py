@@ -1,0 +1,174 @@
+"""People correct the books by two: one proposes a filled-in template, another approves it, and only then it is booked.
+
+A mistake is answered by a reversal, which is an adjustment itself: proposed, approved by somebody else, once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from services.ledger.app.adjustment_ports import Actor, AdjustingUnit, OperatorAct
+from services.ledger.domain.adjustment_templates import TEMPLATES
+from services.ledger.domain.adjustments import (
+    Adjustment,
+    AdjustmentState,
+    Proposed,
+    check_four_eyes,
+    check_proposal,
+    check_step,
+    floor_account,
+    journal_for,
+    reversal_for,
+)
+from services.ledger.domain.chart import Side
+from services.ledger.domain.journal import Cause, Journal
+from services.ledger.domain.posting import entries_for
+from shared.kernel.errors import InvariantViolation, Rejected
+
+
+def propose_adjustment(proposed: Proposed, actor: Actor, work: AdjustingUnit) -> Adjustment:
+    """Keep the proposal; nothing is booked."""
+    check_proposal(proposed)
+    return _add(proposed, actor, "adjustment_proposed", work)
+
+
+def propose_reversal(
+    adjustment_id: str, reason: str, attachment: str, actor: Actor, work: AdjustingUnit
+) -> Adjustment:
+    """Propose to take an approved adjustment back, once."""
+    original = stored_adjustment(adjustment_id, work, locked=True)
+    if original.reverses_adjustment_id is not None:
+        raise Rejected("adjustment_is_reversal", "a reversal is not reversed: propose the adjustment anew")
+    if original.state is not AdjustmentState.APPROVED:
+        raise Rejected(
+            "adjustment_wrong_state",
+            f"adjustment {adjustment_id} is {original.state}: nothing was booked that could be reversed",
+            extra={"adjustment": adjustment_id, "state": original.state.value},
+        )
+    standing = work.adjustments.reversal_of(adjustment_id)
+    if standing is not None:
+        raise Rejected(
+            "adjustment_reversed_already",
+            f"adjustment {adjustment_id} is reversed by {standing}",
+            extra={"adjustment": adjustment_id, "reversed_by": standing},
+        )
+    reversal = Proposed(
+        template=original.template,
+        parameters=original.parameters,
+        amount_minor=original.amount_minor,
+        currency=original.currency,
+        reason=reason,
+        attachment=attachment,
+        reverses_adjustment_id=adjustment_id,
+    )
+    return propose_adjustment(reversal, actor, work)
+
+
+def approve_adjustment(adjustment_id: str, reason: str, actor: Actor, work: AdjustingUnit) -> Adjustment:
+    """Book it; refused for its proposer, below a floor, and beyond what is open under its clearing key."""
+    adjustment = stored_adjustment(adjustment_id, work, locked=True)
+    check_step(adjustment, AdjustmentState.APPROVED)
+    check_four_eyes(adjustment.proposed_by, actor.name)
+    if adjustment.reverses_adjustment_id is None:
+        _check_clearing(adjustment, work)
+        _check_floor(adjustment, work)
+    event_id = work.acted(
+        OperatorAct(actor=actor, action="adjustment_approved", adjustment_id=adjustment_id, reason=reason)
+    )
+    journal = _journal(adjustment, Cause(event_id=event_id, event_type="OperatorActed", version=1), work)
+    work.journals.add(journal)
+    return _decide(adjustment, AdjustmentState.APPROVED, reason, actor, work, journal.journal_id)
+
+
+def reject_adjustment(adjustment_id: str, reason: str, actor: Actor, work: AdjustingUnit) -> Adjustment:
+    """End a proposal; its proposer may, too."""
+    adjustment = stored_adjustment(adjustment_id, work, locked=True)
+    check_step(adjustment, AdjustmentState.REJECTED)
+    work.acted(
+        OperatorAct(actor=actor, action="adjustment_rejected", adjustment_id=adjustment_id, reason=reason)
+    )
+    return _decide(adjustment, AdjustmentState.REJECTED, reason, actor, work, None)
+
+
+def stored_adjustment(adjustment_id: str, work: AdjustingUnit, *, locked: bool = False) -> Adjustment:
+    """The adjustment, or the caller's mistake."""
+    found = work.adjustments.get(adjustment_id, locked=locked)
+    if found is None:
+        raise Rejected(
+            "adjustment_not_found", f"there is no adjustment {adjustment_id}", status=404, stored=False
+        )
+    return found
+
+
+def _add(proposed: Proposed, actor: Actor, action: str, work: AdjustingUnit) -> Adjustment:
+    adjustment_id = work.ids.new("adj_")
+    work.adjustments.add(adjustment_id, proposed, by=actor.name)
+    work.acted(OperatorAct(actor=actor, action=action, adjustment_id=adjustment_id, reason=proposed.reason))
+    return stored_adjustment(adjustment_id, work)
+
+
+def _decide(
+    adjustment: Adjustment,
+    state: AdjustmentState,
+    reason: str,
+    actor: Actor,
+    work: AdjustingUnit,
+    journal_id: str | None,
+) -> Adjustment:
+    decided = replace(
+        adjustment,
+        state=state,
+        decided_by=actor.name,
+        decided_at=work.now,
+        decision_reason=reason,
+        journal_id=journal_id,
+    )
+    work.adjustments.decide(decided)
+    return decided
+
+
+def _journal(adjustment: Adjustment, cause: Cause, work: AdjustingUnit) -> Journal:
+    journal_id = work.ids.new("jrn_")
+    reversed_id = adjustment.reverses_adjustment_id
+    if reversed_id is None:
+        return journal_for(adjustment, cause, journal_id, work.now)
+    rule = TEMPLATES[adjustment.template].rule
+    work.journals.load_amended([(rule, reversed_id)])
+    original = work.journals.find_fact(rule, reversed_id)
+    if original is None:
+        raise InvariantViolation("adjustment_booked", f"{reversed_id} is approved and has no journal")
+    return reversal_for(original, cause, journal_id, work.now)
+
+
+def _check_clearing(adjustment: Adjustment, work: AdjustingUnit) -> None:
+    """A key that is mistyped, or cleared already, is told now, and not by what stands open for ever after."""
+    leg = TEMPLATES[adjustment.template].clears
+    if leg is None:
+        return
+    (entry,) = entries_for((leg,), adjustment.fields)
+    key = adjustment.parameters["clearing_key"]
+    work.adjustments.take_turns([f"{':'.join(entry.account)}:{key}"])
+    net_minor = work.adjustments.open_minor(entry.account, key)
+    open_minor = -net_minor if leg.side is Side.DEBIT else net_minor
+    if open_minor < adjustment.amount_minor:
+        raise Rejected(
+            "clearing_key_not_open",
+            f"under {key} no {adjustment.amount_minor} {adjustment.currency} are open that way",
+            param="clearing_key",
+            extra={"open_minor": max(open_minor, 0), "currency": adjustment.currency},
+        )
+
+
+def _check_floor(adjustment: Adjustment, work: AdjustingUnit) -> None:
+    account = floor_account(adjustment)
+    if account is None:
+        return
+    work.adjustments.take_turns([":".join(account)])
+    available_minor = work.adjustments.available_minor(account)
+    if available_minor < adjustment.amount_minor:
+        raise Rejected(
+            "floor_reached",
+            f"{adjustment.amount_minor} {adjustment.currency} are more than is available",
+            param="amount",
+            extra={"available_minor": available_minor, "currency": adjustment.currency},
+        )

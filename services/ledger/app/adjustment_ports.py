@@ -1,0 +1,77 @@
+"""What adjusting the books needs from outside: adjustments, journals, what stands, and a way to tell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from services.ledger.app.ports import JournalStore
+from services.ledger.domain.adjustments import Adjustment, Proposed
+from services.ledger.domain.chart import AccountRef
+from shared.kernel.ids import Ids
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who acts, in which role, by which request (None from the command line)."""
+
+    name: str
+    role: str
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorAct:
+    """Who did what to which adjustment, and why; announced in the transaction of the act."""
+
+    actor: Actor
+    action: str
+    adjustment_id: str
+    reason: str
+
+
+class Adjustments(Protocol):
+    """Adjustments: added and decided, never changed otherwise."""
+
+    def get(self, adjustment_id: str, *, locked: bool = False) -> Adjustment | None: ...
+
+    def add(self, adjustment_id: str, proposed: Proposed, *, by: str) -> None: ...
+
+    def decide(self, decided: Adjustment) -> None:
+        """Store how it was decided; only after it was read ``locked``."""
+        ...
+
+    def reversal_of(self, adjustment_id: str) -> str | None:
+        """The adjustment that reverses this one, proposed or approved."""
+        ...
+
+    def take_turns(self, names: Collection[str]) -> None:
+        """Let no other commanded movement of these go on until this transaction ends; facts never wait."""
+        ...
+
+    def available_minor(self, account: AccountRef) -> int:
+        """What may be taken from a merchant's account; only after its turn was taken."""
+        ...
+
+    def open_minor(self, account: AccountRef, clearing_key: str) -> int:
+        """Debits less credits under a clearing key; only after its turn was taken."""
+        ...
+
+
+class AdjustingUnit(Protocol):
+    """What one transaction offers the use cases."""
+
+    @property
+    def now(self) -> datetime: ...
+    @property
+    def ids(self) -> Ids: ...
+    @property
+    def journals(self) -> JournalStore: ...
+    @property
+    def adjustments(self) -> Adjustments: ...
+
+    def acted(self, act: OperatorAct) -> str:
+        """Say what an operator did; the id of that event."""
+        ...

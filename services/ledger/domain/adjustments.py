@@ -1,0 +1,145 @@
+"""The life of an adjustment: proposed by one person, decided by another, and then it stands; and its journal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from services.ledger.domain.adjustment_templates import PARAMETERS, TEMPLATES, Template
+from services.ledger.domain.chart import AccountRef
+from services.ledger.domain.journal import Cause, Journal, check_entries, reversal_of
+from services.ledger.domain.posting import entries_for
+from shared.kernel.errors import Rejected
+from shared.kernel.money import currency_scale
+
+AMOUNT_MINOR_MAX: Final = 9_007_199_254_740_991
+
+
+class AdjustmentState(StrEnum):
+    """Where an adjustment stands. That it was reversed is told by the adjustment that reverses it."""
+
+    PROPOSED = "PROPOSED"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+
+
+_S = AdjustmentState
+#: Absent means forbidden. The database holds the same in ``adjustment_step``.
+NEXT: Final[Mapping[AdjustmentState, frozenset[AdjustmentState]]] = {
+    _S.PROPOSED: frozenset({_S.APPROVED, _S.REJECTED}),
+    _S.APPROVED: frozenset(),
+    _S.REJECTED: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposed:
+    """What somebody wants booked: a template filled in, and why."""
+
+    template: str
+    parameters: Mapping[str, str]
+    amount_minor: int
+    currency: str
+    reason: str
+    attachment: str
+    reverses_adjustment_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjustment(Proposed):
+    """One adjustment with its life."""
+
+    adjustment_id: str
+    state: AdjustmentState
+    proposed_by: str
+    proposed_at: datetime
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    decision_reason: str | None = None
+    journal_id: str | None = None
+
+    @property
+    def fields(self) -> dict[str, str | int]:
+        """What legs are made from."""
+        return {**self.parameters, "amount_minor": self.amount_minor, "currency": self.currency}
+
+
+def check_proposal(proposed: Proposed) -> Template:
+    """The template, or the caller's mistake: unknown, not filled in, too much filled in, no amount, no reason."""
+    template = TEMPLATES.get(proposed.template)
+    if template is None:
+        raise _refused("template_unknown", "template", f"there is no template {proposed.template}")
+    for name in template.takes:
+        if not proposed.parameters.get(name):
+            raise _refused("parameter_missing", name, f"{template.name} needs {name}")
+    for name, value in proposed.parameters.items():
+        if name not in template.takes:
+            raise _refused("parameter_unknown", name, f"{template.name} takes no {name}")
+        if PARAMETERS[name].fullmatch(value) is None:
+            raise _refused("parameter_invalid", name, f"{value!r} is no {name}")
+    if not 0 < proposed.amount_minor <= AMOUNT_MINOR_MAX:
+        raise _refused("amount_not_positive", "amount", "the amount is above zero, in minor units")
+    currency_scale(proposed.currency)
+    for name, text in (("reason", proposed.reason), ("attachment", proposed.attachment)):
+        if not text.strip():
+            raise _refused(f"{name}_missing", name, f"an adjustment needs its {name}")
+    return template
+
+
+def check_step(adjustment: Adjustment, target: AdjustmentState) -> None:
+    """Refuse a step that the table does not list, as the caller's mistake."""
+    if target not in NEXT[adjustment.state]:
+        raise Rejected(
+            "adjustment_wrong_state",
+            f"adjustment {adjustment.adjustment_id} is {adjustment.state} and cannot become {target}",
+            extra={"adjustment": adjustment.adjustment_id, "state": adjustment.state.value},
+        )
+
+
+def check_four_eyes(proposed_by: str, approved_by: str) -> None:
+    """Money moves by hand only when a second person agrees."""
+    if proposed_by == approved_by:
+        raise Rejected(
+            "four_eyes", "whoever proposed an adjustment cannot approve it", status=403, stored=False
+        )
+
+
+def journal_for(adjustment: Adjustment, cause: Cause, journal_id: str, effective_at: datetime) -> Journal:
+    """The journal of an adjustment that reverses none."""
+    template = TEMPLATES[adjustment.template]
+    entries = entries_for(template.legs, adjustment.fields)
+    check_entries(entries)
+    return Journal(
+        journal_id=journal_id,
+        rule=template.rule,
+        cause=cause,
+        fact_key=adjustment.adjustment_id,
+        subject=adjustment.adjustment_id,
+        payment_id=None,
+        merchant_id=adjustment.parameters.get("merchant_id"),
+        currency=adjustment.currency,
+        amount_minor=adjustment.amount_minor,
+        effective_at=effective_at,
+        entries=entries,
+    )
+
+
+def reversal_for(original: Journal, cause: Cause, journal_id: str, now: datetime) -> Journal:
+    """The exact opposite of what stands, effective no earlier than it."""
+    effective_at = max(now, original.effective_at)
+    return reversal_of(original, journal_id=journal_id, cause=cause, effective_at=effective_at)
+
+
+def floor_account(adjustment: Adjustment) -> AccountRef | None:
+    """The account that must not go below zero by it; a reversal gives back what it took and has none."""
+    floor = TEMPLATES[adjustment.template].floor
+    if floor is None or adjustment.reverses_adjustment_id is not None:
+        return None
+    return AccountRef(floor.name, adjustment.parameters["merchant_id"], adjustment.currency)
+
+
+def _refused(code: str, param: str, detail: str) -> Rejected:
+    return Rejected(code, detail, status=422, param=param, stored=False)

@@ -1,0 +1,152 @@
+"""``ledger adjustments``: manual journals by template, for people in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from services.ledger.entrypoints.tables_on_terminals import show
+from shared.runtime.cli import Actor, JsonFlag, Reason, command_line, emit
+
+if TYPE_CHECKING:
+    from services.ledger.adapters.unit_of_work import LedgerUnitOfWork
+    from services.ledger.domain.adjustments import Adjustment
+
+T = TypeVar("T")
+Id = Annotated[str, typer.Argument(help="The adjustment's id.")]
+Attachment = Annotated[str, typer.Option(help="Where the document lies that says so.")]
+
+
+def add_adjustments(cli: typer.Typer) -> None:
+    """Add the group of commands."""
+    group = typer.Typer(no_args_is_help=True, help="Manual journals by template, under four eyes.")
+    cli.add_typer(group, name="adjustments")
+    _add_reads(cli, group)
+    _add_changes(cli, group)
+
+
+def _add_reads(cli: typer.Typer, group: typer.Typer) -> None:
+    @group.command()
+    def templates(as_json: JsonFlag = False) -> None:
+        """List what may be booked by hand, and what each takes."""
+        from services.ledger.entrypoints.http_adjustments import templates_for_people
+
+        found = templates_for_people()
+        rows = found if as_json else [{**row, "takes": ", ".join(row["takes"])} for row in found]
+        names = ("template", "debit", "credit", "takes", "floor", "purpose")
+        show(rows, [(name, name) for name in names], title="Templates", as_json=as_json)
+
+    @group.command("list")
+    def list_all(
+        state: Annotated[str | None, typer.Option(help="PROPOSED, APPROVED or REJECTED.")] = None,
+        limit: Annotated[int, typer.Option(min=1, max=1_000, help="At most so many.")] = 100,
+        as_json: JsonFlag = False,
+    ) -> None:
+        """List adjustments, newest first."""
+        from services.ledger.adapters.adjustments import list_adjustments
+
+        found = _run(cli, lambda uow: list_adjustments(uow.connection, state, limit), "adjustments list")
+        shown = ("id", "template", "amount", "currency", "state", "proposed_by", "decided_by", "reverses")
+        show(
+            [_view(each) for each in found],
+            [(name, name) for name in shown],
+            title="Adjustments, in minor units",
+            as_json=as_json,
+        )
+
+    @group.command("show")
+    def show_one(adjustment_id: Id, as_json: JsonFlag = False) -> None:
+        """Show one adjustment and who did what to it."""
+        from services.ledger.app.adjust_books import stored_adjustment
+
+        found = _run(cli, lambda uow: stored_adjustment(adjustment_id, uow), "adjustments show")
+        emit(_view(found), as_json=as_json)
+
+
+def _add_changes(cli: typer.Typer, group: typer.Typer) -> None:
+    @group.command()
+    def propose(
+        template: Annotated[str, typer.Argument(help="Its name: ledger adjustments templates.")],
+        *,
+        amount: Annotated[int, typer.Option(help="In minor units, above zero.")],
+        currency: Annotated[str, typer.Option(help="ISO 4217 code.")],
+        actor: Actor,
+        reason: Reason,
+        attachment: Attachment,
+        merchant: Annotated[str | None, typer.Option(help="The merchant's id.")] = None,
+        key: Annotated[str | None, typer.Option(help="The clearing key: ledger clearing.")] = None,
+        processor: Annotated[str | None, typer.Option(help="The processor's name.")] = None,
+        account: Annotated[str | None, typer.Option(help="Our account at the processor.")] = None,
+        bank_account: Annotated[str | None, typer.Option(help="Our bank account.")] = None,
+        as_json: JsonFlag = False,
+    ) -> None:
+        """Propose an adjustment; another person must approve it."""
+        from services.ledger.app.adjust_books import propose_adjustment
+        from services.ledger.app.adjustment_ports import Actor as Who
+        from services.ledger.entrypoints.http_adjustments import ProposeBody
+        from shared.runtime.models import validate_model
+
+        given = {
+            "template": template, "amount": amount, "currency": currency, "merchant_id": merchant,
+            "clearing_key": key, "processor": processor, "account": account, "bank_account": bank_account,
+            "reason": reason, "attachment": attachment,
+        }  # fmt: skip
+
+        def work(uow: LedgerUnitOfWork) -> Adjustment:
+            wanted = validate_model(ProposeBody, given).proposed()
+            return propose_adjustment(wanted, Who(name=actor, role="operator"), uow)
+
+        emit(_view(_run(cli, work, "adjustments propose")), as_json=as_json)
+
+    @group.command()
+    def approve(adjustment_id: Id, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+        """Book an adjustment that somebody else proposed."""
+        from services.ledger.app.adjust_books import approve_adjustment
+        from services.ledger.app.adjustment_ports import Actor as Who
+
+        who = Who(name=actor, role="approver")
+        done = _run(
+            cli, lambda uow: approve_adjustment(adjustment_id, reason, who, uow), "adjustments approve"
+        )
+        emit(_view(done), as_json=as_json)
+
+    @group.command()
+    def reject(adjustment_id: Id, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+        """End a proposal."""
+        from services.ledger.app.adjust_books import reject_adjustment
+        from services.ledger.app.adjustment_ports import Actor as Who
+
+        who = Who(name=actor, role="operator")
+        done = _run(cli, lambda uow: reject_adjustment(adjustment_id, reason, who, uow), "adjustments reject")
+        emit(_view(done), as_json=as_json)
+
+    @group.command()
+    def reverse(
+        adjustment_id: Id, actor: Actor, reason: Reason, attachment: Attachment, as_json: JsonFlag = False
+    ) -> None:
+        """Propose to take an approved adjustment back, exactly and once."""
+        from services.ledger.app.adjust_books import propose_reversal
+        from services.ledger.app.adjustment_ports import Actor as Who
+
+        who = Who(name=actor, role="operator")
+        made = _run(
+            cli,
+            lambda uow: propose_reversal(adjustment_id, reason, attachment, who, uow),
+            "adjustments reverse",
+        )
+        emit(_view(made), as_json=as_json)
+
+
+def _view(stored: Adjustment) -> dict[str, Any]:
+    from services.ledger.entrypoints.http_adjustments import AdjustmentView
+
+    return asdict(AdjustmentView.of(stored))
+
+
+def _run(cli: typer.Typer, work: Callable[[LedgerUnitOfWork], T], name: str) -> T:
+    with command_line(cli).opened() as runtime:
+        result: T = runtime.transactions.run(work, name=name)
+        return result

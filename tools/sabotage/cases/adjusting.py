@@ -1,0 +1,82 @@
+"""Sabotage of adjustments: money moves by hand only by two people, by template, above a floor, and is reversed once."""
+
+from typing import Final
+
+from tools.sabotage.case import Case, Patch
+
+_USE_CASES: Final = "services/ledger/app/adjust_books.py"
+_STORE: Final = "services/ledger/adapters/adjustments.py"
+_SCHEMA: Final = "services/ledger/migrations/versions/0010_adjust_books.py"
+_TESTS: Final = "services/ledger/tests/db/test_adjustments.py::"
+
+ADJUSTING: Final = (
+    Case(
+        name="adjustment-four-eyes",
+        protection="whoever proposed an adjustment is told that somebody else has to approve it",
+        change="the use case does not compare them",
+        patches=(Patch(_USE_CASES, "    check_four_eyes(adjustment.proposed_by, actor.name)\n", ""),),
+        tests=(_TESTS + "test_nothing_is_booked_before_a_second_person_approves",),
+    ),
+    Case(
+        name="adjustment-four-eyes-in-sql",
+        protection="the database keeps whoever proposed an adjustment from approving it",
+        change="the CHECK is gone",
+        patches=(Patch(_SCHEMA, "CHECK (state <> 'APPROVED' OR decided_by <> proposed_by)", "CHECK (true)"),),
+        tests=(_TESTS + "test_plain_sql_is_refused_what_python_refuses",),
+    ),
+    Case(
+        name="adjustment-approved-journals",
+        protection="no journal of an adjustment's rule stands without an approved adjustment",
+        change="the trigger on journals lets every rule pass",
+        patches=(Patch(_SCHEMA, "WHEN (NEW.rule LIKE 'adjustment:%')", "WHEN (false)"),),
+        tests=(_TESTS + "test_plain_sql_is_refused_what_python_refuses",),
+    ),
+    Case(
+        name="adjustment-decided-once",
+        protection="a decided adjustment is never decided again",
+        change="the trigger looks at new ones only",
+        patches=(Patch(_SCHEMA, " OR (TG_OP = 'UPDATE' AND OLD.state <> 'PROPOSED')", ""),),
+        tests=(_TESTS + "test_plain_sql_is_refused_what_python_refuses",),
+    ),
+    Case(
+        name="adjustment-append-only",
+        protection="nothing of an adjustment but its decision ever changes",
+        change="the table is not protected",
+        patches=(Patch(_SCHEMA, '    protect(op, "adjustments", mutable_columns=LIFE)\n', ""),),
+        tests=(_TESTS + "test_plain_sql_is_refused_what_python_refuses",),
+    ),
+    Case(
+        name="floor-in-turn",
+        protection="payouts of one account take turns, so that together they never go below zero",
+        change="Python takes no turn",
+        patches=(Patch(_USE_CASES, '    work.adjustments.take_turns([":".join(account)])\n', ""),),
+        tests=(_TESTS + "test_payouts_approved_at_once_never_go_below_zero",),
+    ),
+    Case(
+        name="floor-in-sql",
+        protection="the database keeps a payout from going below zero",
+        change="the trigger takes every balance",
+        patches=(Patch(_SCHEMA, "    IF left_minor < 0 THEN\n", "    IF false THEN\n"),),
+        tests=(_TESTS + "test_the_database_keeps_the_floor_by_itself",),
+    ),
+    Case(
+        name="floor-counts-clocks-ahead",
+        protection="a payout booked by a clock ahead of ours counts for the next one",
+        change="only what took effect before our own now counts",
+        patches=(
+            Patch(
+                _STORE,
+                "until = self._now if last is None else max(self._now, last + timedelta(microseconds=1))",
+                "until = self._now",
+            ),
+        ),
+        tests=(_TESTS + "test_a_payout_of_a_clock_ahead_of_ours_is_not_hidden_by_money_of_a_far_day",),
+    ),
+    Case(
+        name="adjustment-clears-what-is-open",
+        protection="an adjustment takes a clearing key towards zero, and never past it",
+        change="what is open is not looked at",
+        patches=(Patch(_USE_CASES, "    if open_minor < adjustment.amount_minor:\n", "    if False:\n"),),
+        tests=(_TESTS + "test_a_refund_astray_gets_its_way_out_of_suspense",),
+    ),
+)
