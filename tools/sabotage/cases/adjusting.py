@@ -41,8 +41,8 @@ ADJUSTING: Final = (
     Case(
         name="adjustment-append-only",
         protection="nothing of an adjustment but its decision ever changes",
-        change="the table is not protected",
-        patches=(Patch(_SCHEMA, '    protect(op, "adjustments", mutable_columns=LIFE)\n', ""),),
+        change="its amount may be updated, too",
+        patches=(Patch(_SCHEMA, 'LIFE = ("state",', 'LIFE = ("amount_minor", "state",'),),
         tests=(_TESTS + "test_plain_sql_is_refused_what_python_refuses",),
     ),
     Case(
