@@ -25,7 +25,8 @@ def add_adjustments(cli: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="Manual journals by template, under four eyes.")
     cli.add_typer(group, name="adjustments")
     _add_reads(cli, group)
-    _add_changes(cli, group)
+    _add_proposals(cli, group)
+    _add_decisions(cli, group)
 
 
 def _add_reads(cli: typer.Typer, group: typer.Typer) -> None:
@@ -66,7 +67,7 @@ def _add_reads(cli: typer.Typer, group: typer.Typer) -> None:
         emit(_view(found), as_json=as_json)
 
 
-def _add_changes(cli: typer.Typer, group: typer.Typer) -> None:
+def _add_proposals(cli: typer.Typer, group: typer.Typer) -> None:
     @group.command()
     def propose(
         template: Annotated[str, typer.Argument(help="Its name: ledger adjustments templates.")],
@@ -102,6 +103,24 @@ def _add_changes(cli: typer.Typer, group: typer.Typer) -> None:
         emit(_view(_run(cli, work, "adjustments propose")), as_json=as_json)
 
     @group.command()
+    def reverse(
+        adjustment_id: Id, actor: Actor, reason: Reason, attachment: Attachment, as_json: JsonFlag = False
+    ) -> None:
+        """Propose to take an approved adjustment back, exactly and once."""
+        from services.ledger.app.adjust_books import propose_reversal
+        from services.ledger.app.adjustment_ports import Actor as Who
+
+        who = Who(name=actor, role="operator")
+        made = _run(
+            cli,
+            lambda uow: propose_reversal(adjustment_id, reason, attachment, who, uow),
+            "adjustments reverse",
+        )
+        emit(_view(made), as_json=as_json)
+
+
+def _add_decisions(cli: typer.Typer, group: typer.Typer) -> None:
+    @group.command()
     def approve(adjustment_id: Id, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
         """Book an adjustment that somebody else proposed."""
         from services.ledger.app.adjust_books import approve_adjustment
@@ -122,22 +141,6 @@ def _add_changes(cli: typer.Typer, group: typer.Typer) -> None:
         who = Who(name=actor, role="operator")
         done = _run(cli, lambda uow: reject_adjustment(adjustment_id, reason, who, uow), "adjustments reject")
         emit(_view(done), as_json=as_json)
-
-    @group.command()
-    def reverse(
-        adjustment_id: Id, actor: Actor, reason: Reason, attachment: Attachment, as_json: JsonFlag = False
-    ) -> None:
-        """Propose to take an approved adjustment back, exactly and once."""
-        from services.ledger.app.adjust_books import propose_reversal
-        from services.ledger.app.adjustment_ports import Actor as Who
-
-        who = Who(name=actor, role="operator")
-        made = _run(
-            cli,
-            lambda uow: propose_reversal(adjustment_id, reason, attachment, who, uow),
-            "adjustments reverse",
-        )
-        emit(_view(made), as_json=as_json)
 
 
 def _view(stored: Adjustment) -> dict[str, Any]:
