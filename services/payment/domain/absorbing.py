@@ -130,7 +130,7 @@ def _take_in(
     if stays_astray(thing):
         absorb_stray(payment, thing, fact, moment)
         return True
-    if _mismatched(payment, operation, fact, mismatch=mismatch) or _refund_astray(payment, thing):
+    if _mismatched(payment, thing, operation, fact, mismatch=mismatch) or _refund_astray(payment, thing):
         _set_aside(payment, thing, fact, operation, moment)
         return True
     return _BY_TYPE[fact.object_type](payment, thing, fact, operation, moment)
@@ -239,10 +239,16 @@ def _operation_of(payment: Payment, fact: Fact, thing: ProcessorObject) -> Opera
     return operation if fits.get(fact.object_type, False) else None
 
 
-def _mismatched(payment: Payment, operation: Operation | None, fact: Fact, *, mismatch: bool) -> bool:
+def _mismatched(
+    payment: Payment, thing: ProcessorObject, operation: Operation | None, fact: Fact, *, mismatch: bool
+) -> bool:
     """Whether the object is not what was asked for; another currency is never ours, unless a stray's."""
     if fact.object_type in _TAKEN_BACK:
         return False
+    if thing.role is Role.ADOPTED and not (operation is not None and operation.undecided):
+        # Somebody took it for the merchant's although it was not what was asked for: what it says later, that it
+        # failed above all, is about money that counts.
+        return fact.currency != payment.currency
     if mismatch:
         return True
     parent = _given_back(payment, fact)

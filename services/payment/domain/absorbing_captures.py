@@ -92,7 +92,9 @@ def _find_money(
 def reverse(payment: Payment, thing: ProcessorObject, fact: Fact, moment: Moment) -> None:
     """A capture that had succeeded failed later: its money, also if it was astray, is gone without any dispute."""
     stray = payment.strays.get(thing.stray_id or "")
-    operation = payment.operations.get(thing.operation_id or "") if stray is None else None
+    # One that was adopted names the operation that it was found under, which may have another, standing capture.
+    counted = thing.role is Role.COUNTED
+    operation = payment.operations.get(thing.operation_id or "") if counted else None
     if operation is not None and operation.state is OperationState.SUCCEEDED:
         payment.advance(operation, OperationState.FAILED_LATER, moment)
     amount_minor = stray.amount_minor if stray is not None else thing.counted_minor

@@ -1,0 +1,111 @@
+"""A stray that was taken for the merchant's is money like any other from then on: it can still fail later."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.payment.app.apply_fact import apply_fact
+from services.payment.app.create_payment import create_payment
+from services.payment.app.refund_payment import RefundPayment, refund_payment
+from services.payment.domain.changes import Moment
+from services.payment.domain.dispute_events import ReversalGivenBack, ReversalReceived
+from services.payment.domain.events import RefundFailed
+from services.payment.domain.operations import OperationState
+from services.payment.domain.payment import Payment
+from services.payment.domain.resolving_strays import accept
+from services.payment.domain.status import Source
+from services.payment.tests.memory import MemoryUnit
+from services.payment.tests.world import MERCHANT, authorized, captured, first_operation, refunded, told, wish
+
+ASKED_MINOR = 10_000
+
+
+@pytest.fixture
+def unit() -> MemoryUnit:
+    return MemoryUnit()
+
+
+@pytest.fixture
+def payment(unit: MemoryUnit) -> Payment:
+    made = create_payment(wish(amount_minor=ASKED_MINOR), unit)
+    unit.commit()
+    return made
+
+
+def tell(unit: MemoryUnit, *facts: Any) -> None:
+    for what in facts:
+        apply_fact(told(what), unit)
+        unit.commit()
+
+
+def accept_the_stray(unit: MemoryUnit, payment: Payment) -> None:
+    (stray,) = payment.strays.values()
+    accept(payment, stray, Moment(now=unit.now, cause_id="dec", ids=unit.ids, source=Source.OPERATOR))
+    unit.commit()
+
+
+def announced(unit: MemoryUnit, kind: type) -> list[Any]:
+    return [event for _, event in unit.events if isinstance(event, kind)]
+
+
+def test_a_capture_other_than_asked_that_was_accepted_can_fail_later(
+    unit: MemoryUnit, payment: Payment
+) -> None:
+    tell(unit, captured(payment, amount_minor=9_000))
+    accept_the_stray(unit, payment)
+    assert payment.amounts.captured_minor == 9_000
+
+    tell(unit, captured(payment, amount_minor=9_000, status="failed", object_version=2))
+
+    (taken,) = announced(unit, ReversalReceived)
+    assert (taken.amount_minor, taken.charged_to, taken.cause) == (9_000, "merchant", "capture_failed")
+    assert payment.amounts.reversed_minor == 9_000
+
+    tell(unit, captured(payment, amount_minor=9_000, object_version=3))
+    assert payment.amounts.reversed_minor == 0
+    assert [event.amount_minor for event in announced(unit, ReversalGivenBack)] == [9_000]
+
+
+def test_a_refund_other_than_asked_that_was_accepted_can_fail_later(
+    unit: MemoryUnit, payment: Payment
+) -> None:
+    tell(unit, authorized(payment), captured(payment, amount_minor=ASKED_MINOR))
+    asked = RefundPayment(
+        merchant_id=MERCHANT, mode="test", request_id="r", payment_id=payment.payment_id, amount_minor=4_000
+    )
+    refund_payment(asked, unit)
+    unit.commit()
+    operation = payment.latest_operation
+    assert operation is not None
+    words = {"reference": operation.operation_id, "amount_minor": 3_000}
+    tell(unit, refunded(payment, "succeeded", 1, **words))
+    accept_the_stray(unit, payment)
+    assert payment.amounts.refunded_minor == 3_000
+
+    tell(unit, refunded(payment, "failed", 2, **words))
+
+    assert (payment.amounts.refunded_minor, payment.amounts.refunded_adopted_minor) == (0, 0)
+    (failed,) = [event for event in announced(unit, RefundFailed) if event.was_succeeded]
+    assert (failed.amount_minor, failed.outcome) == (3_000, "failed_later")
+
+
+def test_what_becomes_of_an_accepted_double_charge_is_not_what_became_of_the_charge(
+    unit: MemoryUnit, payment: Payment
+) -> None:
+    under = first_operation(payment)
+    double = {"object_id": "cap_2", "parent_id": "auth_9", "amount_minor": ASKED_MINOR}
+    tell(
+        unit,
+        authorized(payment),
+        captured(payment, amount_minor=ASKED_MINOR),
+        captured(payment, under, **double),
+    )
+    accept_the_stray(unit, payment)
+    assert payment.amounts.captured_minor == 2 * ASKED_MINOR
+
+    tell(unit, captured(payment, under, **double, status="failed", object_version=2))
+
+    assert payment.operations[under].state is OperationState.SUCCEEDED, "the charge itself stands"
+    assert payment.amounts.reversed_minor == ASKED_MINOR
