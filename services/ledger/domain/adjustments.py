@@ -10,12 +10,10 @@ from typing import Final
 
 from services.ledger.domain.adjustment_templates import PARAMETERS, TEMPLATES, Template
 from services.ledger.domain.chart import AccountRef
-from services.ledger.domain.journal import Cause, Journal, check_entries, reversal_of
+from services.ledger.domain.journal import AMOUNT_MINOR_MAX, Cause, Journal, check_entries, reversal_of
 from services.ledger.domain.posting import entries_for
 from shared.kernel.errors import Rejected
 from shared.kernel.money import currency_scale
-
-AMOUNT_MINOR_MAX: Final = 9_007_199_254_740_991
 
 
 class AdjustmentState(StrEnum):

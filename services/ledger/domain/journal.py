@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 REVERSED_SUFFIX: Final = "_reversed"
+#: The largest amount that a contract lets anybody state: what JSON's readers hold exactly.
+AMOUNT_MINOR_MAX: Final = 9_007_199_254_740_991
 
 
 class Entry(NamedTuple):

@@ -10,6 +10,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Any, Final
 
+from services.ledger.domain.journal import AMOUNT_MINOR_MAX
 from shared.kernel.errors import Poison, Rejected
 from shared.kernel.money import currency_scale
 
@@ -136,9 +137,12 @@ def _exchange(kind: LineKind, fields: Fields) -> dict[str, int]:
         given_minor += fee_in_net_minor
     rate, open_rate = _rate(fields)
     exact = gross_minor * rate
+    if abs(exact) > AMOUNT_MINOR_MAX:
+        # No amount that anybody states is so large: a shifted column, say. The line is booked without its rate.
+        rate = open_rate = exact = Fraction(0)
     converted_minor = _half_up(exact)
     rest_minor = given_minor - converted_minor
-    left_open = min(abs(gross_minor) * open_rate, abs(exact) / ROUNDING_ONE_PART_IN) + 1
+    left_open = min(abs(gross_minor) * open_rate, abs(exact) / ROUNDING_ONE_PART_IN) + 1 if rate else 0
     rounds = abs(rest_minor) <= left_open
     return {
         "fee_in_net_currency_minor": fee_in_net_minor,

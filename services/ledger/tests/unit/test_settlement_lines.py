@@ -49,6 +49,10 @@ def exchanged(gross_minor, rate, net_minor, fee_minor=0, *, currency="USD", net_
         pytest.param(10_000_000, "0.9", 9_010_000, 9_000_000, 0, 10_000, id="a part in a thousand at most"),
         pytest.param(10_000, "0.92435", 9_000, 9_244, 0, -244, id="money is missing"),
         pytest.param(3, "1", 4, 3, 1, 0, id="one minor unit is always the processor's rounding"),
+        pytest.param(3, None, 1, 0, 0, 1, id="without a rate nothing is rounded, and all is a question"),
+        pytest.param(
+            100_000_000, "202612021530", 92_000, 0, 0, 92_000, id="a column that is no rate makes no amount"
+        ),
     ],
 )
 def test_what_the_rate_does_not_explain_is_rounding_or_a_question(
