@@ -169,6 +169,8 @@ PAYMENT_RULES: Final[tuple[Row, ...]] = (
         reverses=("stray_found", "refund_stray_found"),
         subject="stray_id",
         must_exist=True,
+        # What it counts as takes effect when the money moved, long before anybody decided.
+        from_the_start=True,
     ),
     Posting(
         on="RefundStrayFound",

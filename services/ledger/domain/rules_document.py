@@ -26,8 +26,9 @@ by `fx`: `converted` is the gross (less a fee in its currency) at the rate as gi
 What the processor gave beyond it is `rounding`, if it is at most one minor unit more than half a unit of the rate's
 last digit explains (and never more than one part in a thousand); else `unexplained`, which waits in suspense.
 In one currency `unexplained` is what the net is more than gross less fee; an exchange without a rate is so whole.
-`CaptureSettled` is effective on its `available_on`. What `CaptureUnsettled` and an amendment reverse was never so: the
-reversal takes effect when its original did. Every other reversal does when its event came, never before its original.
+`CaptureSettled` is effective on its `available_on`. What `CaptureUnsettled`, `StrayAccepted` and an amendment reverse
+was never so: the reversal takes effect when its original did. Every other reversal does when its event came, never
+before its original.
 """
 
 

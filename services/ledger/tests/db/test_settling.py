@@ -229,6 +229,17 @@ def test_what_is_taken_back_never_made_anything_available_by_effect(ledger, days
         assert by_effect(ledger, at).get("merchant_available", 0) == (-9_700 if at >= available_on else 0)
 
 
+def test_a_stray_that_was_accepted_is_never_claimed_twice_by_effect(ledger):
+    """Taken today, found astray tomorrow, accepted in three days: it was the merchant's from the day it was taken."""
+    payment, found, accepted = Payment(1), report.NOW + timedelta(1), report.NOW + timedelta(3)
+    ledger.tell(payment.stray_found(10_000), time=found)
+    ledger.tell(payment.stray_accepted(10_000), time=accepted)
+    ledger.tell(payment.captured(10_000, 300))
+    for at in (report.NOW, found, found + timedelta(1), accepted, DISTANT):
+        owed = by_effect(ledger, at)
+        assert (owed["processor_receivable"], owed.get("suspense", 0)) == (10_000, 0)
+
+
 @pytest.mark.parametrize("days", [3, -3], ids=["later", "earlier"])
 def test_by_effect_a_line_that_was_amended_stands_once_and_from_the_day_it_says_now(ledger, days):
     first, then = report.NOW, report.NOW + timedelta(days=days)
