@@ -25,8 +25,8 @@ Row = Mapping[str, Any]
 _TIMES: Final = frozenset(
     {
         "created_at", "updated_at", "since", "next_check_at", "looked_up_at", "occurred_at", "found_at",
-        "capture_before", "evidence_due_by", "risk_deadline_at", "doubtful_since", "opened_at", "changed_at",
-        "closed_at",
+        "settled_available_on", "capture_before", "evidence_due_by", "risk_deadline_at", "doubtful_since",
+        "opened_at", "changed_at", "closed_at",
     }
 )  # fmt: skip
 _FACT_FIELDS: Final = tuple(Fact.__dataclass_fields__)

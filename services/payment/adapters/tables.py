@@ -30,7 +30,7 @@ REFUND: Final = (
 OBJECT: Final = (
     "processor", "account", "object_id", "object_type", "status", "version", "occurred_at", "amount_minor",
     "currency", "fact_key", "digest", "role", "operation_id", "refund_id", "stray_id", "parent_id",
-    "counted_minor", "implied", "settled", "times_settled",
+    "counted_minor", "implied", "settled", "times_settled", "settled_available_on",
 )  # fmt: skip
 STRAY: Final = (
     "stray_id", "kind", "processor", "account", "object_type", "object_id", "fact_key", "operation_id",

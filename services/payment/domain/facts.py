@@ -136,9 +136,10 @@ class ProcessorObject:
     #: What of it stands in the payment's amounts; 0 while it does not count.
     counted_minor: int = 0
     implied: bool = False
-    #: Of a capture: whether lines cover it now, and how often they came to.
+    #: Of a capture: whether lines cover it now, how often they came to, and when they last said it is available.
     settled: bool = False
     times_settled: int = 0
+    settled_available_on: datetime | None = None
     stored: bool = False
     dirty: bool = True
 

@@ -56,11 +56,15 @@ class SettlementLine:
 
 
 def settle(payment: Payment, lines: Iterable[SettlementLine], moment: Moment) -> None:
-    """Follow the lines that stand: amounts, captures that they cover or no longer cover, status."""
+    """Follow the lines that stand: amounts, captures that they cover or no longer cover, status.
+
+    What becomes available on another day than was announced is taken back and settled anew.
+    """
     gross_minor: Counter[ObjectKey] = Counter()
     available_on: dict[ObjectKey, datetime] = {}
     for line in lines:
-        if line.category == CHARGE and line.currency == payment.currency:
+        # A line that was amended to nothing says nothing of when.
+        if line.category == CHARGE and line.currency == payment.currency and line.gross_minor:
             gross_minor[line.object_key] += line.gross_minor
             latest = available_on.get(line.object_key, line.available_on)
             available_on[line.object_key] = max(latest, line.available_on)
@@ -71,10 +75,10 @@ def settle(payment: Payment, lines: Iterable[SettlementLine], moment: Moment) ->
         payment.touch(moment)
     for thing in sorted(captures, key=lambda thing: thing.key):
         covered = gross_minor[thing.key] >= thing.counted_minor
+        if thing.settled and not (covered and thing.settled_available_on == available_on[thing.key]):
+            _unsettled(payment, thing, moment)
         if covered and not thing.settled:
             _settled(payment, thing, available_on[thing.key], moment)
-        elif thing.settled and not covered:
-            _unsettled(payment, thing, moment)
     payment.derive_status(moment)
 
 
@@ -84,6 +88,7 @@ def _is_taken(thing: ProcessorObject) -> bool:
 
 def _settled(payment: Payment, thing: ProcessorObject, available_on: datetime, moment: Moment) -> None:
     thing.settled, thing.times_settled, thing.dirty = True, thing.times_settled + 1, True
+    thing.settled_available_on = available_on
     payment.announce(
         CaptureSettled(
             processor=thing.processor,

@@ -471,7 +471,11 @@ def _settled_sale(h: TinyHistory) -> None:
     counted = {"role": "counted", "operation_id": "op_7", "counted": 800}
     _object(h, "pay_4", "auth_4", "authorization", "authorized", 800, **counted)
     _object(h, "pay_4", "cap_4", "capture", "succeeded", 800, **counted)
-    h.rows["payment"]["processor_objects"][-1] |= {"settled": True, "times_settled": 1}
+    h.rows["payment"]["processor_objects"][-1] |= {
+        "settled": True,
+        "times_settled": 1,
+        "settled_available_on": AT,
+    }
     h.add(
         "payment", "settlement_lines", source="rep", line_id="1", revision=1, match_number=1, processor="alpha",
         account="acct", category="charge", payment_id="pay_4", object_id="cap_4", gross_minor=800, currency="EUR",

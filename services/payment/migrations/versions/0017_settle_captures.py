@@ -12,8 +12,9 @@ depends_on = None
 CAPTURES = """
 ALTER TABLE processor_objects ADD COLUMN settled boolean NOT NULL DEFAULT false;
 ALTER TABLE processor_objects ADD COLUMN times_settled int NOT NULL DEFAULT 0 CHECK (times_settled >= 0);
-ALTER TABLE processor_objects ADD CONSTRAINT objects_settled_captures CHECK (
-    NOT settled OR (times_settled > 0 AND object_type = 'capture' AND role IN ('counted', 'adopted')));
+ALTER TABLE processor_objects ADD COLUMN settled_available_on timestamptz;
+ALTER TABLE processor_objects ADD CONSTRAINT objects_settled_captures CHECK (NOT settled OR (
+    times_settled > 0 AND settled_available_on IS NOT NULL AND object_type = 'capture' AND role IN ('counted', 'adopted')));
 """
 
 # A reading is replaced by a newer one only; what each said is in the events that told it.

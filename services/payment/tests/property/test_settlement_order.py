@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import given
@@ -11,14 +12,20 @@ from hypothesis import strategies as st
 from services.payment.app.apply_fact import apply_fact
 from services.payment.app.create_payment import create_payment
 from services.payment.domain.payment import Payment
+from services.payment.domain.settlement_events import CaptureSettled
 from services.payment.domain.settling import SettlementLine
 from services.payment.domain.status import Status
 from services.payment.tests.memory import MemoryUnit
-from services.payment.tests.settlement import line_of, tell
+from services.payment.tests.settlement import AVAILABLE_ON, line_of, tell
 from services.payment.tests.world import captured, told, wish
 
 READINGS = st.lists(
-    st.tuples(st.integers(0, 2), st.sampled_from(["charge", "refund"]), st.integers(-6_000, 10_000)),
+    st.tuples(
+        st.integers(0, 2),
+        st.sampled_from(["charge", "refund"]),
+        st.one_of(st.just(0), st.integers(-6_000, 10_000)),
+        st.integers(0, 3),
+    ),
     max_size=12,
 )
 
@@ -35,12 +42,17 @@ def take(uow: MemoryUnit, payment: Payment) -> None:
     uow.commit()
 
 
-def lines_of(payment: Payment, readings: list[tuple[int, str, int]]) -> list[SettlementLine]:
+def lines_of(payment: Payment, readings: list[tuple[int, str, int, int]]) -> list[SettlementLine]:
     revisions: Counter[int] = Counter()
     lines = []
-    for number, category, gross_minor in readings:
+    for number, category, gross_minor, days in readings:
         revisions[number] += 1
-        said = {"category": category, "gross_minor": gross_minor, "revision": revisions[number]}
+        said = {
+            "category": category,
+            "gross_minor": gross_minor,
+            "revision": revisions[number],
+            "available_on": AVAILABLE_ON + timedelta(days=days),
+        }
         lines.append(line_of(payment, str(number), **said))
     return lines
 
@@ -71,3 +83,9 @@ def test_the_newest_readings_alone_decide(readings: Any, order: Any, repeats: in
     covered = gross_minor >= 10_000
     assert payment.status is (Status.SETTLED if covered else Status.CAPTURED)
     assert standing(uow) == int(covered)
+    if covered:
+        last = [event for _, event in uow.events if isinstance(event, CaptureSettled)][-1]
+        days = [
+            line.available_on for line in newest.values() if line.category == "charge" and line.gross_minor
+        ]
+        assert last.available_on == max(days)

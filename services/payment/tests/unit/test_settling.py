@@ -89,6 +89,23 @@ def test_an_amended_line_takes_settlement_back_and_may_bring_it_again(
     assert payment.status is Status.SETTLED
 
 
+def test_what_is_available_on_another_day_is_taken_back_and_settled_anew(
+    uow: MemoryUnit, payment: Payment
+) -> None:
+    first, later = line_of(payment), AVAILABLE_ON + timedelta(days=3)
+    settled, unsettled, resettled = tell(uow, first, again(first, available_on=later))
+    assert names([settled, unsettled, resettled]) == ["CaptureSettled", "CaptureUnsettled", "CaptureSettled"]
+    assert unsettled.settled_fact_key == settled.fact_key
+    assert (settled.available_on, resettled.available_on) == (AVAILABLE_ON, later)
+    assert payment.status is Status.SETTLED
+
+
+def test_a_line_that_was_amended_to_nothing_delays_nothing(uow: MemoryUnit, payment: Payment) -> None:
+    late = line_of(payment, "2", gross_minor=3_000, available_on=AVAILABLE_ON + timedelta(days=9))
+    (settled,) = tell(uow, late, again(late, gross_minor=0), line_of(payment))
+    assert settled.available_on == AVAILABLE_ON
+
+
 def test_an_older_reading_told_again_changes_nothing(uow: MemoryUnit, payment: Payment) -> None:
     first = line_of(payment)
     less = again(first, gross_minor=9_000)
