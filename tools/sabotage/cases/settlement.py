@@ -63,8 +63,8 @@ SETTLEMENT: Final = (
         patches=(
             Patch(
                 "services/payment/domain/settling.py",
-                "        elif thing.settled and not covered:\n",
-                "        elif thing.settled and not covered and not lines:\n",
+                "        if thing.settled and not (covered and",
+                "        if thing.settled and not lines and not (covered and",
             ),
         ),
         tests=(

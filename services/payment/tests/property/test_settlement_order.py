@@ -23,7 +23,7 @@ READINGS = st.lists(
     st.tuples(
         st.integers(0, 2),
         st.sampled_from(["charge", "refund"]),
-        st.one_of(st.just(0), st.integers(-6_000, 10_000)),
+        st.one_of(st.sampled_from([0, 4_000, 10_000]), st.integers(-6_000, 10_000)),
         st.integers(0, 3),
     ),
     max_size=12,
