@@ -834,6 +834,7 @@ class BankCreditAllocatedV1(Payload, frozen=True, kw_only=True, omit_defaults=Tr
     processor: str
     account: str
     payout_id: str
+    allocation_number: int | None = None
     amount_minor: int
     currency: str
     effective_at: Timestamp

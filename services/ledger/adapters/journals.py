@@ -55,11 +55,20 @@ _LINES: Final = {fields: "\t".join(["%s"] * fields) + "\n" for fields in (7, 16)
 
 FactKey = tuple[str, str]
 SubjectKey = tuple[str | None, str, str]
-Money = tuple[str | None, str, int]
+Money = tuple[object, ...]
+
+#: What others tell of these facts can be told again with another sign, fee or day's rate under the same name.
+_ALIKE_IN_EVERY_ENTRY: Final = frozenset({"settlement_line", "bank_credit", "payout_returned"})
 
 
 def _subject(journal: Journal) -> SubjectKey:
     return journal.payment_id, journal.rule, journal.subject
+
+
+def _money(journal: Journal) -> Money:
+    """What a second event about the same fact must say as well."""
+    stated = (journal.payment_id, journal.currency, journal.amount_minor)
+    return (*stated, *sorted(journal.entries)) if journal.rule in _ALIKE_IN_EVERY_ENTRY else stated
 
 
 class PostedJournals:
@@ -77,9 +86,14 @@ class PostedJournals:
     def load_facts(self, facts: Collection[FactKey]) -> None:
         """Read which facts are booked already, so that a second event about one is known."""
         self._connection.execute(_INDEXES_ONLY)
-        for row in self._connection.exec_driver_sql(_BOOKED, _keys(facts)):
-            rule, fact_key, *money = row
-            self._booked[rule, fact_key] = tuple(money)
+        whole = [fact for fact in facts if fact[0] in _ALIKE_IN_EVERY_ENTRY]
+        if len(whole) < len(facts):
+            stated = [fact for fact in facts if fact[0] not in _ALIKE_IN_EVERY_ENTRY]
+            for row in self._connection.exec_driver_sql(_BOOKED, _keys(stated)):
+                rule, fact_key, *money = row
+                self._booked[rule, fact_key] = tuple(money)
+        if whole:
+            self.load_amended(whole)
 
     def load_payments(self, payment_ids: Collection[str]) -> None:
         """Read every journal of these payments with its entries."""
@@ -97,7 +111,7 @@ class PostedJournals:
             fact = (journal.rule, journal.fact_key)
             self._positions[journal.journal_id] = position
             self._by_fact[fact] = journal
-            self._booked[fact] = (journal.payment_id, journal.currency, journal.amount_minor)
+            self._booked[fact] = _money(journal)
 
     def find(self, payment_id: str, rule: str, subject: str) -> Journal | None:
         return self._by_subject.get((payment_id, rule, subject))
@@ -108,7 +122,7 @@ class PostedJournals:
     def add(self, journal: Journal) -> None:
         """One fact has one effect; the same fact with other money is a contradiction that people must see."""
         fact = (journal.rule, journal.fact_key)
-        money = (journal.payment_id, journal.currency, journal.amount_minor)
+        money = _money(journal)
         booked = self._booked.get(fact)
         if booked is not None and booked != money:
             raise Poison(f"{journal.rule} of {journal.fact_key} is booked already, with other money")

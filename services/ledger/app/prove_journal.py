@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from services.ledger.domain.heads import Head
 from services.ledger.domain.proofs import ProofRefused, Proven, check_proof, proof_of
 from services.ledger.domain.seals import GENESIS, SHARD, Recorded, Seal
 from shared.kernel.errors import Rejected
+
+LINKS_MAX: Final = 100_000
+"""Some 20 MiB of proof, well under what is read again."""
 
 
 class ProvableBooks(Protocol):
@@ -43,6 +46,13 @@ def prove_journal(journal_id: str, books: ProvableBooks, kept: Collection[Head] 
     if head is None:
         text = f"No head is signed behind its place, {seal.position}, yet."
         raise Rejected("not_signed_yet", text, status=409, stored=False)
+    if head.position - seal.position > LINKS_MAX:
+        text = (
+            f"The nearest head, at {head.position}, is more than {LINKS_MAX:,} seals behind its place,"
+            f" {seal.position}: give kept heads that are nearer, or have heads signed more often"
+            " (LEDGER_SEAL_HEAD_EVERY_SEALS)."
+        )
+        raise Rejected("head_too_far", text, status=409, stored=False)
     chain = books.seals_after(SHARD, max(seal.position - 2, 0), head.position - seal.position + 2)
     before = GENESIS if seal.position == 1 else chain[0].hash
     links = [link for link in chain if seal.position < link.position <= head.position]

@@ -20,9 +20,11 @@ Amounts are named by the fields of the event. An amount that comes out negative 
 positive entry; zero writes none. In brackets: the clearing key by which a transitional account returns to zero.
 
 Of settlement lines: `fact_key` is source:line_id:revision, `line_key` is line:source:line_id, and `object_key` is the
-matched object, processor:account:object_id, or the `line_key` of a line that is not matched. Its kind follows from its
-category and currencies. An exchange is two journals' worth of legs in one, each balanced in its own currency and tied
-by `fx`: `converted` is the gross (less a fee in its currency) at the rate as given, rounded half up to the minor unit.
+matched object, processor:account:object_id, or the `line_key` of a line that is not matched. `claim_key` is the
+`object_key` of a first revision and the `line_key` of every other, which counts under its `object_key` by its reading.
+Its kind follows from its category and currencies. An exchange is two journals' worth of legs in one, each balanced in
+its own currency and tied by `fx`: `converted` is the gross (less a fee in its currency) at the rate as given, rounded
+half up to the minor unit.
 What the processor gave beyond it is `rounding`, if it is at most one minor unit more than half a unit of the rate's
 last digit explains (and never more than one part in a thousand); else `unexplained`, which waits in suspense.
 In one currency `unexplained` is what the net is more than gross less fee; an exchange without a rate is so whole.

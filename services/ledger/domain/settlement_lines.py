@@ -64,6 +64,12 @@ def _matched(fields: Fields) -> dict[str, Any]:
     return {"line_key": _line_key(fields), "object_key": _object_key(fields)}
 
 
+def _credited(fields: Fields) -> dict[str, Any]:
+    banked = _banked(fields)
+    # A correction of what was allocated is a fact of its own.
+    return {**banked, "fact_key": f"{banked['fact_key']}:{fields.get('allocation_number') or 1}"}
+
+
 def _banked(fields: Fields) -> dict[str, Any]:
     payout = f"{fields['processor']}:{fields['account']}:{fields['payout_id']}"
     fact_key = f"{fields['source']}:{fields['line_id']}:{payout}"
@@ -74,18 +80,20 @@ _COMPLETED: Final[Mapping[str, Callable[[Fields], dict[str, Any]]]] = {
     "SettlementLineAccepted": _accepted,
     "SettlementLineAmended": _amended,
     "SettlementLineMatched": _matched,
-    "BankCreditAllocated": _banked,
+    "BankCreditAllocated": _credited,
     "PayoutReturned": _banked,
 }
 
 
 def _line(fields: Fields) -> dict[str, Any]:
+    """What the rows need. A corrected line stands under its own key, so that a later match of it can move it again."""
     kind = _kind(fields)
     object_key = _line_key(fields) if fields["object_id"] is None else _object_key(fields)
     return {
         "line_kind": kind.value,
         "line_key": _line_key(fields),
         "object_key": object_key,
+        "claim_key": object_key if fields["revision"] == 1 else _line_key(fields),
         "fact_key": _line_fact_key(fields, fields["revision"]),
         **_exchange(kind, fields),
     }

@@ -57,14 +57,14 @@ def add_proofs(cli: typer.Typer) -> None:
         as_json: JsonFlag = False,
     ) -> None:
         """Check a proof without any database; exit 1 and say why if it does not hold."""
-        from services.ledger.adapters.head_keys import HeadVerifier
         from services.ledger.adapters.kept_heads import heads_in_file
         from services.ledger.adapters.proof_files import read_proof
         from services.ledger.app.prove_journal import checked_proof
         from services.ledger.domain.heads import HeadUnreadable
         from services.ledger.domain.proofs import ProofRefused
+        from services.ledger.entrypoints.trusted_keys import trusted_keys
 
-        signatures = HeadVerifier([path.read_text() for path in public_key])
+        signatures = trusted_keys(public_key)
         try:
             kept = None if heads is None else heads_in_file(heads)
             proven = checked_proof(read_proof(file.read_bytes()), signatures, kept)

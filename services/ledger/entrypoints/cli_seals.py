@@ -74,11 +74,11 @@ def _add_verify(cli: typer.Typer) -> None:
         as_json: JsonFlag = False,
     ) -> None:
         """Hash all journals anew and name the first row that is not what was sealed; exit 1 if there is one."""
-        from services.ledger.adapters.head_keys import HeadVerifier
         from services.ledger.adapters.kept_heads import heads_in_file
         from services.ledger.adapters.sealed_books import sealed_books
         from services.ledger.app.verify_seals import verify_seals
         from services.ledger.domain.heads import HeadUnreadable
+        from services.ledger.entrypoints.trusted_keys import trusted_keys
 
         if heads is not None and not public_key:
             raise typer.BadParameter("--heads needs --public-key: a head that nobody signed proves nothing")
@@ -86,7 +86,7 @@ def _add_verify(cli: typer.Typer) -> None:
             kept = heads_in_file(heads) if heads is not None else []
         except HeadUnreadable as unreadable:
             raise typer.BadParameter(str(unreadable)) from None
-        signatures = HeadVerifier([path.read_text() for path in public_key or ()])
+        signatures = trusted_keys(public_key or ())
         with command_line(cli).opened() as runtime, sealed_books(runtime.engines["app"]) as books:
             found = verify_seals(books, kept, signatures, after=after)
         if as_json:

@@ -60,8 +60,9 @@ def matched(line_id, payment, kind, gross_minor, *, nth=0, number=1, category="c
     )  # fmt: skip
 
 
-def bank_credit(amount_minor, line_id="2026-11-25/1", payout_id="po_1", currency="EUR"):
-    return generated.BankCreditAllocatedV1(**_banked(amount_minor, line_id, payout_id, currency))
+def bank_credit(amount_minor, line_id="2026-11-25/1", payout_id="po_1", currency="EUR", number=None):
+    banked = _banked(amount_minor, line_id, payout_id, currency)
+    return generated.BankCreditAllocatedV1(allocation_number=number, **banked)
 
 
 def payout_returned(amount_minor, line_id="2026-11-26/1", payout_id="po_1", currency="EUR"):

@@ -157,6 +157,21 @@ def test_a_match_holds_for_the_revision_that_it_matched_alone(ledger, desk, fold
     assert desk.open(family="processor_receivable") == {}
 
 
+@pytest.mark.parametrize("folded", [False, True])
+def test_a_match_moves_what_a_revision_with_an_object_booked(ledger, desk, folded):
+    """Also where the corrected file named an object itself: who matched it otherwise knows better."""
+    one, two = Payment(1), Payment(2)
+    ledger.tell(one.captured(10_000), two.captured(10_000), report.accepted("1", "charge", 9_000))
+    ledger.tell(report.matched("1", one, "cap", 9_000))
+    ledger.tell(report.amended("1", "charge", 10_000, revision=2, amends=1, **report.of(one, "cap")))
+    if folded:
+        desk.fold()
+    claims = {n: ("processor_receivable", "EUR", report.object_key(f"cap_{n}_0")) for n in (1, 2)}
+    assert desk.open(family="processor_receivable") == {claims[2]: 10_000}
+    ledger.tell(report.matched("1", two, "cap", 10_000, number=1, revision=2))
+    assert desk.open(family="processor_receivable") == {claims[1]: 10_000}
+
+
 def test_a_match_moves_no_key_of_suspense(ledger, desk):
     ledger.tell(report.accepted("1", "other", 700), report.matched("1", Payment(1), "cap", 700))
     assert ("suspense", "EUR", report.line_key("1")) in desk.open()

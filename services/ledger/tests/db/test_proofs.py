@@ -266,3 +266,31 @@ def test_the_commands_of_the_page_work_and_checking_needs_no_database(
     Path("proof.json").write_bytes(Path("proof.json").read_bytes().replace(b"10004", b"99999"))
     refused = CliRunner().invoke(cli, ["check-proof", "proof.json", "--public-key", "seals.pem"])
     assert (refused.exit_code, "It proves nothing" in refused.output) == (1, True), refused.output
+
+
+@pytest.mark.parametrize(
+    ("name", "holds", "says"),
+    [
+        ("seals.pem", b"no key", "seals.pem: expected the PEM of an Ed25519 public key"),
+        ("seals.pem", b"\xff", "seals.pem: expected the PEM of an Ed25519 public key"),
+        ("kept.jsonl", b"\n", "kept.jsonl holds no head"),
+        ("kept.jsonl", b"\xff", "kept.jsonl: expected UTF-8 text"),
+    ],
+)
+def test_a_file_of_keys_or_heads_that_is_none_is_no_forged_proof(tmp_path, monkeypatch, name, holds, says):
+    """It is a mistake of whoever asks: the usage error (2), never the exit code of a proof that does not hold (1)."""
+    monkeypatch.chdir(tmp_path)
+    Path("proof.json").write_bytes(b"{}\n")
+    Path("seals.pem").write_text(PUBLIC)
+    Path(name).write_bytes(holds)
+    heads = ["--heads", name] if name == "kept.jsonl" else []
+    words = ["check-proof", "proof.json", "--public-key", "seals.pem", *heads]
+    done = CliRunner().invoke(cli, words, env={"COLUMNS": "200", "NO_COLOR": "1"})
+    assert (done.exit_code, says in re.sub(r"[│\s]+", " ", done.output)) == (2, True), done.output
+
+
+def test_a_proof_that_nobody_could_read_again_is_not_begun(books, monkeypatch):
+    monkeypatch.setattr("services.ledger.app.prove_journal.LINKS_MAX", 0)
+    assert proved(books, journal_ids(books)[-2]), "a head stands at its own place"
+    with pytest.raises(Rejected, match="LEDGER_SEAL_HEAD_EVERY_SEALS"):
+        proved(books, journal_ids(books)[0])

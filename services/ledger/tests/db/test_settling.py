@@ -187,6 +187,40 @@ def test_journals_without_a_payment_are_announced_under_their_own_id(ledger):
     ]
 
 
+def test_a_bank_line_that_was_allocated_wrongly_is_allocated_anew(ledger):
+    ledger.tell(report.bank_credit(1_000), report.bank_credit(-100, number=2))
+    ledger.tell(report.bank_credit(100, payout_id="po_2"))
+    ledger.tell(report.bank_credit(1_000, number=1), report.bank_credit(-100, number=2))
+    assert ledger.rows(
+        "SELECT e.clearing_key, sum(CASE e.side WHEN 'credit' THEN e.amount_minor ELSE -e.amount_minor END)::bigint"
+        " FROM entries e WHERE e.clearing_key IS NOT NULL GROUP BY 1 ORDER BY 1"
+    ) == [(report.payout_key("po_1"), 900), (report.payout_key("po_2"), 100)]
+
+
+CHARGE = report.accepted("1", "charge", 10_000, 200)
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize(
+    ("told", "otherwise"),
+    [
+        pytest.param(report.bank_credit(500), report.bank_credit(-500), id="a bank line's sign"),
+        pytest.param(CHARGE, report.accepted("1", "charge", -10_000, -200), id="a line's sign"),
+        pytest.param(CHARGE, report.accepted("1", "charge", 10_000, 300), id="a line's fee"),
+        pytest.param(
+            CHARGE, report.accepted("1", "charge", 10_000, 200, payout_id="po_2"), id="a line's payout"
+        ),
+    ],
+)
+def test_the_same_reading_never_says_two_things(ledger, told, otherwise, at_once):
+    if not at_once:
+        ledger.tell(told, told)
+        ledger.tell(told)
+    with pytest.raises(Poison, match="booked already, with other money"):
+        ledger.tell(*([told, otherwise] if at_once else [otherwise]))
+    assert ledger.rows("SELECT count(*) FROM journals") == [(0 if at_once else 1,)]
+
+
 def test_a_match_told_again_is_one_and_told_otherwise_is_poison(ledger):
     one, two = Payment(1), Payment(2)
     told = report.matched("1", one, "cap", 10_000)
