@@ -39,7 +39,7 @@ def apply_attempt_answered(command: ApplyAttemptAnswered, uow: PaymentUnit) -> N
                 cause_id=command.cause_id,
                 received_at=command.answered_at,
                 payment_id=command.payment_id,
-                mismatch=command.answer.mismatched,
+                asked=operation if command.answer.mismatched else None,
             ),
             uow,
         )

@@ -33,7 +33,8 @@ class ApplyFact:
     received_at: datetime
     #: What the envelope says about the payment, where the fact itself may not.
     payment_id: str | None = None
-    mismatch: bool = False
+    #: The operation whose call was answered with the fact although something else was asked for.
+    asked: Operation | None = None
 
 
 def evidence_id_of(fact: Fact, source: Source) -> str:
@@ -63,7 +64,7 @@ def apply_fact(command: ApplyFact, uow: PaymentUnit) -> Verdict:
             evidence_id=evidence_id,
         )
         counted_before = payment.captures_counted
-        verdict = absorb(payment, command.fact, moment, mismatch=command.mismatch)
+        verdict = absorb(payment, command.fact, moment, asked=command.asked)
         settle_counted(payment, counted_before, moment, uow)
         if verdict is not Verdict.WAITS:
             for thing in payment.objects:

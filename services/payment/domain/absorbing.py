@@ -12,6 +12,7 @@ from services.payment.domain.absorbing_refunds import absorb_refund
 from services.payment.domain.absorbing_reversals import absorb_reversal, absorb_reversal_row
 from services.payment.domain.absorbing_strays import (
     absorb_stray,
+    end_hold_of_other_answer,
     end_hold_taken_astray,
     stays_astray,
     use_up_hold,
@@ -66,9 +67,10 @@ class Verdict(StrEnum):
     WAITS = "waits"
 
 
-def absorb(payment: Payment, fact: Fact, moment: Moment, *, mismatch: bool = False) -> Verdict:
+def absorb(payment: Payment, fact: Fact, moment: Moment, *, asked: Operation | None = None) -> Verdict:
     """Apply a fact to its payment: per object the highest (version, time, status rank) wins, never arrival order.
 
+    ``asked`` is the operation whose call was answered with this fact although something else was asked for.
     ``WAITS`` changes nothing: the fact needs an object, or an amount, that is not known yet.
     """
     if fact.row_key is not None and fact.object_type in _ROWS:
@@ -78,6 +80,7 @@ def absorb(payment: Payment, fact: Fact, moment: Moment, *, mismatch: bool = Fal
         return _other_kind(payment, fact, moment)
     if known is not None and not known.implied and fact.rank <= known.rank:
         _check_contradiction(payment, known, fact, moment)
+        end_hold_of_other_answer(payment, fact, asked, moment)
         return Verdict.OUTDATED
     fact = _with_own_parent(payment, known, fact, moment)
     thing = known or object_of(fact)
@@ -94,7 +97,7 @@ def absorb(payment: Payment, fact: Fact, moment: Moment, *, mismatch: bool = Fal
         )
         return Verdict.APPLIED
     if _foreign_refund_of_unknown(payment, operation, fact) or not _take_in(
-        payment, thing, fact, operation, moment, mismatch=mismatch
+        payment, thing, fact, operation, moment, asked=asked
     ):
         return Verdict.WAITS
     if known is not None:
@@ -105,6 +108,7 @@ def absorb(payment: Payment, fact: Fact, moment: Moment, *, mismatch: bool = Fal
     payment.objects[thing.key] = thing
     use_up_hold(payment, _hold_of(payment, thing), moment)
     end_hold_taken_astray(payment, moment)
+    end_hold_of_other_answer(payment, fact, asked, moment)
     payment.touch(moment)
     settle_denials(payment, moment)
     return Verdict.APPLIED
@@ -124,14 +128,14 @@ def _take_in(
     operation: Operation | None,
     moment: Moment,
     *,
-    mismatch: bool,
+    asked: Operation | None,
 ) -> bool:
     """Set it aside, or let it count by its kind; False where it needs an object, or an amount, not known yet."""
     if stays_astray(thing):
         absorb_stray(payment, thing, fact, moment)
         return True
-    if _mismatched(payment, thing, operation, fact, mismatch=mismatch) or _refund_astray(payment, thing):
-        _set_aside(payment, thing, fact, operation, moment)
+    if _mismatched(payment, thing, operation, fact, asked=asked) or _refund_astray(payment, thing):
+        _set_aside(payment, thing, fact, operation or _made_by(asked, fact), moment)
         return True
     return _BY_TYPE[fact.object_type](payment, thing, fact, operation, moment)
 
@@ -225,9 +229,12 @@ def _foreign_refund_of_unknown(payment: Payment, operation: Operation | None, fa
 
 def _operation_of(payment: Payment, fact: Fact, thing: ProcessorObject) -> Operation | None:
     """The operation under which the object stands, if it is of a kind that could have made it."""
-    operation = payment.operations.get(fact.reference or "") or payment.operations.get(
-        thing.operation_id or ""
-    )
+    operations = payment.operations
+    return _made_by(operations.get(fact.reference or "") or operations.get(thing.operation_id or ""), fact)
+
+
+def _made_by(operation: Operation | None, fact: Fact) -> Operation | None:
+    """The operation, if it is of a kind that makes such objects."""
     if operation is None:
         return None
     fits = {
@@ -240,7 +247,12 @@ def _operation_of(payment: Payment, fact: Fact, thing: ProcessorObject) -> Opera
 
 
 def _mismatched(
-    payment: Payment, thing: ProcessorObject, operation: Operation | None, fact: Fact, *, mismatch: bool
+    payment: Payment,
+    thing: ProcessorObject,
+    operation: Operation | None,
+    fact: Fact,
+    *,
+    asked: Operation | None,
 ) -> bool:
     """Whether the object is not what was asked for; another currency is never ours, unless a stray's."""
     if fact.object_type in _TAKEN_BACK:
@@ -249,7 +261,7 @@ def _mismatched(
         # Somebody took it for the merchant's although it was not what was asked for: what it says later, that it
         # failed above all, is about money that counts.
         return fact.currency != payment.currency
-    if mismatch:
+    if asked is not None:
         return True
     parent = _given_back(payment, fact)
     stray = payment.strays.get(parent.stray_id or "") if parent is not None else None

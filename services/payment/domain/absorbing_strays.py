@@ -4,6 +4,7 @@ from services.payment.domain.absorbing_captures import restore, reverse
 from services.payment.domain.changes import Moment
 from services.payment.domain.facts import Fact, ObjectType, ProcessorObject, Role
 from services.payment.domain.holding import release_hold
+from services.payment.domain.operations import Operation
 from services.payment.domain.payment import Payment
 from services.payment.domain.routing import takes_several_captures
 from services.payment.domain.straying import end_stray
@@ -53,7 +54,7 @@ def use_up_hold(payment: Payment, hold: ProcessorObject | None, moment: Moment) 
 
 
 def end_hold_taken_astray(payment: Payment, moment: Moment) -> None:
-    """Where a hold is captured once, a capture of ours that went astray was its last: there is no rest to hold.
+    """The last capture of our hold went astray, asked for as such or the only one there is: no rest is held.
 
     Asked after every fact, because the capture may be told before the hold; what it took stays astray.
     """
@@ -63,8 +64,28 @@ def end_hold_taken_astray(payment: Payment, moment: Moment) -> None:
         thing.object_type is ObjectType.CAPTURE
         and thing.role is Role.STRAY
         and thing.parent_id == payment.authorization_id
-        and not takes_several_captures(thing.processor)
+        and (not takes_several_captures(thing.processor) or _asked_as_last(payment, thing.operation_id))
         for thing in payment.objects.values()
     )
     if astray:
         release_hold(payment, "final_capture", moment)
+
+
+def end_hold_of_other_answer(payment: Payment, fact: Fact, asked: Operation | None, moment: Moment) -> None:
+    """Our last capture was answered with something else that took money of our hold, known before or not.
+
+    Whatever name and amount it goes by, it came of that call, with which the processor gave the rest back.
+    """
+    if (
+        asked is not None
+        and asked.final
+        and fact.object_type is ObjectType.CAPTURE
+        and fact.status == "succeeded"
+        and fact.parent_id == payment.authorization_id
+    ):
+        release_hold(payment, "final_capture", moment)
+
+
+def _asked_as_last(payment: Payment, operation_id: str | None) -> bool:
+    operation = payment.operations.get(operation_id or "")
+    return operation is not None and operation.final

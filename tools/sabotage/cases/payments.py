@@ -19,6 +19,7 @@ _REFUND_TESTS = "services/payment/tests/db/test_refund_guard.py::"
 _ROOM_TESTS = "services/payment/tests/unit/test_refund_rooms.py::"
 _ABANDONED_TESTS = "services/payment/tests/db/test_abandoned.py::"
 _CHARGE_TESTS = "tests/integration/test_one_charge_per_operation.py::"
+_LAST_TESTS = "services/payment/tests/unit/test_last_captures_astray.py::"
 _ROUTE_TESTS = "services/payment/tests/unit/test_routing.py::"
 _ORDER_TESTS = "services/payment/tests/property/test_order_independence.py::"
 
@@ -286,5 +287,20 @@ PAYMENTS: Final = (
         change="the trigger looks for disputes that nobody has",
         patches=(Patch(_STRAY_SCHEMA, "d.stray_id = NEW.stray_id", "d.stray_id = ''"),),
         tests=(_STRAY_SCHEMA_TESTS + "test_a_claimed_stray_is_not_returned_by_code_nor_by_plain_sql",),
+    ),
+    Case(
+        name="last-capture-astray",
+        protection="a last capture that took another amount ends the hold that it was taken from",
+        change="only captures that count end it",
+        patches=(
+            Patch(
+                "services/payment/domain/absorbing_strays.py",
+                " or _asked_as_last(payment, thing.operation_id)",
+                "",
+            ),
+        ),
+        tests=(
+            _LAST_TESTS + "test_an_amount_that_nobody_asked_for_ends_the_hold_only_where_it_was_the_last",
+        ),
     ),
 )
