@@ -106,6 +106,7 @@ class JournalPostedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
     amount_minor: int
     reverses_journal_id: str | None = None
     effective_at: Timestamp
+    told_effective_at: Timestamp | None = None
 
 
 class LedgerHeadSignedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
@@ -118,6 +119,23 @@ class LedgerHeadSignedV1(Payload, frozen=True, kw_only=True, omit_defaults=True)
     journal_id: str
     hash: str
     settled_position: int
+    signed_at: Timestamp
+    key_id: str
+    signature: str
+
+
+class LedgerPeriodClosedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """A month was closed: nothing takes effect in it any more. Signed, for outsiders to keep. The signature
+    is Ed25519 over 'tieout-close-1', a line feed, and this event without the signature as canonical JSON (RFC
+    8785)."""
+
+    period: str
+    close_id: str
+    ends_at: Timestamp
+    shard: int
+    position: int
+    hash: str
+    closed_at: Timestamp
     signed_at: Timestamp
     key_id: str
     signature: str
@@ -972,6 +990,7 @@ EVENT_CLASSES: Mapping[str, type[Payload]] = {
     "OperatorActed.v1": OperatorActedV1,
     "JournalPosted.v1": JournalPostedV1,
     "LedgerHeadSigned.v1": LedgerHeadSignedV1,
+    "LedgerPeriodClosed.v1": LedgerPeriodClosedV1,
     "CaptureSettled.v1": CaptureSettledV1,
     "CaptureUnsettled.v1": CaptureUnsettledV1,
     "CaseClosed.v1": CaseClosedV1,

@@ -64,6 +64,7 @@ class LedgerParts:
         _entry("http_clearing").add_clearing(made, self.clearing, self.common.operator_tokens())
         http = self.common.add_mechanism_routes(made)
         _entry("http_adjustments").add_adjustments(made, http, self.common.operator_tokens())
+        _entry("http_periods").add_periods(made, http, self.common.operator_tokens())
         return made
 
     def consumers(self) -> dict[str, Callable[[], Role]]:

@@ -298,4 +298,15 @@ CHECKS: Final = (
         GROUP BY payment_id HAVING sum(ours) <> sum(told) OR sum(ours) <> sum(booked)
         """,
     ),
+    Check(
+        "I3.closed_months_stand",
+        "nothing was booked into a closed month after its close, and each close names the end of the chain as it is",
+        Moment.LIVE,
+        "SELECT count(*) FROM closed_periods",
+        """
+        SELECT period, position, hash, sealed_hash, booked_later FROM closed_periods
+        WHERE booked_later IS NOT NULL
+           OR hash IS NOT coalesce(sealed_hash, CASE position WHEN 0 THEN printf('%.64d', 0) END)
+        """,
+    ),
 )

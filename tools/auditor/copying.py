@@ -244,6 +244,13 @@ _WEBHOOK_INGEST: Final = (
     ),
 )
 
+# Each with a journal that takes effect in it and is not sealed up to its close.
+_CLOSED_PERIODS: Final = """
+SELECT c.period, c.position, c.hash, encode(s.hash, 'hex'),
+       (SELECT min(j.journal_id) FROM journals j LEFT JOIN seals o ON o.journal_position = j.position
+         WHERE j.effective_at < c.ends_at AND coalesce(o.position > c.position, true))
+  FROM closed_periods c LEFT JOIN seals s USING (shard, position)
+"""
 _LEDGER: Final = (
     (
         "journals",
@@ -260,6 +267,7 @@ _LEDGER: Final = (
             " FROM entries e LEFT JOIN accounts a ON a.account_id = e.account_id"
         ),
     ),
+    ("closed_periods", _CLOSED_PERIODS),
     ("line_matches", "SELECT line_key, revision, number, clearing_key FROM line_matches"),
     (
         "folded_keys",

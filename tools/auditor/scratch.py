@@ -98,6 +98,7 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
         "currency", "amount", "reverses", "entry_count", "day", "cause_event_type",
     ),
     "entries": ("position", "line", "family", "owner", "currency", "clearing_key", "net"),
+    "closed_periods": ("period", "position", "hash", "sealed_hash", "booked_later"),
     "line_matches": ("line_key", "revision", "number", "clearing_key"),
     "folded_keys": ("account_id", "family", "currency", "clearing_key", "net"),
     "folded_entries": ("account_id", "clearing_key", "net", "number"),

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from services.ledger.adapters.accounts import AccountDirectory
 from services.ledger.domain.chart import AccountRef, Side
 from services.ledger.domain.journal import Cause, Entry, Journal
+from services.ledger.domain.periods import in_open_period
 from shared.kernel.errors import InvariantViolation, Poison
 from shared.persistence.arrays import text_array
 
@@ -25,16 +26,21 @@ _BOOKED: Final = """
 SELECT j.rule, j.fact_key, j.payment_id, j.currency, j.amount_minor FROM journals j
   JOIN unnest(%(rules)s::text[], %(fact_keys)s::text[]) AS wanted(rule, fact_key) USING (rule, fact_key)
 """
-_POSITIONS: Final = sa.text("SELECT nextval('journal_positions') FROM generate_series(1, :count)")
+# With the positions comes before when nothing may take effect any more, which is so until this transaction ends.
+_POSITIONS: Final = sa.text(
+    "WITH books AS MATERIALIZED (SELECT first_open_at() AS opens_at)"
+    " SELECT nextval('journal_positions'), books.opens_at FROM books, generate_series(1, :count)"
+)
 _WITH_ENTRIES: Final = (
     "SELECT j.position, j.journal_id, j.rule, j.cause_event_id, j.cause_event_type, j.fact_key, j.subject,"
     " j.payment_id, j.merchant_id, j.currency, j.amount_minor, j.effective_at, j.from_party, j.to_party,"
-    " o.journal_id AS reverses_journal_id,"
+    " o.journal_id AS reverses_journal_id, l.told_effective_at,"
     " e.side, e.amount_minor AS entry_minor, e.clearing_key, a.family, a.owner,"
     " a.currency AS account_currency"
     " FROM journals j JOIN entries e ON e.journal_position = j.position"
     " JOIN accounts a ON a.account_id = e.account_id"
     " LEFT JOIN journals o ON o.position = j.reverses_position"
+    " LEFT JOIN late_journals l ON l.journal_position = j.position"
 )
 _OF_PAYMENTS: Final = f"{_WITH_ENTRIES} WHERE j.payment_id = ANY(%(payment_ids)s) ORDER BY j.position, e.line"
 _OF_FACTS: Final = (
@@ -46,6 +52,10 @@ _COPY_JOURNALS: Final = (
     " payment_id, merchant_id, currency, amount_minor, from_party, to_party, reverses_position, entry_count,"
     " effective_at) FROM STDIN"
 )
+_LATE: Final = """
+INSERT INTO late_journals (journal_position, told_effective_at)
+SELECT * FROM unnest(%(positions)s::bigint[], %(times)s::timestamptz[])
+"""
 _COPY_ENTRIES: Final = (
     "COPY entries (journal_position, line, account_id, side, amount_minor, currency, clearing_key) FROM STDIN"
 )
@@ -133,17 +143,30 @@ class PostedJournals:
         self._by_subject[_subject(journal)] = journal
 
     def flush(self) -> Sequence[Journal]:
-        """Write what was added; return it, so that it can be announced."""
-        journals, self._added = list(self._added.values()), {}
-        if journals:
-            self._connection.execute(_INDEXES_ONLY)
-            self._write(journals)
+        """Write what was added; return it as it was booked, so that it can be announced."""
+        added, self._added = list(self._added.values()), {}
+        if not added:
+            return []
+        self._connection.execute(_INDEXES_ONLY)
+        journals = []
+        drawn = self._connection.execute(_POSITIONS, {"count": len(added)}).all()
+        for journal, (position, opens_at) in zip(added, drawn, strict=True):
+            self._positions[journal.journal_id] = position
+            journals.append(in_open_period(journal, opens_at))
+        self._write(journals)
+        self._keep_told(journals)
         return journals
 
+    def _keep_told(self, journals: Sequence[Journal]) -> None:
+        late = [journal for journal in journals if journal.told_effective_at is not None]
+        if late:
+            values = {
+                "positions": [self._positions[journal.journal_id] for journal in late],
+                "times": [journal.told_effective_at for journal in late],
+            }
+            self._connection.exec_driver_sql(_LATE, values)
+
     def _write(self, journals: Sequence[Journal]) -> None:
-        positions = self._connection.execute(_POSITIONS, {"count": len(journals)}).scalars().all()
-        for journal, position in zip(journals, positions, strict=True):
-            self._positions[journal.journal_id] = position
         refs = {entry.account for journal in journals for entry in journal.entries}
         ids = self._accounts.ids_of(refs, self._connection)
         driver = self._connection.connection.driver_connection
@@ -238,6 +261,7 @@ def _journals(rows: Sequence[sa.Row[Any]]) -> Iterator[tuple[int, Journal]]:
                 from_party=row.from_party,
                 to_party=row.to_party,
                 reverses_journal_id=row.reverses_journal_id,
+                told_effective_at=row.told_effective_at,
             ),
         )
         entries = []

@@ -30,13 +30,14 @@ SELECT a.family, a.owner, string_agg(DISTINCT a.currency, ',') AS currencies,
 _JOURNALS: Final = """
 SELECT s.position AS seal, (j.effective_at AT TIME ZONE 'UTC')::date AS at, j.journal_id, j.rule, j.fact_key,
        j.payment_id, j.cause_event_id, o.journal_id AS reverses, a.family, a.owner, e.side::text AS side,
-       e.amount_minor, e.currency, e.clearing_key
+       e.amount_minor, e.currency, e.clearing_key, (l.told_effective_at AT TIME ZONE 'UTC')::date::text AS told_on
   FROM seals s JOIN journals j ON j.position = s.journal_position JOIN entries e ON e.journal_position = j.position
   JOIN accounts a ON a.account_id = e.account_id LEFT JOIN journals o ON o.position = j.reverses_position
+  LEFT JOIN late_journals l ON l.journal_position = j.position
  WHERE s.shard = %(shard)s AND s.position > %(after)s AND s.position <= least(%(after)s + %(page)s, %(as_of)s)
  ORDER BY s.position, e.line
 """
-_METADATA: Final = ("journal_id", "fact_key", "payment_id", "cause_event_id", "reverses")
+_METADATA: Final = ("journal_id", "fact_key", "payment_id", "cause_event_id", "reverses", "told_on")
 
 
 def plain_text(engine: sa.Engine, as_of: int) -> Iterator[str]:

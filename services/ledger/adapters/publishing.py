@@ -1,16 +1,19 @@
-"""Posted journals, signed heads, operators' acts as the contract's events: the only mapping to the schemas."""
+"""Posted journals, signed heads and closes, operators' acts as events: the only mapping to the schemas."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Final
 
-from schemas.generated import JournalPostedV1, LedgerHeadSignedV1, OperatorActedV1
+from schemas.generated import JournalPostedV1, LedgerHeadSignedV1, LedgerPeriodClosedV1, OperatorActedV1
 from services.ledger.app.adjustment_ports import OperatorAct
+from services.ledger.domain.closes import SignedClose
 from services.ledger.domain.heads import Head
 from services.ledger.domain.journal import Journal
 
 TOPIC: Final = "ledger.events"
+CLOSES_KEY: Final = "periods"
+"""One stream for all closes, so that they arrive in their order."""
 
 
 def journal_posted(journal: Journal) -> JournalPostedV1:
@@ -26,6 +29,7 @@ def journal_posted(journal: Journal) -> JournalPostedV1:
         amount_minor=journal.amount_minor,
         reverses_journal_id=journal.reverses_journal_id,
         effective_at=journal.effective_at,
+        told_effective_at=journal.told_effective_at,
     )
 
 
@@ -34,13 +38,21 @@ def head_signed(head: Head) -> LedgerHeadSignedV1:
     return LedgerHeadSignedV1(**{**head.fields(), "signed_at": datetime.fromisoformat(head.signed_at)})
 
 
+def period_closed(close: SignedClose) -> LedgerPeriodClosedV1:
+    """The times are written back as the texts that were signed."""
+    times = {
+        name: datetime.fromisoformat(getattr(close, name)) for name in ("ends_at", "closed_at", "signed_at")
+    }
+    return LedgerPeriodClosedV1(**{**close.fields(), **times})
+
+
 def operator_acted(act: OperatorAct, now: datetime) -> OperatorActedV1:
-    """What an operator did to an adjustment."""
+    """What an operator did to an adjustment or to the close of a month."""
     return OperatorActedV1(
         actor=act.actor.name,
         role=act.actor.role,  # type: ignore[arg-type]  # the contract's own words, checked when written
         action=act.action,
-        target=act.adjustment_id,
+        target=act.target,
         reason=act.reason,
         request_id=act.actor.request_id,
         acted_at=now,

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.ledger.adapters.balances import SqlBalances
-from services.ledger.adapters.tables import ACCOUNTS, ENTRIES, JOURNALS, SEALS
+from services.ledger.adapters.tables import ACCOUNTS, ENTRIES, JOURNALS, LATE_JOURNALS, SEALS
 from services.ledger.app.moments import EVERYTHING, Moment
 from services.ledger.app.views import (
     AccountBalance,
@@ -122,12 +122,14 @@ class SqlBooksReader:
             sa.select(
                 JOURNALS.c.position, ENTRIES.c.line, JOURNALS.c.journal_id, JOURNALS.c.rule, ACCOUNTS.c.family,
                 ACCOUNTS.c.owner, ENTRIES.c.side, ENTRIES.c.amount_minor, ENTRIES.c.currency, ENTRIES.c.clearing_key,
-                JOURNALS.c.effective_at, JOURNALS.c.booked_at, SEALS.c.position.label("seal_position"),
+                JOURNALS.c.effective_at, LATE_JOURNALS.c.told_effective_at, JOURNALS.c.booked_at,
+                SEALS.c.position.label("seal_position"),
             )
             .select_from(
                 JOURNALS.join(ENTRIES, ENTRIES.c.journal_position == JOURNALS.c.position)
                 .join(ACCOUNTS, ACCOUNTS.c.account_id == ENTRIES.c.account_id)
                 .outerjoin(SEALS, SEALS.c.journal_position == JOURNALS.c.position)
+                .outerjoin(LATE_JOURNALS, LATE_JOURNALS.c.journal_position == JOURNALS.c.position)
             )
             .where(JOURNALS.c.payment_id == payment_id, place > sa.tuple_(*after))
             .order_by(JOURNALS.c.position, ENTRIES.c.line)
@@ -156,6 +158,7 @@ class SqlBooksReader:
                 ACCOUNTS.c.family,
                 ACCOUNTS.c.owner,
                 SEALS.c.position.label("seal_position"),
+                LATE_JOURNALS.c.told_effective_at,
             )
             .select_from(
                 JOURNALS.join(ENTRIES, ENTRIES.c.journal_position == JOURNALS.c.position)
@@ -163,6 +166,7 @@ class SqlBooksReader:
                 .outerjoin(original, original.c.position == JOURNALS.c.reverses_position)
                 .outerjoin(reversal, reversal.c.reverses_position == JOURNALS.c.position)
                 .outerjoin(SEALS, SEALS.c.journal_position == JOURNALS.c.position)
+                .outerjoin(LATE_JOURNALS, LATE_JOURNALS.c.journal_position == JOURNALS.c.position)
             )
             .where(which)
             .order_by(JOURNALS.c.position, ENTRIES.c.line)
@@ -197,6 +201,7 @@ def _journal_view(rows: Sequence[sa.Row[Any]]) -> JournalView:
         reverses_journal_id=first.reverses_journal_id,
         reversed_by_journal_id=first.reversed_by_journal_id,
         effective_at=first.effective_at,
+        told_effective_at=first.told_effective_at,
         booked_at=first.booked_at,
         seal_position=first.seal_position,
         entries=tuple(

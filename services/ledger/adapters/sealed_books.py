@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Final
 
 import sqlalchemy as sa
@@ -11,8 +12,10 @@ import sqlalchemy as sa
 from services.ledger.adapters.heads import nearest_head, stored_heads
 from services.ledger.adapters.journal_records import journals_at
 from services.ledger.adapters.long_reads import long_read
+from services.ledger.adapters.periods import closed_periods
 from services.ledger.adapters.seals import SEAL_COLUMNS
 from services.ledger.adapters.wrong_snapshots import first_wrong_snapshot
+from services.ledger.app.period_ports import ClosedPeriod
 from services.ledger.app.verify_seals import WrongSnapshot
 from services.ledger.domain.heads import Head
 from services.ledger.domain.seals import Recorded, Seal
@@ -33,6 +36,17 @@ SELECT j.position, j.journal_id FROM journals j WHERE j.position > %(after)s AND
 _ORPHAN: Final = """
 SELECT e.journal_position, e.line FROM entries e WHERE e.journal_position > %(after)s
    AND NOT EXISTS (SELECT FROM journals j WHERE j.position = e.journal_position) ORDER BY 1, 2 LIMIT 1
+"""
+_UNSEALED_BEFORE: Final = """
+SELECT j.position, j.journal_id FROM journals j
+ WHERE j.position > coalesce((SELECT min(settled_position) FROM seal_shards), 0) AND j.effective_at < %(opens_at)s
+   AND NOT EXISTS (SELECT FROM seals s WHERE s.journal_position = j.position) ORDER BY j.position LIMIT 1
+"""
+_WRONG_LATE: Final = """
+SELECT l.journal_position, j.journal_id FROM late_journals l LEFT JOIN journals j ON j.position = l.journal_position
+ WHERE j.position IS NULL OR l.told_effective_at >= j.effective_at
+    OR NOT EXISTS (SELECT FROM closed_periods c WHERE c.ends_at = j.effective_at)
+ ORDER BY 1 LIMIT 1
 """
 
 
@@ -77,6 +91,17 @@ class SqlSealedBooks:
 
     def first_wrong_snapshot(self, shard: int) -> WrongSnapshot | None:
         return first_wrong_snapshot(self._connection, shard)
+
+    def closes(self) -> Sequence[ClosedPeriod]:
+        return closed_periods(self._connection)
+
+    def first_unsealed_before(self, opens_at: datetime) -> tuple[int, str] | None:
+        row = self._connection.exec_driver_sql(_UNSEALED_BEFORE, {"opens_at": opens_at}).first()
+        return None if row is None else (row[0], row[1])
+
+    def first_wrong_late(self) -> tuple[int, str | None] | None:
+        row = self._connection.exec_driver_sql(_WRONG_LATE).first()
+        return None if row is None else (row[0], row[1])
 
 
 @contextmanager

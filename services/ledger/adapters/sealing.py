@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
 import sqlalchemy as sa
 
 from services.ledger.adapters.unit_of_work import LedgerUnitOfWork
 from services.ledger.app.seal_journals import seal_journals
+from services.ledger.app.sign_closes import CloseSigner, sign_closes
 from services.ledger.app.sign_head import Pace, Signer, head_is_due, sign_head
 from services.ledger.domain.horizon import Horizon
 from services.ledger.domain.seals import SHARD
@@ -25,13 +26,17 @@ SELECT COALESCE(EXTRACT(EPOCH FROM clock_timestamp() - min(j.booked_at)), 0)::fl
 """
 
 
+class SigningKey(Signer, CloseSigner, Protocol):
+    """What signs heads and closes."""
+
+
 class Sealer:
     """One process's sealer. Several may run: a turn that finds another one at work does nothing."""
 
     def __init__(
         self,
         transactions: Transactions[LedgerUnitOfWork],
-        signer: Signer | None = None,
+        signer: SigningKey | None = None,
         head_interval_s: float = 0.0,
         head_every_seals: int = HEAD_EVERY_SEALS,
     ) -> None:
@@ -41,9 +46,13 @@ class Sealer:
         self._horizon = Horizon()
 
     def turn(self) -> bool:
-        """Seal a batch and sign a head if there is anything to; true if there may be more to seal."""
+        """Seal a batch, sign a head and closes if there is anything to; true if there may be more to seal."""
         # Asked first by one reading transaction: an idle sealer writes nothing and syncs nothing.
-        behind, head_due = self._transactions.read(self._look, name="look for unsealed and unsigned")
+        behind, head_due, closes_due = self._transactions.read(
+            self._look, name="look for unsealed and unsigned"
+        )
+        if closes_due and (signer := self._signer) is not None:
+            self._transactions.run(lambda uow: sign_closes(signer, uow), name="sign closes")
         if not behind:
             if head_due:
                 self._sign()
@@ -54,8 +63,9 @@ class Sealer:
             self._sign()
         return more
 
-    def _look(self, uow: LedgerUnitOfWork) -> tuple[bool, bool]:
-        return uow.seals.is_behind(SHARD), self._is_head_due(uow)
+    def _look(self, uow: LedgerUnitOfWork) -> tuple[bool, bool, bool]:
+        closes_due = self._signer is not None and bool(uow.periods.unsigned())
+        return uow.seals.is_behind(SHARD), self._is_head_due(uow), closes_due
 
     def _is_head_due(self, uow: LedgerUnitOfWork) -> bool:
         return self._signer is not None and head_is_due(self._pace, uow)

@@ -22,7 +22,8 @@ SELECT account_id FROM accounts WHERE family = %(family)s AND owner = %(owner)s 
 _MOVEMENT: Final = """
 SELECT {time} AS at, s.position AS seal_position, e.line, j.journal_id, j.rule, j.payment_id, j.from_party, j.to_party,
        e.side::text AS side, e.amount_minor, e.clearing_key,
-       CASE WHEN e.side = a.normal_side THEN e.amount_minor ELSE -e.amount_minor END AS net_minor
+       CASE WHEN e.side = a.normal_side THEN e.amount_minor ELSE -e.amount_minor END AS net_minor,
+       (SELECT l.told_effective_at FROM late_journals l WHERE l.journal_position = j.position) AS told_effective_at
 """
 #: The bounds are looked up first, as values: so they bound what the index of an account's entries is read for.
 _BEHIND: Final = f"""

@@ -43,6 +43,13 @@ JOURNALS: Final = sa.Table(
     sa.Column("booked_at", sa.DateTime(timezone=True)),
 )
 
+LATE_JOURNALS: Final = sa.Table(
+    "late_journals",
+    METADATA,
+    sa.Column("journal_position", sa.BigInteger, primary_key=True),
+    sa.Column("told_effective_at", sa.DateTime(timezone=True)),
+)
+
 SEALS: Final = sa.Table(
     "seals",
     METADATA,

@@ -13,10 +13,20 @@ from services.ledger.adapters.adjustments import StoredAdjustments
 from services.ledger.adapters.heads import HeadStore
 from services.ledger.adapters.journals import PostedJournals
 from services.ledger.adapters.line_matches import StoredLineMatches
-from services.ledger.adapters.publishing import TOPIC, chain_key, head_signed, journal_posted, operator_acted
+from services.ledger.adapters.periods import StoredPeriods
+from services.ledger.adapters.publishing import (
+    CLOSES_KEY,
+    TOPIC,
+    chain_key,
+    head_signed,
+    journal_posted,
+    operator_acted,
+    period_closed,
+)
 from services.ledger.adapters.seals import SealStore
 from services.ledger.adapters.snapshots import SnapshotStore
 from services.ledger.app.adjustment_ports import OperatorAct
+from services.ledger.domain.closes import SignedClose
 from services.ledger.domain.heads import Head
 from shared.kernel.ids import Ids
 from shared.persistence.outbox import Outbox
@@ -38,16 +48,21 @@ class LedgerUnitOfWork(UnitOfWork):
         self.heads = HeadStore(connection)
         self.snapshots = SnapshotStore(connection)
         self.adjustments = StoredAdjustments(connection, now)
+        self.periods = StoredPeriods(connection, now)
         self._posted: Counter[str] = Counter()
 
     def announce_head(self, head: Head) -> None:
         """Publish a signed head with this transaction."""
         self.outbox.append(TOPIC, head_signed(head), key=chain_key(head.shard), cause_id=head.journal_id)
 
+    def announce_close(self, close: SignedClose) -> None:
+        """Publish a signed close with this transaction."""
+        self.outbox.append(TOPIC, period_closed(close), key=CLOSES_KEY, cause_id=close.close_id)
+
     def acted(self, act: OperatorAct) -> str:
-        """Say what an operator did, on the adjustment's own stream; the event's id, for what it causes."""
+        """Say what an operator did, on the stream of what it was done to; the event's id, for what it causes."""
         cause = act.actor.request_id or act.actor.name
-        return self.outbox.append(TOPIC, operator_acted(act, self.now), key=act.adjustment_id, cause_id=cause)
+        return self.outbox.append(TOPIC, operator_acted(act, self.now), key=act.target, cause_id=cause)
 
     def flush(self) -> None:
         self.line_matches.flush()

@@ -22,6 +22,7 @@ from services.ledger.domain.adjustments import (
 )
 from services.ledger.domain.chart import Side
 from services.ledger.domain.journal import Cause, Journal
+from services.ledger.domain.periods import check_open
 from services.ledger.domain.posting import entries_for
 from shared.kernel.errors import InvariantViolation, Rejected
 
@@ -65,7 +66,7 @@ def propose_reversal(
 
 
 def approve_adjustment(adjustment_id: str, reason: str, actor: Actor, work: AdjustingUnit) -> Adjustment:
-    """Book it; refused for its proposer, below a floor, and beyond what is open under its clearing key."""
+    """Book it; refused for its proposer, below a floor, beyond what is open under its key, and in a closed month."""
     adjustment = stored_adjustment(adjustment_id, work, locked=True)
     check_step(adjustment, AdjustmentState.APPROVED)
     check_four_eyes(adjustment.proposed_by, actor.name)
@@ -73,9 +74,10 @@ def approve_adjustment(adjustment_id: str, reason: str, actor: Actor, work: Adju
         _check_clearing(adjustment, work)
         _check_floor(adjustment, work)
     event_id = work.acted(
-        OperatorAct(actor=actor, action="adjustment_approved", adjustment_id=adjustment_id, reason=reason)
+        OperatorAct(actor=actor, action="adjustment_approved", target=adjustment_id, reason=reason)
     )
     journal = _journal(adjustment, Cause(event_id=event_id, event_type="OperatorActed", version=1), work)
+    check_open(journal.effective_at, work.periods.opens_at())
     work.journals.add(journal)
     return _decide(adjustment, AdjustmentState.APPROVED, reason, actor, work, journal.journal_id)
 
@@ -84,9 +86,7 @@ def reject_adjustment(adjustment_id: str, reason: str, actor: Actor, work: Adjus
     """End a proposal; its proposer may, too."""
     adjustment = stored_adjustment(adjustment_id, work, locked=True)
     check_step(adjustment, AdjustmentState.REJECTED)
-    work.acted(
-        OperatorAct(actor=actor, action="adjustment_rejected", adjustment_id=adjustment_id, reason=reason)
-    )
+    work.acted(OperatorAct(actor=actor, action="adjustment_rejected", target=adjustment_id, reason=reason))
     return _decide(adjustment, AdjustmentState.REJECTED, reason, actor, work, None)
 
 
@@ -103,7 +103,7 @@ def stored_adjustment(adjustment_id: str, work: AdjustingUnit, *, locked: bool =
 def _add(proposed: Proposed, actor: Actor, action: str, work: AdjustingUnit) -> Adjustment:
     adjustment_id = work.ids.new("adj_")
     work.adjustments.add(adjustment_id, proposed, by=actor.name)
-    work.acted(OperatorAct(actor=actor, action=action, adjustment_id=adjustment_id, reason=proposed.reason))
+    work.acted(OperatorAct(actor=actor, action=action, target=adjustment_id, reason=proposed.reason))
     return stored_adjustment(adjustment_id, work)
 
 

@@ -24,11 +24,11 @@ class Actor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorAct:
-    """Who did what to which adjustment, and why; announced in the transaction of the act."""
+    """Who did what to which adjustment or close, and why; announced in the transaction of the act."""
 
     actor: Actor
     action: str
-    adjustment_id: str
+    target: str
     reason: str
 
 
@@ -60,6 +60,14 @@ class Adjustments(Protocol):
         ...
 
 
+class OpenPeriod(Protocol):
+    """Which part of the books is open."""
+
+    def opens_at(self) -> datetime | None:
+        """Before it everything is closed; None where nothing is."""
+        ...
+
+
 class AdjustingUnit(Protocol):
     """What one transaction offers the use cases."""
 
@@ -71,6 +79,8 @@ class AdjustingUnit(Protocol):
     def journals(self) -> JournalStore: ...
     @property
     def adjustments(self) -> Adjustments: ...
+    @property
+    def periods(self) -> OpenPeriod: ...
 
     def acted(self, act: OperatorAct) -> str:
         """Say what an operator did; the id of that event."""

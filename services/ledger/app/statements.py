@@ -76,7 +76,10 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Movement:
-    """One entry; ``net_minor`` is positive on the account's normal side."""
+    """One entry; ``net_minor`` is positive on the account's normal side.
+
+    ``told_effective_at`` is there where it belongs to a closed month: then ``at`` of a statement by effect is later.
+    """
 
     at: datetime
     seal_position: int
@@ -90,6 +93,7 @@ class Movement:
     amount_minor: int
     clearing_key: str | None
     net_minor: int
+    told_effective_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

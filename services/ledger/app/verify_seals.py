@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Protocol
 
+from services.ledger.app.period_ports import ClosedPeriod
+from services.ledger.app.verify_periods import ClosesAlong
+from services.ledger.app.verify_periods import Signatures as CloseSignatures
 from services.ledger.domain.heads import Head
 from services.ledger.domain.seals import GENESIS, SHARD, Recorded, Seal, chain_hash
 from shared.kernel.errors import Rejected
@@ -32,12 +36,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """How far it was looked, and what was found there first; ``heads`` counts the kept heads that were compared."""
+    """How far it was looked, and what was found there first; ``heads`` counts the kept heads that were compared.
+
+    ``closes`` counts the closed months that were held against the chain.
+    """
 
     sealed_from: int
     sealed_to: int
     hash: str
     heads: int
+    closes: int
     finding: Finding | None
 
 
@@ -60,9 +68,12 @@ class SealedBooks(Protocol):
     def first_orphan(self, after: int) -> tuple[int, int] | None: ...
     def heads(self, shard: int) -> Sequence[Head]: ...
     def first_wrong_snapshot(self, shard: int) -> WrongSnapshot | None: ...
+    def closes(self) -> Sequence[ClosedPeriod]: ...
+    def first_unsealed_before(self, opens_at: datetime) -> tuple[int, str] | None: ...
+    def first_wrong_late(self) -> tuple[int, str | None] | None: ...
 
 
-class Signatures(Protocol):
+class Signatures(CloseSignatures, Protocol):
     """The keys that the auditor trusts."""
 
     def is_genuine(self, head: Head) -> bool: ...
@@ -75,15 +86,24 @@ def verify_seals(
     heads = sorted((head for head in kept if head.shard == SHARD), key=lambda head: head.position)
     start = _start(heads, after)
     finding = next((found for head in heads if (found := _forged(head, signatures)) is not None), None)
-    walk = _Walk(books, heads, after, GENESIS if start is None else bytes.fromhex(start.hash))
+    closes = books.closes()
+    along = ClosesAlong([close for close in closes if close.shard == SHARD], after)
+    walk = _Walk(books, heads, after, GENESIS if start is None else bytes.fromhex(start.hash), along)
     if finding is None:
         known_from = 0 if start is None else start.settled_position
-        finding = walk.to_the_end() or _around_the_chain(books, heads, known_from) or _snapshots(books)
+        finding = (
+            _closes(along, signatures)
+            or walk.to_the_end()
+            or _around_the_chain(books, heads, known_from)
+            or _closed_months(books, along, walk.position)
+            or _snapshots(books)
+        )
     return Verified(
         sealed_from=after + 1,
         sealed_to=walk.position,
         hash=walk.hash.hex(),
         heads=walk.compared,
+        closes=len(closes),
         finding=finding,
     )
 
@@ -111,8 +131,11 @@ def _at_head(what: str, head: Head, detail: str) -> Finding:
 class _Walk:
     """One pass along the chain, page by page, against the kept heads in their order."""
 
-    def __init__(self, books: SealedBooks, heads: Sequence[Head], after: int, before: bytes) -> None:
+    def __init__(
+        self, books: SealedBooks, heads: Sequence[Head], after: int, before: bytes, closes: ClosesAlong
+    ) -> None:
         self._books = books
+        self._closes = closes
         self.position = after
         self.hash = before
         self._good = after
@@ -125,7 +148,9 @@ class _Walk:
             journals = self._books.journals_at([seal.journal_position for seal in page])
             for seal in page:
                 recorded = journals.get(seal.journal_position)
-                finding = self._seal(seal, recorded) or self._head(seal, recorded)
+                finding = (
+                    self._seal(seal, recorded) or self._head(seal, recorded) or self._close(seal, recorded)
+                )
                 if finding is not None:
                     return finding
         if self._heads:
@@ -175,6 +200,10 @@ class _Walk:
             self._good = head.position
         return None
 
+    def _close(self, seal: Seal, recorded: Recorded | None) -> Finding | None:
+        wrong = None if recorded is None else self._closes.at(seal, recorded.journal.effective_at_us)
+        return None if wrong is None else self._bad(seal, recorded, *wrong)
+
     @staticmethod
     def _bad(seal: Seal, recorded: Recorded | None, what: str, detail: str) -> Finding:
         return Finding(
@@ -208,6 +237,41 @@ def _around_the_chain(books: SealedBooks, heads: Sequence[Head], known_from: int
         if ours.get(head.position) != head:
             return _at_head("head_changed", head, "our own copy is another, or is not there")
     return None
+
+
+def _closes(closes: ClosesAlong, signatures: Signatures) -> Finding | None:
+    """What closes say of themselves."""
+    wrong = closes.wrong_by_itself(signatures)
+    return None if wrong is None else _at_close(*wrong)
+
+
+def _closed_months(books: SealedBooks, closes: ClosesAlong, sealed_to: int) -> Finding | None:
+    """What the chain does not reach, and what stands in closed months without a seal."""
+    unreached = closes.beyond(sealed_to)
+    if unreached is not None:
+        detail = f"it rests on seal {unreached.position}, the chain ends at {sealed_to}"
+        return _at_close(unreached, "close_changed", detail)
+    opens_at = closes.opens_at()
+    unsealed = None if opens_at is None else books.first_unsealed_before(opens_at)
+    if unsealed is not None:
+        return Finding(
+            what="period_changed", shard=SHARD, position=None, journal_position=unsealed[0], journal=unsealed[1],
+            detail="takes effect in a month that was closed when everything in it was sealed, and has no seal",
+        )  # fmt: skip
+    late = books.first_wrong_late()
+    if late is not None:
+        return Finding(
+            what="late_changed", shard=SHARD, position=None, journal_position=late[0], journal=late[1],
+            detail="is called late, and does not take effect where a closed month ends, or not later than told",
+        )  # fmt: skip
+    return None
+
+
+def _at_close(close: ClosedPeriod, what: str, detail: str) -> Finding:
+    return Finding(
+        what=what, shard=close.shard, position=close.position, journal_position=None, journal=None,
+        detail=f"close of {close.period}: {detail}",
+    )  # fmt: skip
 
 
 def _snapshots(books: SealedBooks) -> Finding | None:

@@ -112,6 +112,8 @@ class JournalView:
     reverses_journal_id: str | None
     reversed_by_journal_id: str | None
     effective_at: datetime
+    #: Where the month of its fact was closed when it was booked: the time of effect that was told.
+    told_effective_at: datetime | None
     booked_at: datetime
     seal_position: int | None
     entries: tuple[EntryView, ...]
@@ -119,7 +121,7 @@ class JournalView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentEntry:
-    """One entry with its journal; ``seal_position`` is None until it is sealed."""
+    """One entry with its journal; ``seal_position`` is None until sealed, ``told_effective_at`` unless it is late."""
 
     position: int
     line: int
@@ -132,6 +134,7 @@ class PaymentEntry:
     currency: str
     clearing_key: str | None
     effective_at: datetime
+    told_effective_at: datetime | None
     booked_at: datetime
     seal_position: int | None
 

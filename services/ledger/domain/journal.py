@@ -66,6 +66,13 @@ class Journal:
     from_party: str | None = None
     to_party: str | None = None
     reverses_journal_id: str | None = None
+    #: Where that month was closed already: when its fact took effect by what was told.
+    told_effective_at: datetime | None = None
+
+    @property
+    def told_at(self) -> datetime:
+        """When it took effect by what was told, whatever was closed by then."""
+        return self.told_effective_at or self.effective_at
 
 
 def signed_entry(

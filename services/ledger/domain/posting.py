@@ -198,8 +198,8 @@ def _reverse(
     for original in originals:
         if books.find(payment_id, original.rule + REVERSED_SUFFIX, subject) is None:
             # Before its original it would take away what by effect is not there yet.
-            since = max(effective_at, original.effective_at)
-            at = original.effective_at if row.from_the_start else since
+            since = max(effective_at, original.told_at)
+            at = original.told_at if row.from_the_start else since
             yield reversal_of(original, journal_id=new_journal_id(), cause=cause, effective_at=at)
 
 
@@ -234,7 +234,7 @@ def _amend(
             f"{cause.event_type} {fields['fact_key']} amends {amended or 'nothing'}, where {', '.join(others)} stands"
         )
     for original in standing.values():
-        at = original.effective_at
+        at = original.told_at
         yield reversal_of(original, journal_id=new_journal_id(), cause=cause, effective_at=at)
     if posted is not None:
         yield posted

@@ -30,7 +30,8 @@ last digit explains (and never more than one part in a thousand); else `unexplai
 In one currency `unexplained` is what the net is more than gross less fee; an exchange without a rate is so whole.
 `CaptureSettled` is effective on its `available_on`. What `CaptureUnsettled`, `StrayAccepted` and an amendment reverse
 was never so: the reversal takes effect when its original did. Every other reversal does when its event came, never
-before its original.
+before its original. What of all this lies in a closed month takes effect at the first open moment instead, and keeps
+the time that was told.
 """
 
 

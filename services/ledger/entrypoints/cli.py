@@ -13,6 +13,7 @@ import typer
 from services.ledger.entrypoints.cli_adjustments import add_adjustments
 from services.ledger.entrypoints.cli_balances import add_balances
 from services.ledger.entrypoints.cli_clearing import add_clearing
+from services.ledger.entrypoints.cli_periods import add_periods
 from services.ledger.entrypoints.cli_proofs import add_proofs
 from services.ledger.entrypoints.cli_seals import add_auditing
 from services.ledger.entrypoints.cli_snapshots import add_snapshots
@@ -27,6 +28,7 @@ cli = service_cli("ledger", "services.ledger.settings:LedgerSettings", "services
 add_adjustments(cli)
 add_auditing(cli)
 add_balances(cli)
+add_periods(cli)
 add_proofs(cli)
 add_snapshots(cli)
 add_statements(cli)
@@ -45,7 +47,10 @@ def journals(
         return
     show(
         [row for journal in found for row in _lines(journal)],
-        [(name, name) for name in ("journal", "rule", "from, to", "account", "debit", "credit", "key")],
+        [
+            (name, name)
+            for name in ("journal", "rule", "from, to", "account", "debit", "credit", "key", "told")
+        ],
         title=f"Journals of {payment}, in minor units",
         as_json=False,
     )
@@ -93,6 +98,7 @@ def entries(
             ("currency", "currency"),
             ("key", "clearing_key"),
             ("seal", "seal_position"),
+            ("told", "told_effective_at"),
         ],
         title=f"Entries of {payment}, in minor units",
         as_json=as_json,
@@ -152,6 +158,7 @@ def _lines(journal: JournalView) -> Iterator[dict[str, Any]]:
             "debit": entry.amount_minor if entry.side == "debit" else "",
             "credit": entry.amount_minor if entry.side == "credit" else "",
             "key": entry.clearing_key or "",
+            "told": (journal.told_effective_at or "") if first else "",
         }
 
 

@@ -96,7 +96,8 @@ def _add_verify(cli: typer.Typer) -> None:
                 typer.echo(f"{name:<17} {'-' if value is None else value}")
         else:
             typer.echo(
-                f"Seals {found.sealed_from} to {found.sealed_to} are as sealed; {found.heads} heads agree."
+                f"Seals {found.sealed_from} to {found.sealed_to} are as sealed; {found.heads} heads agree;"
+                f" {found.closes} closed periods stand."
             )
             if not kept:
                 typer.echo(

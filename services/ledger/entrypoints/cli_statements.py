@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # the parser gives times without an offset; they are UTC
 _DAYS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 _COLUMNS = (
-    "at", "journal_id", "rule", "payment_id", "from_party", "to_party", "clearing_key", "net_minor", "balance_minor",
+    "at", "journal_id", "rule", "payment_id", "from_party", "to_party", "clearing_key", "told_effective_at",
+    "net_minor", "balance_minor",
 )  # fmt: skip
 
 
@@ -145,8 +146,8 @@ def _as_table(wanted: DrawUpStatement, books: Statements) -> None:
 
     currency = wanted.account.currency
     table = Table(title=f"{wanted.account.family} of {wanted.account.owner}, {currency}, by {wanted.by} time")
-    for heading, right in (("at", False), ("rule", False), ("from, to", False), ("payment", False), ("movement", True),
-                           ("balance", True)):  # fmt: skip
+    for heading, right in (("at", False), ("told", False), ("rule", False), ("from, to", False), ("payment", False),
+                           ("movement", True), ("balance", True)):  # fmt: skip
         table.add_column(heading, justify="right" if right else "left", overflow="fold")
     as_of = closing_minor = 0
 
@@ -156,16 +157,17 @@ def _as_table(wanted: DrawUpStatement, books: Statements) -> None:
     for number, page in enumerate(whole_statement(wanted, books)):
         if number == 0:
             table.add_row(
-                str(page.since), "opening", "", "", "", signed_major_units(page.opening_minor, currency)
+                str(page.since), "", "opening", "", "", "", signed_major_units(page.opening_minor, currency)
             )
         for row in _rows(page):
             parties = f"{row['from_party']} to {row['to_party']}" if row["from_party"] else ""
             table.add_row(
-                str(row["at"]), str(row["rule"]), parties, str(row["payment_id"] or ""),
+                str(row["at"]), str(row["told_effective_at"] or ""), str(row["rule"]), parties,
+                str(row["payment_id"] or ""),
                 shown(row["net_minor"]), shown(row["balance_minor"]),
             )  # fmt: skip
         as_of, closing_minor = page.as_of, page.closing_minor
-    table.add_row(str(wanted.until), "closing", "", "", "", signed_major_units(closing_minor, currency))
+    table.add_row(str(wanted.until), "", "closing", "", "", "", signed_major_units(closing_minor, currency))
     Console(width=None if sys.stdout.isatty() else 200).print(table)
     typer.echo(f"As of seal {as_of}; what is not sealed yet is not on it.")
 

@@ -27,9 +27,9 @@ class MemoryBooks:
     def find_fact(self, rule, fact_key):
         return self._facts.get((rule, fact_key))
 
-    def post(self, event_type, fields):
+    def post(self, event_type, fields, effective_at=NOW):
         cause = Cause(event_id=f"evt_{next(self._number)}", event_type=event_type, version=1)
-        posted = journals_for(cause, fields, NOW, self, lambda: f"jrn_{next(self._number)}")
+        posted = journals_for(cause, fields, effective_at, self, lambda: f"jrn_{next(self._number)}")
         for journal in posted:
             if (journal.rule, journal.fact_key) not in self._facts:
                 self._facts[journal.rule, journal.fact_key] = journal

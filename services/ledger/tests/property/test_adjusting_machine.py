@@ -30,7 +30,7 @@ class Memory:
     def __init__(self):
         self.now, self.ids = NOW, UlidIds()
         self.made, self.booked, self.acts = {}, [], []
-        self.adjustments = self.journals = self
+        self.adjustments = self.journals = self.periods = self
 
     def get(self, adjustment_id, *, locked=False):  # noqa: ARG002
         return self.made.get(adjustment_id)
@@ -50,6 +50,9 @@ class Memory:
 
     def take_turns(self, names):
         pass
+
+    def opens_at(self):
+        return None
 
     def available_minor(self, account):
         return sum(

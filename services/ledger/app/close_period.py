@@ -1,0 +1,82 @@
+"""Two people close a month: one proposes it, another approves, and from then on nothing takes effect in it.
+
+Months are closed in order; the first close also closes all that lies before it. What is closed is never opened again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from services.ledger.app.adjustment_ports import Actor, OperatorAct
+from services.ledger.app.period_ports import ClosingUnit
+from services.ledger.domain.periods import (
+    CloseState,
+    Month,
+    PeriodClose,
+    check_four_eyes,
+    check_next,
+    check_step,
+)
+from shared.kernel.errors import Rejected
+
+
+def propose_close(month: Month, reason: str, actor: Actor, work: ClosingUnit) -> PeriodClose:
+    """Keep the proposal; nothing is closed."""
+    work.periods.take_turn()
+    check_next(month, work.periods.opens_at(), work.now)
+    standing = work.periods.standing(str(month))
+    if standing is not None:
+        raise Rejected(
+            "period_proposed_already",
+            f"the close of {month} is proposed as {standing}",
+            extra={"close": standing},
+        )
+    close_id = work.ids.new("cls_")
+    work.periods.add(close_id, str(month), reason, by=actor.name)
+    work.acted(OperatorAct(actor=actor, action="period_close_proposed", target=close_id, reason=reason))
+    return stored_close(close_id, work)
+
+
+def approve_close(close_id: str, reason: str, actor: Actor, work: ClosingUnit) -> PeriodClose:
+    """Close the month; refused for its proposer, out of order, and while something of it is not sealed."""
+    work.periods.take_turn()
+    close = stored_close(close_id, work)
+    check_step(close, CloseState.APPROVED)
+    check_four_eyes(close.proposed_by, actor.name)
+    month = Month.read(close.period)
+    check_next(month, work.periods.stop_posting(), work.now)
+    end = work.periods.chain_end(month.ends_at)
+    if end.unsealed:
+        raise Rejected(
+            "period_not_sealed",
+            f"{end.unsealed} journals of {month} are not sealed yet: try again in a moment",
+            stored=False,
+            extra={"unsealed": end.unsealed},
+        )
+    work.periods.close(month, close_id, end)
+    return _decide(close, CloseState.APPROVED, "period_closed", reason, actor, work)
+
+
+def reject_close(close_id: str, reason: str, actor: Actor, work: ClosingUnit) -> PeriodClose:
+    """End a proposal; its proposer may, too."""
+    work.periods.take_turn()
+    close = stored_close(close_id, work)
+    check_step(close, CloseState.REJECTED)
+    return _decide(close, CloseState.REJECTED, "period_close_rejected", reason, actor, work)
+
+
+def stored_close(close_id: str, work: ClosingUnit) -> PeriodClose:
+    """The close, or the caller's mistake."""
+    found = work.periods.get(close_id)
+    if found is None:
+        raise Rejected("period_close_not_found", f"there is no close {close_id}", status=404, stored=False)
+    return found
+
+
+def _decide(
+    close: PeriodClose, state: CloseState, action: str, reason: str, actor: Actor, work: ClosingUnit
+) -> PeriodClose:
+    decided = replace(close, state=state, decided_by=actor.name, decided_at=work.now, decision_reason=reason)
+    work.periods.decide(decided)
+    work.acted(OperatorAct(actor=actor, action=action, target=close.close_id, reason=reason))
+    return decided

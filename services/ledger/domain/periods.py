@@ -1,0 +1,146 @@
+"""Accounting periods: calendar months in UTC, closed in order and for good, and what a fact does that comes too late.
+
+Everything before ``opens_at``, the end of the last closed month, is closed; without one nothing is. A journal that
+would take effect there takes effect at ``opens_at`` instead and keeps the time that was told. That map never changes
+the order of two times, so a reversal still never takes effect before what it reverses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from shared.kernel.errors import Rejected
+
+if TYPE_CHECKING:
+    from services.ledger.domain.journal import Journal
+
+_WRITTEN: Final = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
+_YEAR_MIN: Final = 1970
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Month:
+    """A calendar month in UTC."""
+
+    year: int
+    number: int
+
+    @classmethod
+    def read(cls, text: str) -> Month:
+        """The month that is written as 2026-10; anything else is the caller's mistake."""
+        parts = _WRITTEN.fullmatch(text)
+        if parts is None or int(parts[1]) < _YEAR_MIN:
+            raise Rejected(
+                "period_invalid", f"{text!r} is no month as 2026-10", status=422, param="period", stored=False
+            )
+        return cls(int(parts[1]), int(parts[2]))
+
+    @classmethod
+    def starting_at(cls, time: datetime) -> Month:
+        """The month that this time is in."""
+        at = time.astimezone(UTC)
+        return cls(at.year, at.month)
+
+    @property
+    def next(self) -> Month:
+        return Month(self.year + 1, 1) if self.number == 12 else Month(self.year, self.number + 1)  # noqa: PLR2004
+
+    @property
+    def starts_at(self) -> datetime:
+        return datetime(self.year, self.number, 1, tzinfo=UTC)
+
+    @property
+    def ends_at(self) -> datetime:
+        """Just behind it: the first moment of the next month."""
+        return self.next.starts_at
+
+    def __str__(self) -> str:
+        return f"{self.year:04}-{self.number:02}"
+
+
+class CloseState(StrEnum):
+    """Where the close of a month stands."""
+
+    PROPOSED = "PROPOSED"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+
+
+_S = CloseState
+#: Absent means forbidden. The database holds the same in ``period_close_step``.
+NEXT: Final[Mapping[CloseState, frozenset[CloseState]]] = {
+    _S.PROPOSED: frozenset({_S.APPROVED, _S.REJECTED}),
+    _S.APPROVED: frozenset(),
+    _S.REJECTED: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodClose:
+    """The close of one month, proposed by one person and decided by another."""
+
+    close_id: str
+    period: str
+    reason: str
+    state: CloseState
+    proposed_by: str
+    proposed_at: datetime
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    decision_reason: str | None = None
+
+
+def check_step(close: PeriodClose, target: CloseState) -> None:
+    """Refuse a step that the table does not list, as the caller's mistake."""
+    if target not in NEXT[close.state]:
+        raise Rejected(
+            "period_close_wrong_state",
+            f"close {close.close_id} is {close.state} and cannot become {target}",
+            extra={"close": close.close_id, "state": close.state.value},
+        )
+
+
+def check_four_eyes(proposed_by: str, approved_by: str) -> None:
+    """A month is closed for good only when a second person agrees."""
+    if proposed_by == approved_by:
+        raise Rejected("four_eyes", "whoever proposed a close cannot approve it", status=403, stored=False)
+
+
+def check_next(month: Month, opens_at: datetime | None, now: datetime) -> None:
+    """Refuse a month that is closed already, is not the first open one, or is not over yet."""
+    if opens_at is not None and month.ends_at <= opens_at:
+        raise Rejected(
+            "period_closed", f"{month} is closed", param="period", extra={"opens_at": opens_at.isoformat()}
+        )
+    if opens_at is not None and month.starts_at != opens_at:
+        first = Month.starting_at(opens_at)
+        raise Rejected(
+            "period_out_of_order",
+            f"{first} is closed before {month}",
+            param="period",
+            extra={"next": str(first)},
+        )
+    if now < month.ends_at:
+        raise Rejected("period_not_over", f"{month} is not over yet", param="period", stored=False)
+
+
+def check_open(effective_at: datetime, opens_at: datetime | None) -> None:
+    """Refuse what a person wants booked into a closed month; a fact goes to the first open one instead."""
+    if opens_at is not None and effective_at < opens_at:
+        raise Rejected(
+            "period_closed",
+            f"everything before {opens_at.isoformat()} is closed",
+            extra={"opens_at": opens_at.isoformat()},
+        )
+
+
+def in_open_period(journal: Journal, opens_at: datetime | None) -> Journal:
+    """The journal as it is booked: in a closed month it would have taken effect, in the first open one it does."""
+    if opens_at is None or journal.effective_at >= opens_at:
+        return journal
+    return replace(journal, effective_at=opens_at, told_effective_at=journal.effective_at)

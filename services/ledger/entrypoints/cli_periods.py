@@ -1,0 +1,115 @@
+"""``ledger periods``: months that two people close, for people in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from services.ledger.entrypoints.tables_on_terminals import show
+from shared.runtime.cli import Actor, JsonFlag, Reason, command_line, emit
+
+if TYPE_CHECKING:
+    from services.ledger.adapters.unit_of_work import LedgerUnitOfWork
+    from services.ledger.domain.periods import PeriodClose
+
+T = TypeVar("T")
+Id = Annotated[str, typer.Argument(help="The close's id: ledger periods closes.")]
+
+
+def add_periods(cli: typer.Typer) -> None:
+    """Add the group of commands."""
+    group = typer.Typer(no_args_is_help=True, help="Months, closed in order and for good, under four eyes.")
+    cli.add_typer(group, name="periods")
+    _add_reads(cli, group)
+    _add_steps(cli, group)
+
+
+def _add_reads(cli: typer.Typer, group: typer.Typer) -> None:
+    @group.command("list")
+    def list_all(as_json: JsonFlag = False) -> None:
+        """List closed months in order, each with the end of the chain that it rests on."""
+        from services.ledger.adapters.periods import closed_periods
+        from services.ledger.entrypoints.http_periods import ClosedView
+
+        found = _run(cli, lambda uow: closed_periods(uow.connection), "periods list")
+        shown = ("period", "ends_at", "closed_at", "position", "hash", "key_id", "close_id")
+        show(
+            [asdict(ClosedView.of(each)) for each in found],
+            [(name, name) for name in shown],
+            title="Closed periods",
+            as_json=as_json,
+        )
+
+    @group.command()
+    def closes(
+        limit: Annotated[int, typer.Option(min=1, max=1_000, help="At most so many.")] = 100,
+        as_json: JsonFlag = False,
+    ) -> None:
+        """List closes, proposed and decided, newest first."""
+        from services.ledger.adapters.periods import list_closes
+
+        found = _run(cli, lambda uow: list_closes(uow.connection, limit), "periods closes")
+        shown = ("id", "period", "state", "proposed_by", "decided_by", "reason")
+        show(
+            [_view(each) for each in found], [(name, name) for name in shown], title="Closes", as_json=as_json
+        )
+
+    @group.command("show")
+    def show_one(close_id: Id, as_json: JsonFlag = False) -> None:
+        """Show one close and who did what to it."""
+        from services.ledger.app.close_period import stored_close
+
+        emit(_view(_run(cli, lambda uow: stored_close(close_id, uow), "periods show")), as_json=as_json)
+
+
+def _add_steps(cli: typer.Typer, group: typer.Typer) -> None:
+    @group.command()
+    def propose(
+        period: Annotated[str, typer.Argument(help="A calendar month in UTC, as 2026-10.")],
+        actor: Actor,
+        reason: Reason,
+        as_json: JsonFlag = False,
+    ) -> None:
+        """Propose to close a month; another person must approve it."""
+        from services.ledger.app.adjustment_ports import Actor as Who
+        from services.ledger.app.close_period import propose_close
+        from services.ledger.domain.periods import Month
+
+        who = Who(name=actor, role="operator")
+        made = _run(cli, lambda uow: propose_close(Month.read(period), reason, who, uow), "periods propose")
+        emit(_view(made), as_json=as_json)
+
+    @group.command()
+    def approve(close_id: Id, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+        """Close a month that somebody else proposed, for good."""
+        from services.ledger.app.adjustment_ports import Actor as Who
+        from services.ledger.app.close_period import approve_close
+
+        who = Who(name=actor, role="approver")
+        done = _run(cli, lambda uow: approve_close(close_id, reason, who, uow), "periods approve")
+        emit(_view(done), as_json=as_json)
+
+    @group.command()
+    def reject(close_id: Id, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+        """End a proposal."""
+        from services.ledger.app.adjustment_ports import Actor as Who
+        from services.ledger.app.close_period import reject_close
+
+        who = Who(name=actor, role="operator")
+        done = _run(cli, lambda uow: reject_close(close_id, reason, who, uow), "periods reject")
+        emit(_view(done), as_json=as_json)
+
+
+def _view(stored: PeriodClose) -> dict[str, Any]:
+    from services.ledger.entrypoints.http_periods import CloseView
+
+    return asdict(CloseView.of(stored))
+
+
+def _run(cli: typer.Typer, work: Callable[[LedgerUnitOfWork], T], name: str) -> T:
+    with command_line(cli).opened() as runtime:
+        result: T = runtime.transactions.run(work, name=name)
+        return result

@@ -1,0 +1,110 @@
+"""Whatever a superuser does to closed months with the guards down is found by name."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+
+from services.ledger.adapters.head_keys import HeadSigner, HeadVerifier
+from services.ledger.adapters.sealed_books import sealed_books
+from services.ledger.app.verify_seals import verify_seals
+from services.ledger.tests.db.closing import close, seal
+from services.ledger.tests.payloads import Payment
+from shared.runtime.operator_tokens import new_key_pair
+
+pytestmark = pytest.mark.db
+PRIVATE, PUBLIC = new_key_pair()
+JULY, AUGUST = datetime(2024, 7, 15, tzinfo=UTC), datetime(2024, 8, 15, tzinfo=UTC)
+UNGUARDED = ("journals", "entries", "seals", "closed_periods", "close_signatures", "late_journals")
+INSIDE = (
+    "INSERT INTO journals SELECT 77, 'jrn_x', 'x', 'evt_x', cause_event_type, 'x', subject, payment_id, merchant_id,"
+    " currency, amount_minor, from_party, to_party, NULL, entry_count, effective_at, booked_at FROM journals"
+    " WHERE position = 1;"
+    " INSERT INTO entries SELECT 77, line, account_id, side, amount_minor, currency, clearing_key FROM entries"
+    " WHERE journal_position = 1"
+)
+#: (what is done, what is found without a trusted key, and with one); journal 1 takes effect in July, which is closed at
+#: seal 1, and 2 comes late.
+CHANGES = [
+    (INSIDE, "period_changed", "period_changed"),
+    ("UPDATE closed_periods SET hash = repeat('0', 64)", "close_changed", "close_not_genuine"),
+    ("UPDATE closed_periods SET position = 9", "close_changed", "close_not_genuine"),
+    ("UPDATE closed_periods SET position = 0", "close_changed", "close_changed"),
+    ("UPDATE closed_periods SET ends_at = ends_at + interval '1 day'", "close_changed", "close_changed"),
+    ("UPDATE closed_periods SET closed_at = closed_at + interval '1 second'", None, "close_not_genuine"),
+    ("UPDATE close_signatures SET signature = repeat('0', 128)", None, "close_not_genuine"),
+    ("UPDATE late_journals SET told_effective_at = '2024-09-01Z'", "late_changed", "late_changed"),
+    ("UPDATE late_journals SET journal_position = 99", "late_changed", "late_changed"),
+]
+
+
+@pytest.fixture
+def closed(ledger):
+    ledger.tell(Payment(1).captured(10_000, 300), time=JULY)
+    close(ledger, "2024-07")
+    ledger.tell(Payment(2).captured(10_000, 300), time=JULY)
+    ledger.tell(Payment(3).captured(10_000, 300), time=AUGUST)
+    seal(ledger, HeadSigner(PRIVATE))
+    seal(ledger, HeadSigner(PRIVATE))
+    return ledger
+
+
+@pytest.fixture
+def superuser(closed, ledger_urls, postgres_admin_url):
+    """Somebody who owns the server and has taken every guard down."""
+    url = postgres_admin_url.rpartition("/")[0] + "/" + ledger_urls.app.rpartition("/")[2]
+    with psycopg.connect(url, autocommit=True) as connection:
+        for table in UNGUARDED:
+            connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
+        for table in ("closed_periods", "close_signatures"):
+            for (name,) in connection.execute(
+                "SELECT conname FROM pg_constraint WHERE contype IN ('c', 'f') AND conrelid = %s::regclass",
+                [table],
+            ).fetchall():
+                connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+        yield connection
+
+
+def finding(ledger, keys=(PUBLIC,)):
+    with sealed_books(ledger.engine) as books:
+        return verify_seals(books, [], HeadVerifier(list(keys)))
+
+
+def test_closed_months_that_nobody_touched_stand(closed):
+    found = finding(closed)
+    assert (found.finding, found.closes, found.sealed_to) == (None, 1, 3)
+    assert finding(closed, []).finding is None
+
+
+@pytest.mark.parametrize(
+    ("change", "without", "with_key"), CHANGES, ids=[change[:50] for change, *_ in CHANGES]
+)
+def test_every_change_is_found_by_name(closed, superuser, change, without, with_key):
+    for statement in change.split("; "):
+        assert superuser.execute(statement).rowcount, statement
+    for keys, what in (((), without), ((PUBLIC,), with_key)):
+        found = finding(closed, keys).finding
+        assert (None if found is None else found.what) == what, found
+
+
+def test_a_journal_sealed_behind_the_close_of_its_month_is_found(closed, superuser):
+    """The sealer seals whatever stands there: the chain is whole, and the month is not."""
+    for statement in INSIDE.split("; "):
+        superuser.execute(statement)
+    superuser.execute("SELECT setval('journal_positions', 80)")
+    seal(closed)
+    found = finding(closed).finding
+    assert found is not None
+    assert (found.what, found.journal, found.position) == ("period_changed", "jrn_x", 4)
+
+
+def test_months_that_do_not_follow_each_other_are_found(closed, superuser):
+    superuser.execute(
+        "INSERT INTO closed_periods SELECT '2024-09', 'cls_x', '2024-09-01Z', '2024-10-01Z', 0, 3, encode(hash, 'hex'),"
+        " now() FROM seals WHERE position = 3"
+    )
+    found = finding(closed).finding
+    assert found is not None
+    assert (found.what, "does not follow" in found.detail) == ("close_changed", True)
