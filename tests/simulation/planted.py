@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from tools.sabotage.case import Case
 from tools.sabotage.cases import CASES
+from tools.sabotage.cases.closing import CLOSING
 from tools.sabotage.scratch import REPOSITORY, Scratch, scratch_copy
 
 SEEDS_MAX = 200
@@ -48,7 +49,9 @@ _PACE = "no seed judges how fast a processor is called"
 _NOBODY_ASKS = "nothing in this world asks for what it refuses"
 _NO_PROOFS = "nobody proves a journal while a seed runs"
 _NO_REPORTS = "no report of a processor is read while a seed runs"
+_NO_CLOSES = "no month is closed while a seed runs"
 OUT_OF_REACH = {
+    **{case.name: _NO_CLOSES for case in CLOSING},
     "group-fault": _ONE_AT_A_TIME,
     "caller-guess": "no API key is revoked while a seed runs",
     "repeat-tally": _UNCOUNTED,

@@ -6,6 +6,7 @@ from tools.sabotage.case import Case
 from tools.sabotage.cases.adjusting import ADJUSTING
 from tools.sabotage.cases.books import BOOKS
 from tools.sabotage.cases.calling import CALLING
+from tools.sabotage.cases.closing import CLOSING
 from tools.sabotage.cases.consuming import CONSUMING
 from tools.sabotage.cases.edge import EDGE
 from tools.sabotage.cases.payments import PAYMENTS
@@ -24,5 +25,6 @@ CASES: Final[tuple[Case, ...]] = (
     *CONSUMING,
     *BOOKS,
     *ADJUSTING,
+    *CLOSING,
     *SETTLEMENT,
 )
