@@ -1,12 +1,13 @@
-"""The signed heads as the topic has them: what an outsider can read and keep, without asking the ledger."""
+"""The signed heads and closes as the topic has them: what an outsider can read and keep, without asking the ledger."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from services.ledger.domain.closes import SignedClose
 from services.ledger.domain.heads import Head
 from shared.messaging.broker import BrokerError
 from shared.messaging.envelope import CE_TYPE
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 TOPIC: Final = "ledger.events"
 HEAD_SIGNED: Final = b"LedgerHeadSigned.v1"
+PERIOD_CLOSED: Final = b"LedgerPeriodClosed.v1"
 BATCH: Final = 5_000
 POLL_S: Final = 0.5
 SILENT_LIMIT_S: Final = 60.0
@@ -24,6 +26,15 @@ SILENT_LIMIT_S: Final = 60.0
 
 def published_heads(broker: Broker) -> Iterator[Head]:
     """Every head that the topic still holds, up to its present end; raises ``BrokerError`` where it falls silent."""
+    return (Head.read(fields) for fields in _published(broker, HEAD_SIGNED))
+
+
+def published_closes(broker: Broker) -> Iterator[SignedClose]:
+    """The same of signed closes."""
+    return (SignedClose.read(fields) for fields in _published(broker, PERIOD_CLOSED))
+
+
+def _published(broker: Broker, event_type: bytes) -> Iterator[dict[str, Any]]:
     ends = {at: (first, end) for at, (first, end) in broker.offsets(TOPIC).items() if end > first}
     if not ends:
         return
@@ -36,8 +47,8 @@ def published_heads(broker: Broker) -> Iterator[Head]:
                 heard_at = time.monotonic()
                 if record.at in left and record.offset + 1 >= left[record.at]:
                     del left[record.at]
-                if (CE_TYPE, HEAD_SIGNED) in record.headers and record.value is not None:
-                    yield Head.read(json.loads(record.value))
+                if (CE_TYPE, event_type) in record.headers and record.value is not None:
+                    yield json.loads(record.value)
             if time.monotonic() - heard_at > SILENT_LIMIT_S:
                 raise BrokerError(f"{TOPIC}: nothing came for {SILENT_LIMIT_S:g} s before its end")
     finally:

@@ -7,7 +7,7 @@ hash there must be that of the chain.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
@@ -52,6 +52,18 @@ class ClosesAlong:
             if close.signed is not None and not signatures.is_genuine_close(close.signed):
                 return close, "close_not_genuine", "no trusted key signed this"
             before = close
+        return None
+
+    def other_than_kept(
+        self, kept: Collection[SignedClose], signatures: Signatures
+    ) -> tuple[SignedClose, str, str] | None:
+        """The first close that somebody outside kept and that is not ours: (it, code, what is wrong)."""
+        ours = {close.close_id: close.signed for close in self._all}
+        for close in kept:
+            if not signatures.is_genuine_close(close):
+                return close, "close_not_genuine", "no trusted key signed this"
+            if ours.get(close.close_id) != close:
+                return close, "close_changed", "our own copy is another, or is not there"
         return None
 
     def at(self, seal: Seal, effective_at_us: int) -> tuple[str, str] | None:

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from services.ledger.app.period_ports import ClosedPeriod
 from services.ledger.app.verify_periods import ClosesAlong
 from services.ledger.app.verify_periods import Signatures as CloseSignatures
+from services.ledger.domain.closes import SignedClose
 from services.ledger.domain.heads import Head
 from services.ledger.domain.seals import GENESIS, SHARD, Recorded, Seal, chain_hash
 from shared.kernel.errors import Rejected
@@ -80,7 +81,12 @@ class Signatures(CloseSignatures, Protocol):
 
 
 def verify_seals(
-    books: SealedBooks, kept: Collection[Head], signatures: Signatures, *, after: int = 0
+    books: SealedBooks,
+    kept: Collection[Head],
+    signatures: Signatures,
+    *,
+    after: int = 0,
+    kept_closes: Collection[SignedClose] = (),
 ) -> Verified:
     """Verify everything sealed above position ``after``; beyond 0 a kept head of that position is trusted instead."""
     heads = sorted((head for head in kept if head.shard == SHARD), key=lambda head: head.position)
@@ -92,7 +98,7 @@ def verify_seals(
     if finding is None:
         known_from = 0 if start is None else start.settled_position
         finding = (
-            _closes(along, signatures)
+            _closes(along, kept_closes, signatures)
             or walk.to_the_end()
             or _around_the_chain(books, heads, known_from)
             or _closed_months(books, along, walk.position)
@@ -239,9 +245,9 @@ def _around_the_chain(books: SealedBooks, heads: Sequence[Head], known_from: int
     return None
 
 
-def _closes(closes: ClosesAlong, signatures: Signatures) -> Finding | None:
-    """What closes say of themselves."""
-    wrong = closes.wrong_by_itself(signatures)
+def _closes(closes: ClosesAlong, kept: Collection[SignedClose], signatures: Signatures) -> Finding | None:
+    """What closes say of themselves, and what those say that were kept outside."""
+    wrong = closes.wrong_by_itself(signatures) or closes.other_than_kept(kept, signatures)
     return None if wrong is None else _at_close(*wrong)
 
 
@@ -267,7 +273,7 @@ def _closed_months(books: SealedBooks, closes: ClosesAlong, sealed_to: int) -> F
     return None
 
 
-def _at_close(close: ClosedPeriod, what: str, detail: str) -> Finding:
+def _at_close(close: ClosedPeriod | SignedClose, what: str, detail: str) -> Finding:
     return Finding(
         what=what, shard=close.shard, position=close.position, journal_position=None, journal=None,
         detail=f"close of {close.period}: {detail}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from services.ledger.entrypoints.tables_on_terminals import show
-from shared.runtime.cli import Actor, JsonFlag, Reason, command_line, emit
+from shared.runtime.cli import Actor, JsonFlag, Reason, command_line, emit, refusals
 
 if TYPE_CHECKING:
     from services.ledger.adapters.unit_of_work import LedgerUnitOfWork
@@ -56,6 +57,23 @@ def _add_reads(cli: typer.Typer, group: typer.Typer) -> None:
         show(
             [_view(each) for each in found], [(name, name) for name in shown], title="Closes", as_json=as_json
         )
+
+    @group.command()
+    def published() -> None:
+        """Print the signed closes that the topic holds, one JSON object per line, to be kept where we cannot write."""
+        from services.ledger.adapters.published_heads import published_closes
+        from services.ledger.settings import LedgerSettings
+        from shared.messaging.broker import BrokerError
+        from shared.runtime.settings import load_settings
+        from shared.runtime.startup import StartupRefused
+        from shared.runtime.surroundings import kafka_broker
+
+        with refusals("ledger"):
+            try:
+                for close in published_closes(kafka_broker("ledger-closes", load_settings(LedgerSettings))):
+                    typer.echo(json.dumps(close.fields()))
+            except BrokerError as failed:
+                raise StartupRefused(f"LEDGER_KAFKA_BOOTSTRAP_SERVERS: {failed}") from None
 
     @group.command("show")
     def show_one(close_id: Id, as_json: JsonFlag = False) -> None:

@@ -62,6 +62,14 @@ def _add_verify(cli: typer.Typer) -> None:
                 help="Heads kept outside, as `ledger heads` prints them, one per line.",
             ),
         ] = None,
+        closes: Annotated[
+            Path | None,
+            typer.Option(
+                exists=True,
+                dir_okay=False,
+                help="Closes kept outside, as `ledger periods published` prints them, one per line.",
+            ),
+        ] = None,
         public_key: Annotated[
             list[Path] | None,
             typer.Option(
@@ -74,21 +82,24 @@ def _add_verify(cli: typer.Typer) -> None:
         as_json: JsonFlag = False,
     ) -> None:
         """Hash all journals anew and name the first row that is not what was sealed; exit 1 if there is one."""
-        from services.ledger.adapters.kept_heads import heads_in_file
+        from services.ledger.adapters.kept_heads import closes_in_file, heads_in_file
         from services.ledger.adapters.sealed_books import sealed_books
         from services.ledger.app.verify_seals import verify_seals
         from services.ledger.domain.heads import HeadUnreadable
         from services.ledger.entrypoints.trusted_keys import trusted_keys
 
-        if heads is not None and not public_key:
-            raise typer.BadParameter("--heads needs --public-key: a head that nobody signed proves nothing")
+        if (heads is not None or closes is not None) and not public_key:
+            raise typer.BadParameter(
+                "--heads and --closes need --public-key: what nobody signed proves nothing"
+            )
         try:
             kept = heads_in_file(heads) if heads is not None else []
+            kept_closes = closes_in_file(closes) if closes is not None else []
         except HeadUnreadable as unreadable:
             raise typer.BadParameter(str(unreadable)) from None
         signatures = trusted_keys(public_key or ())
         with command_line(cli).opened() as runtime, sealed_books(runtime.engines["app"]) as books:
-            found = verify_seals(books, kept, signatures, after=after)
+            found = verify_seals(books, kept, signatures, after=after, kept_closes=kept_closes)
         if as_json:
             typer.echo(json.dumps(asdict(found)))
         elif found.finding is not None:

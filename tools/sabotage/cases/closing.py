@@ -130,4 +130,13 @@ CLOSING: Final = (
         ),
         tests=(_VERIFY_TESTS + "test_every_change_is_found_by_name",),
     ),
+    Case(
+        name="verify-kept-closes",
+        protection="a close that was removed is found by whoever kept it",
+        change="verification does not look for it",
+        patches=(
+            Patch(_VERIFY, "            if ours.get(close.close_id) != close:\n", "            if False:\n"),
+        ),
+        tests=(_VERIFY_TESTS + "test_a_close_that_was_removed_is_found_by_whoever_kept_it",),
+    ),
 )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
 from services.ledger.adapters.head_keys import HeadSigner, HeadVerifier
+from services.ledger.adapters.periods import closed_periods
 from services.ledger.adapters.sealed_books import sealed_books
 from services.ledger.app.verify_seals import verify_seals
+from services.ledger.entrypoints.cli import cli
 from services.ledger.tests.db.closing import close, seal
 from services.ledger.tests.payloads import Payment
 from shared.runtime.operator_tokens import new_key_pair
@@ -67,15 +71,42 @@ def superuser(closed, ledger_urls, postgres_admin_url):
         yield connection
 
 
-def finding(ledger, keys=(PUBLIC,)):
+def finding(ledger, keys=(PUBLIC,), kept=()):
     with sealed_books(ledger.engine) as books:
-        return verify_seals(books, [], HeadVerifier(list(keys)))
+        return verify_seals(books, [], HeadVerifier(list(keys)), kept_closes=kept)
 
 
 def test_closed_months_that_nobody_touched_stand(closed):
     found = finding(closed)
     assert (found.finding, found.closes, found.sealed_to) == (None, 1, 3)
     assert finding(closed, []).finding is None
+
+
+def kept_closes(ledger):
+    with ledger.engine.connect() as connection:
+        return [close.signed for close in closed_periods(connection)]
+
+
+def test_a_close_that_was_removed_is_found_by_whoever_kept_it(
+    closed, superuser, ledger_urls, tmp_path, monkeypatch
+):
+    kept = kept_closes(closed)
+    assert finding(closed, kept=kept).finding is None
+    assert finding(closed, [new_key_pair()[1]], kept).finding.what == "close_not_genuine"
+    for table in ("close_signatures", "closed_periods", "late_journals"):
+        superuser.execute(f"DELETE FROM {table}")
+    assert finding(closed).finding is None
+    found = finding(closed, kept=kept).finding
+    assert found is not None
+    assert (found.what, "not there" in found.detail) == ("close_changed", True)
+    monkeypatch.setenv("LEDGER_DATABASE_URL", ledger_urls.app)
+    closes, key = tmp_path / "closes.jsonl", tmp_path / "key.pem"
+    closes.write_text("".join(json.dumps(close.fields()) + "\n" for close in kept))
+    key.write_text(PUBLIC)
+    words = ["verify", "--closes", str(closes)]
+    done = CliRunner().invoke(cli, [*words, "--public-key", str(key)])
+    assert (done.exit_code, "close_changed" in done.output) == (1, True), done.output
+    assert "--public-key" in CliRunner().invoke(cli, words).output
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from services.ledger.adapters.head_keys import HeadSigner, HeadVerifier
 from services.ledger.adapters.published_heads import TOPIC, published_heads
+from services.ledger.domain.closes import SignedClose
 from services.ledger.domain.heads import Head
 from services.ledger.entrypoints.cli import cli
 from shared.messaging.envelope import CE_TYPE
@@ -46,6 +47,22 @@ def publish(broker, rows):
     assert producer.flush(30) == 0
     assert set(failed) == {None}
     producer.close()
+
+
+def test_every_published_close_is_read_and_nothing_else(broker):
+    unsigned = SignedClose(
+        period="2026-10", close_id="cls_1", ends_at="2026-11-01T00:00:00Z", shard=0, position=3, hash="ab" * 32,
+        closed_at="2026-11-03T09:00:00Z", signed_at="2026-11-03T09:00:01Z", key_id="", signature="",
+    )  # fmt: skip
+    close = HeadSigner(PRIVATE).sign_close(unsigned)
+    rows = [
+        (b"seals:0", b"LedgerHeadSigned.v1", json.dumps(signed(3).fields()).encode()),
+        (b"periods", b"LedgerPeriodClosed.v1", json.dumps(close.fields()).encode()),
+    ]
+    publish(broker, rows)
+    shown = CliRunner().invoke(cli, ["periods", "published"])
+    assert shown.exit_code == 0, shown.output
+    assert [SignedClose.read(json.loads(line)) for line in shown.stdout.splitlines()] == [close]
 
 
 def test_every_published_head_is_read_and_nothing_else(broker):
