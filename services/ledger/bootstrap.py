@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -68,13 +69,21 @@ class LedgerParts:
         return made
 
     def consumers(self) -> dict[str, Callable[[], Role]]:
-        """The group's members: one books in the database while another decodes."""
-        further = {f"consume.{number}": self.consume for number in range(2, self.settings.consumers + 1)}
-        return {"consume": self.consume, **further}
+        """The group's members: one books in the database while another decodes.
 
-    def consume(self) -> Role:
-        """The consumer of payment.events and reconciliation.events."""
-        return self.common.consume(_entry("consumer").ROUTES, BookingMetrics(NAME))
+        Reports have a member of their own, so that payments are shared evenly by the members of all processes.
+        """
+        payments = partial(self.consume, "payment.events")
+        further = {f"consume.{number}": payments for number in range(2, self.settings.consumers + 1)}
+        return {
+            "consume": payments,
+            **further,
+            "consume.reconciliation": partial(self.consume, "reconciliation.events"),
+        }
+
+    def consume(self, topic: str) -> Role:
+        """One member's loop over a topic."""
+        return self.common.consume(_entry("consumer").ROUTES, BookingMetrics(NAME), (topic,))
 
     def check(self) -> Role:
         """The timer of the trial balance."""

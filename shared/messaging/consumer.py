@@ -20,7 +20,15 @@ from shared.messaging.inbox import Stream
 from shared.messaging.observer import ConsumerObserver, SilentConsumerObserver
 from shared.messaging.processing import BACKOFF_BASE_S, BACKOFF_CAP_S, BatchProcessor, Unavailable
 from shared.messaging.redrive import due_redrives
-from shared.messaging.routes import Decode, Routes, Subscription, U, check_routes, declared_subscription
+from shared.messaging.routes import (
+    Decode,
+    Routes,
+    RoutesIncomplete,
+    Subscription,
+    U,
+    check_routes,
+    declared_subscription,
+)
 from shared.persistence.unit_of_work import Transactions
 
 POLL_TIMEOUT_S: Final = 0.2  # bounds how long a stop or a redrive request waits
@@ -43,11 +51,20 @@ class ConsumerLoop(Generic[U]):
         clock: Clock,
         jitter: Jitter,
         subscription: Subscription | None = None,
+        topics: Sequence[str] | None = None,
         decode: Decode = catalogue.decode,
         observer: ConsumerObserver | None = None,
     ) -> None:
+        """``topics`` is what this member reads of the subscription; without it, all.
+
+        A group hands out partitions by their number, not per topic: of members that read a busy and a quiet topic
+        alike, one may get all of the busy one. Members of a topic of their own share it evenly.
+        """
         self._subscription = subscription or declared_subscription(routes.consumer)
         check_routes(routes, self._subscription)
+        self._topics = self._subscription.topics if topics is None else tuple(sorted(topics))
+        if not_subscribed := set(self._topics) - set(self._subscription.topics):
+            raise RoutesIncomplete(f"{routes.consumer} reads no {', '.join(sorted(not_subscribed))}")
         self._broker = broker
         self._transactions = transactions
         self._limits = routes.limits
@@ -73,6 +90,11 @@ class ConsumerLoop(Generic[U]):
     def subscription(self) -> Subscription:
         return self._subscription
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The topics that this member reads."""
+        return self._topics
+
     def heartbeat(self) -> float:
         """Return when the loop last moved, on the monotonic clock."""
         return self._heartbeat_s
@@ -89,7 +111,7 @@ class ConsumerLoop(Generic[U]):
         """Become a member of the group; whoever turns the loop by hand closes the consumer."""
         consumer = self._broker.make_consumer(self._subscription.consumer)
         consumer.subscribe(
-            self._subscription.topics,
+            self._topics,
             on_assign=self._on_assign,
             on_revoke=self._on_revoke,
             on_lost=self._on_revoke,

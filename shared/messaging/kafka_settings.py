@@ -23,7 +23,8 @@ PRODUCER_SETTINGS: Final[Mapping[str, str | int | float | bool]] = {
     "allow.auto.create.topics": False,
 }
 SESSION_TIMEOUT_S: Final = 45.0
-HEARTBEAT_MS: Final = 3_000
+HEARTBEAT_MS: Final = 1_000
+"""A member hears at its heartbeat that partitions move; each handing around takes two of them."""
 HEARTBEATS_PER_SESSION: Final = 4
 CONSUMER_SETTINGS: Final[Mapping[str, str | int | float | bool]] = {
     "group.protocol": "classic",

@@ -5,7 +5,7 @@ A service's ``bootstrap.py`` adds what is its own. Nothing connects before it is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final, Generic, TypeVar, cast
@@ -137,14 +137,20 @@ class ServiceParts(Generic[U]):
 
         return PeriodicRole("relay.partitions", PARTITIONS_EVERY_S, make, self.clock)
 
-    def consume(self, routes: Routes[U], observer: ConsumerObserver | None = None) -> Role:
-        """Topics to effects."""
+    def consume(
+        self,
+        routes: Routes[U],
+        observer: ConsumerObserver | None = None,
+        topics: Sequence[str] | None = None,
+    ) -> Role:
+        """Topics to effects; all that the consumer reads, or only these."""
         return ConsumerLoop(
             self.broker(),
             self.transactions,
             routes,
             clock=self.clock,
             jitter=self.jitter,
+            topics=topics,
             observer=observer or ConsumerMetrics(routes.consumer),
         )
 

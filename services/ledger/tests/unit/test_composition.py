@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from services.ledger.bootstrap import build
+from services.ledger.bootstrap import LedgerParts, build
 from services.ledger.entrypoints.consumer import BATCH_MESSAGES_MAX, ROUTES
 from services.ledger.settings import LedgerSettings
-from shared.messaging.routes import check_routes, declared_subscription
+from shared.messaging.routes import RoutesIncomplete, check_routes, declared_subscription
 from shared.runtime.settings import load_settings
 from shared.runtime.startup import StartupRefused
 
@@ -23,6 +23,7 @@ def test_every_role_is_there():
         assert runtime.role_names() == ["serve", "consume", "work", "relay"]
         assert [make().name for make in runtime.roles.values()] == [
             "consume",
+            "consume",
             "work",
             "work.negatives",
             "work.seals",
@@ -36,6 +37,25 @@ def test_every_role_is_there():
         assert {"/balances", "/trial-balance"} <= set(runtime.make_app().openapi()["paths"])
     finally:
         runtime.close()
+
+
+@pytest.mark.parametrize("consumers", [1, 3])
+def test_payments_are_shared_by_members_that_read_nothing_else(consumers):
+    runtime = build(load_settings(LedgerSettings, ENVIRONMENT | {"LEDGER_CONSUMERS": str(consumers)}))
+    try:
+        loops = {name: make() for name, make in runtime.roles.items() if name.startswith("consume")}
+        read = sorted(loop.reads for loop in loops.values())
+        assert read == [("payment.events",)] * consumers + [("reconciliation.events",)]
+        declared = declared_subscription("ledger").topics
+        assert {topic for topics in read for topic in topics} == set(declared)
+    finally:
+        runtime.close()
+
+
+def test_a_member_of_a_topic_that_the_ledger_does_not_read_is_refused():
+    parts = LedgerParts(load_settings(LedgerSettings, ENVIRONMENT))
+    with pytest.raises(RoutesIncomplete, match=r"ledger reads no risk\.events"):
+        parts.consume("risk.events")
 
 
 def test_a_missing_database_is_said_in_one_line():
