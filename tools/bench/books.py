@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 import psycopg
+from confluent_kafka import ConsumerGroupState
+from confluent_kafka.admin import AdminClient
 
 from schemas.catalogue import encode
 from schemas.generated import PaymentCapturedV1
@@ -20,12 +22,16 @@ from tools.local_stack.layout import StackError
 
 SECTION: Final = "ledger and relay"
 TOPIC: Final = "payment.events"
+Record = tuple[bytes, bytes, list[tuple[str, bytes]]]
+"""Key, value and headers."""
+
+GROUP_DEADLINE_S: Final = 10.0
 MERCHANTS: Final = 10_000
 SAMPLE_EVERY_S: Final = 0.02
 FROM_SHARE: Final = 0.1
-"""The first tenth warms up: starting, joining the group and opening accounts are not what is measured."""
+"""The first tenth warms up: connections, prepared statements and the last records on their way into the topic."""
 
-MEMBERS: Final = "2"
+MEMBERS: Final = 2
 """One waits for PostgreSQL while the other works in Python."""
 
 RATE_FLOOR: Final = 0.7
@@ -125,8 +131,11 @@ def _book(site: Site, count: int, *, hot: bool) -> tuple[float, list[float]]:
             )
 
         started = booked()
-        _publish(site, count, hot=hot)
-        with site.process("ledger", "consume", CONSUMERS=MEMBERS) as pid:
+        records = _captures(count, hot=hot)
+        admin = AdminClient({"bootstrap.servers": site.stack.bootstrap})
+        with site.process("ledger", "consume", CONSUMERS=str(MEMBERS)) as pid:
+            wait_until(lambda: _members_at_work(site, admin) == MEMBERS, f"{MEMBERS} members share {TOPIC}")
+            _publish(site, records)
             return Window(count, (pid, site.postgres_pid)).run(booked, started, f"{count} journals")
 
 
@@ -147,11 +156,20 @@ def _number(session: psycopg.Connection[tuple[int]], query: str) -> int:
     return int(row[0]) if row else 0
 
 
-def _publish(site: Site, count: int, *, hot: bool) -> None:
-    """Put captures into the topic as payment's relay would: one per payment, its first version."""
+def _members_at_work(site: Site, admin: AdminClient) -> int:
+    """How many members hold partitions of the topic, once the group has stopped handing them around."""
+    group = site.stack.topic_prefix + "ledger"
+    found = admin.describe_consumer_groups([group])[group].result(GROUP_DEADLINE_S)
+    if found.state is not ConsumerGroupState.STABLE:
+        return 0
+    topic = site.stack.topic_prefix + TOPIC
+    return sum(any(p.topic == topic for p in m.assignment.topic_partitions) for m in found.members)
+
+
+def _captures(count: int, *, hot: bool) -> list[Record]:
+    """Captures as payment's relay would send them: one per payment, its first version."""
     ids, chance = UlidIds(), random.Random(count)  # noqa: S311  # spreads load, protects nothing
-    producer = site.broker.make_producer()
-    failures: list[DeliveryFailure] = []
+    records: list[Record] = []
     for number in range(count):
         merchant = 0 if hot else chance.randrange(MERCHANTS)
         event = _captured(ids, number, f"mer_{merchant:026d}")
@@ -161,8 +179,16 @@ def _publish(site: Site, count: int, *, hot: bool) -> None:
             "event_time": datetime.now(UTC), "data_schema": encoded.data_schema, "cause_id": event.operation_id,
             "stream_version": 1, "subject": event.payment_id, "traceparent": None,
         }  # fmt: skip
+        records.append((event.payment_id.encode(), encoded.payload, write_headers(row)))
+    return records
+
+
+def _publish(site: Site, records: list[Record]) -> None:
+    producer = site.broker.make_producer()
+    failures: list[DeliveryFailure] = []
+    for number, (key, value, headers) in enumerate(records):
         producer.produce(
-            TOPIC, key=event.payment_id.encode(), value=encoded.payload, headers=write_headers(row),
+            TOPIC, key=key, value=value, headers=headers,
             on_delivery=lambda failure: failures.append(failure) if failure else None,
         )  # fmt: skip
         if number % 1_000 == 0:
