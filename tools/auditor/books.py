@@ -52,11 +52,13 @@ _TAKEN_BACK: Final = """
                          'RefundStrayFailed', 'CaptureUnsettled')
 """
 
-#: Older than what is still in the outbox: the archive files speak for it.
+#: What reports made the ledger book is not payment's, nor are manual journals: those have checks of their own.
 _OF_PAYMENT: Final = (
-    "NOT EXISTS (SELECT 1 FROM subscriptions s WHERE s.topic = 'reconciliation.events'"
-    " AND s.event_type = j.cause_event_type)"
+    "NOT (j.rule GLOB 'adjustment:*' AND j.cause_event_type = 'OperatorActed.v1')"
+    " AND NOT EXISTS (SELECT 1 FROM subscriptions s WHERE s.topic = 'reconciliation.events' AND s.consumer = 'ledger'"
+    " AND s.handling = 'handled' AND s.event_type = j.cause_event_type)"
 )
+#: Older than what is still in the outbox: the archive files speak for it.
 _NOT_ARCHIVED: Final = (
     "NOT EXISTS (SELECT 1 FROM dropped_days d WHERE d.service = 'payment' AND d.day >= date(j.day, '-1 day'))"
 )
@@ -263,7 +265,7 @@ CHECKS: Final = (
     ),
     Check(
         "I3.suspense_equals_strays",
-        "suspense holds exactly the strays that were neither returned nor accepted",
+        "suspense holds by facts alone exactly the strays that were neither returned nor accepted",
         Moment.QUIESCENT,
         "SELECT count(*) FROM strays",
         """
@@ -271,7 +273,7 @@ CHECKS: Final = (
             SELECT stray_id, CASE WHEN released THEN 0
                    WHEN kind = 'money' THEN amount - returned - reserved - taken_back
                    WHEN kind = 'refund' THEN -amount ELSE 0 END AS ours, 0 AS booked FROM strays
-            UNION ALL SELECT clearing_key, 0, -net FROM entries
+            UNION ALL SELECT clearing_key, 0, -net FROM entries_of_facts
             WHERE family = 'suspense' AND clearing_key NOT LIKE 'line:%'
         ) GROUP BY stray_id HAVING sum(ours) <> sum(booked)
         """,

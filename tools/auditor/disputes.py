@@ -77,7 +77,7 @@ CHECKS: Final = (
     ),
     Check(
         "I3.disputes_equal_ledger",
-        "disputed and withheld money, what the processor took and what disputes cost is booked as payment has it",
+        "by facts alone what is disputed, withheld and taken, and what disputes cost, is booked as payment has it",
         Moment.QUIESCENT,
         "SELECT count(*) FROM disputes",
         """
@@ -94,7 +94,7 @@ CHECKS: Final = (
             UNION ALL
             SELECT family, coalesce(clearing_key, ''), 0,
                    CASE WHEN family IN ('merchant_held', 'dispute_fees') THEN -net ELSE net END
-            FROM entries WHERE family IN ('disputed', 'merchant_held', 'dispute_fees')
+            FROM entries_of_facts WHERE family IN ('disputed', 'merchant_held', 'dispute_fees')
                OR (family = 'processor_receivable' AND clearing_key IN (SELECT clearing_key FROM disputes
                    UNION SELECT clearing_key FROM reversals WHERE cause = 'processor'))
         ) GROUP BY family, clearing_key HAVING sum(ours) <> sum(booked)

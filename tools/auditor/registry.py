@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tools.auditor import (
+    adjustments,
     books,
     delivery,
     disputes,
@@ -25,6 +26,7 @@ LIVENESS_EXPLANATION: Final = (
 CHECKS: Final[tuple[Check, ...]] = tuple(
     sorted(
         (
+            *adjustments.CHECKS,
             *books.CHECKS,
             *delivery.CHECKS,
             *disputes.CHECKS,

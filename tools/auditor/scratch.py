@@ -99,6 +99,11 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "entries": ("position", "line", "family", "owner", "currency", "clearing_key", "net"),
     "closed_periods": ("period", "position", "hash", "sealed_hash", "booked_later"),
+    "adjustments": (
+        "adjustment_id", "template", "amount", "currency", "merchant_id", "clearing_key", "reverses", "state",
+        "proposed_by", "decided_by", "journal_id", "day",
+    ),
+    "operator_acts": ("event_id", "action", "target", "actor"),
     "line_matches": ("line_key", "revision", "number", "clearing_key"),
     "folded_keys": ("account_id", "family", "currency", "clearing_key", "net"),
     "folded_entries": ("account_id", "clearing_key", "net", "number"),
@@ -127,7 +132,8 @@ _INDEXES: Final = (
     "webhook_events (event_id)", "journals (position)", "journals (cause_event_id)",
     "journals (payment_id, subject)", "journals (reverses)", "entries (position)",
     "entries (family, clearing_key)",
-    "settlement_lines (object_key)", "line_matches (line_key)",
+    "adjustments (adjustment_id)", "adjustments (journal_id)", "operator_acts (event_id)", "operator_acts (target)",
+    "journals (journal_id)", "settlement_lines (object_key)", "line_matches (line_key)",
     "book (payment_id)", "book_references (reference)", "book_objects (id)",
     "book_objects (reference)", "risk_waits (operation_id)",
     "asked (event_id)", "decisions (decision_id)", "decisions (operation_id)", "told_decisions (decision_id)",
@@ -141,6 +147,11 @@ _VIEWS: Final = (
            coalesce(o.rule, j.rule) AS rule, coalesce(o.payment_id, j.payment_id) AS payment_id
     FROM entries e JOIN journals j ON j.position = e.position
     LEFT JOIN journals o ON o.position = j.reverses
+    """,
+    # What payment can have an opinion about: what people booked by hand is answered for by their adjustments alone.
+    """
+    CREATE VIEW entries_of_facts AS
+    SELECT * FROM entries WHERE position NOT IN (SELECT position FROM journals WHERE rule GLOB 'adjustment:*')
     """,
     # Everything that a consumer keeps for a record: applied, ignored, skipped, parked or put aside.
     """

@@ -22,7 +22,7 @@ _CLAIMS: Final = """
     SELECT coalesce((SELECT m.clearing_key FROM line_matches m WHERE m.line_key = e.clearing_key
                       ORDER BY m.revision DESC, m.number DESC LIMIT 1), e.clearing_key) AS clearing_key,
            e.currency, e.net
-    FROM entries e WHERE e.family = 'processor_receivable'
+    FROM entries_of_facts e WHERE e.family = 'processor_receivable'
 """
 
 CHECKS: Final = (
@@ -89,7 +89,7 @@ CHECKS: Final = (
     ),
     Check(
         "I3.claims_clear",
-        "our claim on the processor for a capture or refund is what it moved less what was taken back less its lines",
+        "by facts alone our claim for a capture or refund is what it moved less what was taken back less its lines",
         Moment.QUIESCENT,
         "SELECT count(*) FROM objects WHERE object_type IN ('capture', 'refund') AND role IN ('counted', 'adopted')",
         f"""

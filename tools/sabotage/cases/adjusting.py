@@ -7,6 +7,8 @@ from tools.sabotage.case import Case, Patch
 _USE_CASES: Final = "services/ledger/app/adjust_books.py"
 _STORE: Final = "services/ledger/adapters/adjustments.py"
 _SCHEMA: Final = "services/ledger/migrations/versions/0010_adjust_books.py"
+_AUDITED: Final = "tools/auditor/adjustments.py"
+_GOES_RED: Final = "tools/tests/db/test_auditor_goes_red.py::test_a_planted_manual_journal_is_reported"
 _TESTS: Final = "services/ledger/tests/db/test_adjustments.py::"
 
 ADJUSTING: Final = (
@@ -78,5 +80,28 @@ ADJUSTING: Final = (
         change="what is open is not looked at",
         patches=(Patch(_USE_CASES, "    if open_minor < adjustment.amount_minor:\n", "    if False:\n"),),
         tests=(_TESTS + "test_a_refund_astray_gets_its_way_out_of_suspense",),
+    ),
+    Case(
+        name="adjustment-audited-as-approved",
+        protection="an audit notices a manual journal that is not what was approved",
+        change="whose money it moved is not compared",
+        patches=(
+            Patch(_AUDITED, "e.family = 'merchant_available' AND e.owner IS NOT a.merchant_id", "false"),
+        ),
+        tests=(_GOES_RED,),
+    ),
+    Case(
+        name="adjustment-audited-by-two",
+        protection="an audit notices a manual journal that the same person proposed and approved, by what was told",
+        change="who told the proposal is not looked at",
+        patches=(Patch(_AUDITED, "p.actor IS NOT a.proposed_by", "false"),),
+        tests=(_GOES_RED,),
+    ),
+    Case(
+        name="adjustment-audited-cause",
+        protection="an audit excuses only manual journals from having been told by payment",
+        change="every event that comes with reports is taken for a cause",
+        patches=(Patch("tools/auditor/books.py", " AND s.handling = 'handled' AND s.", " AND s."),),
+        tests=(_GOES_RED,),
     ),
 )

@@ -164,6 +164,14 @@ _HISTORY = """
     SELECT 'pay_2', 'payment', 'pay_2', steps.*, false, 'c', now()
     FROM (VALUES ('FAILED', 'CAPTURED'), ('CAPTURED', 'FAILED')) AS steps (source, target)
 """
+_SAID_BY = """
+    UPDATE outbox SET payload = convert_to(replace(convert_from(payload, 'UTF8'), '"{said}"', '"eve"'), 'UTF8')
+    WHERE event_type = 'OperatorActed.v1' AND key = 'adj_1'
+"""
+_DROPPED = f"""
+    INSERT INTO outbox_archives (partition_name, file_name, sha256, rows, dropped_at)
+    VALUES ('outbox_20261120', 'outbox_20261120.zst', {_NO_HASH}, 0, now())
+"""
 PLANTS = (
     plant(LIVENESS, "processor",
           "UPDATE attempts SET state = 'open', closing = NULL, closed_at = NULL WHERE operation_id = 'op_5'",
@@ -341,6 +349,28 @@ PLANTS = (
 )  # fmt: skip
 
 
+#: About manual journals, and what passes itself off as one.
+MANUAL = (
+    plant("I3.no_journal_without_cause", "ledger",
+          "UPDATE journals SET cause_event_id = 'evt_999', cause_event_type = 'OperatorActed.v1'"
+          " WHERE rule = 'stray_found'", also="I3.doubts_and_strays_booked_once"),
+    plant("I3.manual_journals_as_approved", "ledger",
+          "UPDATE adjustments SET amount_minor = 1 WHERE adjustment_id = 'adj_1'"),
+    plant("I3.manual_journals_as_approved", "ledger",
+          "UPDATE adjustments SET parameters = '{\"merchant_id\": \"y\", \"clearing_key\": \"str_1\"}'"
+          " WHERE adjustment_id = 'adj_1'"),
+    plant("I3.manual_journals_as_approved", "ledger",
+          f"UPDATE entries SET amount_minor = 1000 WHERE {_of_rule('adjustment:suspense_to_merchant')}"),
+    plant("I3.manual_journals_as_approved", "ledger",
+          "UPDATE adjustments SET journal_id = 'jrn_x' WHERE adjustment_id = 'adj_1'",
+          also="I3.manual_journals_by_two"),
+    plant("I3.manual_journals_as_approved", "ledger",
+          "UPDATE adjustments SET reverses_adjustment_id = 'adj_1' WHERE adjustment_id = 'adj_21'"),
+    plant("I3.manual_journals_by_two", "ledger", _SAID_BY.format(said="bob")),
+    plant("I3.manual_journals_by_two", "ledger", _SAID_BY.format(said="ada")),
+)  # fmt: skip
+
+
 @pytest.mark.parametrize("case", PLANTS, ids=lambda case: f"{case.breaks}-{case.service}")
 def test_a_planted_violation_is_reported(bench: Bench, case: Plant) -> None:
     bench.plant(case.service, *case.sql)
@@ -348,6 +378,11 @@ def test_a_planted_violation_is_reported(bench: Bench, case: Plant) -> None:
         assert bench.broken() == {case.breaks, *case.also}
     finally:
         bench.history.write(case.service, bench.admin[case.service])
+
+
+@pytest.mark.parametrize("case", MANUAL, ids=lambda case: f"{case.breaks}-{case.service}")
+def test_a_planted_manual_journal_is_reported(bench: Bench, case: Plant) -> None:
+    test_a_planted_violation_is_reported(bench, case)
 
 
 def test_what_is_only_on_its_way_is_no_violation_while_payments_flow(bench: Bench) -> None:
@@ -359,6 +394,17 @@ def test_what_is_only_on_its_way_is_no_violation_while_payments_flow(bench: Benc
         assert bench.broken() >= {"I16.committed_offsets", "I7.topic_in_inbox", LIVENESS}
     finally:
         bench.history.write("payment", bench.admin["payment"])
+
+
+def test_acts_that_are_archived_are_not_missed(bench: Bench) -> None:
+    """The other half of the promise stands in the archive's files."""
+    bench.plant("ledger", "DELETE FROM outbox WHERE event_type = 'OperatorActed.v1'")
+    try:
+        assert "I3.manual_journals_by_two" in bench.broken()
+        bench.plant("ledger", _DROPPED)
+        assert "I3.manual_journals_by_two" not in bench.broken()
+    finally:
+        bench.history.write("ledger", bench.admin["ledger"])
 
 
 # -- planted in the topics ---------------------------------------------------------------------------------------------
@@ -461,7 +507,7 @@ def test_an_offset_committed_too_early_is_reported(elsewhere: Bench) -> None:
 
 
 def test_every_invariant_is_shown_to_go_red() -> None:
-    shown = {case.breaks for case in PLANTS} | set(IN_TOPICS) | {"I16.committed_offsets"}
+    shown = {case.breaks for case in (*PLANTS, *MANUAL)} | set(IN_TOPICS) | {"I16.committed_offsets"}
     assert shown == {check.name for check in CHECKS} | {LIVENESS}
 
 

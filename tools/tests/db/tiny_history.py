@@ -15,6 +15,21 @@ AT = "2026-11-20T10:00:00Z"
 PARTITIONS = 6
 SERVICES = ("payment", "processor", "webhook_ingest", "ledger", "risk", "sandbox")
 MERCHANT = "mer_1"
+OWNER = "x"
+#: Manual journals that clear a key, each of a key about which payment has an opinion of its own.
+CLEARING = {
+    "suspense_to_merchant": ("suspense", "merchant_available", "str_1"),
+    "suspense_from_merchant": ("merchant_available", "suspense", "str_1"),
+    "suspense_surplus_write_off": ("suspense", "write_off", "str_1"),
+    "suspense_shortfall_write_off": ("write_off", "suspense", "str_1"),
+    "suspense_to_processor_fees": ("processor_fees", "suspense", "str_1"),
+    "suspense_from_processor_fees": ("suspense", "processor_fees", "str_1"),
+    "receivable_write_off": ("write_off", "processor_receivable", "alpha:acct:cap_1"),
+    "receivable_surplus_write_off": ("processor_receivable", "write_off", "alpha:acct:dsp_1"),
+}
+_LASTING = {
+    "merchant_pending", "merchant_available", "fee_revenue", "processor_fees", "adjustments", "write_off",
+}  # fmt: skip
 _EMPTIED = """
     SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
        AND NOT relispartition AND relname NOT IN ('alembic_version', 'account_families')
@@ -41,6 +56,7 @@ class TinyHistory:
         _sandbox(self)
         _webhooks(self)
         _risk(self)
+        _adjustments(self)
         _take_in(self)
 
     def add(self, service: str, table: str, **row: Any) -> None:
@@ -75,7 +91,7 @@ class TinyHistory:
             )  # fmt: skip
 
     def book(
-        self, rule: str, cause: str, fact: str, subject: str, payment_id: str, amount: int,
+        self, rule: str, cause: str, fact: str, subject: str, payment_id: str | None, amount: int,
         *legs: tuple[str, str | None, int], reverses: int | None = None, cause_type: str = "Any",
     ) -> int:  # fmt: skip
         self.journals += 1
@@ -90,17 +106,17 @@ class TinyHistory:
                 "ledger", "entries", journal_position=self.journals, line=line, account_id=self._account(family),
                 side="debit" if net > 0 else "credit", amount_minor=abs(net), currency="EUR", clearing_key=clearing_key,
             )  # fmt: skip
-        self.tell("ledger", "ledger.events", payment_id, "JournalPosted", journal_id=f"jrn_{self.journals}")
+        journal_id = f"jrn_{self.journals}"
+        self.tell("ledger", "ledger.events", payment_id or journal_id, "JournalPosted", journal_id=journal_id)
         return self.journals
 
     def _account(self, family: str) -> int:
         key = (family, "EUR")
         if key not in self.accounts:
             self.accounts[key] = len(self.accounts) + 1
-            lasting = {"merchant_pending", "merchant_available", "fee_revenue", "processor_fees"}
-            transitional = family not in lasting
+            transitional = family not in _LASTING
             self.add(
-                "ledger", "accounts", account_id=self.accounts[key], family=family, owner="x", currency="EUR",
+                "ledger", "accounts", account_id=self.accounts[key], family=family, owner=OWNER, currency="EUR",
                 normal_side="debit", transitional=transitional,
             )  # fmt: skip
         return self.accounts[key]
@@ -617,6 +633,44 @@ def _risk(h: TinyHistory) -> None:
         amount_minor=700, currency="EUR", reasons=[], cause_event_id=asked, decided_at=AT, **said,
     )  # fmt: skip
     h.tell("risk", "risk.events", "pay_3", "RiskDecided", decision_id="dec_1", **said)
+
+
+def _adjustments(h: TinyHistory) -> None:
+    """One of each that clears a key, different amounts, and one taken back."""
+    for number, (template, (debited, credited, key)) in enumerate(CLEARING.items(), 1):
+        amount = 10 + number
+        families = (debited, amount), (credited, -amount)
+        keyed = {"suspense", "processor_receivable"}
+        legs = tuple((family, key if family in keyed else None, net) for family, net in families)
+        _adjustment(h, f"adj_{number}", template, amount, legs, key)
+    goodwill = ("adjustments", None, 5), ("merchant_available", None, -5)
+    position = _adjustment(h, "adj_20", "merchant_credit", 5, goodwill, None)
+    back = tuple((family, key, -net) for family, key, net in goodwill)
+    _adjustment(h, "adj_21", "merchant_credit", 5, back, None, reverses=("adj_20", position))
+
+
+def _adjustment(
+    h: TinyHistory, adjustment_id: str, template: str, amount: int, legs: tuple[tuple[str, str | None, int], ...],
+    key: str | None, reverses: tuple[str, int] | None = None,
+) -> int:  # fmt: skip
+    original, position = reverses or (None, None)
+    act = {"target": adjustment_id, "reason": "r"}
+    for_merchant = any(family == "merchant_available" for family, _, _ in legs)
+    filled = {"merchant_id": OWNER if for_merchant else None, "clearing_key": key}
+    said = ("ledger", "ledger.events", adjustment_id, "OperatorActed")
+    h.tell(*said, actor="ada", action="adjustment_proposed", **act)
+    approved = h.tell(*said, actor="bob", action="adjustment_approved", **act)
+    booked = h.book(
+        f"adjustment:{template}" + ("_reversed" if reverses else ""), approved, original or adjustment_id,
+        original or adjustment_id, None, amount, *legs, reverses=position, cause_type="OperatorActed.v1",
+    )  # fmt: skip
+    h.add(
+        "ledger", "adjustments", adjustment_id=adjustment_id, template=template, amount_minor=amount, currency="EUR",
+        parameters={name: value for name, value in filled.items() if value}, reason="r", attachment="ticket",
+        reverses_adjustment_id=original, state="APPROVED", proposed_by="ada", proposed_at=AT, decided_by="bob",
+        decided_at=AT, decision_reason="r", journal_id=f"jrn_{booked}",
+    )  # fmt: skip
+    return booked
 
 
 def _take_in(h: TinyHistory) -> None:
