@@ -21,9 +21,12 @@ from services.ledger.domain.chart import (
     Family,
     Owner,
     R,
+    Side,
 )
 from services.ledger.domain.rules import Amount, Leg, credit, debit
 
+STRAY_PREFIX: Final = "str_"
+"""Clearing keys that are payment's: it returns or accepts the stray, and would not know that it is gone."""
 RULE_PREFIX: Final = "adjustment:"
 #: What a template may ask for. Owners of accounts follow from these names.
 PARAMETERS: Final[Mapping[str, re.Pattern[str]]] = {
@@ -64,6 +67,12 @@ class Template:
         """The parameters that it needs, all of them, and no other."""
         names = {name for leg in self.legs for name in (*_TAKEN_BY[leg.family.owner], *leg.key)}
         return tuple(name for name in PARAMETERS if name in names)
+
+    @property
+    def takes_strays(self) -> bool:
+        """Whether it could take from suspense what payment holds there for a stray."""
+        leg = self.clears
+        return leg is not None and leg.family is SUSPENSE and leg.side is Side.DEBIT
 
     @property
     def clears(self) -> Leg | None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from services.ledger.domain.adjustment_templates import PARAMETERS, TEMPLATES, Template
+from services.ledger.domain.adjustment_templates import PARAMETERS, STRAY_PREFIX, TEMPLATES, Template
 from services.ledger.domain.chart import AccountRef
 from services.ledger.domain.journal import AMOUNT_MINOR_MAX, Cause, Journal, check_entries, reversal_of
 from services.ledger.domain.posting import entries_for
@@ -78,9 +78,17 @@ def check_proposal(proposed: Proposed) -> Template:
             raise _refused("parameter_unknown", name, f"{template.name} takes no {name}")
         if PARAMETERS[name].fullmatch(value) is None:
             raise _refused("parameter_invalid", name, f"{value!r} is no {name}")
-    if not 0 < proposed.amount_minor <= AMOUNT_MINOR_MAX:
+    if proposed.amount_minor <= 0:
         raise _refused("amount_not_positive", "amount", "the amount is above zero, in minor units")
+    if proposed.amount_minor > AMOUNT_MINOR_MAX:
+        raise _refused("amount_too_large", "amount", f"the amount is at most {AMOUNT_MINOR_MAX} minor units")
     currency_scale(proposed.currency)
+    if template.takes_strays and proposed.parameters["clearing_key"].startswith(STRAY_PREFIX):
+        raise _refused(
+            "clearing_key_of_stray",
+            "clearing_key",
+            "a stray's money is given away by payment: return or accept the stray there",
+        )
     for name, text in (("reason", proposed.reason), ("attachment", proposed.attachment)):
         if not text.strip():
             raise _refused(f"{name}_missing", name, f"an adjustment needs its {name}")

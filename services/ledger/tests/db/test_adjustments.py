@@ -11,7 +11,9 @@ import pytest
 
 from services.ledger.adapters.accounts import AccountDirectory
 from services.ledger.adapters.unit_of_work import unit_of_work_builder
+from services.ledger.app import adjust_books
 from services.ledger.app.adjust_books import propose_reversal, reject_adjustment
+from services.ledger.app.fold_snapshots import Folding, fold_snapshots
 from services.ledger.tests import report
 from services.ledger.tests.db.adjusting import (
     ADA,
@@ -22,7 +24,9 @@ from services.ledger.tests.db.adjusting import (
     pay_out,
     propose,
 )
+from services.ledger.tests.db.closing import seal
 from services.ledger.tests.payloads import Payment
+from services.ledger.tests.slow_journals import begin_slowly
 from shared.kernel.clock import SystemClock
 from shared.kernel.errors import Rejected
 from shared.persistence.unit_of_work import Transactions
@@ -166,8 +170,8 @@ def test_a_refund_astray_gets_its_way_out_of_suspense(ledger):
     refused("clearing_key_not_open", approve, ledger, mistyped)
     other_currency = propose(ledger, "suspense_shortfall_write_off", 700, clearing_key=key)
     refused("clearing_key_not_open", approve, ledger, other_currency)
-    other_way = propose(ledger, "suspense_surplus_write_off", 700, clearing_key=key, currency="USD")
-    refused("clearing_key_not_open", approve, ledger, other_way)
+    taken = {"clearing_key": key, "currency": "USD"}
+    refused("clearing_key_of_stray", propose, ledger, "suspense_surplus_write_off", 700, **taken)
     too_much = propose(ledger, "suspense_shortfall_write_off", 701, clearing_key=key, currency="USD")
     assert refused("clearing_key_not_open", approve, ledger, too_much).extra["open_minor"] == 700
     book(
@@ -208,6 +212,106 @@ def test_plain_sql_is_refused_what_python_refuses(ledger, app_sql):
         " END::entry_side, 5, 'EUR' FROM accounts"
     )
     fails(f"{forged}; {lines}", psycopg.errors.IntegrityConstraintViolation, "nobody approved")
+    unknown = (
+        "INSERT INTO adjustments (adjustment_id, template, parameters, amount_minor, currency, reason, attachment, state,"
+        " proposed_by, proposed_at) VALUES ('adj_x', 'merchant_payout2', '{}', 1, 'EUR', 'r', 'a', 'PROPOSED', 'ada', now())"
+    )
+    fails(unknown, psycopg.errors.CheckViolation, "adjustments_template")
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"amount": 501},
+        {"owner": "mer_" + "8" * 26},
+        {"lines": 4},
+        {"reverses": True},
+    ],
+    ids=lambda forged: next(iter(forged)),
+)
+def test_an_adjustment_stands_for_no_other_journal_than_its_own(ledger, app_sql, forged):
+    """By plain SQL of the application's role: each differs in one thing from what was proposed, and balances."""
+    standing = book(ledger, "merchant_debit", 500, merchant_id=MERCHANT)
+    book(ledger, "merchant_debit", 1, merchant_id="mer_" + "8" * 26)
+    adjustment_id = propose(ledger, "merchant_credit", 500, merchant_id=MERCHANT)
+    accounts = dict(
+        ledger.rows(
+            "SELECT CASE family WHEN 'adjustments' THEN family ELSE owner END, account_id FROM accounts"
+        )
+    )
+    amount, lines = forged.get("amount", 500), forged.get("lines", 2)
+    owner = accounts[forged.get("owner", MERCHANT)]
+    reversed_at = ledger.rows(f"SELECT position FROM journals WHERE journal_id = '{standing.journal_id}'")[0][
+        0
+    ]
+    journal = (
+        "INSERT INTO journals (position, journal_id, rule, cause_event_id, cause_event_type, fact_key, subject,"
+        " currency, amount_minor, entry_count, effective_at, reverses_position)"
+        f" VALUES (1000, 'jrn_f', 'adjustment:merchant_credit', 'evt_f', 'OperatorActed.v1', '{adjustment_id}', 'f',"
+        f" 'EUR', 500, {lines}, now(), {reversed_at if forged.get('reverses') else 'NULL'})"
+    )
+    pairs = [amount] * (lines // 2)
+    entries = ", ".join(
+        f"(1000, {2 * nth + line}, {account}, '{side}', {each}, 'EUR')"
+        for nth, each in enumerate(pairs)
+        for line, account, side in ((1, accounts["adjustments"], "debit"), (2, owner, "credit"))
+    )
+    decide = (
+        "UPDATE adjustments SET state = 'APPROVED', decided_by = 'bob', decided_at = now(), decision_reason = 'r',"
+        f" journal_id = 'jrn_f' WHERE adjustment_id = '{adjustment_id}'"
+    )
+    lines_of = (
+        "INSERT INTO entries (journal_position, line, account_id, side, amount_minor, currency) VALUES "
+    )
+    with pytest.raises(psycopg.errors.IntegrityConstraintViolation) as told, app_sql.transaction():
+        app_sql.execute(f"{journal}; {lines_of}{entries}; {decide}")
+    assert "without its journal" in str(told.value) or forged.get("reverses")
+
+
+def test_a_payout_beside_a_refund_is_refused_by_its_code(ledger, monkeypatch):
+    """The fact is booked after the balance was read and before COMMIT: it takes no turn and waits for nobody."""
+    payment = Payment(1)
+    ledger.tell(payment.captured(1_000, 0))
+    book(ledger, "merchant_credit", 500, merchant_id=payment.merchant_id)
+    adjustment_id = propose(
+        ledger, "merchant_payout", 500, merchant_id=payment.merchant_id, bank_account="main_eur"
+    )
+    read, told = adjust_books._check_floor, []
+
+    def read_and_be_overtaken(adjustment, work):
+        read(adjustment, work)
+        if not told:
+            told.append(adjustment.adjustment_id)
+            ledger.tell(payment.refund_requested(500))
+
+    monkeypatch.setattr(adjust_books, "_check_floor", read_and_be_overtaken)
+    refused("floor_reached", approve, ledger, adjustment_id)
+    assert told
+    assert ledger.balances().get(("merchant_available", payment.merchant_id, "EUR"), 0) == 0
+
+
+def test_the_database_reads_the_floor_behind_a_snapshot(ledger, app_sql, monkeypatch):
+    """Folded, folded behind a gap of positions, sealed behind that, and not sealed: each cent counts once."""
+    monkeypatch.setattr(adjust_books, "_check_floor", lambda *_: None)
+    book(ledger, "merchant_credit", 100, merchant_id=MERCHANT)
+    begin_slowly(app_sql, "late")
+    book(ledger, "merchant_credit", 100, merchant_id=MERCHANT)
+    seal(ledger)
+    while ledger.transactions.run(
+        lambda uow: fold_snapshots(Folding(every_seals=1, entries_min=1), uow), name="fold"
+    ):
+        pass
+    assert ledger.rows("SELECT bool_or(settled_position < reached_position) FROM account_snapshots") == [
+        (True,)
+    ]
+    app_sql.commit()
+    book(ledger, "merchant_credit", 100, merchant_id=MERCHANT)
+    seal(ledger)
+    book(ledger, "merchant_credit", 100, merchant_id=MERCHANT)
+    with pytest.raises(Exception, match="at -1"):
+        approve(ledger, pay_out(ledger, 401))
+    approve(ledger, pay_out(ledger, 400))
+    assert ledger.balances().get(AVAILABLE, 0) == 0
 
 
 def test_the_database_keeps_the_floor_by_itself(ledger, monkeypatch):

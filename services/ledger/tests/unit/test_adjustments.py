@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 
 import pytest
 
@@ -20,10 +22,11 @@ from services.ledger.domain.chart import MA
 from services.ledger.domain.journal import Cause, check_entries
 from shared.kernel.errors import Rejected
 
+REPOSITORY = Path(__file__).parents[4]
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 FILLED = {
     "merchant_id": "mer_" + "0" * 26,
-    "clearing_key": "str_1",
+    "clearing_key": "line:rep_1:1",
     "processor": "alpha",
     "account": "acct_alpha",
     "bank_account": "main_eur",
@@ -86,7 +89,7 @@ def test_the_floor_is_that_of_payouts():
         ),
         ({"amount_minor": 0}, "amount_not_positive", "amount"),
         ({"amount_minor": -1}, "amount_not_positive", "amount"),
-        ({"amount_minor": 2**53}, "amount_not_positive", "amount"),
+        ({"amount_minor": 2**53}, "amount_too_large", "amount"),
         ({"currency": "XXX"}, "currency_unknown", "currency"),
         ({"reason": " "}, "reason_missing", "reason"),
         ({"attachment": ""}, "attachment_missing", "attachment"),
@@ -96,6 +99,29 @@ def test_what_is_not_filled_in_right_is_refused_naming_the_field(changes, code, 
     with pytest.raises(Rejected) as refused:
         check_proposal(proposed("merchant_payout", **changes))
     assert (refused.value.code, refused.value.param) == (code, param)
+
+
+TAKE_STRAYS = ("suspense_to_merchant", "suspense_surplus_write_off", "suspense_from_processor_fees")
+
+
+@pytest.mark.parametrize("name", [name for name, each in TEMPLATES.items() if "clearing_key" in each.takes])
+def test_only_payment_gives_the_money_of_a_stray_away(name):
+    wanted = proposed(name)
+    of_stray = replace(wanted, parameters={**wanted.parameters, "clearing_key": "str_1"})
+    if name not in TAKE_STRAYS:
+        assert check_proposal(of_stray) is TEMPLATES[name]
+        return
+    with pytest.raises(Rejected) as refused:
+        check_proposal(of_stray)
+    assert (refused.value.code, refused.value.param) == ("clearing_key_of_stray", "clearing_key")
+
+
+def test_the_database_knows_the_same_templates():
+    path = "services/ledger/migrations/versions/0010_adjust_books.py"
+    step = spec_from_file_location("step_0010", REPOSITORY / path)
+    module = module_from_spec(step)
+    step.loader.exec_module(module)
+    assert tuple(TEMPLATES) == module.TEMPLATES
 
 
 def test_nothing_is_decided_twice():
