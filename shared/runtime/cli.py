@@ -22,8 +22,31 @@ if TYPE_CHECKING:
     from shared.runtime.settings import ProcessSettings
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-Actor = Annotated[str, typer.Option("--actor", help="Who does this; recorded with the action.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; recorded with the action.")]
+ACTOR_CHARS_MAX: Final = 128
+REASON_CHARS_MAX: Final = 512
+
+
+def _words(chars_max: int) -> Callable[[str], str]:
+    """Refuse what the audit trail would not take, and take names without the blanks around them: they are compared."""
+
+    def check(given: str) -> str:
+        text = given.strip()
+        if not 1 <= len(text) <= chars_max or not text.isprintable():
+            raise typer.BadParameter(f"1 to {chars_max} printable characters")
+        return text
+
+    return check
+
+
+Actor = Annotated[
+    str,
+    typer.Option(
+        "--actor", help="Who does this; recorded with the action.", callback=_words(ACTOR_CHARS_MAX)
+    ),
+]
+Reason = Annotated[
+    str, typer.Option("--reason", help="Why; recorded with the action.", callback=_words(REASON_CHARS_MAX))
+]
 _EXIT_REFUSED: Final = 1
 
 

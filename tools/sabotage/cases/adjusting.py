@@ -104,4 +104,40 @@ ADJUSTING: Final = (
         patches=(Patch("tools/auditor/books.py", " AND s.handling = 'handled' AND s.", " AND s."),),
         tests=(_GOES_RED,),
     ),
+    Case(
+        name="adjustment-own-entries",
+        protection="an approved adjustment stands for the two entries that were proposed",
+        change="the trigger does not compare their amounts",
+        patches=(Patch(_SCHEMA, "e.amount_minor <> NEW.amount_minor OR a.family", "a.family"),),
+        tests=(_TESTS + "test_an_adjustment_stands_for_no_other_journal_than_its_own",),
+    ),
+    Case(
+        name="floor-looks-again",
+        protection="a payout that a refund overtook is refused by its code, not as a fault of ours",
+        change="the trigger's error is none that is tried again",
+        patches=(Patch(_SCHEMA, "'serialization_failure'", "'integrity_constraint_violation'"),),
+        tests=(_TESTS + "test_a_payout_beside_a_refund_is_refused_by_its_code",),
+    ),
+    Case(
+        name="floor-behind-snapshots",
+        protection="the floor counts what was sealed late once, whatever is folded",
+        change="every entry behind the snapshot's settled position counts",
+        patches=(Patch(_SCHEMA, "AND (s.position IS NULL OR s.position > coalesce(b.position, 0))", ""),),
+        tests=(_TESTS + "test_the_database_reads_the_floor_behind_a_snapshot",),
+    ),
+    Case(
+        name="stray-key-is-payments",
+        protection="no adjustment gives the money of a stray away, which payment returns or accepts",
+        change="its key is taken like any other",
+        patches=(
+            Patch(
+                "services/ledger/domain/adjustment_templates.py",
+                'STRAY_PREFIX: Final = "str_"',
+                'STRAY_PREFIX: Final = "none"',
+            ),
+        ),
+        tests=(
+            "services/ledger/tests/unit/test_adjustments.py::test_only_payment_gives_the_money_of_a_stray_away",
+        ),
+    ),
 )

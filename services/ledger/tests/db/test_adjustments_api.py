@@ -128,6 +128,16 @@ def test_the_same_by_command_line(ledger, ledger_urls, monkeypatch):
     refused = run("approve", adjustment_id, *why, "ada")
     assert refused.exit_code == 1
     assert "four_eyes" in refused.output
+    # The same name with a blank is the same person; what the audit trail cannot take is said before anything is done.
+    assert "four_eyes" in run("approve", adjustment_id, *why, " ada ").output
+    for actor, reason in (
+        (" ", "goodwill"),
+        ("bob\x00", "goodwill"),
+        ("b" * 129, "goodwill"),
+        ("bob", "x" * 513),
+    ):
+        unsaid = run("approve", adjustment_id, "--actor", actor, "--reason", reason)
+        assert (unsaid.exit_code, "printable characters" in unsaid.output) == (2, True)
     assert json.loads(run("approve", adjustment_id, "--json", *why, "bob").stdout)["state"] == "APPROVED"
     assert ledger.balances()[AVAILABLE] == 500
     assert adjustment_id in run("list").stdout
