@@ -39,12 +39,17 @@ _STOP: Final = "SELECT pg_advisory_xact_lock(hashtextextended('ledger:periods', 
 # While it waits, whoever posts waits behind it: not for long, whatever transaction stays open.
 _PATIENCE: Final = "SET LOCAL lock_timeout = '1s'"
 _OPENS_AT: Final = "SELECT first_open_at()"
+# All posting waits while this is read: no table is read through, and from where is a value to the planner. That only
+# grows, so an older one lets more be looked at.
+_INDEXES_ONLY: Final = "SET LOCAL enable_seqscan = off"
+_SETTLED: Final = "SELECT coalesce(min(settled_position), 0) FROM seal_shards"
 # In one snapshot: the sealer may go on meanwhile, and what it seals then is behind the end that was seen.
 _END: Final = """
 SELECT coalesce(max(s.position), 0), coalesce(max(encode(s.hash, 'hex')), %(nothing)s),
        (SELECT count(*) FROM journals j
-         WHERE j.position > coalesce((SELECT min(settled_position) FROM seal_shards), 0)
-           AND j.effective_at < %(ends_at)s AND NOT EXISTS (SELECT FROM seals s WHERE s.journal_position = j.position))
+         WHERE j.position > %(settled)s AND j.effective_at < %(ends_at)s
+           AND NOT EXISTS (SELECT FROM seals s
+                            WHERE s.journal_position = j.position AND s.journal_position > %(settled)s))
   FROM (SELECT position, hash FROM seals WHERE shard = %(shard)s ORDER BY position DESC LIMIT 1) AS s
 """
 _CLOSE: Final = """
@@ -110,7 +115,9 @@ class StoredPeriods:
 
     def chain_end(self, ends_at: datetime) -> ChainEnd:
         """The last seal, and what takes effect before ``ends_at`` and is not sealed up to it."""
-        values = {"ends_at": ends_at, "shard": SHARD, "nothing": GENESIS.hex()}
+        self._connection.exec_driver_sql(_INDEXES_ONLY)
+        settled = self._connection.exec_driver_sql(_SETTLED).scalar_one()
+        values = {"ends_at": ends_at, "shard": SHARD, "nothing": GENESIS.hex(), "settled": settled}
         position, sealed_hash, unsealed = self._connection.exec_driver_sql(_END, values).one()
         return ChainEnd(shard=SHARD, position=position, hash=sealed_hash, unsealed=unsealed)
 

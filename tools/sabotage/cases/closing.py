@@ -64,7 +64,14 @@ CLOSING: Final = (
         name="close-in-order-in-sql",
         protection="the database closes months without a gap",
         change="the trigger takes any month",
-        patches=(Patch(_SCHEMA, "    IF opens_at <> NEW.starts_at THEN\n", "    IF false THEN\n"),),
+        patches=(Patch(_SCHEMA, "    ELSIF opens_at <> NEW.starts_at THEN\n", "    ELSIF false THEN\n"),),
+        tests=(_TESTS + "test_plain_sql_is_refused_what_python_refuses",),
+    ),
+    Case(
+        name="close-when-over-in-sql",
+        protection="the database closes no month that is not over by its own clock",
+        change="the trigger does not ask its clock",
+        patches=(Patch(_SCHEMA, "    IF clock_timestamp() < NEW.ends_at THEN\n", "    IF false THEN\n"),),
         tests=(_TESTS + "test_plain_sql_is_refused_what_python_refuses",),
     ),
     Case(

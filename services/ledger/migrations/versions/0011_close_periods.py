@@ -2,7 +2,8 @@
 
 How it holds against plain SQL of the application role:
 - no journal is added with a time of effect before the end of the last closed month;
-- months are closed without a gap and for good; whoever proposed a close is never who approved it;
+- months are closed without a gap and for good, and not before they are over by the database's clock as well;
+  whoever proposed a close is never who approved it;
 - a close names the end of the chain that it rests on, and everything of its month is sealed up to there;
 - what a late journal was told to be is kept with it, in the transaction that books it, and never changes.
 
@@ -140,15 +141,21 @@ CREATE TRIGGER period_close_step BEFORE INSERT OR UPDATE ON period_closes
 """
 
 # Behind settled_position stands what is not sealed, behind the position what was sealed since: all else is sealed before.
+# All posting waits meanwhile: the position is a value to the planner, and no table is read through.
 CLOSE_FITS = """
-CREATE FUNCTION closed_period_fits() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+CREATE FUNCTION closed_period_fits() RETURNS trigger LANGUAGE plpgsql
+SET search_path = public, pg_temp SET enable_seqscan = off AS $$
 DECLARE
     opens_at timestamptz;
+    settled bigint;
     why text;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('ledger:periods', 0));
     SELECT max(ends_at) INTO opens_at FROM closed_periods;
-    IF opens_at <> NEW.starts_at THEN
+    SELECT coalesce(min(settled_position), 0) INTO settled FROM seal_shards;
+    IF clock_timestamp() < NEW.ends_at THEN
+        why := 'the month is not over';
+    ELSIF opens_at <> NEW.starts_at THEN
         why := format('the first open month starts at %s', opens_at);
     ELSIF NEW.hash <> coalesce(
             (SELECT encode(s.hash, 'hex') FROM seals s WHERE s.shard = NEW.shard AND s.position = NEW.position),
@@ -156,8 +163,8 @@ BEGIN
         why := 'the chain says something else there';
     ELSIF EXISTS (
         SELECT FROM journals j
-         WHERE j.position > coalesce((SELECT min(settled_position) FROM seal_shards), 0) AND j.effective_at < NEW.ends_at
-           AND NOT EXISTS (SELECT FROM seals s WHERE s.journal_position = j.position)
+         WHERE j.position > settled AND j.effective_at < NEW.ends_at
+           AND NOT EXISTS (SELECT FROM seals s WHERE s.journal_position = j.position AND s.journal_position > settled)
     ) OR EXISTS (
         SELECT FROM seals s JOIN journals j ON j.position = s.journal_position
          WHERE s.shard = NEW.shard AND s.position > NEW.position AND j.effective_at < NEW.ends_at

@@ -274,6 +274,9 @@ def test_plain_sql_is_refused_what_python_refuses(ledger, app_sql):
     fails(month.format(**{**august, "hash": "repeat('0', 64)"}), broken, "says something else")
     september = {**august, "period": "2024-09", "starts": "2024-09-01Z", "ends": "2024-10-01Z"}
     fails(month.format(**september), broken, "first open month")
+    # By a clock that is ahead everything fits; the database has its own.
+    far = {**august, "period": "2999-01", "starts": "2999-01-01Z", "ends": "2999-02-01Z"}
+    fails(month.format(**far).replace("now()", "'2999-03-01Z'"), broken, "is not over")
     fails(
         month.format(**{**august, "ends": "2024-09-02Z"}),
         psycopg.errors.CheckViolation,
