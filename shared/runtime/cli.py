@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from shared.runtime.process import ServiceRuntime
     from shared.runtime.settings import ProcessSettings
 
+T = TypeVar("T")
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 ACTOR_CHARS_MAX: Final = 128
 REASON_CHARS_MAX: Final = 512
@@ -77,6 +78,12 @@ class CommandLine:
                 yield runtime
             finally:
                 runtime.close()
+
+    def run(self, work: Callable[[Any], T], name: str) -> T:
+        """Run one transaction of the service, and tell refusals as ``opened`` does."""
+        with self.opened() as runtime:
+            result: T = runtime.transactions.run(work, name=name)
+            return result
 
 
 def service_cli(

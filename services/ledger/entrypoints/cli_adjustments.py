@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from services.ledger.adapters.unit_of_work import LedgerUnitOfWork
     from services.ledger.domain.adjustments import Adjustment
 
-T = TypeVar("T")
 Id = Annotated[str, typer.Argument(help="The adjustment's id.")]
 Attachment = Annotated[str, typer.Option(help="Where the document lies that says so.")]
 
@@ -49,7 +47,9 @@ def _add_reads(cli: typer.Typer, group: typer.Typer) -> None:
         """List adjustments, newest first."""
         from services.ledger.adapters.adjustments import list_adjustments
 
-        found = _run(cli, lambda uow: list_adjustments(uow.connection, state, limit), "adjustments list")
+        found = command_line(cli).run(
+            lambda uow: list_adjustments(uow.connection, state, limit), "adjustments list"
+        )
         shown = ("id", "template", "amount", "currency", "state", "proposed_by", "decided_by", "reverses")
         show(
             [_view(each) for each in found],
@@ -63,7 +63,7 @@ def _add_reads(cli: typer.Typer, group: typer.Typer) -> None:
         """Show one adjustment and who did what to it."""
         from services.ledger.app.adjust_books import stored_adjustment
 
-        found = _run(cli, lambda uow: stored_adjustment(adjustment_id, uow), "adjustments show")
+        found = command_line(cli).run(lambda uow: stored_adjustment(adjustment_id, uow), "adjustments show")
         emit(_view(found), as_json=as_json)
 
 
@@ -100,7 +100,7 @@ def _add_proposals(cli: typer.Typer, group: typer.Typer) -> None:
             wanted = validate_model(ProposeBody, given).proposed()
             return propose_adjustment(wanted, Who(name=actor, role="operator"), uow)
 
-        emit(_view(_run(cli, work, "adjustments propose")), as_json=as_json)
+        emit(_view(command_line(cli).run(work, "adjustments propose")), as_json=as_json)
 
     @group.command()
     def reverse(
@@ -111,8 +111,7 @@ def _add_proposals(cli: typer.Typer, group: typer.Typer) -> None:
         from services.ledger.app.adjustment_ports import Actor as Who
 
         who = Who(name=actor, role="operator")
-        made = _run(
-            cli,
+        made = command_line(cli).run(
             lambda uow: propose_reversal(adjustment_id, reason, attachment, who, uow),
             "adjustments reverse",
         )
@@ -127,8 +126,8 @@ def _add_decisions(cli: typer.Typer, group: typer.Typer) -> None:
         from services.ledger.app.adjustment_ports import Actor as Who
 
         who = Who(name=actor, role="approver")
-        done = _run(
-            cli, lambda uow: approve_adjustment(adjustment_id, reason, who, uow), "adjustments approve"
+        done = command_line(cli).run(
+            lambda uow: approve_adjustment(adjustment_id, reason, who, uow), "adjustments approve"
         )
         emit(_view(done), as_json=as_json)
 
@@ -139,7 +138,9 @@ def _add_decisions(cli: typer.Typer, group: typer.Typer) -> None:
         from services.ledger.app.adjustment_ports import Actor as Who
 
         who = Who(name=actor, role="operator")
-        done = _run(cli, lambda uow: reject_adjustment(adjustment_id, reason, who, uow), "adjustments reject")
+        done = command_line(cli).run(
+            lambda uow: reject_adjustment(adjustment_id, reason, who, uow), "adjustments reject"
+        )
         emit(_view(done), as_json=as_json)
 
 
@@ -147,9 +148,3 @@ def _view(stored: Adjustment) -> dict[str, Any]:
     from services.ledger.entrypoints.http_adjustments import AdjustmentView
 
     return asdict(AdjustmentView.of(stored))
-
-
-def _run(cli: typer.Typer, work: Callable[[LedgerUnitOfWork], T], name: str) -> T:
-    with command_line(cli).opened() as runtime:
-        result: T = runtime.transactions.run(work, name=name)
-        return result

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,10 +12,8 @@ from services.ledger.entrypoints.tables_on_terminals import show
 from shared.runtime.cli import Actor, JsonFlag, Reason, command_line, emit, refusals
 
 if TYPE_CHECKING:
-    from services.ledger.adapters.unit_of_work import LedgerUnitOfWork
     from services.ledger.domain.periods import PeriodClose
 
-T = TypeVar("T")
 Id = Annotated[str, typer.Argument(help="The close's id: ledger periods closes.")]
 
 
@@ -35,7 +32,7 @@ def _add_reads(cli: typer.Typer, group: typer.Typer) -> None:
         from services.ledger.adapters.periods import closed_periods
         from services.ledger.entrypoints.http_periods import ClosedView
 
-        found = _run(cli, lambda uow: closed_periods(uow.connection), "periods list")
+        found = command_line(cli).run(lambda uow: closed_periods(uow.connection), "periods list")
         shown = ("period", "ends_at", "closed_at", "position", "hash", "key_id", "close_id")
         show(
             [asdict(ClosedView.of(each)) for each in found],
@@ -52,7 +49,7 @@ def _add_reads(cli: typer.Typer, group: typer.Typer) -> None:
         """List closes, proposed and decided, newest first."""
         from services.ledger.adapters.periods import list_closes
 
-        found = _run(cli, lambda uow: list_closes(uow.connection, limit), "periods closes")
+        found = command_line(cli).run(lambda uow: list_closes(uow.connection, limit), "periods closes")
         shown = ("id", "period", "state", "proposed_by", "decided_by", "reason")
         show(
             [_view(each) for each in found], [(name, name) for name in shown], title="Closes", as_json=as_json
@@ -80,7 +77,10 @@ def _add_reads(cli: typer.Typer, group: typer.Typer) -> None:
         """Show one close and who did what to it."""
         from services.ledger.app.close_period import stored_close
 
-        emit(_view(_run(cli, lambda uow: stored_close(close_id, uow), "periods show")), as_json=as_json)
+        emit(
+            _view(command_line(cli).run(lambda uow: stored_close(close_id, uow), "periods show")),
+            as_json=as_json,
+        )
 
 
 def _add_steps(cli: typer.Typer, group: typer.Typer) -> None:
@@ -97,7 +97,9 @@ def _add_steps(cli: typer.Typer, group: typer.Typer) -> None:
         from services.ledger.domain.periods import Month
 
         who = Who(name=actor, role="operator")
-        made = _run(cli, lambda uow: propose_close(Month.read(period), reason, who, uow), "periods propose")
+        made = command_line(cli).run(
+            lambda uow: propose_close(Month.read(period), reason, who, uow), "periods propose"
+        )
         emit(_view(made), as_json=as_json)
 
     @group.command()
@@ -107,7 +109,7 @@ def _add_steps(cli: typer.Typer, group: typer.Typer) -> None:
         from services.ledger.app.close_period import approve_close
 
         who = Who(name=actor, role="approver")
-        done = _run(cli, lambda uow: approve_close(close_id, reason, who, uow), "periods approve")
+        done = command_line(cli).run(lambda uow: approve_close(close_id, reason, who, uow), "periods approve")
         emit(_view(done), as_json=as_json)
 
     @group.command()
@@ -117,7 +119,7 @@ def _add_steps(cli: typer.Typer, group: typer.Typer) -> None:
         from services.ledger.app.close_period import reject_close
 
         who = Who(name=actor, role="operator")
-        done = _run(cli, lambda uow: reject_close(close_id, reason, who, uow), "periods reject")
+        done = command_line(cli).run(lambda uow: reject_close(close_id, reason, who, uow), "periods reject")
         emit(_view(done), as_json=as_json)
 
 
@@ -125,9 +127,3 @@ def _view(stored: PeriodClose) -> dict[str, Any]:
     from services.ledger.entrypoints.http_periods import CloseView
 
     return asdict(CloseView.of(stored))
-
-
-def _run(cli: typer.Typer, work: Callable[[LedgerUnitOfWork], T], name: str) -> T:
-    with command_line(cli).opened() as runtime:
-        result: T = runtime.transactions.run(work, name=name)
-        return result

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Self
 
-import orjson
 from fastapi import Depends, FastAPI, Path, Query, Request
 from pydantic import AfterValidator, Field, StringConstraints
 from starlette.responses import Response
@@ -18,20 +17,23 @@ from services.ledger.app.adjust_books import (
     reject_adjustment,
     stored_adjustment,
 )
-from services.ledger.app.adjustment_ports import Actor
 from services.ledger.domain.adjustment_templates import PARAMETERS, TEMPLATES
 from services.ledger.domain.adjustments import Adjustment, AdjustmentState, Proposed
+from services.ledger.entrypoints.operator_acts import (
+    LIST_MAX,
+    DecideBody,
+    Why,
+    actor_of,
+    document,
+    kept_reply,
+)
 from shared.kernel.money import normalise_currency
-from shared.runtime.http import json_reply
 from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply
 from shared.runtime.models import ApiModel
 from shared.runtime.operator_http import OperatorCaller
 from shared.runtime.operator_tokens import OperatorRole, TokenVerifier, operator_with
 
-LIST_MAX: Final = 1_000
-_JSON: Final = {"Content-Type": "application/json"}
 AdjustmentId = Annotated[str, Path(pattern="^adj_[0-9a-z]{26}$")]
-Why = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=512)]
 Attachment = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=255),
@@ -65,12 +67,6 @@ class ProposeBody(ApiModel):
             reason=self.reason,
             attachment=self.attachment,
         )
-
-
-class DecideBody(ApiModel):
-    """POST /adjustments/{adjustment_id}/approve and /reject."""
-
-    reason: Why
 
 
 class ReverseBody(ApiModel):
@@ -152,7 +148,7 @@ def _add_reads(app: FastAPI, http: IdempotentHttp[LedgerUnitOfWork], verifier: T
     @app.get("/adjustment-templates", dependencies=[viewer])
     def templates() -> Response:
         """What may be booked by hand."""
-        return _document({"data": templates_for_people()})
+        return document({"data": templates_for_people()})
 
     @app.get("/adjustments", dependencies=[viewer])
     def adjustments(
@@ -162,13 +158,13 @@ def _add_reads(app: FastAPI, http: IdempotentHttp[LedgerUnitOfWork], verifier: T
         found = transactions.read(
             lambda uow: list_adjustments(uow.connection, state, limit), name="adjustments"
         )
-        return _document({"data": [AdjustmentView.of(each) for each in found]})
+        return document({"data": [AdjustmentView.of(each) for each in found]})
 
     @app.get("/adjustments/{adjustment_id}", dependencies=[viewer])
     def adjustment(adjustment_id: AdjustmentId) -> Response:
         """One adjustment."""
         found = transactions.read(lambda uow: stored_adjustment(adjustment_id, uow), name="adjustment")
-        return _document(AdjustmentView.of(found))
+        return document(AdjustmentView.of(found))
 
 
 def _add_proposals(
@@ -183,7 +179,7 @@ def _add_proposals(
         caller = OperatorCaller(verifier, request, OperatorRole.OPERATOR)
 
         def execute(uow: LedgerUnitOfWork, body: ProposeBody) -> Outcome:
-            return _outcome(propose_adjustment(body.proposed(), _actor(caller), uow), 201)
+            return _outcome(propose_adjustment(body.proposed(), actor_of(caller), uow), 201)
 
         return await propose.handle(request, caller, execute)
 
@@ -193,7 +189,7 @@ def _add_proposals(
         caller = OperatorCaller(verifier, request, OperatorRole.OPERATOR)
 
         def execute(uow: LedgerUnitOfWork, body: ReverseBody) -> Outcome:
-            made = propose_reversal(adjustment_id, body.reason, body.attachment, _actor(caller), uow)
+            made = propose_reversal(adjustment_id, body.reason, body.attachment, actor_of(caller), uow)
             return _outcome(made, 201)
 
         ids = {"adjustment_id": adjustment_id}
@@ -212,7 +208,7 @@ def _add_decisions(
         caller = OperatorCaller(verifier, request, OperatorRole.APPROVER)
 
         def execute(uow: LedgerUnitOfWork, body: DecideBody) -> Outcome:
-            return _outcome(approve_adjustment(adjustment_id, body.reason, _actor(caller), uow), 200)
+            return _outcome(approve_adjustment(adjustment_id, body.reason, actor_of(caller), uow), 200)
 
         ids = {"adjustment_id": adjustment_id}
         return await approve.handle(request, caller, execute, path_ids=ids)
@@ -223,30 +219,16 @@ def _add_decisions(
         caller = OperatorCaller(verifier, request, OperatorRole.OPERATOR)
 
         def execute(uow: LedgerUnitOfWork, body: DecideBody) -> Outcome:
-            return _outcome(reject_adjustment(adjustment_id, body.reason, _actor(caller), uow), 200)
+            return _outcome(reject_adjustment(adjustment_id, body.reason, actor_of(caller), uow), 200)
 
         ids = {"adjustment_id": adjustment_id}
         return await reject.handle(request, caller, execute, path_ids=ids)
 
 
-def _actor(caller: OperatorCaller) -> Actor:
-    who = caller.operator
-    return Actor(name=who.subject, role=who.role.name.lower(), request_id=caller.request_id)
-
-
 def _outcome(stored: Adjustment, status: int) -> Outcome:
-    return Outcome(resource_id=stored.adjustment_id, reply=_reply(stored, status))
+    return Outcome(resource_id=stored.adjustment_id, reply=kept_reply(AdjustmentView.of(stored), status))
 
 
 def _render(uow: LedgerUnitOfWork, resource_id: str) -> Reply:
     """Only asked for where a reply was not stored with its effect, which here it always is."""
-    return _reply(stored_adjustment(resource_id, uow), 200)
-
-
-def _reply(stored: Adjustment, status: int) -> Reply:
-    body = orjson.dumps(AdjustmentView.of(stored), option=orjson.OPT_UTC_Z)
-    return Reply(status=status, body=body, headers=_JSON)
-
-
-def _document(value: object) -> Response:
-    return json_reply(orjson.dumps(value, option=orjson.OPT_UTC_Z))
+    return kept_reply(AdjustmentView.of(stored_adjustment(resource_id, uow)), 200)

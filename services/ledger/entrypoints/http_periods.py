@@ -2,29 +2,31 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Final, Self
+from typing import Annotated, Self
 
-import orjson
 from fastapi import Depends, FastAPI, Path, Query, Request
 from pydantic import Field, StringConstraints
 from starlette.responses import Response
 
 from services.ledger.adapters.periods import closed_periods, list_closes
 from services.ledger.adapters.unit_of_work import LedgerUnitOfWork
-from services.ledger.app.adjustment_ports import Actor
 from services.ledger.app.close_period import approve_close, propose_close, reject_close, stored_close
 from services.ledger.app.period_ports import ClosedPeriod
 from services.ledger.domain.periods import Month, PeriodClose
-from shared.runtime.http import json_reply
+from services.ledger.entrypoints.operator_acts import (
+    LIST_MAX,
+    DecideBody,
+    Why,
+    actor_of,
+    document,
+    kept_reply,
+)
 from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply
 from shared.runtime.models import ApiModel
 from shared.runtime.operator_http import OperatorCaller
 from shared.runtime.operator_tokens import OperatorRole, TokenVerifier, operator_with
 
-LIST_MAX: Final = 1_000
-_JSON: Final = {"Content-Type": "application/json"}
 CloseId = Annotated[str, Path(pattern="^cls_[0-9a-z]{26}$")]
-Why = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=512)]
 
 
 class ProposeCloseBody(ApiModel):
@@ -33,12 +35,6 @@ class ProposeCloseBody(ApiModel):
     period: Annotated[
         str, StringConstraints(max_length=16), Field(description="A calendar month in UTC, as 2026-10.")
     ]
-    reason: Why
-
-
-class DecideCloseBody(ApiModel):
-    """POST /period-closes/{close_id}/approve and /reject."""
-
     reason: Why
 
 
@@ -121,19 +117,19 @@ def _add_reads(app: FastAPI, http: IdempotentHttp[LedgerUnitOfWork], verifier: T
         """Closed months in order, and from when on the books are open (null: nothing is closed)."""
         found = transactions.read(lambda uow: closed_periods(uow.connection), name="periods")
         opens_at = found[-1].ends_at if found else None
-        return _document({"opens_at": opens_at, "data": [ClosedView.of(each) for each in found]})
+        return document({"opens_at": opens_at, "data": [ClosedView.of(each) for each in found]})
 
     @app.get("/period-closes", dependencies=[viewer])
     def closes(limit: Annotated[int, Query(ge=1, le=LIST_MAX)] = 100) -> Response:
         """Closes, proposed and decided, newest first."""
         found = transactions.read(lambda uow: list_closes(uow.connection, limit), name="period closes")
-        return _document({"data": [CloseView.of(each) for each in found]})
+        return document({"data": [CloseView.of(each) for each in found]})
 
     @app.get("/period-closes/{close_id}", dependencies=[viewer])
     def close(close_id: CloseId) -> Response:
         """One close."""
         found = transactions.read(lambda uow: stored_close(close_id, uow), name="period close")
-        return _document(CloseView.of(found))
+        return document(CloseView.of(found))
 
 
 def _add_proposal(
@@ -147,7 +143,7 @@ def _add_proposal(
         caller = OperatorCaller(verifier, request, OperatorRole.OPERATOR)
 
         def execute(uow: LedgerUnitOfWork, body: ProposeCloseBody) -> Outcome:
-            made = propose_close(Month.read(body.period), body.reason, _actor(caller), uow)
+            made = propose_close(Month.read(body.period), body.reason, actor_of(caller), uow)
             return _outcome(made, 201)
 
         return await propose.handle(request, caller, execute)
@@ -156,16 +152,16 @@ def _add_proposal(
 def _add_decisions(
     app: FastAPI, http: IdempotentHttp[LedgerUnitOfWork], verifier: TokenVerifier | None
 ) -> None:
-    approve = http.endpoint("POST", "/period-closes/{close_id}/approve", DecideCloseBody, render=_render)
-    reject = http.endpoint("POST", "/period-closes/{close_id}/reject", DecideCloseBody, render=_render)
+    approve = http.endpoint("POST", "/period-closes/{close_id}/approve", DecideBody, render=_render)
+    reject = http.endpoint("POST", "/period-closes/{close_id}/reject", DecideBody, render=_render)
 
     @app.post("/period-closes/{close_id}/approve")
     async def approve_one(request: Request, close_id: CloseId) -> Response:
         """Close a month that somebody else proposed, for good."""
         caller = OperatorCaller(verifier, request, OperatorRole.APPROVER)
 
-        def execute(uow: LedgerUnitOfWork, body: DecideCloseBody) -> Outcome:
-            return _outcome(approve_close(close_id, body.reason, _actor(caller), uow), 200)
+        def execute(uow: LedgerUnitOfWork, body: DecideBody) -> Outcome:
+            return _outcome(approve_close(close_id, body.reason, actor_of(caller), uow), 200)
 
         return await approve.handle(request, caller, execute, path_ids={"close_id": close_id})
 
@@ -174,30 +170,16 @@ def _add_decisions(
         """End a proposal."""
         caller = OperatorCaller(verifier, request, OperatorRole.OPERATOR)
 
-        def execute(uow: LedgerUnitOfWork, body: DecideCloseBody) -> Outcome:
-            return _outcome(reject_close(close_id, body.reason, _actor(caller), uow), 200)
+        def execute(uow: LedgerUnitOfWork, body: DecideBody) -> Outcome:
+            return _outcome(reject_close(close_id, body.reason, actor_of(caller), uow), 200)
 
         return await reject.handle(request, caller, execute, path_ids={"close_id": close_id})
 
 
-def _actor(caller: OperatorCaller) -> Actor:
-    who = caller.operator
-    return Actor(name=who.subject, role=who.role.name.lower(), request_id=caller.request_id)
-
-
 def _outcome(stored: PeriodClose, status: int) -> Outcome:
-    return Outcome(resource_id=stored.close_id, reply=_reply(stored, status))
+    return Outcome(resource_id=stored.close_id, reply=kept_reply(CloseView.of(stored), status))
 
 
 def _render(uow: LedgerUnitOfWork, resource_id: str) -> Reply:
     """Only asked for where a reply was not stored with its effect, which here it always is."""
-    return _reply(stored_close(resource_id, uow), 200)
-
-
-def _reply(stored: PeriodClose, status: int) -> Reply:
-    body = orjson.dumps(CloseView.of(stored), option=orjson.OPT_UTC_Z)
-    return Reply(status=status, body=body, headers=_JSON)
-
-
-def _document(value: object) -> Response:
-    return json_reply(orjson.dumps(value, option=orjson.OPT_UTC_Z))
+    return kept_reply(CloseView.of(stored_close(resource_id, uow)), 200)

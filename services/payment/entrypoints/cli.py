@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import getpass
 import secrets
-from collections.abc import Callable
 from dataclasses import asdict
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -30,7 +29,6 @@ cli.add_typer(routes, name="routes")
 add_operator_commands(cli)
 cli.add_typer(risk_reviews, name="risk-reviews")
 
-T = TypeVar("T")
 MerchantArgument = Annotated[str, typer.Argument(help="The merchant's id.")]
 OperationArgument = Annotated[str, typer.Argument(help="The operation's id.")]
 ALL_CURRENCIES = "all"
@@ -59,7 +57,7 @@ def add(name: Annotated[str, typer.Option(help="What people call it.")], as_json
     """Take in a merchant and print its id."""
     from services.payment.app.manage_merchants import add_merchant
 
-    merchant_id = _run(lambda uow: add_merchant(name, uow), "merchants add")
+    merchant_id = command_line(cli).run(lambda uow: add_merchant(name, uow), "merchants add")
     emit({"merchant_id": merchant_id}, as_json=as_json)
 
 
@@ -89,7 +87,7 @@ def list_keys(merchant: MerchantArgument, as_json: JsonFlag = False) -> None:
     """List a merchant's keys by prefix and last characters, the revoked ones too."""
     from services.payment.app import manage_merchants
 
-    found = _run(lambda uow: manage_merchants.list_keys(merchant, uow), "keys list")
+    found = command_line(cli).run(lambda uow: manage_merchants.list_keys(merchant, uow), "keys list")
     emit([asdict(key) for key in found], as_json=as_json)
 
 
@@ -98,7 +96,7 @@ def revoke(key_id: Annotated[str, typer.Argument(help="The key's id.")], as_json
     """End a key: the next request with it is refused."""
     from services.payment.app.manage_merchants import revoke_key
 
-    _run(lambda uow: revoke_key(key_id, uow), "keys revoke")
+    command_line(cli).run(lambda uow: revoke_key(key_id, uow), "keys revoke")
     emit({"key_id": key_id, "revoked": True}, as_json=as_json)
 
 
@@ -129,7 +127,7 @@ def set_price(
         )
         return {"merchant_id": merchant, "currencies": len(chosen), **asdict(set_prices(command, uow))}
 
-    emit(_run(work, "prices set"), as_json=as_json)
+    emit(command_line(cli).run(work, "prices set"), as_json=as_json)
 
 
 @routes.command("set")
@@ -157,14 +155,17 @@ def set_route(
         currency=normalise_currency(currency) if currency else "",
     )
     configured = {places.default.processor, *places.accounts}
-    rule = _run(lambda uow: manage_routes.set_route(command, configured, uow), "routes set")
+    rule = command_line(cli).run(lambda uow: manage_routes.set_route(command, configured, uow), "routes set")
     emit(asdict(rule), as_json=as_json)
 
 
 @routes.command("list")
 def list_routes(as_json: JsonFlag = False) -> None:
     """List the rules that hold now, the most special first; without one a payment goes to PAYMENT_PROCESSOR."""
-    emit([asdict(rule) for rule in _run(lambda uow: uow.routes.current(), "routes list")], as_json=as_json)
+    emit(
+        [asdict(rule) for rule in command_line(cli).run(lambda uow: uow.routes.current(), "routes list")],
+        as_json=as_json,
+    )
 
 
 @risk_reviews.command("list")
@@ -172,7 +173,9 @@ def list_reviews(as_json: JsonFlag = False) -> None:
     """List what waits for a person, oldest first."""
     from services.payment.adapters.risk_review_list import list_risk_reviews
 
-    found = _run(lambda uow: list_risk_reviews(uow.connection, REVIEWS_MAX), "risk-reviews list")
+    found = command_line(cli).run(
+        lambda uow: list_risk_reviews(uow.connection, REVIEWS_MAX), "risk-reviews list"
+    )
     emit([asdict(row) for row in found], as_json=as_json)
 
 
@@ -202,13 +205,7 @@ def _say(operation: str, actor: str, reason: str, *, approve: bool, as_json: boo
         )
         return say(word, uow)
 
-    emit(_run(work, "risk-reviews"), as_json=as_json)
-
-
-def _run(work: Callable[[PaymentUnitOfWork], T], name: str) -> T:
-    with command_line(cli).opened() as runtime:
-        result: T = runtime.transactions.run(work, name=name)
-        return result
+    emit(command_line(cli).run(work, "risk-reviews"), as_json=as_json)
 
 
 def main() -> None:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from shared.runtime.cli import Actor, CommandLine, JsonFlag, Reason, command_line, emit
-
-if TYPE_CHECKING:
-    from services.payment.adapters.unit_of_work import PaymentUnitOfWork
 
 ROLE = "operator"
 Limit = Annotated[int, typer.Option(min=1, max=1_000, help="How many, oldest first.")]
@@ -134,7 +130,7 @@ def _add_settling(decide: typer.Typer, line: CommandLine) -> None:
         from services.payment.app.ports import Actor as Person
 
         command = CloseCase(case_id=case_id, reason=reason, actor=Person(subject=actor, role=ROLE))
-        payment_id = _run(line, lambda uow: close_case(command, uow), "close case")
+        payment_id = line.run(lambda uow: close_case(command, uow), "close case")
         emit({"case_id": case_id, "payment_id": payment_id, "closed_by": actor}, as_json=as_json)
 
 
@@ -163,7 +159,7 @@ def _propose(
         object_id=object_id,
         actor=Person(subject=actor, role=ROLE),
     )
-    emit(asdict(_run(line, lambda uow: propose(command, uow), "propose decision")), as_json=as_json)
+    emit(asdict(line.run(lambda uow: propose(command, uow), "propose decision")), as_json=as_json)
 
 
 def _settle(
@@ -175,9 +171,4 @@ def _settle(
     command = Settle(
         decision_id=decision, approve=approve, reason=reason, actor=Person(subject=actor, role=ROLE)
     )
-    emit(asdict(_run(line, lambda uow: settle(command, uow), "settle decision")), as_json=as_json)
-
-
-def _run(line: CommandLine, work: Callable[[PaymentUnitOfWork], Any], name: str) -> Any:
-    with line.opened() as runtime:
-        return runtime.transactions.run(work, name=name)
+    emit(asdict(line.run(lambda uow: settle(command, uow), "settle decision")), as_json=as_json)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,7 +18,6 @@ cli = service_cli("risk", "services.risk.settings:RiskSettings", "services.risk.
 rules = typer.Typer(no_args_is_help=True, help="Rule sets: propose, approve, reject, list, show, try.")
 cli.add_typer(rules, name="rules")
 
-T = TypeVar("T")
 VersionArgument = Annotated[int, typer.Argument(min=1, help="The rule set's version.")]
 RulesFile = Annotated[
     Path, typer.Argument(exists=True, dir_okay=False, help="A JSON file: limits, velocity, blocked.")
@@ -38,7 +36,7 @@ def propose(file: RulesFile, actor: Actor, reason: Reason, as_json: JsonFlag = F
         document = read_model(RulesBody, file.read_bytes()).document()
         return propose_rule_set(document, reason, Who(name=actor, role="operator"), uow)
 
-    _show(_run(work, "rules propose"), as_json=as_json)
+    _show(command_line(cli).run(work, "rules propose"), as_json=as_json)
 
 
 @rules.command()
@@ -48,7 +46,10 @@ def approve(version: VersionArgument, actor: Actor, reason: Reason, as_json: Jso
     from services.risk.app.change_rules import approve_rule_set
 
     who = Who(name=actor, role="approver")
-    _show(_run(lambda uow: approve_rule_set(version, reason, who, uow), "rules approve"), as_json=as_json)
+    _show(
+        command_line(cli).run(lambda uow: approve_rule_set(version, reason, who, uow), "rules approve"),
+        as_json=as_json,
+    )
 
 
 @rules.command()
@@ -58,7 +59,10 @@ def reject(version: VersionArgument, actor: Actor, reason: Reason, as_json: Json
     from services.risk.app.change_rules import reject_rule_set
 
     who = Who(name=actor, role="operator")
-    _show(_run(lambda uow: reject_rule_set(version, reason, who, uow), "rules reject"), as_json=as_json)
+    _show(
+        command_line(cli).run(lambda uow: reject_rule_set(version, reason, who, uow), "rules reject"),
+        as_json=as_json,
+    )
 
 
 @rules.command("list")
@@ -69,7 +73,10 @@ def list_all(
     """List rule sets, newest first."""
     from services.risk.adapters.read_models import list_rule_sets
 
-    found = [asdict(view) for view in _run(lambda uow: list_rule_sets(uow.connection, limit), "rules list")]
+    found = [
+        asdict(view)
+        for view in command_line(cli).run(lambda uow: list_rule_sets(uow.connection, limit), "rules list")
+    ]
     if not as_json:
         shown = ("version", "state", "proposed_by", "approved_by", "reason")
         found = [{name: row[name] for name in shown} for row in found]
@@ -81,7 +88,7 @@ def show(version: VersionArgument, as_json: JsonFlag = False) -> None:
     """Show a rule set, its rules and who did what to it."""
     from services.risk.app.change_rules import stored_rule_set
 
-    _show(_run(lambda uow: stored_rule_set(version, uow), "rules show"), as_json=as_json)
+    _show(command_line(cli).run(lambda uow: stored_rule_set(version, uow), "rules show"), as_json=as_json)
 
 
 @rules.command("try")
@@ -111,7 +118,7 @@ def try_one(
         judgement = try_rules(version, tried_attempt(body, uow), uow)
         return {"decision": judgement.verdict.value, "reasons": list(judgement.reasons)}
 
-    emit(_run(work, "rules try"), as_json=as_json)
+    emit(command_line(cli).run(work, "rules try"), as_json=as_json)
 
 
 @cli.command()
@@ -121,7 +128,10 @@ def decisions(
     """Show what was decided of a payment, and why."""
     from services.risk.adapters.read_models import decisions_of
 
-    found = [asdict(view) for view in _run(lambda uow: decisions_of(uow.connection, payment), "decisions")]
+    found = [
+        asdict(view)
+        for view in command_line(cli).run(lambda uow: decisions_of(uow.connection, payment), "decisions")
+    ]
     emit(found, as_json=as_json)
 
 
@@ -129,12 +139,6 @@ def _show(stored: StoredRuleSet, *, as_json: bool) -> None:
     from services.risk.app.views import RuleSetView
 
     emit(asdict(RuleSetView.of(stored)), as_json=as_json)
-
-
-def _run(work: Callable[[RiskUnitOfWork], T], name: str) -> T:
-    with command_line(cli).opened() as runtime:
-        result: T = runtime.transactions.run(work, name=name)
-        return result
 
 
 def main() -> None:
