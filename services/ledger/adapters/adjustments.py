@@ -13,8 +13,9 @@ from services.ledger.adapters.balances import balance_in
 from services.ledger.adapters.clearing import net_under
 from services.ledger.app.moments import EVERYTHING, Moment
 from services.ledger.domain.adjustment_templates import TEMPLATES
-from services.ledger.domain.adjustments import Adjustment, AdjustmentState, Proposed
+from services.ledger.domain.adjustments import Adjustment, Proposed
 from services.ledger.domain.chart import AccountRef
+from services.ledger.domain.decisions import DecisionState
 
 _COLUMNS: Final = (
     "adjustment_id", "template", "parameters", "amount_minor", "currency", "reason", "attachment",
@@ -126,4 +127,4 @@ def list_adjustments(connection: sa.Connection, state: str | None, limit: int) -
 
 def _adjustment(row: Mapping[Any, Any]) -> Adjustment:
     values = {column: row[column] for column in _COLUMNS}
-    return Adjustment(**{**values, "state": AdjustmentState(row["state"])})
+    return Adjustment(**{**values, "state": DecisionState(row["state"])})

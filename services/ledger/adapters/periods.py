@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from services.ledger.app.period_ports import ChainEnd, ClosedPeriod
 from services.ledger.app.sign_closes import as_published
 from services.ledger.domain.closes import SignedClose
-from services.ledger.domain.periods import CloseState, Month, PeriodClose
+from services.ledger.domain.decisions import DecisionState
+from services.ledger.domain.periods import Month, PeriodClose
 from services.ledger.domain.seals import GENESIS, SHARD
 from shared.kernel.errors import Rejected
 
@@ -161,7 +162,7 @@ def list_closes(connection: sa.Connection, limit: int) -> list[PeriodClose]:
 
 def _close(row: Mapping[Any, Any]) -> PeriodClose:
     values = {column: row[column] for column in _COLUMNS}
-    return PeriodClose(**{**values, "state": CloseState(row["state"])})
+    return PeriodClose(**{**values, "state": DecisionState(row["state"])})
 
 
 def _closed(rows: Iterable[Mapping[Any, Any]]) -> list[ClosedPeriod]:

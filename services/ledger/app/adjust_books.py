@@ -11,9 +11,7 @@ from services.ledger.app.adjustment_ports import Actor, AdjustingUnit, OperatorA
 from services.ledger.domain.adjustment_templates import TEMPLATES
 from services.ledger.domain.adjustments import (
     Adjustment,
-    AdjustmentState,
     Proposed,
-    check_four_eyes,
     check_proposal,
     check_step,
     floor_account,
@@ -21,6 +19,7 @@ from services.ledger.domain.adjustments import (
     reversal_for,
 )
 from services.ledger.domain.chart import Side
+from services.ledger.domain.decisions import DecisionState, check_four_eyes
 from services.ledger.domain.journal import Cause, Journal
 from services.ledger.domain.periods import check_open
 from services.ledger.domain.posting import entries_for
@@ -40,7 +39,7 @@ def propose_reversal(
     original = stored_adjustment(adjustment_id, work, locked=True)
     if original.reverses_adjustment_id is not None:
         raise Rejected("adjustment_is_reversal", "a reversal is not reversed: propose the adjustment anew")
-    if original.state is not AdjustmentState.APPROVED:
+    if original.state is not DecisionState.APPROVED:
         raise Rejected(
             "adjustment_wrong_state",
             f"adjustment {adjustment_id} is {original.state}: nothing was booked that could be reversed",
@@ -68,7 +67,7 @@ def propose_reversal(
 def approve_adjustment(adjustment_id: str, reason: str, actor: Actor, work: AdjustingUnit) -> Adjustment:
     """Book it; refused for its proposer, below a floor, beyond what is open under its key, and in a closed month."""
     adjustment = stored_adjustment(adjustment_id, work, locked=True)
-    check_step(adjustment, AdjustmentState.APPROVED)
+    check_step(adjustment, DecisionState.APPROVED)
     check_four_eyes(adjustment.proposed_by, actor.name)
     if adjustment.reverses_adjustment_id is None:
         _check_clearing(adjustment, work)
@@ -79,15 +78,15 @@ def approve_adjustment(adjustment_id: str, reason: str, actor: Actor, work: Adju
     journal = _journal(adjustment, Cause(event_id=event_id, event_type="OperatorActed", version=1), work)
     check_open(journal.effective_at, work.periods.opens_at())
     work.journals.add(journal)
-    return _decide(adjustment, AdjustmentState.APPROVED, reason, actor, work, journal.journal_id)
+    return _decide(adjustment, DecisionState.APPROVED, reason, actor, work, journal.journal_id)
 
 
 def reject_adjustment(adjustment_id: str, reason: str, actor: Actor, work: AdjustingUnit) -> Adjustment:
     """End a proposal; its proposer may, too."""
     adjustment = stored_adjustment(adjustment_id, work, locked=True)
-    check_step(adjustment, AdjustmentState.REJECTED)
+    check_step(adjustment, DecisionState.REJECTED)
     work.acted(OperatorAct(actor=actor, action="adjustment_rejected", target=adjustment_id, reason=reason))
-    return _decide(adjustment, AdjustmentState.REJECTED, reason, actor, work, None)
+    return _decide(adjustment, DecisionState.REJECTED, reason, actor, work, None)
 
 
 def stored_adjustment(adjustment_id: str, work: AdjustingUnit, *, locked: bool = False) -> Adjustment:
@@ -109,7 +108,7 @@ def _add(proposed: Proposed, actor: Actor, action: str, work: AdjustingUnit) -> 
 
 def _decide(
     adjustment: Adjustment,
-    state: AdjustmentState,
+    state: DecisionState,
     reason: str,
     actor: Actor,
     work: AdjustingUnit,

@@ -9,14 +9,8 @@ from dataclasses import replace
 
 from services.ledger.app.adjustment_ports import Actor, OperatorAct
 from services.ledger.app.period_ports import ClosingUnit
-from services.ledger.domain.periods import (
-    CloseState,
-    Month,
-    PeriodClose,
-    check_four_eyes,
-    check_next,
-    check_step,
-)
+from services.ledger.domain.decisions import DecisionState, check_four_eyes
+from services.ledger.domain.periods import Month, PeriodClose, check_next, check_step
 from shared.kernel.errors import Rejected
 
 
@@ -41,7 +35,7 @@ def approve_close(close_id: str, reason: str, actor: Actor, work: ClosingUnit) -
     """Close the month; refused for its proposer, out of order, and while something of it is not sealed."""
     work.periods.take_turn()
     close = stored_close(close_id, work)
-    check_step(close, CloseState.APPROVED)
+    check_step(close, DecisionState.APPROVED)
     check_four_eyes(close.proposed_by, actor.name)
     month = Month.read(close.period)
     check_next(month, work.periods.stop_posting(), work.now)
@@ -54,15 +48,15 @@ def approve_close(close_id: str, reason: str, actor: Actor, work: ClosingUnit) -
             extra={"unsealed": end.unsealed},
         )
     work.periods.close(month, close_id, end)
-    return _decide(close, CloseState.APPROVED, "period_closed", reason, actor, work)
+    return _decide(close, DecisionState.APPROVED, "period_closed", reason, actor, work)
 
 
 def reject_close(close_id: str, reason: str, actor: Actor, work: ClosingUnit) -> PeriodClose:
     """End a proposal; its proposer may, too."""
     work.periods.take_turn()
     close = stored_close(close_id, work)
-    check_step(close, CloseState.REJECTED)
-    return _decide(close, CloseState.REJECTED, "period_close_rejected", reason, actor, work)
+    check_step(close, DecisionState.REJECTED)
+    return _decide(close, DecisionState.REJECTED, "period_close_rejected", reason, actor, work)
 
 
 def stored_close(close_id: str, work: ClosingUnit) -> PeriodClose:
@@ -74,7 +68,7 @@ def stored_close(close_id: str, work: ClosingUnit) -> PeriodClose:
 
 
 def _decide(
-    close: PeriodClose, state: CloseState, action: str, reason: str, actor: Actor, work: ClosingUnit
+    close: PeriodClose, state: DecisionState, action: str, reason: str, actor: Actor, work: ClosingUnit
 ) -> PeriodClose:
     decided = replace(close, state=state, decided_by=actor.name, decided_at=work.now, decision_reason=reason)
     work.periods.decide(decided)

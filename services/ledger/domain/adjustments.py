@@ -5,32 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
-from typing import Final
 
 from services.ledger.domain.adjustment_templates import PARAMETERS, STRAY_PREFIX, TEMPLATES, Template
 from services.ledger.domain.chart import AccountRef
+from services.ledger.domain.decisions import NEXT, DecisionState
 from services.ledger.domain.journal import AMOUNT_MINOR_MAX, Cause, Journal, check_entries, reversal_of
 from services.ledger.domain.posting import entries_for
 from shared.kernel.errors import Rejected
 from shared.kernel.money import currency_scale
-
-
-class AdjustmentState(StrEnum):
-    """Where an adjustment stands. That it was reversed is told by the adjustment that reverses it."""
-
-    PROPOSED = "PROPOSED"
-    APPROVED = "APPROVED"
-    REJECTED = "REJECTED"
-
-
-_S = AdjustmentState
-#: Absent means forbidden. The database holds the same in ``adjustment_step``.
-NEXT: Final[Mapping[AdjustmentState, frozenset[AdjustmentState]]] = {
-    _S.PROPOSED: frozenset({_S.APPROVED, _S.REJECTED}),
-    _S.APPROVED: frozenset(),
-    _S.REJECTED: frozenset(),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +33,7 @@ class Adjustment(Proposed):
     """One adjustment with its life."""
 
     adjustment_id: str
-    state: AdjustmentState
+    state: DecisionState
     proposed_by: str
     proposed_at: datetime
     decided_by: str | None = None
@@ -95,21 +77,13 @@ def check_proposal(proposed: Proposed) -> Template:
     return template
 
 
-def check_step(adjustment: Adjustment, target: AdjustmentState) -> None:
+def check_step(adjustment: Adjustment, target: DecisionState) -> None:
     """Refuse a step that the table does not list, as the caller's mistake."""
     if target not in NEXT[adjustment.state]:
         raise Rejected(
             "adjustment_wrong_state",
             f"adjustment {adjustment.adjustment_id} is {adjustment.state} and cannot become {target}",
             extra={"adjustment": adjustment.adjustment_id, "state": adjustment.state.value},
-        )
-
-
-def check_four_eyes(proposed_by: str, approved_by: str) -> None:
-    """Money moves by hand only when a second person agrees."""
-    if proposed_by == approved_by:
-        raise Rejected(
-            "four_eyes", "whoever proposed an adjustment cannot approve it", status=403, stored=False
         )
 
 

@@ -8,12 +8,11 @@ the order of two times, so a reversal still never takes effect before what it re
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from services.ledger.domain.decisions import NEXT, DecisionState
 from shared.kernel.errors import Rejected
 
 if TYPE_CHECKING:
@@ -63,23 +62,6 @@ class Month:
         return f"{self.year:04}-{self.number:02}"
 
 
-class CloseState(StrEnum):
-    """Where the close of a month stands."""
-
-    PROPOSED = "PROPOSED"
-    APPROVED = "APPROVED"
-    REJECTED = "REJECTED"
-
-
-_S = CloseState
-#: Absent means forbidden. The database holds the same in ``period_close_step``.
-NEXT: Final[Mapping[CloseState, frozenset[CloseState]]] = {
-    _S.PROPOSED: frozenset({_S.APPROVED, _S.REJECTED}),
-    _S.APPROVED: frozenset(),
-    _S.REJECTED: frozenset(),
-}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodClose:
     """The close of one month, proposed by one person and decided by another."""
@@ -87,7 +69,7 @@ class PeriodClose:
     close_id: str
     period: str
     reason: str
-    state: CloseState
+    state: DecisionState
     proposed_by: str
     proposed_at: datetime
     decided_by: str | None = None
@@ -95,7 +77,7 @@ class PeriodClose:
     decision_reason: str | None = None
 
 
-def check_step(close: PeriodClose, target: CloseState) -> None:
+def check_step(close: PeriodClose, target: DecisionState) -> None:
     """Refuse a step that the table does not list, as the caller's mistake."""
     if target not in NEXT[close.state]:
         raise Rejected(
@@ -103,12 +85,6 @@ def check_step(close: PeriodClose, target: CloseState) -> None:
             f"close {close.close_id} is {close.state} and cannot become {target}",
             extra={"close": close.close_id, "state": close.state.value},
         )
-
-
-def check_four_eyes(proposed_by: str, approved_by: str) -> None:
-    """A month is closed for good only when a second person agrees."""
-    if proposed_by == approved_by:
-        raise Rejected("four_eyes", "whoever proposed a close cannot approve it", status=403, stored=False)
 
 
 def check_next(month: Month, opens_at: datetime | None, now: datetime) -> None:

@@ -18,7 +18,8 @@ from services.ledger.app.adjust_books import (
     stored_adjustment,
 )
 from services.ledger.domain.adjustment_templates import PARAMETERS, TEMPLATES
-from services.ledger.domain.adjustments import Adjustment, AdjustmentState, Proposed
+from services.ledger.domain.adjustments import Adjustment, Proposed
+from services.ledger.domain.decisions import DecisionState
 from services.ledger.entrypoints.operator_acts import (
     LIST_MAX,
     DecideBody,
@@ -152,7 +153,7 @@ def _add_reads(app: FastAPI, http: IdempotentHttp[LedgerUnitOfWork], verifier: T
 
     @app.get("/adjustments", dependencies=[viewer])
     def adjustments(
-        state: AdjustmentState | None = None, limit: Annotated[int, Query(ge=1, le=LIST_MAX)] = 100
+        state: DecisionState | None = None, limit: Annotated[int, Query(ge=1, le=LIST_MAX)] = 100
     ) -> Response:
         """Adjustments, newest first."""
         found = transactions.read(

@@ -12,8 +12,9 @@ from services.ledger.app.adjust_books import (
     reject_adjustment,
 )
 from services.ledger.app.adjustment_ports import Actor
-from services.ledger.domain.adjustments import Adjustment, AdjustmentState, Proposed
+from services.ledger.domain.adjustments import Adjustment, Proposed
 from services.ledger.domain.chart import Side
+from services.ledger.domain.decisions import DecisionState
 from services.ledger.tests.payloads import NOW
 from shared.kernel.errors import Rejected
 from shared.kernel.ids import UlidIds
@@ -43,7 +44,7 @@ class Memory:
             (
                 each.adjustment_id
                 for each in self.made.values()
-                if each.reverses_adjustment_id == adjustment_id and each.state is not AdjustmentState.REJECTED
+                if each.reverses_adjustment_id == adjustment_id and each.state is not DecisionState.REJECTED
             ),
             None,
         )
@@ -82,7 +83,7 @@ class Memory:
         self.made[adjustment_id] = Adjustment(
             **fields,
             adjustment_id=adjustment_id,
-            state=AdjustmentState.PROPOSED,
+            state=DecisionState.PROPOSED,
             proposed_by=by,
             proposed_at=self.now,
         )
@@ -142,7 +143,7 @@ class Adjusting(RuleBasedStateMachine):
 
     @invariant()
     def every_journal_has_two_people_and_at_most_one_reversal(self):
-        approved = [each for each in self.work.made.values() if each.state is AdjustmentState.APPROVED]
+        approved = [each for each in self.work.made.values() if each.state is DecisionState.APPROVED]
         assert all(each.decided_by != each.proposed_by for each in approved)
         assert sorted(each.journal_id for each in approved) == sorted(j.journal_id for j in self.work.booked)
         reversed_ids = [j.reverses_journal_id for j in self.work.booked if j.reverses_journal_id]

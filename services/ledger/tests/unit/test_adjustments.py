@@ -10,15 +10,9 @@ from pathlib import Path
 import pytest
 
 from services.ledger.domain.adjustment_templates import TEMPLATES
-from services.ledger.domain.adjustments import (
-    NEXT,
-    Adjustment,
-    AdjustmentState,
-    Proposed,
-    check_proposal,
-    journal_for,
-)
+from services.ledger.domain.adjustments import Adjustment, Proposed, check_proposal, journal_for
 from services.ledger.domain.chart import MA
+from services.ledger.domain.decisions import NEXT, DecisionState
 from services.ledger.domain.journal import Cause, check_entries
 from shared.kernel.errors import Rejected
 
@@ -48,7 +42,7 @@ def test_every_template_books_a_balanced_journal_that_fits_the_chart(name):
     assert check_proposal(wanted) is TEMPLATES[name]
     adjustment = Adjustment(
         adjustment_id="adj_1",
-        state=AdjustmentState.PROPOSED,
+        state=DecisionState.PROPOSED,
         proposed_by="ada",
         proposed_at=NOW,
         template=wanted.template,
@@ -125,4 +119,4 @@ def test_the_database_knows_the_same_templates():
 
 
 def test_nothing_is_decided_twice():
-    assert NEXT[AdjustmentState.APPROVED] == NEXT[AdjustmentState.REJECTED] == frozenset()
+    assert NEXT[DecisionState.APPROVED] == NEXT[DecisionState.REJECTED] == frozenset()
