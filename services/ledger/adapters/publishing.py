@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from schemas.generated import JournalPostedV1, LedgerHeadSignedV1, LedgerPeriodClosedV1, OperatorActedV1
-from services.ledger.app.adjustment_ports import OperatorAct
+from services.ledger.app.operators import OperatorAct
 from services.ledger.domain.closes import SignedClose
 from services.ledger.domain.heads import Head
 from services.ledger.domain.journal import Journal

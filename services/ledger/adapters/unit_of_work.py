@@ -25,7 +25,7 @@ from services.ledger.adapters.publishing import (
 )
 from services.ledger.adapters.seals import SealStore
 from services.ledger.adapters.snapshots import SnapshotStore
-from services.ledger.app.adjustment_ports import OperatorAct
+from services.ledger.app.operators import OperatorAct
 from services.ledger.domain.closes import SignedClose
 from services.ledger.domain.heads import Head
 from shared.kernel.ids import Ids

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from services.ledger.app.adjustment_ports import Actor, AdjustingUnit, OperatorAct
+from services.ledger.app.adjustment_ports import AdjustingUnit
+from services.ledger.app.operators import Actor, OperatorAct
 from services.ledger.domain.adjustment_templates import TEMPLATES
 from services.ledger.domain.adjustments import (
     Adjustment,

@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from services.ledger.app.operators import OperatorAct
 from services.ledger.app.ports import JournalStore
 from services.ledger.domain.adjustments import Adjustment, Proposed
 from services.ledger.domain.chart import AccountRef
 from shared.kernel.ids import Ids
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Actor:
-    """Who acts, in which role, by which request (None from the command line)."""
-
-    name: str
-    role: str
-    request_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperatorAct:
-    """Who did what to which adjustment or close, and why; announced in the transaction of the act."""
-
-    actor: Actor
-    action: str
-    target: str
-    reason: str
 
 
 class Adjustments(Protocol):

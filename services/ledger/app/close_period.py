@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from services.ledger.app.adjustment_ports import Actor, OperatorAct
+from services.ledger.app.operators import Actor, OperatorAct
 from services.ledger.app.period_ports import ClosingUnit
 from services.ledger.domain.decisions import DecisionState, check_four_eyes
 from services.ledger.domain.periods import Month, PeriodClose, check_next, check_step

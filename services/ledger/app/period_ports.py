@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from services.ledger.app.adjustment_ports import OperatorAct
+from services.ledger.app.operators import OperatorAct
 from services.ledger.domain.closes import SignedClose
 from services.ledger.domain.periods import Month, PeriodClose
 from shared.kernel.ids import Ids

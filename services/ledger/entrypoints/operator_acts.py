@@ -8,7 +8,7 @@ import orjson
 from pydantic import StringConstraints
 from starlette.responses import Response
 
-from services.ledger.app.adjustment_ports import Actor
+from services.ledger.app.operators import Actor
 from shared.runtime.http import json_reply
 from shared.runtime.idempotent_http import Reply
 from shared.runtime.models import ApiModel

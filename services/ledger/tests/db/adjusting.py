@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.ledger.app.adjust_books import approve_adjustment, propose_adjustment
-from services.ledger.app.adjustment_ports import Actor
+from services.ledger.app.operators import Actor
 from services.ledger.domain.adjustments import Proposed
 
 ADA = Actor(name="ada", role="operator")

@@ -11,7 +11,7 @@ from services.ledger.app.adjust_books import (
     propose_reversal,
     reject_adjustment,
 )
-from services.ledger.app.adjustment_ports import Actor
+from services.ledger.app.operators import Actor
 from services.ledger.domain.adjustments import Adjustment, Proposed
 from services.ledger.domain.chart import Side
 from services.ledger.domain.decisions import DecisionState
