@@ -1,0 +1,1 @@
+"""Reconciliation: what we did, what processors say and what the bank says, explained to zero."""

@@ -1,0 +1,1 @@
+"""Reports, lines, matches and breaks, as pure rules."""

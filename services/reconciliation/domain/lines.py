@@ -1,0 +1,113 @@
+"""What a processor's report or a bank's statement says, line by line: one record for every format.
+
+Amounts are integers of the currency's minor unit, signed from our side: positive comes to us. Times are UTC. A reader
+makes these from a file and nothing else, so the same bytes always give the same records.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+
+class LineCategory(StrEnum):
+    """What a processor moved money for, as ``reconciliation.events`` names it; ``payout`` is its total and no line."""
+
+    CHARGE = "charge"
+    REFUND = "refund"
+    REFUND_FAILURE = "refund_failure"
+    DISPUTE = "dispute"
+    REVERSAL = "reversal"
+    RESERVE = "reserve"
+    OTHER = "other"
+    PAYOUT = "payout"
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementLine:
+    """One row of a processor's report. In one currency ``net = gross - fee``; a fee that we pay is positive."""
+
+    line_number: int
+    line_id: str
+    payout_id: str | None
+    """None while the processor has not paid it out: such a line waits and is not posted."""
+    category: LineCategory
+    type_text: str
+    """The processor's own word for the category."""
+    object_id: str | None
+    """The processor's id of the capture, refund, dispute or reversal."""
+    parent_object_id: str | None
+    """The processor's id of the charge that the object is of."""
+    our_reference: str | None
+    """Our operation's or payment's id, where the processor echoes it."""
+    currency: str
+    gross_minor: int
+    fee_currency: str
+    fee_minor: int
+    net_currency: str
+    net_minor: int
+    exchange_rate: str | None
+    fee_in_net_currency_minor: int | None
+    occurred_at: datetime
+    available_on: datetime
+    bank_reference: str | None
+    """What the payout carries at the bank, where the report says it."""
+
+
+@dataclass(frozen=True, slots=True)
+class BankLine:
+    """One booked entry of a bank's statement: a credit is positive, a debit negative."""
+
+    line_number: int
+    line_id: str
+    statement_id: str
+    account_number: str
+    """As the statement names it (IBAN or other)."""
+    currency: str
+    amount_minor: int
+    booked_on: date
+    value_on: date
+    references: tuple[str, ...]
+    """Every reference that the line carries (end-to-end, trace, bank's, customer's), without repeats, in order."""
+    text: str
+    returned: bool
+    """The bank says that it reverses or returns an earlier entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedLine:
+    """A line that cannot be read. The rest of the file goes on without it."""
+
+    line_number: int
+    code: str
+    field: str
+    expected: str
+    raw: str
+    """The line as it stands, cut at 4,096 characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlTotal:
+    """A total that the file states, against what its lines come to; ``stated != counted`` is a break of the file."""
+
+    name: str
+    """For instance ``payout po_1 sums to zero`` or ``opening + booked = closing``."""
+    subject: str
+    currency: str
+    stated_minor: int
+    counted_minor: int
+
+
+class UnreadableFileError(Exception):
+    """The file as a whole cannot be read: truncated, wrong encoding or separator, a required column missing.
+
+    ``code`` is stable, ``field`` names the column, element or tag, ``expected`` says what was wanted.
+    """
+
+    def __init__(self, code: str, field: str, expected: str) -> None:
+        super().__init__(f"{code}: {field}: expected {expected}")
+        self.code, self.field, self.expected = code, field, expected
+
+
+ReportRecord = SettlementLine | BankLine | QuarantinedLine | ControlTotal
