@@ -23,6 +23,7 @@ NEEDS: dict[str, dict[str, str]] = {
     "ledger": {},
     "payment": {"API_KEY_PEPPER": "a pepper"},
     "processor": {"ALPHA_BASE_URL": "http://127.0.0.1:1", "ALPHA_API_KEY": "sk"},
+    "reconciliation": {},
     "risk": {},
     "webhook_ingest": {"ALPHA_WEBHOOK_SECRETS": "whsec_0123456789abcdef"},
 }

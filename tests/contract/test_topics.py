@@ -8,8 +8,6 @@ from schemas.catalogue import ROOT, TOPICS, Topic, UnknownEvent, consumer_declar
 
 REPOSITORY = ROOT.parent
 EVERY_TOPIC = pytest.mark.parametrize("topic", TOPICS.values(), ids=lambda topic: topic.name)
-# Producers whose contract stands before their service does, so that consumers can be deployed first.
-AWAITED_PRODUCERS = {"reconciliation"}
 # librdkafka's default batch; a topic that takes less than a full batch would refuse it whole.
 PRODUCER_BATCH_BYTES = 1_000_000
 
@@ -40,12 +38,8 @@ def test_a_topic_has_an_owner_in_codeowners(topic: Topic) -> None:
 @EVERY_TOPIC
 def test_producers_and_consumers_are_services_of_this_repository(topic: Topic) -> None:
     assert topic.producers
-    assert set(topic.producers) <= service_folders() | AWAITED_PRODUCERS
+    assert set(topic.producers) <= service_folders()
     assert set(topic.consumers) <= service_folders()
-
-
-def test_no_producer_is_awaited_that_is_there() -> None:
-    assert not AWAITED_PRODUCERS & service_folders()
 
 
 @EVERY_TOPIC

@@ -28,7 +28,7 @@ from shared.testing.virtual_clock import START, VirtualClock
 from tests.simulation.sessions import Sessions, wait_for_the_end
 from tools.local_stack.postgres import binaries, unprivileged_prefix, wait_until_ready
 
-SERVICES = ("payment", "processor", "webhook_ingest", "ledger", "risk", "sandbox")
+SERVICES = ("payment", "processor", "webhook_ingest", "ledger", "risk", "reconciliation", "sandbox")
 KAFKA_SERVICES = tuple(service for service in SERVICES if service != "sandbox")
 PEPPER = "simulated-pepper"
 MERCHANTS = 2

@@ -16,6 +16,8 @@ from services.payment.bootstrap import build as build_payment
 from services.payment.settings import PaymentSettings
 from services.processor.bootstrap import build as build_processor
 from services.processor.settings import ProcessorSettings
+from services.reconciliation.bootstrap import build as build_reconciliation
+from services.reconciliation.settings import ReconciliationSettings
 from services.risk.bootstrap import build as build_risk
 from services.risk.settings import RiskSettings
 from services.webhook_ingest.bootstrap import build as build_webhook_ingest
@@ -50,8 +52,9 @@ BUILDERS = {
     "webhook_ingest": build_webhook_ingest,
     "ledger": build_ledger,
     "risk": build_risk,
+    "reconciliation": build_reconciliation,
 }
-ALONE = ("webhook_ingest", "risk")
+ALONE = ("webhook_ingest", "risk", "reconciliation")
 """Services that have one process: a second one adds nothing that the others do not have."""
 
 
@@ -296,6 +299,8 @@ class World:
                 )
             case "risk":
                 return RiskSettings(**common)
+            case "reconciliation":
+                return ReconciliationSettings(**common)
             case _:
                 return LedgerSettings(
                     **common, seal_private_key=HEAD_KEY, seal_head_interval_s=6.0,

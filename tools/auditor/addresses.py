@@ -9,7 +9,15 @@ from typing import Final
 
 from tools.auditor.model import AuditImpossible
 
-AUDITED_SERVICES: Final = ("payment", "processor", "webhook_ingest", "ledger", "risk", "sandbox")
+AUDITED_SERVICES: Final = (
+    "payment",
+    "processor",
+    "webhook_ingest",
+    "ledger",
+    "risk",
+    "reconciliation",
+    "sandbox",
+)
 BOOTSTRAP_VARIABLE: Final = "TIEOUT_KAFKA_BOOTSTRAP"
 PREFIX_VARIABLE: Final = "TIEOUT_KAFKA_TOPIC_PREFIX"
 

@@ -22,7 +22,15 @@ FETCH_ROWS: Final = 20_000
 CONNECT_TIMEOUT_S: Final = 5
 STATEMENT_TIMEOUT_MS: Final = 600_000
 #: The order of reading: whoever is told comes before whoever tells.
-READING_ORDER: Final = ("ledger", "sandbox", "webhook_ingest", "processor", "risk", "payment")
+READING_ORDER: Final = (
+    "ledger",
+    "sandbox",
+    "webhook_ingest",
+    "processor",
+    "risk",
+    "reconciliation",
+    "payment",
+)
 WITHOUT_KAFKA: Final = frozenset({"sandbox"})
 
 _INBOX: Final = (
@@ -251,6 +259,7 @@ _OWN: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "webhook_ingest": _WEBHOOK_INGEST,
     "ledger": LEDGER,
     "risk": _RISK,
+    "reconciliation": (),
     "sandbox": SANDBOX,
 }
 

@@ -71,6 +71,7 @@ _STUCK: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "webhook_ingest": (),
     "ledger": (),
     "risk": (),
+    "reconciliation": (),
 }
 _TOLD: Final = "SELECT topic, sum(last_version)::bigint FROM outbox_streams GROUP BY topic"
 _TAKEN_IN: Final = """

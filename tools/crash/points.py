@@ -6,8 +6,8 @@ from typing import Final, TypeVar
 
 from shared.kernel.crash_points import KNOWN_CRASH_POINTS
 
-WITH_OUTBOX: Final = ("payment", "processor", "webhook_ingest", "ledger", "risk")
-WITH_INBOX: Final = ("payment", "processor", "ledger", "risk")
+WITH_OUTBOX: Final = ("payment", "processor", "webhook_ingest", "ledger", "risk", "reconciliation")
+WITH_INBOX: Final = ("payment", "processor", "ledger", "risk", "reconciliation")
 
 PASSED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "unit_of_work": WITH_OUTBOX,

@@ -44,6 +44,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
     "webhook_ingest": _ON_KAFKA,
     "ledger": _ON_KAFKA,
     "risk": _ON_KAFKA,
+    "reconciliation": _ON_KAFKA,
     "sandbox": {"ALPHA_HANG_S": "2", "ALPHA_WEBHOOK_LEASE_S": "3"},
 }
 """Every lease is short, so that the one who comes after a dead process takes over within seconds."""

@@ -32,6 +32,7 @@ SERVICES: Final = (
     LocalService("sandbox", "sandbox", uses_kafka=False),
     LocalService("ledger", "ledger"),
     LocalService("risk", "risk"),
+    LocalService("reconciliation", "reconciliation"),
     LocalService("webhook_ingest", "webhook-ingest"),
     LocalService("processor", "processor"),
     LocalService("payment", "payment"),
@@ -67,6 +68,7 @@ def secret_settings(service: LocalService, urls: ServiceUrls, store: SecretStore
             "SEAL_PRIVATE_KEY": store.ed25519("ledger_heads")[0],
         },
         "risk": {},
+        "reconciliation": {},
         "sandbox": {
             "ALPHA_API_KEY": store.text("alpha_api_key"),
             "ALPHA_WEBHOOK_SECRET": webhook_secret,
@@ -112,6 +114,7 @@ def plain_settings(
         "webhook_ingest": {"ALPHA_ACCOUNT": ALPHA_ACCOUNT, "BETA_ACCOUNT": BETA_ACCOUNT},
         "ledger": {},
         "risk": {},
+        "reconciliation": {},
         "sandbox": {
             "ALPHA_WEBHOOK_URL": f"http://127.0.0.1:{ports['webhook_ingest']}/webhooks/alpha",
             "BETA_WEBHOOK_URL": f"http://127.0.0.1:{ports['webhook_ingest']}/webhooks/beta",

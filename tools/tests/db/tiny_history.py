@@ -13,7 +13,7 @@ from schemas.catalogue import TOPICS
 
 AT = "2026-11-20T10:00:00Z"
 PARTITIONS = 6
-SERVICES = ("payment", "processor", "webhook_ingest", "ledger", "risk", "sandbox")
+SERVICES = ("payment", "processor", "webhook_ingest", "ledger", "risk", "reconciliation", "sandbox")
 MERCHANT = "mer_1"
 OWNER = "x"
 #: Manual journals that clear a key, each of a key about which payment has an opinion of its own.

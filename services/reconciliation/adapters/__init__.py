@@ -1,0 +1,1 @@
+"""Sources, files and lines in PostgreSQL: the only place of this service where SQL lives."""

@@ -1,0 +1,10 @@
+"""The formats that can be read, as a table: one module each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from services.reconciliation.domain.readers import Reader
+
+READERS: Final[Mapping[str, Reader]] = {}

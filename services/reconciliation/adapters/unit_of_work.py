@@ -1,0 +1,27 @@
+"""One transaction of this service."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from services.reconciliation.adapters.publishing import TOPIC, operator_acted
+from services.reconciliation.adapters.sources import StoredSources
+from services.reconciliation.app.operators import OperatorAct
+from shared.kernel.ids import Ids
+from shared.persistence.outbox import Outbox
+from shared.persistence.unit_of_work import UnitOfWork
+
+
+class ReconciliationUnitOfWork(UnitOfWork):
+    """The base unit of work with this service's repositories."""
+
+    def __init__(self, connection: sa.Connection, outbox: Outbox, now: datetime, ids: Ids) -> None:
+        super().__init__(connection, outbox, now, ids)
+        self.sources = StoredSources(connection, now)
+
+    def announce(self, act: OperatorAct) -> None:
+        """Say what an operator did, on the stream of what it was done to."""
+        cause_id = act.actor.request_id or act.actor.name
+        self.outbox.append(TOPIC, operator_acted(act, self.now), key=act.target, cause_id=cause_id)

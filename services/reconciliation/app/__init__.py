@@ -1,0 +1,1 @@
+"""Use cases of reconciliation: one file each, named by what it does."""

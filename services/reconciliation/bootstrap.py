@@ -1,0 +1,72 @@
+"""Reconciliation's composition root: the only place that picks concrete adapters."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib import import_module
+from typing import Any, Final
+
+from services.reconciliation.adapters.readers import READERS
+from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
+from services.reconciliation.settings import ReconciliationSettings
+from shared.runtime.process import Role, ServiceRuntime
+from shared.runtime.service_parts import ServiceParts
+from shared.runtime.surroundings import Surroundings
+
+NAME: Final = "reconciliation"
+TOPICS_IN: Final = ("payment.events", "ledger.events")
+FORMATS: Final = {name: reader.kind for name, reader in READERS.items()}
+
+
+class ReconciliationParts:
+    """What this service has beyond every service's parts; nothing connects before it is used."""
+
+    def __init__(self, settings: ReconciliationSettings, surroundings: Surroundings | None = None) -> None:
+        self.settings = settings
+        self.common: ServiceParts[ReconciliationUnitOfWork] = ServiceParts(
+            NAME,
+            settings,
+            ReconciliationUnitOfWork,
+            own_topic="reconciliation.events",
+            consumer=NAME,
+            surroundings=surroundings,
+        )
+
+    def served(self) -> Any:
+        """The operator API."""
+        self.common.watch()
+        made = _entry("http").application()
+        http = self.common.add_mechanism_routes(made)
+        _entry("http_sources").add_sources(made, http, self.common.operator_tokens(), FORMATS)
+        return made
+
+    def consume(self, topic: str) -> Role:
+        """The loop over one topic."""
+        return self.common.consume(_entry("consumer").ROUTES, topics=(topic,))
+
+
+def build(settings: ReconciliationSettings, surroundings: Surroundings | None = None) -> ServiceRuntime:
+    """The roles ``serve``, ``relay``, ``consume`` and ``work``, not yet running."""
+    parts = ReconciliationParts(settings, surroundings)
+    common = parts.common
+    return ServiceRuntime(
+        name=NAME,
+        settings=settings,
+        app=parts.served,
+        roles={
+            **common.relay_roles(),
+            **{f"consume.{topic.partition('.')[0]}": partial(parts.consume, topic) for topic in TOPICS_IN},
+            **common.key_roles(),
+        },
+        checks=common.checks(),
+        transactions=common.transactions,
+        engines={"app": common.engine},
+        operations=common.operations(),
+        close=common.close,
+        clock=common.clock,
+    )
+
+
+def _entry(name: str) -> Any:
+    """An entry point: they lie above this layer, so they are named here and not imported."""
+    return import_module(f"services.reconciliation.entrypoints.{name}")

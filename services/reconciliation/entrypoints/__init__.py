@@ -1,0 +1,1 @@
+"""Reconciliation's HTTP API, consumer and command line."""

@@ -1,0 +1,22 @@
+"""The command `reconciliation`: what every service's command line has, and sources, files and payouts for people."""
+
+from __future__ import annotations
+
+from services.reconciliation.entrypoints.cli_sources import add_sources
+from shared.runtime.cli import service_cli
+
+cli = service_cli(
+    "reconciliation",
+    "services.reconciliation.settings:ReconciliationSettings",
+    "services.reconciliation.bootstrap:build",
+)
+add_sources(cli)
+
+
+def main() -> None:
+    """Entry point of the distribution."""
+    cli()
+
+
+if __name__ == "__main__":
+    main()
