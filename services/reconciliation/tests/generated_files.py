@@ -1,0 +1,47 @@
+"""Random valid files of each format, with the figures that they state; written by the plain writers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hypothesis import strategies as st
+
+from services.reconciliation.tests import writers
+
+CURRENCIES = st.sampled_from(["EUR", "USD", "JPY", "KWD"])
+AMOUNTS = st.integers(-10_000_000, 10_000_000)
+FEES = st.integers(-5_000, 5_000)
+CATEGORIES = st.sampled_from(["charge", "refund", "refund_failure", "dispute", "reversal", "reserve", "elsewhere"])
+TEXTS = st.sampled_from(["", "plain", "a, b", 'said "so"', "two\nlines", "Müller; Søn"])
+
+
+@dataclass
+class GeneratedFile:
+    """Bytes, and what every line of them says: the same tuples as ``figures`` makes of what was read."""
+
+    content: bytes
+    figures: list[tuple] = field(default_factory=list)
+
+
+@st.composite
+def tieout_files(draw):
+    rows, figures, number = [], [], 0
+    for payout in range(draw(st.integers(1, 3))):
+        currency, paid = draw(CURRENCIES), 0
+        for gross, fee, category in draw(st.lists(st.tuples(AMOUNTS, FEES, CATEGORIES), min_size=1, max_size=5)):
+            number += 1
+            paid += gross - fee
+            more = {"description": draw(TEXTS)}
+            rows.append(
+                writers.tieout_row(
+                    number, f"po_{payout}", currency=currency, minor=gross, fee_minor=fee, category=category, **more
+                )
+            )
+            figures.append((currency, gross, currency, fee, currency, gross - fee))
+        number += 1
+        rows.append(writers.tieout_payout(number, f"po_{payout}", paid, currency=currency))
+        figures.append((currency, -paid, currency, 0, currency, -paid))
+    return GeneratedFile(writers.csv_bytes(rows), figures)
+
+
+FILES = {"tieout_csv": tieout_files()}
