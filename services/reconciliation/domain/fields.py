@@ -181,7 +181,11 @@ def in_utc(wall: datetime, where: ZoneInfo | None, field: str, abbreviation: str
     if abbreviation is not None:
         candidates = [each for each in candidates if each.tzname() == abbreviation]
     if not candidates:
-        raise FieldError("time_zone_contradicted", field, f"a time at which {where.key} is called {abbreviation}")
+        raise FieldError(
+            "time_zone_contradicted", field, f"a time at which {where.key} is called {abbreviation}"
+        )
     if len(candidates) > 1:
-        raise FieldError("time_ambiguous", field, "an hour that the change of the clocks did not repeat, or its offset")
+        raise FieldError(
+            "time_ambiguous", field, "an hour that the change of the clocks did not repeat, or its offset"
+        )
     return candidates[0].astimezone(UTC)

@@ -11,7 +11,9 @@ from services.reconciliation.tests import writers
 CURRENCIES = st.sampled_from(["EUR", "USD", "JPY", "KWD"])
 AMOUNTS = st.integers(-10_000_000, 10_000_000)
 FEES = st.integers(-5_000, 5_000)
-CATEGORIES = st.sampled_from(["charge", "refund", "refund_failure", "dispute", "reversal", "reserve", "elsewhere"])
+CATEGORIES = st.sampled_from(
+    ["charge", "refund", "refund_failure", "dispute", "reversal", "reserve", "elsewhere"]
+)
 TEXTS = st.sampled_from(["", "plain", "a, b", 'said "so"', "two\nlines", "Müller; Søn"])
 
 
@@ -24,24 +26,37 @@ class GeneratedFile:
 
 
 @st.composite
-def tieout_files(draw):
+def balance_rows(draw, row_of, payout_of, currency_as):
+    """The rows of a few payouts, each in one currency and with its own row at the end."""
     rows, figures, number = [], [], 0
     for payout in range(draw(st.integers(1, 3))):
-        currency, paid = draw(CURRENCIES), 0
-        for gross, fee, category in draw(st.lists(st.tuples(AMOUNTS, FEES, CATEGORIES), min_size=1, max_size=5)):
+        code, paid = draw(CURRENCIES), 0
+        currency = currency_as(code)
+        for gross, fee, category in draw(
+            st.lists(st.tuples(AMOUNTS, FEES, CATEGORIES), min_size=1, max_size=5)
+        ):
             number += 1
             paid += gross - fee
             more = {"description": draw(TEXTS)}
             rows.append(
-                writers.tieout_row(
-                    number, f"po_{payout}", currency=currency, minor=gross, fee_minor=fee, category=category, **more
+                row_of(
+                    number,
+                    f"po_{payout}",
+                    currency=currency,
+                    minor=gross,
+                    fee_minor=fee,
+                    category=category,
+                    **more,
                 )
             )
-            figures.append((currency, gross, currency, fee, currency, gross - fee))
+            figures.append((code, gross, code, fee, code, gross - fee))
         number += 1
-        rows.append(writers.tieout_payout(number, f"po_{payout}", paid, currency=currency))
-        figures.append((currency, -paid, currency, 0, currency, -paid))
+        rows.append(payout_of(number, f"po_{payout}", paid, currency=currency))
+        figures.append((code, -paid, code, 0, code, -paid))
     return GeneratedFile(writers.csv_bytes(rows), figures)
 
 
-FILES = {"tieout_csv": tieout_files()}
+FILES = {
+    "tieout_csv": balance_rows(writers.tieout_row, writers.tieout_payout, str.upper),
+    "stripe_payout_csv": balance_rows(writers.stripe_row, writers.stripe_payout, str.lower),
+}

@@ -52,3 +52,43 @@ def tieout_payout(number, payout, net, *, currency="EUR"):
     return tieout_row(
         number, payout, currency=currency, minor=-net, fee_minor=0, category="payout", source_id=""
     )
+
+
+def stripe_row(
+    number, payout="po_1", *, currency="eur", minor=10_000, fee_minor=170, category="charge", **more
+):
+    """A row of Stripe's payout reconciliation report; ``more`` replaces or adds columns."""
+    scale_of = currency.upper()
+    return {
+        "automatic_payout_id": payout,
+        "automatic_payout_effective_at_utc": "2026-11-26 00:00:00",
+        "balance_transaction_id": f"txn_{number}",
+        "created_utc": "2026-11-24 10:00:00",
+        "available_on_utc": "2026-11-26 00:00:00",
+        "currency": currency,
+        "gross": major(minor, scale_of),
+        "fee": major(fee_minor, scale_of),
+        "net": major(minor - fee_minor, scale_of),
+        "reporting_category": category,
+        "source_id": f"ch_{number}",
+        "description": "",
+        "charge_id": f"ch_{number}",
+        "payment_intent_id": f"pi_{number}",
+        "payment_metadata[operation_id]": f"op_{number}",
+        "trace_id": "",
+        **more,
+    }
+
+
+def stripe_payout(number, payout, net, *, currency="eur"):
+    """The payout's own row, which takes ``net`` off the balance."""
+    return stripe_row(
+        number,
+        payout,
+        currency=currency,
+        minor=-net,
+        fee_minor=0,
+        category="payout",
+        source_id=payout,
+        charge_id="",
+    )

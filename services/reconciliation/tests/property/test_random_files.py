@@ -14,7 +14,9 @@ from services.reconciliation.tests.generated_files import FILES
 from services.reconciliation.tests.reading import lines, quarantined, records, totals
 
 pytestmark = pytest.mark.property
-SLOW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+SLOW = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 
 
 def figures(line):
@@ -44,7 +46,9 @@ def test_a_valid_file_says_what_was_written(name, data):
     assert [figures(line) for line in lines(found)] == made.figures
     ids = [line.line_id for line in lines(found)]
     assert len(set(ids)) == len(ids)
-    assert all(0 < len(each) <= 128 and each.isascii() and each.isprintable() and " " not in each for each in ids)
+    assert all(
+        0 < len(each) <= 128 and each.isascii() and each.isprintable() and " " not in each for each in ids
+    )
 
 
 @pytest.mark.parametrize("name", sorted(FILES))
