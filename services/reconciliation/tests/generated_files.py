@@ -56,7 +56,35 @@ def balance_rows(draw, row_of, payout_of, currency_as):
     return GeneratedFile(writers.csv_bytes(rows), figures)
 
 
+BANK_TEXTS = st.sampled_from(["", "PAYOUT po_1", "Müller", "a + b"])
+REFERENCES = st.sampled_from(["", "", "R1", "R2", "REF 3"])
+
+
+@st.composite
+def bank_statements(draw):
+    """Statements as currency, opening balance and entries of amount, bank's reference and text."""
+    statements = []
+    for _ in range(draw(st.integers(1, 3))):
+        entries = draw(st.lists(st.tuples(AMOUNTS, REFERENCES, BANK_TEXTS), max_size=5))
+        statements.append((draw(CURRENCIES), draw(AMOUNTS), entries))
+    return statements
+
+
+@st.composite
+def camt_files(draw):
+    written, figures = [], []
+    for at, (code, opening, entries) in enumerate(draw(bank_statements())):
+        closing = opening + sum(minor for minor, _, _ in entries)
+        made = [
+            writers.camt_entry(minor, currency=code, reference=ref, text=text) for minor, ref, text in entries
+        ]
+        written.append(writers.camt_statement(f"S{at}", made, opening, closing, currency=code))
+        figures += [(code, minor) for minor, _, _ in entries]
+    return GeneratedFile(writers.camt_file(*written), figures)
+
+
 FILES = {
     "tieout_csv": balance_rows(writers.tieout_row, writers.tieout_payout, str.upper),
     "stripe_payout_csv": balance_rows(writers.stripe_row, writers.stripe_payout, str.lower),
+    "camt053": camt_files(),
 }

@@ -92,3 +92,59 @@ def stripe_payout(number, payout, net, *, currency="eur"):
         source_id=payout,
         charge_id="",
     )
+
+
+CAMT_NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.{}"
+
+
+def camt_entry(
+    minor,
+    *,
+    currency="EUR",
+    reference="",
+    end_to_end="",
+    status="BOOK",
+    version="08",
+    booked="2026-11-27",
+    text="",
+    more="",
+):
+    """A ``Ntry``; ``more`` is markup before its booking date."""
+    state = f"<Cd>{status}</Cd>" if version == "08" else status
+    bank = f"<AcctSvcrRef>{reference}</AcctSvcrRef>" if reference else ""
+    return (
+        f'<Ntry><Amt Ccy="{currency}">{major(abs(minor), currency)}</Amt>'
+        f"<CdtDbtInd>{'DBIT' if minor < 0 else 'CRDT'}</CdtDbtInd>{more}<Sts>{state}</Sts>"
+        f"<BookgDt><Dt>{booked}</Dt></BookgDt><ValDt><Dt>{booked}</Dt></ValDt>{bank}"
+        f"<NtryDtls><TxDtls><Refs><EndToEndId>{end_to_end or 'NOTPROVIDED'}</EndToEndId></Refs></TxDtls></NtryDtls>"
+        f"<AddtlNtryInf>{text}</AddtlNtryInf></Ntry>\n"
+    )
+
+
+def camt_balance(code, minor, currency):
+    return (
+        f'<Bal><Tp><CdOrPrtry><Cd>{code}</Cd></CdOrPrtry></Tp><Amt Ccy="{currency}">{major(abs(minor), currency)}</Amt>'
+        f"<CdtDbtInd>{'DBIT' if minor < 0 else 'CRDT'}</CdtDbtInd><Dt><Dt>2026-11-27</Dt></Dt></Bal>\n"
+    )
+
+
+def camt_statement(
+    statement, entries, opening, closing, *, currency="EUR", account="DE02120300000000202051", summary=""
+):
+    """A ``Stmt`` of entries that are written already."""
+    return (
+        f"<Stmt><Id>{statement}</Id><CreDtTm>2026-11-27T21:00:00+01:00</CreDtTm><Acct><Id><IBAN>{account}</IBAN></Id></Acct>\n"
+        + camt_balance("OPBD", opening, currency)
+        + camt_balance("CLBD", closing, currency)
+        + summary
+        + "".join(entries)
+        + "</Stmt>\n"
+    )
+
+
+def camt_file(*statements, version="08", head=""):
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n{head}<Document xmlns="{CAMT_NAMESPACE.format(version)}">'
+        f"<BkToCstmrStmt><GrpHdr><MsgId>M1</MsgId><CreDtTm>2026-11-27T21:00:00+01:00</CreDtTm></GrpHdr>\n"
+        f"{''.join(statements)}</BkToCstmrStmt></Document>\n"
+    ).encode()
