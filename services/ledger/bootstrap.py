@@ -10,6 +10,7 @@ from typing import Any
 from services.ledger.adapters.accounts import AccountDirectory
 from services.ledger.adapters.booking_lag import BookingMetrics
 from services.ledger.adapters.clearing import ClearingFolder, SqlClearing, watch_clearing
+from services.ledger.adapters.entry_partitions import make_ahead, watch_partitions
 from services.ledger.adapters.head_keys import HeadSigner
 from services.ledger.adapters.negative_balances import SqlNegativeBalances
 from services.ledger.adapters.read_models import SqlBooksReader
@@ -27,6 +28,7 @@ from shared.runtime.operator_tokens import TokenVerifier
 from shared.runtime.process import Role, ServiceRuntime
 from shared.runtime.roles import PeriodicRole
 from shared.runtime.service_parts import ServiceParts
+from shared.runtime.startup import StartupCheck, check
 from shared.runtime.surroundings import Surroundings
 
 NAME = "ledger"
@@ -54,6 +56,7 @@ class LedgerParts:
         self.common.watch()
         watch_sealing(self.common.engine)
         watch_clearing(self.clearing)
+        watch_partitions(self.common.engine)
         made = _entry("http").application(
             self.reader,
             SqlStatements(self.common.engine),
@@ -126,6 +129,19 @@ class LedgerParts:
         folder = Folder(self.common.transactions, folding)
         return self._periodic("work.snapshots", settings.snapshot_interval_s, folder.turn)
 
+    def make_partitions(self) -> Role:
+        """Keeps the partitions of entries ahead of those who book."""
+
+        def make() -> None:
+            make_ahead(self.common.engine)
+
+        return self._periodic("work.partitions", self.settings.partitions_interval_s, make)
+
+    def checks(self) -> tuple[StartupCheck, ...]:
+        """What must hold before a process starts; none waits for another role to make room in the books."""
+        room = check("partitions", lambda: make_ahead(self.common.engine), "consume", "work", "serve")
+        return (*self.common.checks(), room)
+
     def _periodic(self, name: str, interval_s: float, turn: Callable[[], bool | float | None]) -> Role:
         return PeriodicRole(name, interval_s, turn, self.common.clock)
 
@@ -145,10 +161,11 @@ def build(settings: LedgerSettings, surroundings: Surroundings | None = None) ->
             "work.seals": parts.seal,
             "work.clearing": parts.fold_clearing,
             "work.snapshots": parts.fold_snapshots,
+            "work.partitions": parts.make_partitions,
             **common.key_roles(),
             **common.relay_roles(),
         },
-        checks=common.checks(),
+        checks=parts.checks(),
         transactions=common.transactions,
         engines={"app": common.engine},
         operations=common.operations(),

@@ -54,6 +54,11 @@ class LedgerSettings(ServiceSettings):
         ge=1,
         description="an account gets its next snapshot once so many entries stand behind its last one",
     )
+    partitions_interval_s: float = Field(
+        30.0,
+        gt=0,
+        description="seconds between two looks whether the partitions of entries are far enough ahead",
+    )
     consumers: int = Field(
         1,
         ge=1,

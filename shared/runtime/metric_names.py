@@ -247,6 +247,10 @@ LEDGER_UNSEALED_S: Final = _gauge(
     "tieout_ledger_unsealed_seconds",
     "Age of the oldest committed journal that has no place in the chain of seals yet; above 2 s the sealer lags.",
 )
+LEDGER_POSITIONS_LEFT: Final = _gauge(
+    "tieout_ledger_positions_left",
+    "Journals that can still be booked before the partitions of entries end; at 0 booking waits for the next one.",
+)
 CLEARING_OPEN_KEYS: Final = _gauge(
     "tieout_clearing_open_keys",
     "Clearing keys that have not returned to zero now, by family of accounts and currency.",

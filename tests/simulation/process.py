@@ -99,8 +99,8 @@ class Process:
         if self.service in FACES:
             self.app = self._context.run(runtime.make_app)
         for role, make in runtime.roles.items():
-            # What runs beside HTTP only counts what was repeated: nothing here rests on it.
-            if role != "relay.partitions" and not role.startswith("serve."):
+            # What runs beside HTTP only counts what was repeated, and no seed fills a partition: nothing rests on them.
+            if not role.endswith(".partitions") and not role.startswith("serve."):
                 self.spawn(self._live(role, make))
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":

@@ -14,6 +14,7 @@ import psycopg
 import sqlalchemy as sa
 
 from services.ledger.adapters.accounts import AccountDirectory
+from services.ledger.adapters.entry_partitions import away_without_partition
 from services.ledger.domain.chart import AccountRef, Side
 from services.ledger.domain.journal import Cause, Entry, Journal
 from services.ledger.domain.periods import in_open_period
@@ -173,7 +174,8 @@ class PostedJournals:
         if not isinstance(driver, psycopg.Connection):
             raise InvariantViolation("driver", f"COPY needs psycopg, not {type(driver).__name__}")
         _copy(driver, _COPY_JOURNALS, [self._journal_row(journal) for journal in journals])
-        _copy(driver, _COPY_ENTRIES, self._entry_rows(journals, ids))
+        with away_without_partition(_COPY_ENTRIES):
+            _copy(driver, _COPY_ENTRIES, self._entry_rows(journals, ids))
 
     def _entry_rows(
         self, journals: Sequence[Journal], ids: Mapping[AccountRef, int]

@@ -9,6 +9,7 @@ from tools.sabotage.cases.calling import CALLING
 from tools.sabotage.cases.closing import CLOSING
 from tools.sabotage.cases.consuming import CONSUMING
 from tools.sabotage.cases.edge import EDGE
+from tools.sabotage.cases.growing import GROWING
 from tools.sabotage.cases.payments import PAYMENTS
 from tools.sabotage.cases.people import PEOPLE
 from tools.sabotage.cases.publishing import PUBLISHING
@@ -26,5 +27,6 @@ CASES: Final[tuple[Case, ...]] = (
     *BOOKS,
     *ADJUSTING,
     *CLOSING,
+    *GROWING,
     *SETTLEMENT,
 )

@@ -84,7 +84,7 @@ def test_a_journal_cannot_be_checked_early_and_then_unbalanced(books):
     ("entries", "error"),
     [
         ("(1, 3, 1, 'debit', 5, 'EUR', NULL), (1, 4, 2, 'credit', 5, 'EUR', NULL)", "does not fit"),
-        ("(1, 1, 1, 'debit', 5, 'EUR', NULL), (1, 2, 2, 'credit', 5, 'EUR', NULL)", "entries_pkey"),
+        ("(1, 1, 1, 'debit', 5, 'EUR', NULL), (1, 2, 2, 'credit', 5, 'EUR', NULL)", "entries_p000000_pkey"),
     ],
     ids=["balanced additions", "the same lines again"],
 )

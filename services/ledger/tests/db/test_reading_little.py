@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -67,7 +68,7 @@ def looked_at(engine, table="entries"):
 
 def rows_of(plan, table="entries"):
     own = 0
-    if plan.get("Relation Name") == table:
+    if re.fullmatch(rf"{table}(_p\d+)?", plan.get("Relation Name", "")):
         own = (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)) * plan["Actual Loops"]
     return own + sum(rows_of(inner, table) for inner in plan.get("Plans", ()))
 

@@ -29,6 +29,7 @@ def test_every_role_is_there():
             "work.seals",
             "work.clearing",
             "work.snapshots",
+            "work.partitions",
             "work.keys",
             "serve.key-repeats",
             "relay",
