@@ -19,7 +19,8 @@ def test_every_patch_finds_its_text_exactly_once(case):
     assert changed
     for path, text in changed.items():
         assert text != path.read_text()
-        ast.parse(text)
+        if path.suffix == ".py":
+            ast.parse(text)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
