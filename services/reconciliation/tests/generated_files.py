@@ -56,6 +56,30 @@ def balance_rows(draw, row_of, payout_of, currency_as):
     return GeneratedFile(writers.csv_bytes(rows), figures)
 
 
+ADYEN_TYPES = st.sampled_from(["Settled", "Refunded", "RefundedReversed", "Chargeback", "Fee", "EpaPaid"])
+
+
+@st.composite
+def adyen_files(draw):
+    rows, figures, number = [], [], 0
+    for batch in range(draw(st.integers(1, 3))):
+        code, paid = draw(CURRENCIES), 0
+        for gross, fee, kind in draw(st.lists(st.tuples(AMOUNTS, FEES, ADYEN_TYPES), min_size=1, max_size=5)):
+            # Now and then two rows that are equal in everything.
+            for _ in range(draw(st.sampled_from([1, 1, 1, 2]))):
+                paid += gross - fee
+                rows.append(
+                    writers.adyen_row(
+                        number, str(118 + batch), minor=gross, fee_minor=fee, currency=code, kind=kind
+                    )
+                )
+                figures.append((code, gross, code, fee, code, gross - fee))
+            number += 1
+        rows.append(writers.adyen_payout(number, str(118 + batch), paid, currency=code))
+        figures.append((code, -paid, code, 0, code, -paid))
+    return GeneratedFile(writers.csv_bytes(rows), figures)
+
+
 BANK_TEXTS = st.sampled_from(["", "PAYOUT po_1", "Müller", "a + b"])
 REFERENCES = st.sampled_from(["", "", "R1", "R2", "REF 3"])
 
@@ -86,5 +110,6 @@ def camt_files(draw):
 FILES = {
     "tieout_csv": balance_rows(writers.tieout_row, writers.tieout_payout, str.upper),
     "stripe_payout_csv": balance_rows(writers.stripe_row, writers.stripe_payout, str.lower),
+    "adyen_settlement_csv": adyen_files(),
     "camt053": camt_files(),
 }

@@ -148,3 +148,48 @@ def camt_file(*statements, version="08", head=""):
         f"<BkToCstmrStmt><GrpHdr><MsgId>M1</MsgId><CreDtTm>2026-11-27T21:00:00+01:00</CreDtTm></GrpHdr>\n"
         f"{''.join(statements)}</BkToCstmrStmt></Document>\n"
     ).encode()
+
+
+def adyen_row(number, batch="118", *, minor=10_000, fee_minor=170, currency="EUR", kind="Settled", **more):
+    """A row of Adyen's settlement details report; ``more`` replaces or adds columns."""
+    net = minor - fee_minor
+    return {
+        "Company Account": "Co",
+        "Merchant Account": "Shop",
+        "Psp Reference": f"88160000{number:08}",
+        "Merchant Reference": f"pay_{number}",
+        "Payment Method": "visa",
+        "Creation Date": "2026-11-24 11:00:00",
+        "TimeZone": "CET",
+        "Type": kind,
+        "Modification Reference": f"88170000{number:08}",
+        "Gross Currency": currency,
+        "Gross Debit (GC)": major(-minor, currency) if minor < 0 else "",
+        "Gross Credit (GC)": major(minor, currency) if minor >= 0 else "",
+        "Exchange Rate": "1",
+        "Net Currency": currency,
+        "Net Debit (NC)": major(-net, currency) if net < 0 else "",
+        "Net Credit (NC)": major(net, currency) if net >= 0 else "",
+        "Commission (NC)": major(fee_minor, currency),
+        "Markup (NC)": "",
+        "Scheme Fees (NC)": "",
+        "Interchange (NC)": "",
+        "Modification Merchant Reference": "",
+        "Batch Number": batch,
+        "Booking Date": "2026-11-25 23:05:00",
+        "Booking Date TimeZone": "CET",
+        **more,
+    }
+
+
+def adyen_payout(number, batch, net, *, currency="EUR"):
+    """The batch's own row, which takes ``net`` off the balance."""
+    row = adyen_row(number, batch, minor=-net, fee_minor=0, currency=currency, kind="MerchantPayout")
+    reference = f"TX{number:09}XT batch {batch}, Co"
+    blank = {
+        "Psp Reference": "",
+        "Merchant Reference": "",
+        "Payment Method": "",
+        "Modification Reference": reference,
+    }
+    return {**row, **blank, "Gross Debit (GC)": "", "Gross Credit (GC)": "", "Exchange Rate": ""}

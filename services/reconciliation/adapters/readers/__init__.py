@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from services.reconciliation.adapters.readers.adyen_settlement_csv import AdyenSettlementCsv
 from services.reconciliation.adapters.readers.camt053 import Camt053
 from services.reconciliation.adapters.readers.stripe_payout_csv import StripePayoutCsv
 from services.reconciliation.adapters.readers.tieout_csv import TieoutCsv
 from services.reconciliation.domain.readers import Reader
 
 READERS: Final[Mapping[str, Reader]] = {
-    reader.name: reader for reader in (TieoutCsv(), StripePayoutCsv(), Camt053())
+    reader.name: reader for reader in (TieoutCsv(), StripePayoutCsv(), AdyenSettlementCsv(), Camt053())
 }
