@@ -1,0 +1,146 @@
+"""What can be wrong between the three legs: the types, which one it is, what it costs, and what may be the cause."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class BreakType(StrEnum):
+    """Every kind of difference; an item or a line has at most one."""
+
+    CURRENCY_MISMATCH = "currency_mismatch"
+    AMOUNT_MISMATCH = "amount_mismatch"
+    DUPLICATE_CHARGE = "duplicate_charge"
+    STRAY_CAPTURE = "stray_capture"
+    STATUS_CONFLICT = "status_conflict"
+    PROCESSOR_SUCCESS_INTERNAL_MISSING = "processor_success_internal_missing"
+    MISSING_REFUND = "missing_refund"
+    SETTLEMENT_DELAY = "settlement_delay"
+    INTERNAL_SUCCESS_PROCESSOR_FAILURE = "internal_success_processor_failure"
+    FEE_MISMATCH = "fee_mismatch"
+    MISSING_IN_BANK = "missing_in_bank"
+    UNEXPECTED_IN_BANK = "unexpected_in_bank"
+    UNPOSTED = "unposted"
+    UNEXPLAINED_JOURNAL = "unexplained_journal"
+
+
+class Sign(StrEnum):
+    """What the comparison saw of one subject; several may be true at once."""
+
+    CURRENCY_DIFFERS = "currency_differs"
+    AMOUNT_DIFFERS = "amount_differs"
+    #: A line of an operation or object whose item another line has claimed.
+    SECOND_REFERENCE = "second_reference"
+    KNOWN_AS_STRAY = "known_as_stray"
+    #: The processor moved money for what we hold in doubt.
+    WE_ARE_IN_DOUBT = "we_are_in_doubt"
+    LINE_ALONE = "line_alone"
+    REFUND_LINE_ALONE = "refund_line_alone"
+    REFUND_OVERDUE = "refund_overdue"
+    LATE = "late"
+    OVERDUE = "overdue"
+    FEE_DIFFERS = "fee_differs"
+    PAYOUT_SHORT = "payout_short"
+    BANK_LINE_LEFT = "bank_line_left"
+    NO_JOURNAL = "no_journal"
+    NO_CAUSE = "no_cause"
+
+
+_B, _S = BreakType, Sign
+#: The first row whose sign is seen names the break. A refund alone, on either side, is ``missing_refund``.
+FIRST_MATCH: Final[tuple[tuple[Sign, BreakType], ...]] = (
+    (_S.CURRENCY_DIFFERS, _B.CURRENCY_MISMATCH),
+    (_S.AMOUNT_DIFFERS, _B.AMOUNT_MISMATCH),
+    (_S.SECOND_REFERENCE, _B.DUPLICATE_CHARGE),
+    (_S.KNOWN_AS_STRAY, _B.STRAY_CAPTURE),
+    (_S.WE_ARE_IN_DOUBT, _B.STATUS_CONFLICT),
+    (_S.LINE_ALONE, _B.PROCESSOR_SUCCESS_INTERNAL_MISSING),
+    (_S.REFUND_LINE_ALONE, _B.MISSING_REFUND),
+    (_S.REFUND_OVERDUE, _B.MISSING_REFUND),
+    (_S.LATE, _B.SETTLEMENT_DELAY),
+    (_S.OVERDUE, _B.INTERNAL_SUCCESS_PROCESSOR_FAILURE),
+    (_S.FEE_DIFFERS, _B.FEE_MISMATCH),
+    (_S.PAYOUT_SHORT, _B.MISSING_IN_BANK),
+    (_S.BANK_LINE_LEFT, _B.UNEXPECTED_IN_BANK),
+    (_S.NO_JOURNAL, _B.UNPOSTED),
+    (_S.NO_CAUSE, _B.UNEXPLAINED_JOURNAL),
+)
+
+
+def classify(signs: Collection[Sign]) -> BreakType | None:
+    """The one type of a subject; None where nothing is wrong with it."""
+    return next((kind for sign, kind in FIRST_MATCH if sign in signs), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What usually lies behind a break, and what to do about it."""
+
+    cause: str
+    fix: str
+
+
+ADVICE: Final[Mapping[BreakType, Advice]] = {
+    _B.CURRENCY_MISMATCH: Advice(
+        "the processor settled in another currency than was captured", "ask the processor; adjust by hand"
+    ),
+    _B.AMOUNT_MISMATCH: Advice(
+        "a partial capture, or a change at the processor that we were not told of",
+        "compare with the processor's object; accept within tolerance, or adjust",
+    ),
+    _B.DUPLICATE_CHARGE: Advice(
+        "the same operation was charged twice at the processor", "give the second charge back"
+    ),
+    _B.STRAY_CAPTURE: Advice(
+        "money under an operation that we had given up", "decide the stray in payment: return or accept it"
+    ),
+    _B.STATUS_CONFLICT: Advice(
+        "the processor's answer never reached us", "let payment look the operation up; the line is evidence"
+    ),
+    _B.PROCESSOR_SUCCESS_INTERNAL_MISSING: Advice(
+        "an object that was made outside of us, or a fact that never arrived",
+        "look the object up; adopt it or give it back",
+    ),
+    _B.MISSING_REFUND: Advice(
+        "a refund that only one side knows: it failed silently, or was made at the processor",
+        "look the refund up at the processor",
+    ),
+    _B.SETTLEMENT_DELAY: Advice("the processor reports late", "wait for the next report"),
+    _B.INTERNAL_SUCCESS_PROCESSOR_FAILURE: Advice(
+        "we were told of a success that the processor does not settle",
+        "look the object up; reverse it if it failed",
+    ),
+    _B.FEE_MISMATCH: Advice(
+        "another price than was agreed", "compare with the contract; claim the difference"
+    ),
+    _B.MISSING_IN_BANK: Advice("the payout is on its way, was sent back, or short", "ask the bank and the processor"),
+    _B.UNEXPECTED_IN_BANK: Advice(
+        "a payout whose report has not come, or somebody else's money", "wait for the report; allocate by hand"
+    ),
+    _B.UNPOSTED: Advice("the ledger is behind, or a key is parked there", "see the ledger's parked keys"),
+    _B.UNEXPLAINED_JOURNAL: Advice(
+        "a journal for an event that we have not seen", "see our own parked keys; verify the ledger"
+    ),
+}  # fmt: skip
+
+
+def money_at_risk_minor(kind: BreakType, *, ours_minor: int, theirs_minor: int) -> int:
+    """What could be lost: the difference where both sides speak of one amount, else all that stands alone."""
+    if kind is BreakType.CURRENCY_MISMATCH:
+        return abs(ours_minor)
+    if kind in _DIFFERENCES:
+        return abs(ours_minor - theirs_minor)
+    return max(abs(ours_minor), abs(theirs_minor))
+
+
+_DIFFERENCES: Final = frozenset(
+    {
+        BreakType.AMOUNT_MISMATCH,
+        BreakType.FEE_MISMATCH,
+        BreakType.MISSING_IN_BANK,
+        BreakType.UNEXPECTED_IN_BANK,
+    }
+)

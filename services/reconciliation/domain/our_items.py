@@ -1,0 +1,246 @@
+"""What we expect a processor to report, made from ``payment.events``: one item for each movement of money.
+
+An item is a function of the set of events about it. Of two that say different things of one item the stronger word
+wins, never the one that came last; so order and repeats of events make no difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from services.reconciliation.domain.lines import LineCategory
+
+Fields = Mapping[str, Any]
+
+
+class ItemKind(StrEnum):
+    """Why we expect it."""
+
+    CAPTURE = "capture"
+    STRAY = "stray"
+    REFUND = "refund"
+    STRAY_RETURN = "stray_return"
+    REFUND_STRAY = "refund_stray"
+    REFUND_FAILURE = "refund_failure"
+    DISPUTE_WITHDRAWN = "dispute_withdrawn"
+    DISPUTE_REINSTATED = "dispute_reinstated"
+    REVERSAL = "reversal"
+    REVERSAL_GIVEN_BACK = "reversal_given_back"
+    IN_DOUBT = "in_doubt"
+
+
+class Standing(StrEnum):
+    """Whether a line of it has to come."""
+
+    EXPECTED = "expected"
+    #: It may have happened or not; a line of it decides.
+    IN_DOUBT = "in_doubt"
+    #: It undoes what another item says; until that one is known there is nothing to undo.
+    WAITING = "waiting"
+    #: Nothing is expected of it any more.
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OurItem:
+    """One expected movement. ``amount_minor`` is signed from our side: positive comes to us."""
+
+    item_key: str
+    kind: ItemKind
+    category: LineCategory
+    standing: Standing
+    rank: int
+    """Of two words about one item the higher rank holds."""
+    event_id: str
+    """The event that says it; the smaller one holds among equal ranks."""
+    payment_id: str
+    merchant_id: str
+    operation_id: str | None
+    business_id: str | None
+    """Our own id of the refund, stray return, stray, dispute or reversal."""
+    processor: str | None
+    account: str | None
+    object_id: str | None
+    parent_object_id: str | None
+    money_row_id: str | None
+    amount_minor: int
+    currency: str
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemRow:
+    """How one event type makes an item."""
+
+    kind: ItemKind
+    category: LineCategory
+    sign: int
+    identity: tuple[str, ...]
+    """The fields that tell it from every other item of its category."""
+    business: str | None = None
+    rank: int = 2
+    standing: Standing = Standing.EXPECTED
+    when: tuple[str, object] | None = None
+    """The field, and the value that it must have; otherwise the event makes no item."""
+
+
+_OBJECT: Final = ("processor", "account", "object_id")
+_FACT: Final = ("fact_key",)
+_C, _K, _S = LineCategory, ItemKind, Standing
+
+#: A type that is not here makes no item. A stray that is accepted is told again by the capture or refund it becomes,
+#: under the same object: that is the stronger word.
+ITEM_ROWS: Final[Mapping[str, tuple[ItemRow, ...]]] = {
+    "PaymentCaptured": (ItemRow(kind=_K.CAPTURE, category=_C.CHARGE, sign=1, identity=_OBJECT),),
+    "StrayFound": (
+        ItemRow(
+            kind=_K.STRAY, category=_C.CHARGE, sign=1, identity=_OBJECT, business="stray_id", rank=1,
+            when=("kind", "money"),
+        ),
+    ),
+    "RefundSucceeded": (
+        ItemRow(kind=_K.REFUND, category=_C.REFUND, sign=-1, identity=_OBJECT, business="refund_id"),
+    ),
+    "RefundAdopted": (
+        ItemRow(kind=_K.REFUND, category=_C.REFUND, sign=-1, identity=_OBJECT, business="refund_id"),
+    ),
+    "StrayReturnSucceeded": (
+        ItemRow(kind=_K.STRAY_RETURN, category=_C.REFUND, sign=-1, identity=_OBJECT, business="operation_id"),
+    ),
+    "RefundStrayFound": (
+        ItemRow(
+            kind=_K.REFUND_STRAY, category=_C.REFUND, sign=-1, identity=_OBJECT, business="stray_id", rank=1
+        ),
+    ),
+    "RefundFailed": (
+        ItemRow(
+            kind=_K.REFUND_FAILURE, category=_C.REFUND_FAILURE, sign=1, identity=("refund_id",),
+            business="refund_id", standing=_S.WAITING, when=("was_succeeded", True),
+        ),
+    ),
+    "StrayReturnFailed": (
+        ItemRow(
+            kind=_K.REFUND_FAILURE, category=_C.REFUND_FAILURE, sign=1, identity=("operation_id",),
+            business="operation_id", standing=_S.WAITING,
+        ),
+    ),
+    "RefundStrayFailed": (
+        ItemRow(
+            kind=_K.REFUND_FAILURE, category=_C.REFUND_FAILURE, sign=1, identity=("stray_id",),
+            business="stray_id", standing=_S.WAITING,
+        ),
+    ),
+    "DisputeWithdrawn": (
+        ItemRow(
+            kind=_K.DISPUTE_WITHDRAWN, category=_C.DISPUTE, sign=-1, identity=_FACT, business="dispute_id"
+        ),
+    ),
+    "DisputeReinstated": (
+        ItemRow(
+            kind=_K.DISPUTE_REINSTATED, category=_C.DISPUTE, sign=1, identity=_FACT, business="dispute_id"
+        ),
+    ),
+    "ReversalReceived": (
+        ItemRow(kind=_K.REVERSAL, category=_C.REVERSAL, sign=-1, identity=_FACT, business="reversal_id"),
+    ),
+    "ReversalGivenBack": (
+        ItemRow(
+            kind=_K.REVERSAL_GIVEN_BACK, category=_C.REVERSAL, sign=1, identity=_FACT, business="reversal_id"
+        ),
+    ),
+    "OperationUncertain": (
+        ItemRow(
+            kind=_K.IN_DOUBT, category=_C.CHARGE, sign=1, identity=("operation_id",), rank=1,
+            standing=_S.IN_DOUBT, when=("direction", "in"),
+        ),
+        ItemRow(
+            kind=_K.IN_DOUBT, category=_C.REFUND, sign=-1, identity=("operation_id",), rank=1,
+            standing=_S.IN_DOUBT, when=("direction", "out"),
+        ),
+    ),
+    "OperationResolved": (
+        ItemRow(
+            kind=_K.IN_DOUBT, category=_C.CHARGE, sign=1, identity=("operation_id",), standing=_S.ENDED,
+            when=("direction", "in"),
+        ),
+        ItemRow(
+            kind=_K.IN_DOUBT, category=_C.REFUND, sign=-1, identity=("operation_id",), standing=_S.ENDED,
+            when=("direction", "out"),
+        ),
+    ),
+}  # fmt: skip
+
+#: Refunds that a failure can undo, by our own id of them.
+UNDOABLE: Final = frozenset({ItemKind.REFUND, ItemKind.STRAY_RETURN, ItemKind.REFUND_STRAY})
+
+
+def item_of(event_type: str, fields: Fields, *, event_id: str, told_at: datetime) -> OurItem | None:
+    """The item that an event makes, changes or ends; None where no money moves by it."""
+    for row in ITEM_ROWS.get(event_type, ()):
+        if row.when is None or fields.get(row.when[0]) == row.when[1]:
+            return _made(row, fields, event_id, told_at)
+    return None
+
+
+def stronger(one: OurItem, other: OurItem) -> OurItem:
+    """Of two words about one item, the one that holds, whichever came first."""
+    return min(one, other, key=lambda item: (-item.rank, item.event_id))
+
+
+def fold(items: Iterable[OurItem]) -> dict[str, OurItem]:
+    """All items as they stand after these words, in any order and however often repeated."""
+    standing: dict[str, OurItem] = {}
+    for item in items:
+        known = standing.get(item.item_key)
+        standing[item.item_key] = item if known is None else stronger(known, item)
+    undoable: dict[str, OurItem] = {}
+    for key in sorted(standing, reverse=True):
+        item = standing[key]
+        if item.kind in UNDOABLE and item.business_id is not None:
+            undoable[item.business_id] = item
+    return {key: _completed(item, undoable) for key, item in standing.items()}
+
+
+def _completed(item: OurItem, undoable: Mapping[str, OurItem]) -> OurItem:
+    """A failure is about the object of what failed."""
+    if item.standing is not Standing.WAITING or (undone := undoable.get(item.business_id or "")) is None:
+        return item
+    return replace(
+        item,
+        standing=Standing.EXPECTED,
+        processor=undone.processor,
+        account=undone.account,
+        object_id=undone.object_id,
+    )
+
+
+def _made(row: ItemRow, fields: Fields, event_id: str, told_at: datetime) -> OurItem | None:
+    if not fields["amount_minor"]:
+        return None
+    # Doubts have keys of their own: what an operation turns out to be is an item beside it.
+    space = row.kind.value if row.kind is ItemKind.IN_DOUBT else row.category.value
+    identity = ":".join(str(fields[name]) for name in row.identity)
+    return OurItem(
+        item_key=f"{space}:{identity}",
+        kind=row.kind,
+        category=row.category,
+        standing=row.standing,
+        rank=row.rank,
+        event_id=event_id,
+        payment_id=fields["payment_id"],
+        merchant_id=fields["merchant_id"],
+        operation_id=fields.get("operation_id"),
+        business_id=fields[row.business] if row.business is not None else None,
+        processor=fields.get("processor"),
+        account=fields.get("account"),
+        object_id=fields.get("object_id"),
+        parent_object_id=fields.get("capture_id"),
+        money_row_id=fields.get("money_row_id"),
+        amount_minor=row.sign * fields["amount_minor"],
+        currency=fields["currency"],
+        occurred_at=fields.get("effective_at") or told_at,
+    )
