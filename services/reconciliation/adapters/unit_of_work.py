@@ -6,8 +6,14 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from services.reconciliation.adapters.allocating import Allocator
+from services.reconciliation.adapters.finding_breaks import BreakFinder
+from services.reconciliation.adapters.matching import Matcher
+from services.reconciliation.adapters.our_items import StoredOurSide
 from services.reconciliation.adapters.publishing import TOPIC, operator_acted
+from services.reconciliation.adapters.runs import StoredRuns
 from services.reconciliation.adapters.sources import StoredSources
+from services.reconciliation.adapters.telling_matches import MatchTeller
 from services.reconciliation.app.operators import OperatorAct
 from shared.kernel.ids import Ids
 from shared.persistence.outbox import Outbox
@@ -20,8 +26,17 @@ class ReconciliationUnitOfWork(UnitOfWork):
     def __init__(self, connection: sa.Connection, outbox: Outbox, now: datetime, ids: Ids) -> None:
         super().__init__(connection, outbox, now, ids)
         self.sources = StoredSources(connection, now)
+        self.our_side = StoredOurSide(connection)
+        self.matching = Matcher(connection)
+        self.allocating = Allocator(connection, outbox, now)
+        self.finding = BreakFinder(connection, now)
+        self.runs = StoredRuns(connection)
+        self.telling = MatchTeller(connection, outbox, now)
 
     def announce(self, act: OperatorAct) -> None:
         """Say what an operator did, on the stream of what it was done to."""
         cause_id = act.actor.request_id or act.actor.name
         self.outbox.append(TOPIC, operator_acted(act, self.now), key=act.target, cause_id=cause_id)
+
+    def flush(self) -> None:
+        self.our_side.flush()

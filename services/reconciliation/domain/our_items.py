@@ -15,6 +15,8 @@ from typing import Any, Final
 from services.reconciliation.domain.lines import LineCategory
 
 Fields = Mapping[str, Any]
+#: Our own id of a refund, stray return or refund astray, and the processor, account and object that it stands for.
+RefundObject = tuple[str, str, str, str]
 
 
 class ItemKind(StrEnum):
@@ -194,27 +196,30 @@ def stronger(one: OurItem, other: OurItem) -> OurItem:
 def fold(items: Iterable[OurItem]) -> dict[str, OurItem]:
     """All items as they stand after these words, in any order and however often repeated."""
     standing: dict[str, OurItem] = {}
+    undoable: dict[str, RefundObject] = {}
     for item in items:
         known = standing.get(item.item_key)
         standing[item.item_key] = item if known is None else stronger(known, item)
-    undoable: dict[str, OurItem] = {}
-    for key in sorted(standing, reverse=True):
-        item = standing[key]
-        if item.kind in UNDOABLE and item.business_id is not None:
-            undoable[item.business_id] = item
+        if (named := refund_object_of(item)) is not None:
+            other = undoable.get(named[0], named)
+            undoable[named[0]] = min(named, other)
     return {key: _completed(item, undoable) for key, item in standing.items()}
 
 
-def _completed(item: OurItem, undoable: Mapping[str, OurItem]) -> OurItem:
+def refund_object_of(item: OurItem) -> RefundObject | None:
+    """Which object our own id stands for, where a failure may undo it; whatever stronger word comes of the object."""
+    if item.kind not in UNDOABLE or None in {item.business_id, item.processor, item.account, item.object_id}:
+        return None
+    return (str(item.business_id), str(item.processor), str(item.account), str(item.object_id))
+
+
+def _completed(item: OurItem, undoable: Mapping[str, RefundObject]) -> OurItem:
     """A failure is about the object of what failed."""
     if item.standing is not Standing.WAITING or (undone := undoable.get(item.business_id or "")) is None:
         return item
+    _, processor, account, object_id = undone
     return replace(
-        item,
-        standing=Standing.EXPECTED,
-        processor=undone.processor,
-        account=undone.account,
-        object_id=undone.object_id,
+        item, standing=Standing.EXPECTED, processor=processor, account=account, object_id=object_id
     )
 
 

@@ -1,0 +1,129 @@
+"""Which payout each line of the bank is for: by reference, else by amount, currency and value date.
+
+What is wanted is worked out anew each time; what was told before is corrected by a further allocation of the
+difference, so a run that finds nothing new tells nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+from typing import Final
+
+import sqlalchemy as sa
+
+from services.reconciliation.adapters.publishing_matches import TOPIC, bank_credit_allocated, payout_returned
+from shared.persistence.outbox import Outbox
+
+#: Between the day on which a payout is expected and the bank's value date.
+WITHIN_DAYS: Final = 5
+
+_LINES: Final = """
+  SELECT source, line_id, currency, amount_minor, value_on, "references", returned FROM bank_lines
+   WHERE stands AND NOT withdrawn AND amount_minor <> 0"""
+_PAYOUTS: Final = """
+  SELECT processor, account, payout_id, currency, lines_net_minor AS net_minor, bank_reference,
+         coalesce(expected_on, (closed_at AT TIME ZONE 'UTC')::date) AS due_on FROM payouts
+   WHERE closed_at IS NOT NULL"""
+# A line that names several payouts is for all of them only if they add up to it: otherwise which is short is unknown.
+_BY_REFERENCE: Final = f"""
+WITH lines AS ({_LINES}), payouts AS ({_PAYOUTS}),
+names AS (
+    SELECT bank_reference AS reference, processor, account, payout_id, currency, net_minor FROM payouts
+     WHERE bank_reference IS NOT NULL
+    UNION SELECT payout_id, processor, account, payout_id, currency, net_minor FROM payouts),
+named AS (
+    SELECT DISTINCT l.source, l.line_id, l.amount_minor, l.returned, n.processor, n.account, n.payout_id, n.currency,
+           n.net_minor
+      FROM lines AS l CROSS JOIN unnest(l."references") AS given JOIN names AS n
+        ON n.reference = given AND n.currency = l.currency),
+counted AS (
+    SELECT *, count(*) OVER line AS payouts, sum(net_minor) OVER line AS total FROM named
+    WINDOW line AS (PARTITION BY source, line_id))
+INSERT INTO wanted_allocations
+SELECT source, line_id, processor, account, payout_id, currency,
+       CASE WHEN payouts = 1 THEN amount_minor ELSE net_minor END, returned AND amount_minor < 0, 'reference'
+  FROM counted WHERE (payouts = 1 OR total = amount_minor) AND (payouts = 1 OR net_minor <> 0)
+"""
+_BY_AMOUNT: Final = f"""
+WITH lines AS (
+    SELECT *, row_number() OVER (PARTITION BY currency, amount_minor ORDER BY value_on, source, line_id) AS n
+      FROM ({_LINES}) AS l
+     WHERE NOT returned AND NOT EXISTS (
+        SELECT FROM wanted_allocations AS w WHERE w.source = l.source AND w.line_id = l.line_id)),
+payouts AS (
+    SELECT *, row_number() OVER (PARTITION BY currency, net_minor ORDER BY due_on, processor, account, payout_id) AS n
+      FROM ({_PAYOUTS}) AS p
+     WHERE net_minor <> 0 AND NOT EXISTS (
+        SELECT FROM wanted_allocations AS w
+         WHERE w.processor = p.processor AND w.account = p.account AND w.payout_id = p.payout_id
+           AND w.currency = p.currency AND NOT w.returned))
+INSERT INTO wanted_allocations
+SELECT l.source, l.line_id, p.processor, p.account, p.payout_id, p.currency, l.amount_minor, false, 'amount'
+  FROM lines AS l JOIN payouts AS p ON p.currency = l.currency AND p.net_minor = l.amount_minor AND p.n = l.n
+ WHERE abs(l.value_on - p.due_on) <= {WITHIN_DAYS}
+"""
+_RETURNED_BY_AMOUNT: Final = f"""
+WITH back AS (
+    SELECT *, row_number() OVER (PARTITION BY source, currency, amount_minor ORDER BY value_on, line_id) AS n
+      FROM ({_LINES}) AS l
+     WHERE returned AND amount_minor < 0 AND NOT EXISTS (
+        SELECT FROM wanted_allocations AS w WHERE w.source = l.source AND w.line_id = l.line_id)),
+paid AS (
+    SELECT w.*, b.value_on,
+           row_number() OVER (PARTITION BY w.source, w.currency, w.amount_minor ORDER BY b.value_on, w.line_id) AS n
+      FROM wanted_allocations AS w JOIN bank_lines AS b USING (source, line_id) WHERE b.stands AND w.amount_minor > 0)
+INSERT INTO wanted_allocations
+SELECT b.source, b.line_id, p.processor, p.account, p.payout_id, p.currency, b.amount_minor, true, 'returned_amount'
+  FROM back AS b JOIN paid AS p
+    ON p.source = b.source AND p.currency = b.currency AND p.amount_minor = -b.amount_minor AND p.n = b.n
+ WHERE b.value_on >= p.value_on
+"""
+_DIFFERENCES: Final = """
+WITH told AS (
+    SELECT source, line_id, processor, account, payout_id, currency, sum(amount_minor) AS amount_minor,
+           max(allocation_number) AS number
+      FROM payout_allocations GROUP BY 1, 2, 3, 4, 5, 6)
+SELECT source, line_id, processor, account, payout_id, currency, bank_account, booked_on,
+       (coalesce(w.amount_minor, 0) - coalesce(t.amount_minor, 0))::bigint AS amount_minor,
+       coalesce(t.number, 0) + 1 AS allocation_number, coalesce(w.returned, false) AND t.number IS NULL AS returned,
+       coalesce(w.rule, 'correction') AS rule
+  FROM wanted_allocations AS w
+  FULL JOIN told AS t USING (source, line_id, processor, account, payout_id, currency)
+  JOIN (SELECT source, bank_account FROM sources) AS s USING (source)
+  JOIN (SELECT source, line_id, booked_on FROM bank_lines WHERE stands) AS b USING (source, line_id)
+ WHERE coalesce(w.amount_minor, 0) <> coalesce(t.amount_minor, 0)
+ ORDER BY source, line_id, processor, account, payout_id
+"""
+_KEEP: Final = """
+INSERT INTO payout_allocations (source, line_id, processor, account, payout_id, currency, allocation_number,
+                                amount_minor, returned, rule, run_id, event_id, allocated_at)
+VALUES (%(source)s, %(line_id)s, %(processor)s, %(account)s, %(payout_id)s, %(currency)s, %(allocation_number)s,
+        %(amount_minor)s, %(returned)s, %(rule)s, %(run_id)s, %(event_id)s, %(now)s)
+"""
+
+
+class Allocator:
+    """Allocates the bank's lines to payouts, in the transaction of a run."""
+
+    def __init__(self, connection: sa.Connection, outbox: Outbox, now: datetime) -> None:
+        self._connection = connection
+        self._outbox = outbox
+        self._now = now
+
+    def allocate(self, run_id: str) -> int:
+        """Work out which line is for which payout, and tell what is new; how many allocations were told."""
+        for statement in (_BY_REFERENCE, _BY_AMOUNT, _RETURNED_BY_AMOUNT):
+            self._connection.exec_driver_sql(statement)
+        new = list(self._connection.exec_driver_sql(_DIFFERENCES).mappings())
+        for row in new:
+            self._tell(row, run_id)
+        return len(new)
+
+    def _tell(self, row: sa.RowMapping, run_id: str) -> None:
+        effective_at = datetime.combine(row["booked_on"], time.min, UTC)
+        event = (payout_returned if row["returned"] else bank_credit_allocated)(row, effective_at)
+        key = f"{row['processor']}:{row['account']}:{row['payout_id']}"
+        event_id = self._outbox.append(TOPIC, event, key=key, cause_id=run_id)
+        self._connection.exec_driver_sql(
+            _KEEP, {**row, "run_id": run_id, "event_id": event_id, "now": self._now}
+        )

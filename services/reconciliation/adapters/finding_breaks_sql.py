@@ -1,0 +1,164 @@
+"""The statements that look for everything that is wrong now, one row per subject, typed by the first-match table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from services.reconciliation.domain.breaks import FIRST_MATCH, Sign
+from services.reconciliation.domain.matching import DIFFERS_FROM_RANK
+
+#: A journal that has not come so long after its event is missed.
+BOOKED_WITHIN_MINUTES: Final = 5
+#: Days that the bank has after the day on which a payout is expected.
+BANK_GRACE_DAYS: Final = 2
+
+
+def _type(signs: Mapping[Sign, str]) -> str:
+    """The break's type by the table of the first match, from one SQL condition per sign."""
+    cases = [f"WHEN {signs[sign]} THEN '{kind.value}'" for sign, kind in FIRST_MATCH if sign in signs]
+    return f"CASE {' '.join(cases)} END"
+
+
+def _wanted(query: str) -> str:
+    return f"""
+INSERT INTO wanted_breaks (subject, type, currency, ours_minor, theirs_minor, processor, account, payment_id, since,
+                           expected_by)
+SELECT * FROM ({query}) AS found WHERE type IS NOT NULL
+"""
+
+
+_ITEMS_ALONE: Final = f"""
+SELECT 'item:' || i.item_key,
+       {
+    _type(
+        {
+            Sign.REFUND_OVERDUE: "i.category = 'refund' AND i.lost_by <= %(as_of)s",
+            Sign.LATE: "i.lost_by > %(as_of)s",
+            Sign.OVERDUE: "i.lost_by <= %(as_of)s",
+        }
+    )
+} AS type,
+       i.currency, i.amount_minor, 0, i.processor, i.account, i.payment_id, i.occurred_at, i.expected_by
+  FROM matchable_items AS i LEFT JOIN claims AS c USING (item_key)
+ WHERE c.match_id IS NULL AND i.standing = 'expected' AND i.expected_by <= %(as_of)s
+"""
+_MATCHES: Final = f"""
+SELECT 'line:' || m.match_id,
+       {
+    _type(
+        {
+            Sign.CURRENCY_DIFFERS: "m.currency <> m.line_currency",
+            Sign.AMOUNT_DIFFERS: "abs(m.ours - m.theirs) > coalesce(t.tolerance_minor, 0)",
+            Sign.KNOWN_AS_STRAY: "m.stray",
+            Sign.WE_ARE_IN_DOUBT: "m.doubt",
+        }
+    )
+} AS type,
+       m.currency, m.ours, m.theirs, m.processor, m.account, m.payment_id, m.occurred_at, m.expected_by
+  FROM (SELECT c.match_id, min(l.source) AS source, min(i.currency) AS currency, min(l.currency) AS line_currency,
+               sum(i.amount_minor)::bigint AS ours, sum(l.gross_minor)::bigint AS theirs,
+               bool_or(i.kind = 'stray') AS stray, bool_or(i.standing = 'in_doubt') AS doubt,
+               min(i.processor) AS processor, min(i.account) AS account, min(i.payment_id) AS payment_id,
+               min(i.occurred_at) AS occurred_at, min(i.expected_by) AS expected_by
+          FROM claims AS c LEFT JOIN matchable_lines AS l USING (source, line_id)
+          LEFT JOIN our_items AS i USING (item_key)
+         WHERE c.rule_rank >= {DIFFERS_FROM_RANK} OR c.match_id IN (
+               SELECT s.match_id FROM claims AS s JOIN our_items AS o USING (item_key) WHERE o.kind = 'stray')
+         GROUP BY c.match_id) AS m
+  LEFT JOIN tolerances AS t ON t.source = m.source AND t.currency = m.currency AND t.field = 'gross'
+"""
+_FEES: Final = f"""
+SELECT 'line:' || f.match_id, {_type({Sign.FEE_DIFFERS: "abs(f.agreed - f.fee_minor) > f.tolerance"})} AS type,
+       f.fee_currency, f.agreed, f.fee_minor, f.processor, f.account, f.payment_id, f.occurred_at, NULL::timestamptz
+  FROM (SELECT c.match_id, l.fee_currency, l.fee_minor, l.processor, l.account, i.payment_id, l.occurred_at,
+               sign(l.gross_minor)::bigint * floor((abs(l.gross_minor)::numeric * a.per_million + 500000) / 1000000)
+                   ::bigint + a.fixed_minor AS agreed, coalesce(t.tolerance_minor, 0) AS tolerance
+          FROM agreed_fees AS a JOIN matchable_lines AS l USING (source, category, currency)
+          JOIN claims AS c USING (source, line_id) JOIN our_items AS i USING (item_key)
+          LEFT JOIN tolerances AS t ON t.source = a.source AND t.currency = a.currency AND t.field = 'fee'
+         WHERE l.fee_currency = l.currency) AS f
+ WHERE NOT EXISTS (SELECT FROM wanted_breaks AS w WHERE w.subject = 'line:' || f.match_id)
+"""
+# The object's or operation's item is claimed already, by another line.
+_CLAIMED_ALREADY: Final = """l.category = 'charge' AND EXISTS (
+               SELECT FROM our_items AS i JOIN claims USING (item_key)
+                WHERE i.category = 'charge' AND i.processor = l.processor AND i.account = l.account
+                  AND (i.object_id = l.object_id OR i.operation_id = l.our_reference
+                       OR i.payment_id = l.our_reference))"""
+_LINES_ALONE: Final = f"""
+SELECT 'line:' || l.source || ':' || l.line_id,
+       {
+    _type(
+        {
+            Sign.SECOND_REFERENCE: _CLAIMED_ALREADY,
+            Sign.LINE_ALONE: "l.category <> 'refund'",
+            Sign.REFUND_LINE_ALONE: "l.category = 'refund'",
+        }
+    )
+} AS type,
+       l.currency, 0, l.gross_minor, l.processor, l.account, NULL, l.occurred_at, NULL::timestamptz
+  FROM matchable_lines AS l LEFT JOIN claims AS c USING (source, line_id) WHERE c.match_id IS NULL
+UNION ALL
+SELECT 'line:' || l.source || ':' || l.line_id, {
+    _type({Sign.LINE_ALONE: "true"})
+}, l.net_currency, 0, l.net_minor,
+       s.processor, s.account, NULL, l.occurred_at, NULL
+  FROM settlement_lines AS l JOIN sources AS s USING (source)
+ WHERE l.stands AND NOT l.withdrawn AND l.category = 'other' AND l.net_minor <> 0
+"""
+_PAYOUTS: Final = f"""
+SELECT 'payout:' || p.processor || ':' || p.account || ':' || p.payout_id || ':' || p.currency,
+       {
+    _type(
+        {
+            Sign.PAYOUT_SHORT: "abs(p.net - p.paid) > p.tolerance AND sign(p.net - p.paid) = sign(p.net)"
+            " AND p.late_on < (%(as_of)s AT TIME ZONE 'UTC')::date",
+            Sign.BANK_LINE_LEFT: "abs(p.net - p.paid) > p.tolerance AND sign(p.net - p.paid) <> sign(p.net)",
+        }
+    )
+} AS type,
+       p.currency, p.net, p.paid, p.processor, p.account, NULL, p.closed_at,
+       p.late_on::timestamp AT TIME ZONE 'UTC'
+  FROM (SELECT p.processor, p.account, p.payout_id, p.currency, p.closed_at, p.lines_net_minor AS net,
+               coalesce(p.expected_on, (p.closed_at AT TIME ZONE 'UTC')::date) + {BANK_GRACE_DAYS} AS late_on,
+               coalesce((SELECT sum(w.amount_minor) FROM wanted_allocations AS w
+                          WHERE (w.processor, w.account, w.payout_id, w.currency)
+                              = (p.processor, p.account, p.payout_id, p.currency)), 0)::bigint AS paid,
+               coalesce(t.tolerance_minor, 0) AS tolerance
+          FROM payouts AS p
+          LEFT JOIN tolerances AS t ON t.source = p.source AND t.currency = p.currency AND t.field = 'bank'
+         WHERE p.closed_at IS NOT NULL) AS p
+"""
+_BANK: Final = f"""
+SELECT 'bank:' || b.source || ':' || b.line_id, {_type({Sign.BANK_LINE_LEFT: "b.amount_minor <> b.allocated"})} AS type,
+       b.currency, b.allocated, b.amount_minor, NULL, NULL, NULL, b.value_on::timestamp AT TIME ZONE 'UTC',
+       NULL::timestamptz
+  FROM (SELECT l.*, coalesce((SELECT sum(w.amount_minor) FROM wanted_allocations AS w
+                               WHERE w.source = l.source AND w.line_id = l.line_id), 0)::bigint AS allocated
+          FROM bank_lines AS l WHERE l.stands AND NOT l.withdrawn) AS b
+"""
+_UNPOSTED: Final = f"""
+SELECT 'event:' || f.event_id, {_type({Sign.NO_JOURNAL: "true"})} AS type, f.currency, f.amount_minor, 0, NULL, NULL,
+       f.payment_id, f.told_at, NULL::timestamptz
+  FROM told_facts AS f
+ WHERE f.told_at <= %(as_of)s - make_interval(mins => {BOOKED_WITHIN_MINUTES})
+   AND NOT EXISTS (SELECT FROM journal_facts AS j WHERE j.cause_event_id = f.event_id)
+"""
+# A journal is explained by an event that we were told, or that we told ourselves; adjustments explain themselves.
+_UNEXPLAINED: Final = f"""
+SELECT 'journal:' || j.journal_id, {_type({Sign.NO_CAUSE: "true"})} AS type, j.currency, 0, j.amount_minor, NULL, NULL,
+       j.payment_id, j.told_at, NULL::timestamptz
+  FROM journal_facts AS j
+ WHERE j.told_at <= %(as_of)s - make_interval(mins => {BOOKED_WITHIN_MINUTES})
+   AND split_part(j.cause_event_type, '.v', 1) <> ALL (%(explain_themselves)s)
+   AND NOT EXISTS (SELECT FROM told_facts AS f WHERE f.event_id = j.cause_event_id)
+   AND NOT EXISTS (SELECT FROM announced_lines AS a WHERE a.event_id = j.cause_event_id)
+   AND NOT EXISTS (SELECT FROM payout_allocations AS p WHERE p.event_id = j.cause_event_id)
+"""
+QUERIES: Final = tuple(
+    _wanted(query)
+    for query in (_ITEMS_ALONE, _MATCHES, _FEES, _LINES_ALONE, _PAYOUTS, _BANK, _UNPOSTED, _UNEXPLAINED)
+)
+#: Causes of journals that people decided, and that need no event of a payment.
+EXPLAIN_THEMSELVES: Final = ("OperatorActed", "OperationResolved")

@@ -1,0 +1,193 @@
+"""The statements of each pass of matching, made from the table of passes.
+
+Members of a pass are what shares a key with anything that changed and no earlier pass has claimed; claims of this and
+later passes on them are released first. Within a partition the k-th line and the k-th item, by time and then by key,
+belong together: two equal payments of one minute are two matches, in whichever order anything arrived.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from services.reconciliation.domain.matching import PASSES, Key, Pass, Shape
+
+_LINE_KEYS: Final = {
+    Key.OBJECT: "l.object_id",
+    Key.MONEY_ROW: "l.object_id",
+    Key.OPERATION: "l.our_reference",
+    Key.PAYMENT: "l.our_reference",
+    Key.AMOUNT: "CASE WHEN l.object_id IS NULL AND l.our_reference IS NULL THEN l.gross_minor || l.currency END",
+}
+_ITEM_KEYS: Final = {
+    Key.OBJECT: "i.object_id",
+    Key.MONEY_ROW: "i.money_row_id",
+    Key.OPERATION: "i.operation_id",
+    Key.PAYMENT: "i.payment_id",
+    Key.AMOUNT: "i.amount_minor || i.currency",
+}
+_SAME_WAY: Final = ("processor", "account", "category")
+
+
+@dataclass(frozen=True, slots=True)
+class PassStatements:
+    """What one pass runs, in this order."""
+
+    passing: Pass
+    gather_lines: str
+    gather_items: str
+    pair: str
+
+
+def _gather_lines(one: Pass) -> str:
+    return f"""
+INSERT INTO group_lines (source, line_id)
+SELECT l.source, l.line_id FROM ({_keys(one)}) AS shared
+  JOIN matchable_lines AS l ON {_LINE_KEYS[one.key]} = shared.k
+  LEFT JOIN claims AS c ON c.source = l.source AND c.line_id = l.line_id
+ WHERE c.match_id IS NULL OR c.rule_rank >= {one.rank}
+"""
+
+
+def _gather_items(one: Pass) -> str:
+    return f"""
+INSERT INTO group_items (item_key)
+SELECT i.item_key FROM ({_keys(one)}) AS shared
+  JOIN matchable_items AS i ON {_ITEM_KEYS[one.key]} = shared.k
+  LEFT JOIN claims AS c ON c.item_key = i.item_key
+ WHERE (c.match_id IS NULL OR c.rule_rank >= {one.rank}) AND i.standing = '{one.standing.value}'
+"""
+
+
+def _keys(one: Pass) -> str:
+    line_key, item_key = _LINE_KEYS[one.key], _ITEM_KEYS[one.key]
+    return f"""
+    SELECT {line_key} AS k FROM dirty_lines JOIN matchable_lines AS l USING (source, line_id)
+     WHERE {line_key} IS NOT NULL
+    UNION
+    SELECT {item_key} FROM dirty_items JOIN matchable_items AS i USING (item_key)
+     WHERE {item_key} IS NOT NULL AND i.standing = '{one.standing.value}'"""
+
+
+def _lines(one: Pass) -> str:
+    return f"""
+SELECT l.source, l.line_id, l.occurred_at, {_columns("l")}, {_LINE_KEYS[one.key]} AS k, sign(l.gross_minor) AS way,
+       l.currency, l.gross_minor AS amount_minor
+  FROM group_lines JOIN matchable_lines AS l USING (source, line_id) WHERE {_LINE_KEYS[one.key]} IS NOT NULL"""
+
+
+def _items(one: Pass) -> str:
+    return f"""
+SELECT i.item_key, i.occurred_at, {_columns("i")}, {_ITEM_KEYS[one.key]} AS k, sign(i.amount_minor) AS way, i.currency,
+       i.amount_minor
+  FROM group_items JOIN matchable_items AS i USING (item_key)"""
+
+
+def _columns(side: str) -> str:
+    return ", ".join(f"{side}.{column}" for column in _SAME_WAY)
+
+
+def _one_to_one(one: Pass) -> str:
+    partition = (*_SAME_WAY, "k", "way", *(("currency", "amount_minor") if one.same_money else ()))
+    numbered = "SELECT *, row_number() OVER (PARTITION BY {by} ORDER BY occurred_at, {key}) AS n FROM ({side}) AS side"
+    by = ", ".join(partition)
+    lines = numbered.format(by=by, key="source, line_id", side=_lines(one))
+    items = numbered.format(by=by, key="item_key", side=_items(one))
+    near = ""
+    if one.within is not None:
+        seconds = int(one.within.total_seconds())
+        near = f"WHERE abs(extract(epoch FROM l.occurred_at - i.occurred_at)) <= {seconds}"
+    return f"""
+INSERT INTO claims (match_id, rule, rule_rank, source, line_id, item_key, run_id)
+SELECT l.source || ':' || l.line_id, '{one.rule.value}', {one.rank}, l.source, l.line_id, i.item_key, %(run_id)s
+  FROM ({lines}) AS l JOIN ({items}) AS i USING ({by}, n) {near}
+"""
+
+
+_SEVERAL_LINES: Final = """
+INSERT INTO claims (match_id, rule, rule_rank, source, line_id, item_key, run_id)
+SELECT first_value(l.source || ':' || l.line_id) OVER several, '{rule}', {rank}, l.source, l.line_id,
+       CASE WHEN row_number() OVER several = 1 THEN i.item_key END, %(run_id)s
+  FROM (SELECT *, count(*) OVER parts AS lines, sum(amount_minor) OVER parts AS total FROM ({lines}) AS side
+        WINDOW parts AS (PARTITION BY {by})) AS l
+  JOIN (SELECT *, count(*) OVER (PARTITION BY {by}) AS items FROM ({items}) AS side) AS i USING ({by})
+ WHERE lines > 1 AND items = 1 AND total = i.amount_minor
+WINDOW several AS (PARTITION BY i.item_key ORDER BY l.occurred_at, l.source, l.line_id)
+"""
+_SEVERAL_ITEMS: Final = """
+INSERT INTO claims (match_id, rule, rule_rank, source, line_id, item_key, run_id)
+SELECT l.source || ':' || l.line_id, '{rule}', {rank},
+       CASE WHEN row_number() OVER several = 1 THEN l.source END,
+       CASE WHEN row_number() OVER several = 1 THEN l.line_id END, i.item_key, %(run_id)s
+  FROM (SELECT *, count(*) OVER (PARTITION BY {by}) AS lines FROM ({lines}) AS side) AS l
+  JOIN (SELECT *, count(*) OVER parts AS items, sum(amount_minor) OVER parts AS total FROM ({items}) AS side
+        WINDOW parts AS (PARTITION BY {by})) AS i USING ({by})
+ WHERE lines = 1 AND items > 1 AND total = l.amount_minor
+WINDOW several AS (PARTITION BY l.source, l.line_id ORDER BY i.item_key)
+"""
+
+
+def _several(one: Pass, statement: str) -> str:
+    by = (*_SAME_WAY, "k", "way", "currency")
+    return statement.format(
+        rule=one.rule.value, rank=one.rank, by=", ".join(by), lines=_lines(one), items=_items(one)
+    )
+
+
+def _pair(one: Pass) -> str:
+    if one.shape is Shape.ONE_TO_ONE:
+        return _one_to_one(one)
+    several = _SEVERAL_LINES if one.shape is Shape.ONE_ITEM_SEVERAL_LINES else _SEVERAL_ITEMS
+    return _several(one, several)
+
+
+STATEMENTS: Final[tuple[PassStatements, ...]] = tuple(
+    PassStatements(one, _gather_lines(one), _gather_items(one), _pair(one)) for one in PASSES
+)
+
+#: What changed since the last run; later changes wait for the next one.
+TAKE_TOUCHED: Final = (
+    """WITH taken AS (DELETE FROM touched_lines RETURNING source, line_id, fresh)
+       INSERT INTO dirty_lines SELECT * FROM taken""",
+    """WITH taken AS (DELETE FROM touched_items RETURNING item_key, fresh)
+       INSERT INTO dirty_items SELECT * FROM taken""",
+)
+TAKE_EVERYTHING: Final = (
+    "DELETE FROM touched_lines",
+    "DELETE FROM touched_items",
+    "DELETE FROM claims",
+    "INSERT INTO dirty_lines SELECT source, line_id, true FROM matchable_lines",
+    "INSERT INTO dirty_items SELECT item_key, true FROM matchable_items",
+)
+_RELEASED: Final = """
+WITH gone AS (
+    DELETE FROM claims WHERE match_id IN (
+        SELECT match_id FROM claims JOIN {lines} USING (source, line_id) {not_fresh}
+        UNION SELECT match_id FROM claims JOIN {items} USING (item_key) {not_fresh})
+    RETURNING source, line_id, item_key),
+lines AS (
+    INSERT INTO dirty_lines SELECT source, line_id, false FROM gone WHERE line_id IS NOT NULL
+    ON CONFLICT (source, line_id) DO UPDATE SET fresh = false),
+items AS (
+    INSERT INTO dirty_items SELECT item_key, false FROM gone WHERE item_key IS NOT NULL
+    ON CONFLICT (item_key) DO UPDATE SET fresh = false)
+SELECT count(*) FROM gone
+"""
+#: What changed is claimed anew: by what it was claimed with, too.
+RELEASE_CHANGED: Final = _RELEASED.format(
+    lines="dirty_lines", items="dirty_items", not_fresh="WHERE NOT fresh"
+)
+RELEASE_GROUPS: Final = _RELEASED.format(lines="group_lines", items="group_items", not_fresh="")
+#: What was claimed leaves the groups of later passes, which have to be done over; unless no run has seen it there.
+MARK_CLAIMED: Final = (
+    """INSERT INTO dirty_lines SELECT g.source, g.line_id, false
+         FROM group_lines AS g JOIN claims USING (source, line_id) ON CONFLICT DO NOTHING""",
+    """INSERT INTO dirty_items SELECT g.item_key, false
+         FROM group_items AS g JOIN claims USING (item_key) ON CONFLICT DO NOTHING""",
+    "DELETE FROM dirty_lines AS d USING claims AS c WHERE d.fresh AND c.source = d.source AND c.line_id = d.line_id",
+    "DELETE FROM dirty_items AS d USING claims AS c WHERE d.fresh AND c.item_key = d.item_key",
+)
+EMPTY_GROUPS: Final = "TRUNCATE group_lines, group_items"
+EMPTY_ALL: Final = (
+    "TRUNCATE dirty_lines, dirty_items, group_lines, group_items, wanted_allocations, wanted_breaks"
+)

@@ -1,0 +1,92 @@
+"""Tells of matches: each announced line that another object of ours than was told last now claims."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from services.reconciliation.adapters.matching import RUNS_LOCK
+from services.reconciliation.adapters.publishing_matches import TOPIC, line_matched
+from shared.persistence.outbox import Outbox
+
+BATCH_LINES_MAX: Final = 1_000
+
+_TAKE: Final = """
+DELETE FROM untold_lines WHERE (source, line_id) IN (
+    SELECT source, line_id FROM untold_lines ORDER BY source, line_id LIMIT %(limit)s)
+RETURNING source, line_id
+"""
+# A line of several items is told of only where all are about one object: its money cannot be said in parts.
+_DIFFERENT: Final = f"""
+WITH taken AS ({_TAKE})
+SELECT a.source, a.line_id, a.revision, a.event_key, s.processor, s.account, l.payout_id, l.category, l.currency,
+       l.gross_minor, l.available_on, i.payment_id, i.merchant_id, i.object_id, c.rule,
+       coalesce(t.match_number, 0) + 1 AS match_number
+  FROM taken JOIN settlement_lines AS l USING (source, line_id)
+  JOIN announced_lines AS a USING (source, line_id, revision)
+  JOIN sources AS s USING (source)
+  JOIN claims AS c USING (source, line_id)
+ CROSS JOIN LATERAL (
+    SELECT min(o.payment_id) AS payment_id, min(o.merchant_id) AS merchant_id, min(o.object_id) AS object_id
+      FROM claims AS m JOIN our_items AS o USING (item_key) WHERE m.match_id = c.match_id
+    HAVING count(DISTINCT (o.payment_id, o.object_id)) = 1 AND min(o.object_id) IS NOT NULL) AS i
+  LEFT JOIN LATERAL (
+    SELECT * FROM told_matches AS m WHERE (m.source, m.line_id, m.revision) = (l.source, l.line_id, l.revision)
+     ORDER BY match_number DESC LIMIT 1) AS t ON true
+ WHERE l.stands AND NOT l.withdrawn
+   AND (i.payment_id, i.object_id)
+       IS DISTINCT FROM (coalesce(t.payment_id, a.payment_id), coalesce(t.object_id, a.object_id))
+ ORDER BY a.source, a.line_id
+"""
+_KEEP: Final = """
+INSERT INTO told_matches (source, line_id, revision, match_number, payment_id, object_id, rule, event_id, told_at)
+SELECT * FROM unnest(%(sources)s::text[], %(line_ids)s::text[], %(revisions)s::int[], %(numbers)s::int[],
+                     %(payment_ids)s::text[], %(object_ids)s::text[], %(rules)s::text[], %(event_ids)s::text[],
+                     array_fill(%(now)s::timestamptz, ARRAY[%(count)s::int]))
+"""
+
+
+class MatchTeller:
+    """Tells in one transaction; takes turns with runs, so that no match changes meanwhile."""
+
+    def __init__(self, connection: sa.Connection, outbox: Outbox, now: datetime) -> None:
+        self._connection = connection
+        self._outbox = outbox
+        self._now = now
+
+    def tell(self) -> bool:
+        """Tell of a batch of lines; true where there may be more."""
+        self._connection.exec_driver_sql(RUNS_LOCK)
+        waiting = self._connection.exec_driver_sql("SELECT EXISTS (SELECT FROM untold_lines)").scalar_one()
+        if not waiting:
+            return False
+        rows = list(self._connection.exec_driver_sql(_DIFFERENT, {"limit": BATCH_LINES_MAX}).mappings())
+        if rows:
+            self._write(rows)
+        return True
+
+    def _write(self, rows: list[Any]) -> None:
+        event_ids = [
+            self._outbox.append(
+                TOPIC,
+                line_matched(row, row["match_number"], self._now),
+                key=row["event_key"],
+                cause_id=f"{row['source']}:{row['line_id']}:{row['revision']}",
+            )
+            for row in rows
+        ]
+        values = {
+            "sources": [row["source"] for row in rows],
+            "line_ids": [row["line_id"] for row in rows],
+            "revisions": [row["revision"] for row in rows],
+            "numbers": [row["match_number"] for row in rows],
+            "payment_ids": [row["payment_id"] for row in rows],
+            "object_ids": [row["object_id"] for row in rows],
+            "rules": [row["rule"] for row in rows],
+            "event_ids": event_ids,
+            "now": self._now,
+            "count": len(rows),
+        }
+        self._connection.exec_driver_sql(_KEEP, values)
