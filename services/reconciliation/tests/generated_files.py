@@ -89,7 +89,8 @@ def bank_statements(draw):
     """Statements as currency, opening balance and entries of amount, bank's reference and text."""
     statements = []
     for _ in range(draw(st.integers(1, 3))):
-        entries = draw(st.lists(st.tuples(AMOUNTS, REFERENCES, BANK_TEXTS), max_size=5))
+        # An entry of nothing could get lost without any balance showing it, so damage is tried on others.
+        entries = draw(st.lists(st.tuples(AMOUNTS.filter(bool), REFERENCES, BANK_TEXTS), max_size=5))
         statements.append((draw(CURRENCIES), draw(AMOUNTS), entries))
     return statements
 
@@ -107,9 +108,24 @@ def camt_files(draw):
     return GeneratedFile(writers.camt_file(*written), figures)
 
 
+@st.composite
+def mt940_files(draw):
+    written, figures = [], []
+    for at, (code, opening, entries) in enumerate(draw(bank_statements())):
+        closing = opening + sum(minor for minor, _, _ in entries)
+        made = [
+            writers.mt940_entry(minor, currency=code, reference=ref, text=text)
+            for minor, ref, text in entries
+        ]
+        written.append(writers.mt940_statement(at, made, opening, closing, currency=code))
+        figures += [(code, minor) for minor, _, _ in entries]
+    return GeneratedFile("".join(written).encode(), figures)
+
+
 FILES = {
     "tieout_csv": balance_rows(writers.tieout_row, writers.tieout_payout, str.upper),
     "stripe_payout_csv": balance_rows(writers.stripe_row, writers.stripe_payout, str.lower),
     "adyen_settlement_csv": adyen_files(),
     "camt053": camt_files(),
+    "mt940": mt940_files(),
 }

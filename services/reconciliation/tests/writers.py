@@ -193,3 +193,33 @@ def adyen_payout(number, batch, net, *, currency="EUR"):
         "Modification Reference": reference,
     }
     return {**row, **blank, "Gross Debit (GC)": "", "Gross Credit (GC)": "", "Exchange Rate": ""}
+
+
+def comma(minor, currency):
+    """An amount as SWIFT writes it: a comma always, no sign."""
+    text = major(abs(minor), currency)
+    return text.replace(".", ",") if "." in text else f"{text},"
+
+
+def mt940_entry(
+    minor, *, currency="EUR", reference="", customer="NONREF", text="", mark=None, dates="2611271127"
+):
+    mark = mark or ("D" if minor < 0 else "C")
+    bank = f"//{reference}" if reference else ""
+    details = f":86:{text}\n" if text else ""
+    return f":61:{dates}{mark}{comma(minor, currency)}NTRF{customer}{bank}\n{details}"
+
+
+def mt940_statement(number, entries, opening, closing, *, currency="EUR", account="DE02120300000000202051"):
+    """A statement of entries that are written already."""
+
+    def balance(tag, minor):
+        return f":{tag}:{'D' if minor < 0 else 'C'}261127{currency}{comma(minor, currency)}\n"
+
+    return (
+        f":20:S{number}\n:25:{account}\n:28C:{number}\n"
+        + balance("60F", opening)
+        + "".join(entries)
+        + balance("62F", closing)
+        + "-\n"
+    )

@@ -7,10 +7,12 @@ from typing import Final
 
 from services.reconciliation.adapters.readers.adyen_settlement_csv import AdyenSettlementCsv
 from services.reconciliation.adapters.readers.camt053 import Camt053
+from services.reconciliation.adapters.readers.mt940 import Mt940
 from services.reconciliation.adapters.readers.stripe_payout_csv import StripePayoutCsv
 from services.reconciliation.adapters.readers.tieout_csv import TieoutCsv
 from services.reconciliation.domain.readers import Reader
 
 READERS: Final[Mapping[str, Reader]] = {
-    reader.name: reader for reader in (TieoutCsv(), StripePayoutCsv(), AdyenSettlementCsv(), Camt053())
+    reader.name: reader
+    for reader in (TieoutCsv(), StripePayoutCsv(), AdyenSettlementCsv(), Camt053(), Mt940())
 }

@@ -1,0 +1,99 @@
+"""One MT940 statement: whose it is, its balances, and whether they hold with what was booked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar, Final
+
+from mt940.tags import Tags
+
+from services.reconciliation.adapters.readers.mt940_fields import TextField
+from services.reconciliation.domain.fields import MINOR_MAX, FieldError, Figures, currency, visible
+from services.reconciliation.domain.lines import BankLine, ControlTotal, UnreadableFileError
+
+_AMOUNT: Final = re.compile(r"([0-9]{1,15}),([0-9]{0,5})", re.ASCII)
+_BALANCE: Final = Tags.OPENING_BALANCE.value.re
+_SIGNS: Final = {"C": 1, "D": -1}
+_FIGURES: Final = Figures()
+_ID_CHARS_MAX: Final = 64
+
+
+def amount(text: str, code: str, field: str) -> int:
+    """An amount with its comma, which is always there (``12,`` is twelve); zeros before it are filling."""
+    stated = _AMOUNT.fullmatch(text)
+    if stated is None:
+        raise FieldError("amount_malformed", field, "digits and one comma, such as 1234,50")
+    whole, decimals = stated[1].lstrip("0") or "0", stated[2]
+    minor = _FIGURES.unsigned(f"{whole}.{decimals}" if decimals else whole, code, field)
+    if minor > MINOR_MAX:
+        raise FieldError("amount_too_large", field, f"at most {MINOR_MAX} minor units")
+    return minor
+
+
+class Statement:
+    """Fills up as its fields come."""
+
+    TAGS: ClassVar[frozenset[str]] = frozenset({"25", "25P", "28", "28C", "60F", "60M"})
+
+    def __init__(self) -> None:
+        self.account = ""
+        self.statement_id = ""
+        self.currency = ""
+        self._opening_minor = 0
+        self._closing_minor = 0
+        self._booked_minor = 0
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """Account and statement, as ids of entries carry them."""
+        return self.account, self.statement_id
+
+    def take(self, field: TextField) -> None:
+        """Take the account, the statement's number or a balance."""
+        name = f":{field.tag}:"
+        try:
+            if field.tag.startswith("25"):
+                self.account = visible("".join(field.text.split("\n")[0].split()), name, _ID_CHARS_MAX)
+            elif field.tag.startswith("28"):
+                self.statement_id = visible("".join(field.text.split()), name, _ID_CHARS_MAX)
+            elif field.tag.startswith("60"):
+                if self.currency:
+                    raise FieldError("tag_repeated", name, "one opening balance")  # noqa: TRY301
+                self.currency, self._opening_minor = _balance(field.text, name)
+            else:
+                code, self._closing_minor = _balance(field.text, name)
+                self.begin_entries(field.number)
+                if code != self.currency:
+                    raise FieldError("currency_differs", name, f"{self.currency}, as the opening balance")  # noqa: TRY301
+        except FieldError as refused:
+            raise UnreadableFileError(refused.code, refused.field, refused.expected) from None
+
+    def begin_entries(self, number: int) -> None:
+        """Refuse entries before it is known whose they are and in what currency."""
+        for tag, known in ((":25:", self.account), (":28C:", self.statement_id), (":60F:", self.currency)):
+            if not known:
+                raise UnreadableFileError("tag_missing", tag, f"{tag} before line {number}")
+
+    def add(self, line: BankLine) -> None:
+        """Count a booked entry."""
+        self._booked_minor += line.amount_minor
+
+    def control_totals(self) -> Iterator[ControlTotal]:
+        """Whether opening and what was booked give closing; for a page of a statement between its interim balances."""
+        subject, counted_minor = (
+            f"{self.account}/{self.statement_id}",
+            self._opening_minor + self._booked_minor,
+        )
+        yield ControlTotal(
+            "opening + booked = closing", subject, self.currency, self._closing_minor, counted_minor
+        )
+
+
+def _balance(text: str, name: str) -> tuple[str, int]:
+    found = _BALANCE.fullmatch(text.strip())
+    sign = None if found is None else _SIGNS.get(found["status"])
+    if found is None or sign is None:
+        raise FieldError("balance_malformed", name, "C or D, a date, a currency and an amount")
+    code = currency(found["currency"], name)
+    return code, sign * amount(found["amount"], code, name)
