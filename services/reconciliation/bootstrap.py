@@ -10,6 +10,7 @@ from services.reconciliation.adapters.readers import READERS
 from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
 from services.reconciliation.settings import ReconciliationSettings
 from shared.runtime.process import Role, ServiceRuntime
+from shared.runtime.roles import PeriodicRole
 from shared.runtime.service_parts import ServiceParts
 from shared.runtime.surroundings import Surroundings
 
@@ -37,12 +38,30 @@ class ReconciliationParts:
         self.common.watch()
         made = _entry("http").application()
         http = self.common.add_mechanism_routes(made)
-        _entry("http_sources").add_sources(made, http, self.common.operator_tokens(), FORMATS)
+        tokens = self.common.operator_tokens()
+        _entry("http_sources").add_sources(made, http, tokens, FORMATS)
+        _entry("http_files").add_files(made, http, tokens, self.settings.file_bytes_max)
         return made
 
     def consume(self, topic: str) -> Role:
         """The loop over one topic."""
         return self.common.consume(_entry("consumer").ROUTES, topics=(topic,))
+
+    def stage(self) -> Role:
+        """The worker that stages files."""
+        turn = partial(_entry("worker").stage_one, READERS, self.common.transactions)
+        return PeriodicRole("work.staging", self.settings.staging_interval_s, turn, self.common.clock)
+
+    def watch_folder(self) -> Role:
+        """The worker that looks into the watched folder; without one it has nothing to do."""
+        settings = self.settings
+        turn = partial(
+            _entry("worker").look_into,
+            settings.watched_folder,
+            settings.file_bytes_max,
+            self.common.transactions,
+        )
+        return PeriodicRole("work.folder", settings.folder_interval_s, turn, self.common.clock)
 
 
 def build(settings: ReconciliationSettings, surroundings: Surroundings | None = None) -> ServiceRuntime:
@@ -56,6 +75,8 @@ def build(settings: ReconciliationSettings, surroundings: Surroundings | None = 
         roles={
             **common.relay_roles(),
             **{f"consume.{topic.partition('.')[0]}": partial(parts.consume, topic) for topic in TOPICS_IN},
+            "work.staging": parts.stage,
+            "work.folder": parts.watch_folder,
             **common.key_roles(),
         },
         checks=common.checks(),

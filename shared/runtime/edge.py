@@ -5,6 +5,7 @@ per request.
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any, Final
 
 from shared.kernel.clock import Clock, SystemClock
@@ -43,7 +44,7 @@ class Edge:
     The body is read whole, within its limits, before the application runs: so no handler ever holds a
     thread, a
     connection or a transaction while a slow client dribbles, and a body that lies about its length costs
-    nothing.
+    nothing. Paths that ``streamed`` matches get theirs piece by piece and answer for its size themselves.
     """
 
     def __init__(
@@ -54,8 +55,10 @@ class Edge:
         body_deadline_s: float = BODY_DEADLINE_S,
         clock: Clock | None = None,
         log_requests: bool = True,
+        streamed: re.Pattern[str] | None = None,
     ) -> None:
         self._app = app
+        self._streamed = streamed
         self._body_bytes_max = body_bytes_max
         self._body_deadline_s = body_deadline_s
         self._clock = clock or SystemClock()
@@ -82,7 +85,7 @@ class Edge:
         try:
             refuse_bad_target(scope)
             if scope["method"] in _BODY_METHODS:
-                receive = _Replayed(await self._body(scope, receive), receive)
+                receive = await self._received(scope, receive)
             await self._app(scope, receive, reply)
         except Rejected as rejected:
             await reply.problem(Problem.of(rejected), close=rejected.status in {408, 413})
@@ -96,6 +99,20 @@ class Edge:
             _log.exception("request_failed", route=_route(scope), unavailable=unavailable)
             await reply.problem(_UNAVAILABLE if unavailable else _INTERNAL)
 
+    async def _received(self, scope: Any, receive: Any) -> Any:
+        _refuse_encoded(scope)
+        if self._streamed is not None and self._streamed.fullmatch(scope["path"]):
+            return self._pieces(receive)
+        return _Replayed(await self._body(scope, receive), receive)
+
+    def _pieces(self, receive: Any) -> Any:
+        """The body as it comes: each piece has the time that a whole body has elsewhere."""
+
+        async def piece() -> Any:
+            return await self._within_deadline(receive, self._body_deadline_s)
+
+        return piece
+
     async def _body(self, scope: Any, receive: Any) -> bytes:
         declared = _header(scope, b"content-length")
         # Compared by length first: Python refuses to read a number of more than 4,300 digits.
@@ -104,10 +121,6 @@ class Edge:
             digits.isdecimal() and int(digits) > self._body_bytes_max
         ):
             raise self._too_large()
-        if _header(scope, b"content-encoding") not in {None, "identity"}:
-            raise Rejected(
-                "encoding_unsupported", "Compressed bodies are not accepted.", status=415, stored=False
-            )
         deadline_s = self._clock.monotonic_s() + self._body_deadline_s
         message = await self._within_deadline(receive, self._body_deadline_s)
         body: bytes = message["body"]
@@ -225,6 +238,13 @@ def is_unavailable(error: BaseException) -> bool:
     return isinstance(error, (OperationalError, PoolTimeout)) or (
         isinstance(error, DBAPIError) and error.connection_invalidated
     )
+
+
+def _refuse_encoded(scope: Any) -> None:
+    if _header(scope, b"content-encoding") not in {None, "identity"}:
+        raise Rejected(
+            "encoding_unsupported", "Compressed bodies are not accepted.", status=415, stored=False
+        )
 
 
 def _header(scope: Any, name: bytes) -> str | None:

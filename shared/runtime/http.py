@@ -4,6 +4,7 @@ reading.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
@@ -39,6 +40,7 @@ def api(
     body_deadline_s: float = BODY_DEADLINE_S,
     lifespan: Any = None,
     log_requests: bool = True,
+    streamed: re.Pattern[str] | None = None,
 ) -> FastAPI:
     """A FastAPI application whose every error is problem+json and whose every reply has a Request-Id."""
     app = FastAPI(
@@ -50,7 +52,11 @@ def api(
     app.state.shortcuts = {}
     app.add_middleware(_Shortcuts, known=app.state.shortcuts)
     app.add_middleware(
-        Edge, body_bytes_max=body_bytes_max, body_deadline_s=body_deadline_s, log_requests=log_requests
+        Edge,
+        body_bytes_max=body_bytes_max,
+        body_deadline_s=body_deadline_s,
+        log_requests=log_requests,
+        streamed=streamed,
     )
     return app
 

@@ -236,6 +236,13 @@ RISK_DECISIONS: Final = _counter(
     "decision",
 )
 
+# Reconciliation
+RECONCILIATION_FILES: Final = _counter(
+    "tieout_reconciliation_files_total",
+    "Files of processors and banks, by what became of them: received, staged, refused.",
+    "outcome",
+)
+
 # Books
 JOURNALS_POSTED: Final = _counter("tieout_journals_posted_total", "Journals posted, by rule.", "rule")
 LEDGER_IMBALANCE_MINOR: Final = _gauge(

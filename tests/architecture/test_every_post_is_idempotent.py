@@ -35,6 +35,10 @@ WITHOUT_KEY = {
         "POST /tokens",
     ): "nothing is made that a second call could make twice, and credentials are not kept",
     (
+        "reconciliation",
+        "POST /sources/{source}/files",
+    ): "the same bytes of the same source are the same file, kept once",
+    (
         "risk",
         "POST /rule-sets/{version}/try",
     ): "nothing is counted or kept that a second call could count twice",

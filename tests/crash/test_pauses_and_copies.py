@@ -25,8 +25,8 @@ LOCKS_GIVEN_UP_S = 60
 """Stopped inside a transaction a process keeps its row locks, until the server ends the idle session after 10 s; whoever
 waits for them tries every 5 s."""
 
-MEMBERS = {"ledger": 2}
-"""Members of the group in one copy, where there is more than one: the ledger reads each topic by itself."""
+MEMBERS = {"ledger": 2, "reconciliation": 2}
+"""Members of the group in one copy, where there is more than one: those read each topic by itself."""
 
 
 def relay_owner(stack, service):

@@ -71,7 +71,9 @@ _STUCK: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "webhook_ingest": (),
     "ledger": (),
     "risk": (),
-    "reconciliation": (),
+    "reconciliation": (
+        ("file not staged", "SELECT file_id FROM report_files WHERE state = 'RECEIVED' LIMIT 20"),
+    ),
 }
 _TOLD: Final = "SELECT topic, sum(last_version)::bigint FROM outbox_streams GROUP BY topic"
 _TAKEN_IN: Final = """

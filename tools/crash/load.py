@@ -1,4 +1,4 @@
-"""The load under which processes die: payments of several kinds at once, by a client that retries with its keys."""
+"""The load under which processes die: payments of several kinds at once by a client that retries, and reports."""
 
 import asyncio
 import threading
@@ -9,6 +9,7 @@ from typing import Final
 from rich.progress import Progress
 
 from shared.kernel.ids import UlidIds
+from tools.crash.reports import Reports
 from tools.crash.stack import FragileStack
 from tools.demo.client import MerchantClient
 from tools.demo.drive import Driven, connections, drive_with
@@ -35,6 +36,7 @@ class Load:
         self._url = stack.url("payment")
         self._api_key = stack.merchant(lambda _: None).api_key
         self._run = f"{run}-{UlidIds().new('run_')}"
+        self._reports = Reports(stack, self._run)
         self._scenarios = [self._announced(scenario) for scenario in scenarios]
         self._driven: list[Driven] = []
         self._error: BaseException | None = None
@@ -77,6 +79,7 @@ class Load:
         async def drive(client: MerchantClient, number: int) -> Outcome:
             outcome = await scenario.drive(client, number)
             self.has_begun.set()
+            await asyncio.to_thread(self._reports.send)
             return outcome
 
         return replace(scenario, drive=drive)

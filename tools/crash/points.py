@@ -18,6 +18,7 @@ PASSED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "processor": ("processor",),
     "webhook": ("webhook_ingest",),
     "seal": ("ledger",),
+    "report": ("reconciliation",),
     "external_call": ("sandbox",),
     "sandbox": ("sandbox",),
 }

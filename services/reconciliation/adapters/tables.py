@@ -19,7 +19,7 @@ SETTLEMENT_LINE: Final = (
 )  # fmt: skip
 """What a settlement line says, beside which line it is."""
 BANK_LINE: Final = (
-    "statement_id", "account_number", "currency", "amount_minor", "booked_on", "value_on", "references", "text",
+    "statement_id", "account_number", "currency", "amount_minor", "booked_on", "value_on", '"references"', "text",
     "returned",
 )  # fmt: skip
 """What a bank's line says, beside which line it is."""

@@ -7,12 +7,14 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from services.reconciliation.adapters.allocating import Allocator
+from services.reconciliation.adapters.files import StoredFiles
 from services.reconciliation.adapters.finding_breaks import BreakFinder
 from services.reconciliation.adapters.matching import Matcher
 from services.reconciliation.adapters.our_items import StoredOurSide
 from services.reconciliation.adapters.publishing import TOPIC, operator_acted
 from services.reconciliation.adapters.runs import StoredRuns
 from services.reconciliation.adapters.sources import StoredSources
+from services.reconciliation.adapters.staging import SqlStaging
 from services.reconciliation.adapters.telling_matches import MatchTeller
 from services.reconciliation.app.operators import OperatorAct
 from shared.kernel.ids import Ids
@@ -32,6 +34,8 @@ class ReconciliationUnitOfWork(UnitOfWork):
         self.finding = BreakFinder(connection, now)
         self.runs = StoredRuns(connection)
         self.telling = MatchTeller(connection, outbox, now)
+        self.files = StoredFiles(connection, now)
+        self.staging = SqlStaging(connection, now)
 
     def announce(self, act: OperatorAct) -> None:
         """Say what an operator did, on the stream of what it was done to."""

@@ -1,11 +1,14 @@
-"""What the use cases need from outside: sources, and a way to tell what an operator did."""
+"""What the use cases need from outside: sources, files, staging, and a way to tell what an operator did."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from services.reconciliation.app.operators import OperatorAct
+from services.reconciliation.domain.files import Refusal, ReportFile, Staged
+from services.reconciliation.domain.lines import ReportRecord
 from services.reconciliation.domain.sources import Source
 from shared.kernel.ids import Ids
 
@@ -24,6 +27,54 @@ class Sources(Protocol):
         ...
 
 
+class Files(Protocol):
+    """Files, kept byte for byte."""
+
+    def get(self, file_id: str) -> ReportFile | None: ...
+
+    def find(self, source: str, sha256: bytes) -> ReportFile | None:
+        """The source's file with these bytes."""
+        ...
+
+    def add(
+        self, *, file_id: str, source: str, sha256: bytes, name: str, byte_count: int, received_by: str
+    ) -> ReportFile | None:
+        """Add it without its bytes yet; None where the source has it."""
+        ...
+
+    def keep(self, file_id: str, content: BinaryIO) -> None:
+        """Store its bytes."""
+        ...
+
+    def next_waiting(self) -> ReportFile | None:
+        """The first file of a source that nobody works at; its source is this transaction's until it ends."""
+        ...
+
+    def content(self, file_id: str) -> BinaryIO:
+        """Its bytes as they came, read while this transaction lasts."""
+        ...
+
+    def staged(self, file_id: str, found: Staged) -> None: ...
+
+    def refused(self, file_id: str, refusal: Refusal) -> None: ...
+
+
+class Staging(Protocol):
+    """What files say, and what stands of it."""
+
+    def be_patient(self) -> None:
+        """Let this transaction take as long as a large file takes."""
+        ...
+
+    def add(self, file_id: str, batch: Sequence[ReportRecord]) -> None:
+        """Write what a file says."""
+        ...
+
+    def settle(self, source: Source, file_id: str) -> Staged:
+        """Let what the file says stand, where it says something else or something new."""
+        ...
+
+
 class ReconciliationUnit(Protocol):
     """What one transaction of this service offers its use cases."""
 
@@ -33,6 +84,10 @@ class ReconciliationUnit(Protocol):
     def ids(self) -> Ids: ...
     @property
     def sources(self) -> Sources: ...
+    @property
+    def files(self) -> Files: ...
+    @property
+    def staging(self) -> Staging: ...
 
     def announce(self, act: OperatorAct) -> None:
         """Say what an operator did."""

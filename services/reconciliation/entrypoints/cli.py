@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.reconciliation.entrypoints.cli_files import add_files
 from services.reconciliation.entrypoints.cli_sources import add_sources
 from shared.runtime.cli import service_cli
 
@@ -11,6 +12,7 @@ cli = service_cli(
     "services.reconciliation.bootstrap:build",
 )
 add_sources(cli)
+add_files(cli)
 
 
 def main() -> None:

@@ -132,6 +132,22 @@ CREATE TABLE statement_lines (
     line_id text COLLATE "C" NOT NULL,{_BANK},
     PRIMARY KEY (file_id, line_number)
 );
+CREATE TABLE stated_payouts (
+    file_id text COLLATE "C" NOT NULL REFERENCES report_files,
+    payout_id text COLLATE "C" NOT NULL,
+    currency text COLLATE "C" NOT NULL,
+    stated_net_minor bigint,
+    lines_net_minor bigint NOT NULL,
+    line_count bigint NOT NULL,
+    whole boolean NOT NULL,
+    PRIMARY KEY (file_id, payout_id, currency)
+);
+CREATE TABLE stated_statements (
+    file_id text COLLATE "C" NOT NULL REFERENCES report_files,
+    statement_id text COLLATE "C" NOT NULL,
+    whole boolean NOT NULL,
+    PRIMARY KEY (file_id, statement_id)
+);
 CREATE TABLE quarantined_lines (
     file_id text COLLATE "C" NOT NULL REFERENCES report_files,
     nth bigint GENERATED ALWAYS AS IDENTITY,
@@ -257,6 +273,10 @@ LIFE = (
     "state", "refused_code", "refused_field", "refused_expected", "closed_at", "period_from", "period_to", "line_count",
     "quarantined_count",
 )  # fmt: skip
+SAID_ONCE = (
+    "report_file_chunks", "report_lines", "statement_lines", "stated_payouts", "stated_statements", "quarantined_lines",
+    "control_totals", "announced_lines",
+)  # fmt: skip
 
 
 def upgrade() -> None:
@@ -267,12 +287,5 @@ def upgrade() -> None:
     for part in (SOURCES, FILES, SAID, STANDS, PAYOUTS, GRANTS):
         op.execute(part)
     protect(op, "report_files", mutable_columns=LIFE)
-    for table in (
-        "report_file_chunks",
-        "report_lines",
-        "statement_lines",
-        "quarantined_lines",
-        "control_totals",
-        "announced_lines",
-    ):
+    for table in SAID_ONCE:
         protect(op, table)

@@ -1,0 +1,113 @@
+"""Staging in SQL: what a file says by COPY, then which reading of each line stands, set by set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, time
+from operator import attrgetter
+from typing import Any, Final
+
+import psycopg
+import sqlalchemy as sa
+
+from services.reconciliation.adapters import tables
+from services.reconciliation.adapters.staging_sql import BANK_STEPS, COUNTED, SETTLEMENT_STEPS
+from services.reconciliation.domain.files import Staged
+from services.reconciliation.domain.lines import (
+    BankLine,
+    ControlTotal,
+    QuarantinedLine,
+    ReportRecord,
+    SettlementLine,
+    UnreadableFileError,
+)
+from services.reconciliation.domain.payouts import naming_closes
+from services.reconciliation.domain.sources import Source, SourceKind
+
+# A file of a million lines is read and set right in one transaction: longer than serving sessions may take.
+_PATIENCE: Final = (
+    "SET LOCAL statement_timeout = '30min'",
+    "SET LOCAL idle_in_transaction_session_timeout = '60s'",
+)
+_BANK_FIELDS: Final = tuple(column.strip('"') for column in tables.BANK_LINE)
+_LINE_FIELDS: Final = ("line_number", "line_id")
+_QUARANTINE_FIELDS: Final = ("line_number", "code", "field", "expected", "raw")
+_TOTAL_FIELDS: Final = ("name", "subject", "currency", "stated_minor", "counted_minor")
+
+
+class SqlStaging:
+    """What one transaction stages."""
+
+    def __init__(self, connection: sa.Connection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+
+    def be_patient(self) -> None:
+        """Take as long as a large file takes."""
+        for statement in _PATIENCE:
+            self._connection.exec_driver_sql(statement)
+
+    def add(self, file_id: str, batch: Sequence[ReportRecord]) -> None:
+        """Write what a file says, a batch at a time."""
+        for kind, (table, fields) in _TABLES.items():
+            said = attrgetter(*fields)
+            rows = [(file_id, *said(record)) for record in batch if type(record) is kind]
+            if rows:
+                self._copy(table, fields, rows)
+
+    def settle(self, source: Source, file_id: str) -> Staged:
+        """Let what the file says stand, where it says something else or something new."""
+        values = {
+            "file_id": file_id,
+            "source": source.source,
+            "processor": source.processor,
+            "account": source.account,
+            "naming_closes": naming_closes(source.format),
+            "now": self._now,
+        }
+        is_report = source.kind is SourceKind.SETTLEMENT
+        for step in SETTLEMENT_STEPS if is_report else BANK_STEPS:
+            self._connection.exec_driver_sql(step, values)
+        counted = self._connection.exec_driver_sql(COUNTED[source.kind.value], values).one()
+        return Staged(
+            line_count=counted.lines,
+            quarantined_count=counted.quarantined,
+            period_from=_moment(counted.period_from),
+            period_to=_moment(counted.period_to),
+        )
+
+    def _copy(self, table: str, fields: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> None:
+        columns = ", ".join(f'"{field}"' for field in fields)
+        driver: Any = self._connection.connection.driver_connection
+        try:
+            self._write(driver, table, columns, rows)
+        except (psycopg.DataError, psycopg.errors.CheckViolation) as refused:
+            # No reader lets such a value through; the file is refused rather than the worker stopped by it.
+            raise UnreadableFileError("value_not_storable", table, "values that a line can have") from refused
+
+    @staticmethod
+    def _write(
+        driver: psycopg.Connection[Any], table: str, columns: str, rows: Iterable[tuple[Any, ...]]
+    ) -> None:
+        with (
+            driver.cursor() as cursor,
+            cursor.copy(f"COPY {table} (file_id, {columns}) FROM STDIN".encode()) as copy,
+        ):
+            for row in rows:
+                # The driver takes a tuple for a row and a list for an array.
+                copy.write_row([list(value) if type(value) is tuple else value for value in row])
+
+
+_TABLES: Final[dict[type, tuple[str, tuple[str, ...]]]] = {
+    SettlementLine: ("report_lines", (*_LINE_FIELDS, *tables.SETTLEMENT_LINE)),
+    BankLine: ("statement_lines", (*_LINE_FIELDS, *_BANK_FIELDS)),
+    QuarantinedLine: ("quarantined_lines", _QUARANTINE_FIELDS),
+    ControlTotal: ("control_totals", _TOTAL_FIELDS),
+}
+
+
+def _moment(value: Any) -> datetime | None:
+    """A day of a statement is a period that begins with it."""
+    if value is None or isinstance(value, datetime):
+        return value
+    return datetime.combine(value, time(), UTC)

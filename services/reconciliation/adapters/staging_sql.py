@@ -1,0 +1,215 @@
+"""The statements that let a file's lines stand, in their order; each sees what those before it did.
+
+A reading that was not announced is replaced where it lies: the ledger has not heard of it, and ``report_lines`` keeps
+what every file said. One that was announced stays, and the next revision takes its place.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.reconciliation.adapters import tables
+
+_SAYS: Final = ", ".join(tables.SETTLEMENT_LINE)
+_REST: Final = ", ".join(column for column in tables.SETTLEMENT_LINE if column != "payout_id")
+_BANK: Final = ", ".join(tables.BANK_LINE)
+
+
+def _of(alias: str, columns: str) -> str:
+    return ", ".join(f"{alias}.{column}" for column in columns.split(", "))
+
+
+# Of a line that a file has twice, the first holds; the others are said to be in quarantine.
+_SAID: Final = """
+SELECT DISTINCT ON (line_id) * FROM {table} WHERE file_id = %(file_id)s ORDER BY line_id, line_number"""
+_REPEATED: Final = """
+INSERT INTO quarantined_lines (file_id, line_number, code, field, expected, raw)
+SELECT %(file_id)s, line_number, 'line_repeated', 'line_id', 'each id once in a file', line_id
+  FROM (SELECT line_number, line_id, row_number() OVER (PARTITION BY line_id ORDER BY line_number) AS nth
+          FROM {table} WHERE file_id = %(file_id)s) AS said
+ WHERE nth > 1 ORDER BY line_number
+"""
+# What is paid out is not taken back to unpaid by a report that does not know of the payout yet.
+_OTHERWISE: Final = f"""
+(coalesce(s.payout_id, n.payout_id), {_of("s", _REST)}) IS DISTINCT FROM ({_of("n", _SAYS)})"""
+_STATED: Final = f"""
+INSERT INTO stated_payouts (file_id, payout_id, currency, stated_net_minor, lines_net_minor, line_count, whole)
+SELECT %(file_id)s, payout_id, net_currency, -sum(net_minor) FILTER (WHERE category = 'payout'),
+       coalesce(sum(net_minor) FILTER (WHERE category <> 'payout'), 0), count(*) FILTER (WHERE category <> 'payout'),
+       bool_or(category = 'payout') AND sum(net_minor) = 0
+  FROM ({_SAID.format(table="report_lines")}) AS s WHERE payout_id IS NOT NULL GROUP BY payout_id, net_currency
+"""
+# Payouts that this file changes: those that it names, and those that its lines were in before.
+_TOUCHED: Final = f"""
+INSERT INTO payouts (processor, account, payout_id, currency, source, lines_net_minor, line_count)
+SELECT %(processor)s, %(account)s, payout_id, net_currency, %(source)s, 0, 0
+  FROM (SELECT payout_id, net_currency FROM report_lines WHERE file_id = %(file_id)s AND payout_id IS NOT NULL
+        UNION
+        SELECT n.payout_id, n.net_currency FROM ({_SAID.format(table="report_lines")}) AS s
+          JOIN settlement_lines AS n ON n.source = %(source)s AND n.line_id = s.line_id AND n.stands
+         WHERE n.payout_id IS NOT NULL) AS named
+ON CONFLICT (processor, account, payout_id, currency) DO UPDATE
+   SET stated_net_minor = NULL, lines_net_minor = 0, line_count = 0, bank_reference = NULL, expected_on = NULL
+"""
+_REPLACE: Final = f"""
+UPDATE settlement_lines AS n
+   SET (file_id, line_number, withdrawn, {_SAYS})
+     = (s.file_id, s.line_number, false, coalesce(s.payout_id, n.payout_id), {_of("s", _REST)})
+  FROM ({_SAID.format(table="report_lines")}) AS s
+ WHERE n.source = %(source)s AND n.line_id = s.line_id AND n.stands AND NOT n.announced
+   AND (n.withdrawn OR {_OTHERWISE})
+"""
+_OVERTAKE: Final = f"""
+UPDATE settlement_lines AS n SET stands = false
+  FROM ({_SAID.format(table="report_lines")}) AS s
+ WHERE n.source = %(source)s AND n.line_id = s.line_id AND n.stands AND n.announced AND (n.withdrawn OR {_OTHERWISE})
+"""
+_ADD: Final = f"""
+INSERT INTO settlement_lines (source, line_id, revision, file_id, line_number, {_SAYS})
+SELECT %(source)s, s.line_id, coalesce(former.revision, 0) + 1, s.file_id, s.line_number,
+       coalesce(s.payout_id, former.payout_id), {_of("s", _REST)}
+  FROM ({_SAID.format(table="report_lines")}) AS s
+  LEFT JOIN settlement_lines AS n ON n.source = %(source)s AND n.line_id = s.line_id AND n.stands
+  LEFT JOIN LATERAL (SELECT revision, payout_id FROM settlement_lines AS f
+                      WHERE f.source = %(source)s AND f.line_id = s.line_id
+                      ORDER BY revision DESC LIMIT 1) AS former ON true
+ WHERE n.line_id IS NULL
+"""
+# Lines that only earlier files have which stated the same payout in whole, as this one does.
+_GONE: Final = """
+SELECT n.source, n.line_id, n.revision FROM settlement_lines AS n
+  JOIN stated_payouts AS p
+    ON p.file_id = %(file_id)s AND p.whole AND p.payout_id = n.payout_id AND p.currency = n.net_currency
+ WHERE n.source = %(source)s AND n.stands AND NOT n.withdrawn
+   AND NOT EXISTS (SELECT FROM report_lines AS r WHERE r.file_id = %(file_id)s AND r.line_id = n.line_id)
+   AND EXISTS (SELECT FROM stated_payouts AS e JOIN report_files AS f USING (file_id)
+                 JOIN report_lines AS r ON r.file_id = e.file_id AND r.payout_id = e.payout_id
+                WHERE f.source = %(source)s AND e.whole AND e.file_id <> %(file_id)s AND e.payout_id = n.payout_id
+                  AND e.currency = n.net_currency AND r.line_id = n.line_id)"""
+_NOTHING: Final = "gross_minor = 0, fee_minor = 0, net_minor = 0, fee_in_net_currency_minor = NULL"
+_WITHDRAW_UNTOLD: Final = f"""
+UPDATE settlement_lines AS n SET withdrawn = true, file_id = %(file_id)s, line_number = 0, {_NOTHING}
+  FROM ({_GONE}) AS gone
+ WHERE (n.source, n.line_id, n.revision) = (gone.source, gone.line_id, gone.revision) AND NOT n.announced
+"""
+# Inserted before the former revision stops to stand is not possible, and after it nobody knows which ones were gone:
+# the revision that stops says so itself, by being announced, not withdrawn, and the last.
+_WITHDRAW_TOLD: Final = f"""
+WITH gone AS MATERIALIZED ({_GONE})
+UPDATE settlement_lines AS n SET stands = false FROM gone
+ WHERE (n.source, n.line_id, n.revision) = (gone.source, gone.line_id, gone.revision) AND n.announced
+"""
+_SAYS_NOTHING: Final = ", ".join(
+    {
+        "gross_minor": "0",
+        "fee_minor": "0",
+        "net_minor": "0",
+        "fee_in_net_currency_minor": "NULL",
+    }.get(column, column)
+    for column in tables.SETTLEMENT_LINE
+)
+_ADD_WITHDRAWN: Final = f"""
+INSERT INTO settlement_lines (source, line_id, revision, file_id, line_number, withdrawn, {_SAYS})
+SELECT source, line_id, revision + 1, %(file_id)s, 0, true, {_SAYS_NOTHING}
+  FROM settlement_lines AS n
+ WHERE n.source = %(source)s AND NOT n.stands
+   AND n.payout_id IN (SELECT payout_id FROM stated_payouts WHERE file_id = %(file_id)s AND whole)
+   AND NOT EXISTS (SELECT FROM settlement_lines AS l
+                    WHERE l.source = n.source AND l.line_id = n.line_id AND l.revision > n.revision)
+"""
+_SUM: Final = """
+UPDATE payouts AS p
+   SET stated_net_minor = summed.stated_net_minor, lines_net_minor = summed.lines_net_minor,
+       line_count = summed.line_count, bank_reference = summed.bank_reference, expected_on = summed.expected_on,
+       closed_at = coalesce(p.closed_at, CASE WHEN %(naming_closes)s OR summed.stated_net_minor IS NOT NULL
+                                              THEN %(now)s::timestamptz END)
+  FROM (SELECT n.payout_id, n.net_currency, -sum(net_minor) FILTER (WHERE category = 'payout') AS stated_net_minor,
+               coalesce(sum(net_minor) FILTER (WHERE category <> 'payout'), 0) AS lines_net_minor,
+               count(*) FILTER (WHERE category <> 'payout' AND NOT withdrawn) AS line_count,
+               coalesce(max(n.bank_reference) FILTER (WHERE category = 'payout'), max(n.bank_reference))
+                   AS bank_reference,
+               max((n.available_on AT TIME ZONE 'UTC')::date) FILTER (WHERE category = 'payout') AS expected_on
+          FROM settlement_lines AS n
+          JOIN (SELECT DISTINCT payout_id FROM payouts WHERE source = %(source)s AND line_count = 0) AS touched
+            USING (payout_id)
+         WHERE n.source = %(source)s AND n.stands
+         GROUP BY n.payout_id, n.net_currency) AS summed
+ WHERE p.source = %(source)s AND (p.payout_id, p.currency) = (summed.payout_id, summed.net_currency)
+"""
+SETTLEMENT_STEPS: Final = (
+    _REPEATED.format(table="report_lines"),
+    _STATED,
+    _TOUCHED,
+    _REPLACE,
+    _OVERTAKE,
+    _ADD,
+    _WITHDRAW_UNTOLD,
+    _WITHDRAW_TOLD,
+    _ADD_WITHDRAWN,
+    _SUM,
+)
+
+_BANK_OTHERWISE: Final = f"({_of('s', _BANK)}) IS DISTINCT FROM ({_of('n', _BANK)})"
+# A statement is whole where it has totals and all of them hold.
+_STATED_STATEMENTS: Final = f"""
+INSERT INTO stated_statements (file_id, statement_id, whole)
+SELECT %(file_id)s, s.statement_id,
+       EXISTS (SELECT FROM control_totals AS c WHERE c.file_id = %(file_id)s AND c.subject = s.statement_id)
+       AND NOT EXISTS (SELECT FROM control_totals AS c WHERE c.file_id = %(file_id)s AND c.subject = s.statement_id
+                          AND c.stated_minor <> c.counted_minor)
+  FROM (SELECT DISTINCT statement_id FROM ({_SAID.format(table="statement_lines")}) AS said) AS s
+"""
+_BANK_OVERTAKE: Final = f"""
+UPDATE bank_lines AS n SET stands = false
+  FROM ({_SAID.format(table="statement_lines")}) AS s
+ WHERE n.source = %(source)s AND n.line_id = s.line_id AND n.stands AND (n.withdrawn OR {_BANK_OTHERWISE})
+"""
+_BANK_ADD: Final = f"""
+INSERT INTO bank_lines (source, line_id, revision, file_id, line_number, {_BANK})
+SELECT %(source)s, s.line_id, coalesce(former.revision, 0) + 1, s.file_id, s.line_number, {_of("s", _BANK)}
+  FROM ({_SAID.format(table="statement_lines")}) AS s
+  LEFT JOIN bank_lines AS n ON n.source = %(source)s AND n.line_id = s.line_id AND n.stands
+  LEFT JOIN LATERAL (SELECT max(revision) AS revision FROM bank_lines AS f
+                      WHERE f.source = %(source)s AND f.line_id = s.line_id) AS former ON true
+ WHERE n.line_id IS NULL
+"""
+_BANK_WITHDRAW: Final = """
+UPDATE bank_lines AS n SET stands = false
+  FROM stated_statements AS p
+ WHERE p.file_id = %(file_id)s AND p.whole AND p.statement_id = n.statement_id
+   AND n.source = %(source)s AND n.stands AND NOT n.withdrawn
+   AND NOT EXISTS (SELECT FROM statement_lines AS r WHERE r.file_id = %(file_id)s AND r.line_id = n.line_id)
+   AND EXISTS (SELECT FROM stated_statements AS e JOIN report_files AS f USING (file_id)
+                 JOIN statement_lines AS r ON r.file_id = e.file_id AND r.statement_id = e.statement_id
+                WHERE f.source = %(source)s AND e.whole AND e.file_id <> %(file_id)s
+                  AND e.statement_id = n.statement_id AND r.line_id = n.line_id)
+"""
+_BANK_SAYS_NOTHING: Final = ", ".join(
+    "0" if column == "amount_minor" else column for column in tables.BANK_LINE
+)
+_BANK_ADD_WITHDRAWN: Final = f"""
+INSERT INTO bank_lines (source, line_id, revision, file_id, line_number, withdrawn, {_BANK})
+SELECT source, line_id, revision + 1, %(file_id)s, 0, true, {_BANK_SAYS_NOTHING}
+  FROM bank_lines AS n
+ WHERE n.source = %(source)s AND NOT n.stands
+   AND n.statement_id IN (SELECT statement_id FROM stated_statements WHERE file_id = %(file_id)s AND whole)
+   AND NOT EXISTS (SELECT FROM bank_lines AS l
+                    WHERE l.source = n.source AND l.line_id = n.line_id AND l.revision > n.revision)
+"""
+BANK_STEPS: Final = (
+    _REPEATED.format(table="statement_lines"),
+    _STATED_STATEMENTS,
+    _BANK_OVERTAKE,
+    _BANK_ADD,
+    _BANK_WITHDRAW,
+    _BANK_ADD_WITHDRAWN,
+)
+_COUNT: Final = """
+SELECT count(*) AS lines, min({time}) AS period_from, max({time}) AS period_to,
+       (SELECT count(*) FROM quarantined_lines WHERE file_id = %(file_id)s) AS quarantined
+  FROM {table} WHERE file_id = %(file_id)s
+"""
+COUNTED: Final = {
+    "settlement": _COUNT.format(table="report_lines", time="occurred_at"),
+    "bank": _COUNT.format(table="statement_lines", time="booked_on"),
+}

@@ -1,0 +1,66 @@
+"""Staging: what a file says goes into the tables line by line, and what stands of each line follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Final
+
+from services.reconciliation.app.declare_source import declared_source
+from services.reconciliation.app.ports import ReconciliationUnit
+from services.reconciliation.domain.files import FileRefused, Refusal, ReportFile
+from services.reconciliation.domain.lines import ReportRecord, UnreadableFileError
+from services.reconciliation.domain.readers import Reader, ReadingContext
+from services.reconciliation.domain.sources import Source
+from shared.kernel.crash_points import crash_point
+
+BATCH_RECORDS: Final = 5_000
+"""Read, then written with one COPY per kind: a few MiB in memory, and a round trip that does not count."""
+
+
+def stage_next(readers: Mapping[str, Reader], work: ReconciliationUnit) -> ReportFile | None:
+    """Stage the first file that waits, whole and in this transaction; None where nothing waits.
+
+    Raises ``FileRefused`` where it cannot be read: this transaction must then be rolled back, and the file refused in
+    another. Files of one source are staged in the order in which they came, by one worker at a time.
+    """
+    file = work.files.next_waiting()
+    if file is None:
+        return None
+    source = declared_source(file.source, work)
+    reader = readers.get(source.format)
+    if reader is None:
+        raise FileRefused(
+            file.file_id, Refusal(code="format_unknown", field="format", expected="a format that is read")
+        )
+    work.staging.be_patient()
+    try:
+        _read(reader, source, file, work)
+    except UnreadableFileError as unreadable:
+        refusal = Refusal(code=unreadable.code, field=unreadable.field, expected=unreadable.expected)
+        raise FileRefused(file.file_id, refusal) from unreadable
+    crash_point("report.after_copy")
+    work.files.staged(file.file_id, work.staging.settle(source, file.file_id))
+    crash_point("report.after_settling")
+    return file
+
+
+def _read(reader: Reader, source: Source, file: ReportFile, work: ReconciliationUnit) -> None:
+    records = reader.read(work.files.content(file.file_id), context_of(source))
+    for batch in _batches(records):
+        work.staging.add(file.file_id, batch)
+
+
+def context_of(source: Source) -> ReadingContext:
+    """What the source's declaration tells its reader."""
+    return ReadingContext(
+        source=source.source,
+        time_zone=source.options.get("time_zone"),
+        decimal_separator=source.options.get("decimal_separator"),
+        options=source.options,
+    )
+
+
+def _batches(records: Iterator[ReportRecord]) -> Iterator[list[ReportRecord]]:
+    while batch := list(islice(records, BATCH_RECORDS)):
+        yield batch

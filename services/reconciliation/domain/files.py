@@ -1,0 +1,67 @@
+"""Files as they come in: kept byte for byte under their hash, then staged or refused, once and for good."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+CHUNK_BYTES: Final = 262_144
+NAME_CHARS_MAX: Final = 255
+
+
+class FileState(StrEnum):
+    """How far a file has come."""
+
+    RECEIVED = "RECEIVED"
+    STAGED = "STAGED"
+    REFUSED = "REFUSED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a file as a whole was not read."""
+
+    code: str
+    field: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportFile:
+    """A file with its life; the period is that of its lines."""
+
+    file_id: str
+    source: str
+    sha256: str
+    """In hexadecimal digits."""
+    name: str
+    byte_count: int
+    state: FileState
+    refusal: Refusal | None
+    received_at: datetime
+    received_by: str
+    closed_at: datetime | None
+    period_from: datetime | None
+    period_to: datetime | None
+    line_count: int | None
+    quarantined_count: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    """What staging found in a file."""
+
+    line_count: int
+    quarantined_count: int
+    period_from: datetime | None
+    period_to: datetime | None
+
+
+class FileRefused(Exception):  # noqa: N818 - what happened to the file, told to whoever staged it
+    """The file cannot be read as its source's format; nothing of it is staged."""
+
+    def __init__(self, file_id: str, refusal: Refusal) -> None:
+        super().__init__(f"{file_id}: {refusal.code}: {refusal.field}: expected {refusal.expected}")
+        self.file_id, self.refusal = file_id, refusal

@@ -1,0 +1,141 @@
+"""Operators send files in and look at them: what was received, staged or refused, and the bytes as they came."""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import asdict
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, FastAPI, Path, Query, Request
+from starlette.responses import Response, StreamingResponse
+
+from services.reconciliation.adapters.file_reports import control_totals_of, quarantined_lines_of
+from services.reconciliation.adapters.files import list_files
+from services.reconciliation.adapters.spooling import Spool
+from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
+from services.reconciliation.app.find_file import found_file
+from services.reconciliation.app.operators import Actor
+from services.reconciliation.domain.files import NAME_CHARS_MAX, ReportFile
+from services.reconciliation.entrypoints.http_sources import SourceName
+from services.reconciliation.entrypoints.operator_acts import LIST_MAX, document
+from services.reconciliation.entrypoints.receiving import receive_spooled
+from shared.persistence.unit_of_work import Transactions
+from shared.runtime.http import log_fields, request_id
+from shared.runtime.idempotent_http import IdempotentHttp
+from shared.runtime.operator_tokens import Operator, OperatorRole, TokenVerifier, operator_with
+
+STREAMED: Final = re.compile(r"/sources/[a-z][a-z0-9_]{0,31}/files")
+"""Where a body may be as long as a file: it is taken in piece by piece, on disk."""
+FileId = Annotated[str, Path(pattern="^file_[0-9a-z]{26}$")]
+FileName = Annotated[str, Query(min_length=1, max_length=NAME_CHARS_MAX, description="The file's name.")]
+Limit = Annotated[int, Query(ge=1, le=LIST_MAX)]
+
+
+def add_files(
+    app: FastAPI,
+    http: IdempotentHttp[ReconciliationUnitOfWork],
+    verifier: TokenVerifier | None,
+    bytes_max: int,
+) -> None:
+    """Add the routes to the application."""
+    _add_upload(app, http, verifier, bytes_max)
+    _add_reads(app, http, verifier)
+
+
+def _add_upload(
+    app: FastAPI,
+    http: IdempotentHttp[ReconciliationUnitOfWork],
+    verifier: TokenVerifier | None,
+    bytes_max: int,
+) -> None:
+    operator = Depends(operator_with(verifier, OperatorRole.OPERATOR))
+
+    @app.post("/sources/{source}/files", status_code=201)
+    async def upload(
+        source: SourceName, name: FileName, request: Request, who: Annotated[Operator, operator]
+    ) -> Response:
+        """Send a file in; the body is its bytes.
+
+        Needs no idempotency key: the same bytes of the same source are the same file, answered with 200 and not kept
+        twice.
+        """
+        actor = Actor(name=who.subject, role=who.role.name.lower(), request_id=request_id(request))
+        with Spool(bytes_max) as spool:
+            await _take_in(request.stream(), spool, http)
+            received = await http.threads.run(receive_spooled, http.transactions, source, name, spool, actor)
+        log_fields(request, file_id=received.file.file_id, bytes=received.file.byte_count)
+        return document(view_of(received.file), 201 if received.is_new else 200)
+
+
+async def _take_in(
+    pieces: AsyncIterator[bytes], spool: Spool, http: IdempotentHttp[ReconciliationUnitOfWork]
+) -> None:
+    async for piece in pieces:
+        if piece:
+            await http.threads.run(spool.write, piece)
+
+
+def _add_reads(
+    app: FastAPI, http: IdempotentHttp[ReconciliationUnitOfWork], verifier: TokenVerifier | None
+) -> None:
+    transactions = http.transactions
+    viewer = Depends(operator_with(verifier, OperatorRole.VIEWER))
+
+    @app.get("/files", dependencies=[viewer])
+    def files(
+        source: Annotated[str | None, Query(pattern=r"^[a-z][a-z0-9_]{0,31}$")] = None,
+        state: Annotated[str | None, Query(pattern="^(RECEIVED|STAGED|REFUSED)$")] = None,
+        limit: Limit = 100,
+    ) -> Response:
+        """Files, newest first."""
+        found = transactions.read(
+            lambda uow: list_files(uow.connection, source=source, state=state, limit=limit), name="files"
+        )
+        return document({"data": [view_of(file) for file in found]})
+
+    @app.get("/files/{file_id}", dependencies=[viewer])
+    def one(file_id: FileId) -> Response:
+        """One file, with the totals that it states."""
+
+        def look(uow: ReconciliationUnitOfWork) -> dict[str, Any]:
+            totals = control_totals_of(uow.connection, file_id, LIST_MAX)
+            return {**view_of(found_file(file_id, uow)), "control_totals": totals}
+
+        return document(transactions.read(look, name="file"))
+
+    @app.get("/files/{file_id}/quarantine", dependencies=[viewer])
+    def quarantine(file_id: FileId, after: Annotated[int, Query(ge=0)] = 0, limit: Limit = 100) -> Response:
+        """Lines that could not be read, in order; ``after`` is the ``nth`` of the last one seen."""
+
+        def look(uow: ReconciliationUnitOfWork) -> list[dict[str, Any]]:
+            found_file(file_id, uow)
+            return quarantined_lines_of(uow.connection, file_id, after=after, limit=limit)
+
+        return document({"data": transactions.read(look, name="quarantine")})
+
+    @app.get("/files/{file_id}/content", dependencies=[viewer])
+    def content(file_id: FileId) -> Response:
+        """The bytes as they came."""
+        file = transactions.read(lambda uow: found_file(file_id, uow), name="file")
+        return StreamingResponse(
+            _chunks(transactions, file_id),
+            media_type="application/octet-stream",
+            headers={"Content-Length": str(file.byte_count), "ETag": f'"{file.sha256}"'},
+        )
+
+
+def _chunks(transactions: Transactions[ReconciliationUnitOfWork], file_id: str) -> Iterator[bytes]:
+    """One chunk per transaction: a slow reader holds none open. Chunks never change."""
+    number = 0
+    while True:
+        wanted = number
+        chunk = transactions.read(lambda uow: uow.files.chunk(file_id, wanted), name="file chunk")  # noqa: B023
+        if chunk is None:
+            return
+        yield chunk
+        number += 1
+
+
+def view_of(file: ReportFile) -> dict[str, Any]:
+    """A file as the API shows it."""
+    shown = asdict(file)
+    return {"id": shown.pop("file_id"), **shown}

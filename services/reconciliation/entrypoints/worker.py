@@ -1,0 +1,52 @@
+"""What the worker does when its turn comes: take files in from the watched folder, stage the next one or refuse it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from services.reconciliation.adapters.spooling import Spool
+from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
+from services.reconciliation.adapters.watched_folder import WatchedFolder
+from services.reconciliation.app.stage_file import stage_next
+from services.reconciliation.domain.files import FileRefused
+from services.reconciliation.domain.readers import Reader
+from services.reconciliation.entrypoints.receiving import receive_spooled
+from shared.persistence.unit_of_work import Transactions
+from shared.runtime.logs import logger
+from shared.runtime.metric_names import RECONCILIATION_FILES
+from shared.runtime.metrics import counter
+
+_log = logger(__name__)
+
+
+def stage_one(readers: Mapping[str, Reader], transactions: Transactions[ReconciliationUnitOfWork]) -> bool:
+    """Stage or refuse the next file; false where none waits.
+
+    Staging rolls back whole: a file that is refused half-way leaves no line, and a crash leaves it to be staged anew.
+    """
+    try:
+        staged = transactions.run(lambda uow: stage_next(readers, uow), name="stage file")
+    except FileRefused as refused:
+        file_id, refusal = refused.file_id, refused.refusal
+        transactions.run(lambda uow: uow.files.refused(file_id, refusal), name="refuse file")
+        counter(RECONCILIATION_FILES, "refused")
+        _log.warning("file_refused", file_id=file_id, code=refusal.code, field=refusal.field)
+        return True
+    if staged is None:
+        return False
+    counter(RECONCILIATION_FILES, "staged")
+    _log.info("file_staged", file_id=staged.file_id, source=staged.source)
+    return True
+
+
+def look_into(
+    folder: Path | None, bytes_max: int, transactions: Transactions[ReconciliationUnitOfWork]
+) -> bool:
+    """Take in what lies in the watched folder; false always: the next turn comes by time."""
+
+    def take_in(source: str, name: str, spool: Spool) -> None:
+        received = receive_spooled(transactions, source, name, spool, None)
+        _log.info("file_found", source=source, file_id=received.file.file_id, is_new=received.is_new)
+
+    return False if folder is None else WatchedFolder(folder, bytes_max, take_in).turn()
