@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from services.reconciliation.adapters.readers import READERS
 from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
+from services.reconciliation.app.keep_matched import keep_matched
 from services.reconciliation.settings import ReconciliationSettings
 from shared.runtime.process import Role, ServiceRuntime
 from shared.runtime.roles import PeriodicRole
@@ -41,6 +42,7 @@ class ReconciliationParts:
         tokens = self.common.operator_tokens()
         _entry("http_sources").add_sources(made, http, tokens, FORMATS)
         _entry("http_files").add_files(made, http, tokens, self.settings.file_bytes_max)
+        _entry("http_matching").add_matching(made, http, tokens)
         return made
 
     def consume(self, topic: str) -> Role:
@@ -63,6 +65,23 @@ class ReconciliationParts:
         )
         return PeriodicRole("work.folder", settings.folder_interval_s, turn, self.common.clock)
 
+    def match(self) -> Role:
+        """Runs as anything changes. Several may be at work: they take turns."""
+
+        def turn() -> bool:
+            self.common.transactions.run(keep_matched, name="match")
+            return False
+
+        return PeriodicRole("work.match", self.settings.matching_interval_s, turn, self.common.clock)
+
+    def tell_matches(self) -> Role:
+        """Tells of matches, a batch at a time."""
+
+        def turn() -> bool:
+            return self.common.transactions.run(lambda uow: uow.telling.tell(), name="tell matches")
+
+        return PeriodicRole("work.tell", self.settings.telling_interval_s, turn, self.common.clock)
+
 
 def build(settings: ReconciliationSettings, surroundings: Surroundings | None = None) -> ServiceRuntime:
     """The roles ``serve``, ``relay``, ``consume`` and ``work``, not yet running."""
@@ -77,6 +96,8 @@ def build(settings: ReconciliationSettings, surroundings: Surroundings | None = 
             **{f"consume.{topic.partition('.')[0]}": partial(parts.consume, topic) for topic in TOPICS_IN},
             "work.staging": parts.stage,
             "work.folder": parts.watch_folder,
+            "work.match": parts.match,
+            "work.tell": parts.tell_matches,
             **common.key_roles(),
         },
         checks=common.checks(),

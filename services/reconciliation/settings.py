@@ -33,3 +33,9 @@ class ReconciliationSettings(ServiceSettings):
     folder_interval_s: float = Field(
         5.0, gt=0, description="seconds between two looks into the watched folder"
     )
+    matching_interval_s: float = Field(
+        5.0, gt=0, description="seconds between two looks whether anything has to be matched"
+    )
+    telling_interval_s: float = Field(
+        1.0, gt=0, description="seconds between two looks for matches that were not told yet"
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import orjson
 import sqlalchemy as sa
@@ -13,6 +15,14 @@ _ADD: Final = """
 INSERT INTO runs (run_id, kind, as_of, started_by, started_at, result)
 VALUES (%(run_id)s, %(kind)s, %(as_of)s, %(started_by)s, %(started_at)s, %(result)s::jsonb)
 """
+_IS_DUE: Final = """
+SELECT EXISTS (SELECT FROM touched_lines) OR EXISTS (SELECT FROM touched_items)
+    OR coalesce((SELECT max(started_at) FROM runs), 'epoch') < coalesce(
+        (SELECT max(closed_at) FROM report_files), 'epoch')
+    OR (coalesce((SELECT max(started_at) FROM runs), 'epoch') < %(before)s
+        AND (EXISTS (SELECT FROM our_items) OR EXISTS (SELECT FROM report_files)))
+"""
+_RUN: Final = "SELECT run_id, kind, as_of, started_by, started_at, result FROM runs"
 _PARKED: Final = "SELECT count(*) FROM parked_keys"
 
 
@@ -37,3 +47,28 @@ class StoredRuns:
     def parked_keys(self) -> int:
         """Keys whose events wait for one that is missing, or for people."""
         return int(self._connection.exec_driver_sql(_PARKED).scalar_one())
+
+
+class StoredDue:
+    """Whether there is anything to match."""
+
+    def __init__(self, connection: sa.Connection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+
+    def is_due(self, at_least_every: timedelta) -> bool:
+        """Whether anything changed since the last run, or it is that long ago."""
+        values = {"before": self._now - at_least_every}
+        return bool(self._connection.exec_driver_sql(_IS_DUE, values).scalar_one())
+
+
+def list_runs(connection: sa.Connection, limit: int) -> list[dict[str, Any]]:
+    """Runs, newest first."""
+    rows = connection.exec_driver_sql(f"{_RUN} ORDER BY nth DESC LIMIT %(limit)s", {"limit": limit})
+    return [dict(row) for row in rows.mappings()]
+
+
+def one_run(connection: sa.Connection, run_id: str) -> Mapping[str, Any] | None:
+    """One run."""
+    rows = connection.exec_driver_sql(f"{_RUN} WHERE run_id = %(run_id)s", {"run_id": run_id})
+    return next((dict(row) for row in rows.mappings()), None)

@@ -58,10 +58,10 @@ class MatchTeller:
 
     def tell(self) -> bool:
         """Tell of a batch of lines; true where there may be more."""
-        self._connection.exec_driver_sql(RUNS_LOCK)
         waiting = self._connection.exec_driver_sql("SELECT EXISTS (SELECT FROM untold_lines)").scalar_one()
         if not waiting:
             return False
+        self._connection.exec_driver_sql(RUNS_LOCK)
         rows = list(self._connection.exec_driver_sql(_DIFFERENT, {"limit": BATCH_LINES_MAX}).mappings())
         if rows:
             self._write(rows)

@@ -7,12 +7,13 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from services.reconciliation.adapters.allocating import Allocator
+from services.reconciliation.adapters.breaks import StoredBreaks
 from services.reconciliation.adapters.files import StoredFiles
 from services.reconciliation.adapters.finding_breaks import BreakFinder
 from services.reconciliation.adapters.matching import Matcher
 from services.reconciliation.adapters.our_items import StoredOurSide
 from services.reconciliation.adapters.publishing import TOPIC, operator_acted
-from services.reconciliation.adapters.runs import StoredRuns
+from services.reconciliation.adapters.runs import StoredDue, StoredRuns
 from services.reconciliation.adapters.sources import StoredSources
 from services.reconciliation.adapters.staging import SqlStaging
 from services.reconciliation.adapters.telling_matches import MatchTeller
@@ -32,7 +33,9 @@ class ReconciliationUnitOfWork(UnitOfWork):
         self.matching = Matcher(connection)
         self.allocating = Allocator(connection, outbox, now)
         self.finding = BreakFinder(connection, now)
+        self.breaks = StoredBreaks(connection, now)
         self.runs = StoredRuns(connection)
+        self.due = StoredDue(connection, now)
         self.telling = MatchTeller(connection, outbox, now)
         self.files = StoredFiles(connection, now)
         self.staging = SqlStaging(connection, now)

@@ -1,0 +1,93 @@
+"""Breaks as people work on them: one locked and decided, the queue with the most money at risk first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from services.reconciliation.app.resolve_break import Decided, StoredBreak
+from services.reconciliation.domain.break_life import BreakState
+from services.reconciliation.domain.breaks import ADVICE, BreakType
+
+BREAK: Final = (
+    "break_id", "subject", "type", "state", "currency", "ours_minor", "theirs_minor", "at_risk_minor", "processor",
+    "account", "payment_id", "since", "expected_by", "opened_at", "changed_at", "owner", "due_on", "resolution",
+    "proposed_by", "approved_by",
+)  # fmt: skip
+#: What still needs somebody, or waits for a date or a second person.
+UNSETTLED: Final = (BreakState.OPEN, BreakState.DEFERRED, BreakState.PROPOSED)
+_SELECT: Final = f"SELECT {', '.join(BREAK)} FROM breaks"
+_DECIDE: Final = """
+UPDATE breaks SET state = %(state)s, owner = %(owner)s, due_on = %(due_on)s, resolution = %(resolution)s,
+       proposed_by = %(proposed_by)s, approved_by = %(approved_by)s, changed_at = %(now)s
+ WHERE break_id = %(break_id)s
+"""
+_REMEMBER: Final = """
+INSERT INTO break_history (break_id, trigger, from_state, to_state, type, currency, ours_minor, theirs_minor,
+                           at_risk_minor, actor, reason, at)
+SELECT break_id, %(trigger)s, state, %(state)s, type, currency, ours_minor, theirs_minor, at_risk_minor, %(actor)s,
+       %(reason)s, %(now)s FROM breaks WHERE break_id = %(break_id)s
+"""
+_QUEUE: Final = f"""
+{_SELECT} WHERE state = ANY(%(states)s) AND (%(type)s::text IS NULL OR type = %(type)s)
+ ORDER BY at_risk_minor DESC, break_id LIMIT %(limit)s
+"""
+_HISTORY: Final = """
+SELECT trigger, from_state, to_state, type, currency, ours_minor, theirs_minor, at_risk_minor, actor, reason, run_id, at
+  FROM break_history WHERE break_id = %(break_id)s ORDER BY nth
+"""
+SECONDS_PER_DAY: Final = 86_400
+
+
+class StoredBreaks:
+    """Breaks of one transaction."""
+
+    def __init__(self, connection: sa.Connection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+
+    def locked(self, break_id: str) -> StoredBreak | None:
+        """The break, locked."""
+        rows = self._connection.exec_driver_sql(
+            f"{_SELECT} WHERE break_id = %(break_id)s FOR UPDATE", {"break_id": break_id}
+        ).mappings()
+        return next((_stored(row) for row in rows), None)
+
+    def decide(self, break_id: str, decided: Decided) -> None:
+        """Add it to the history first: that is written from what stood before."""
+        values: dict[str, Any] = asdict(decided) | {"break_id": break_id, "now": self._now}
+        self._connection.exec_driver_sql(_REMEMBER, values)
+        self._connection.exec_driver_sql(_DECIDE, values)
+
+
+def queue(
+    connection: sa.Connection, now: datetime, *, states: Sequence[str], break_type: str | None, limit: int
+) -> list[dict[str, Any]]:
+    """Breaks in these states, the most money at risk first."""
+    values = {"states": list(states), "type": break_type, "limit": limit}
+    return [shown(_stored(row), now) for row in connection.exec_driver_sql(_QUEUE, values).mappings()]
+
+
+def one_break(connection: sa.Connection, now: datetime, break_id: str) -> dict[str, Any] | None:
+    """A break with its history, oldest first."""
+    values = {"break_id": break_id}
+    found = connection.exec_driver_sql(f"{_SELECT} WHERE break_id = %(break_id)s", values).mappings().first()
+    if found is None:
+        return None
+    history = [dict(row) for row in connection.exec_driver_sql(_HISTORY, values).mappings()]
+    return shown(_stored(found), now) | {"history": history}
+
+
+def shown(stored: StoredBreak, now: datetime) -> dict[str, Any]:
+    """As operators see it: with its age, the usual cause, and what to do."""
+    advice = ADVICE[BreakType(stored.type)]
+    age = {"age_days": int((now - stored.since).total_seconds() // SECONDS_PER_DAY)}
+    return asdict(stored) | age | {"suggested_cause": advice.cause, "suggested_fix": advice.fix}
+
+
+def _stored(row: Mapping[Any, Any]) -> StoredBreak:
+    return StoredBreak(**{**row, "state": BreakState(row["state"])})

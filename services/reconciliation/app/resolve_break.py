@@ -1,0 +1,169 @@
+"""What operators do about a break: put it off, or accept it, which takes a second person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final, Protocol
+
+from services.reconciliation.app.operators import Actor, OperatorAct
+from services.reconciliation.domain.break_life import (
+    BreakState,
+    Resolution,
+    Trigger,
+    advance,
+    check_four_eyes,
+)
+from shared.kernel.errors import Rejected
+
+#: Nothing that really is a difference of timing takes longer.
+DEFERRED_FOR_MAX: Final = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredBreak:
+    """A break with what people decided about it."""
+
+    break_id: str
+    subject: str
+    type: str
+    state: BreakState
+    currency: str
+    ours_minor: int
+    theirs_minor: int
+    at_risk_minor: int
+    processor: str | None
+    account: str | None
+    payment_id: str | None
+    since: datetime
+    expected_by: datetime | None
+    opened_at: datetime
+    changed_at: datetime
+    owner: str | None
+    due_on: date | None
+    resolution: str | None
+    proposed_by: str | None
+    approved_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What a decision leaves of a break."""
+
+    state: BreakState
+    trigger: Trigger
+    actor: str
+    reason: str
+    owner: str | None = None
+    due_on: date | None = None
+    resolution: Resolution | None = None
+    proposed_by: str | None = None
+    approved_by: str | None = None
+
+
+class Breaks(Protocol):
+    """Breaks of one transaction."""
+
+    def locked(self, break_id: str) -> StoredBreak | None:
+        """The break, which nobody else changes until this transaction ends."""
+        ...
+
+    def decide(self, break_id: str, decided: Decided) -> None:
+        """Write what people decided, and add it to the history."""
+        ...
+
+
+class ResolveUnit(Protocol):
+    """What one transaction offers."""
+
+    @property
+    def now(self) -> datetime: ...
+    @property
+    def breaks(self) -> Breaks: ...
+
+    def announce(self, act: OperatorAct) -> None:
+        """Say what an operator did."""
+        ...
+
+
+def defer_break(break_id: str, due_on: date, reason: str, actor: Actor, uow: ResolveUnit) -> StoredBreak:
+    """Accept that it is a difference of timing until that day; if it stands then, it opens again."""
+    today = uow.now.date()
+    if not today <= due_on <= today + DEFERRED_FOR_MAX:
+        raise Rejected(
+            "due_date_invalid",
+            f"a difference of timing is due within {DEFERRED_FOR_MAX.days} days",
+            status=400,
+            param="due_on",
+            stored=False,
+        )
+    stored = _locked(break_id, uow)
+    decided = Decided(
+        state=advance(break_id, stored.state, Trigger.DEFER),
+        trigger=Trigger.DEFER,
+        actor=actor.name,
+        reason=reason,
+        owner=actor.name,
+        due_on=due_on,
+        resolution=Resolution.TIMING_DIFFERENCE,
+    )
+    return _decide(break_id, decided, "break_deferred", actor, uow)
+
+
+def propose_acceptance(break_id: str, reason: str, actor: Actor, uow: ResolveUnit) -> StoredBreak:
+    """Propose to accept the difference as it is; nothing is accepted before somebody else approves."""
+    stored = _locked(break_id, uow)
+    decided = Decided(
+        state=advance(break_id, stored.state, Trigger.PROPOSE),
+        trigger=Trigger.PROPOSE,
+        actor=actor.name,
+        reason=reason,
+        owner=actor.name,
+        resolution=Resolution.ACCEPTED,
+        proposed_by=actor.name,
+    )
+    return _decide(break_id, decided, "break_acceptance_proposed", actor, uow)
+
+
+def approve_resolution(break_id: str, reason: str, actor: Actor, uow: ResolveUnit) -> StoredBreak:
+    """Resolve it as somebody else proposed; should it become another difference, it opens again."""
+    stored = _locked(break_id, uow)
+    state = advance(break_id, stored.state, Trigger.APPROVE)
+    check_four_eyes(stored.proposed_by or actor.name, actor.name)
+    decided = Decided(
+        state=state,
+        trigger=Trigger.APPROVE,
+        actor=actor.name,
+        reason=reason,
+        owner=stored.owner,
+        resolution=Resolution(stored.resolution or Resolution.ACCEPTED),
+        proposed_by=stored.proposed_by,
+        approved_by=actor.name,
+    )
+    return _decide(break_id, decided, "break_resolved", actor, uow)
+
+
+def reject_resolution(break_id: str, reason: str, actor: Actor, uow: ResolveUnit) -> StoredBreak:
+    """Open it again; its proposer may, too."""
+    stored = _locked(break_id, uow)
+    decided = Decided(
+        state=advance(break_id, stored.state, Trigger.REJECT),
+        trigger=Trigger.REJECT,
+        actor=actor.name,
+        reason=reason,
+        owner=stored.owner,
+    )
+    return _decide(break_id, decided, "break_resolution_rejected", actor, uow)
+
+
+def _locked(break_id: str, uow: ResolveUnit) -> StoredBreak:
+    found = uow.breaks.locked(break_id)
+    if found is None:
+        raise Rejected("break_not_found", f"there is no break {break_id}", status=404, stored=False)
+    return found
+
+
+def _decide(break_id: str, decided: Decided, action: str, actor: Actor, uow: ResolveUnit) -> StoredBreak:
+    uow.breaks.decide(break_id, decided)
+    uow.announce(OperatorAct(actor=actor, action=action, target=break_id, reason=decided.reason))
+    return _locked(break_id, uow)

@@ -1,0 +1,180 @@
+"""``reconciliation run``, ``runs``, ``breaks`` and ``explain``, for people in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from shared.runtime.cli import Actor, JsonFlag, Reason, command_line, emit
+
+if TYPE_CHECKING:
+    from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
+    from services.reconciliation.app.resolve_break import StoredBreak
+
+Limit = Annotated[int, typer.Option(min=1, max=1_000, help="At most so many.")]
+BreakArgument = Annotated[str, typer.Argument(help="The break's id.")]
+Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="A day, as 2026-11-30.")]
+Resolve = Callable[..., "StoredBreak"]
+_IN_QUEUE: Final = ("break_id", "type", "state", "at_risk_minor", "currency", "age_days", "owner", "subject")
+_IN_LIST: Final = ("run_id", "kind", "as_of", "started_by")
+_OF_PAYOUT: Final = (
+    "day", "payout_id", "currency", "net_minor", "bank_credit_minor", "residue_minor", "named_by", "explained",
+)  # fmt: skip
+
+
+def add_matching(cli: typer.Typer) -> None:
+    """Add the commands."""
+    _add_runs(cli)
+    _add_breaks(cli)
+    _add_explain(cli)
+
+
+def _add_runs(cli: typer.Typer) -> None:
+    @cli.command()
+    def run(
+        actor: Actor,
+        full: Annotated[bool, typer.Option(help="Match everything anew.")] = False,
+        as_json: JsonFlag = False,
+    ) -> None:
+        """Match what changed, allocate what the bank says, and find breaks; tell what is new."""
+        from services.reconciliation.app.run_matching import RunKind, run_matching
+
+        kind = RunKind.FULL if full else RunKind.INCREMENTAL
+        done = command_line(cli).run(lambda uow: run_matching(kind, actor, uow), "run")
+        emit(asdict(done), as_json=as_json)
+
+    @cli.command()
+    def runs(limit: Limit = 20, as_json: JsonFlag = False) -> None:
+        """List runs, newest first."""
+        from services.reconciliation.adapters.runs import list_runs
+
+        found = command_line(cli).run(lambda uow: list_runs(uow.connection, limit), "runs")
+        emit(found if as_json else _columns(found, _IN_LIST), as_json=as_json)
+
+
+def _add_breaks(cli: typer.Typer) -> None:
+    group = typer.Typer(
+        no_args_is_help=True, help="What is wrong: list, show, defer, accept, approve, reject."
+    )
+    cli.add_typer(group, name="breaks")
+
+    @group.command("list")
+    def list_all(
+        state: Annotated[str, typer.Option(help="unsettled, or one state.")] = "unsettled",
+        kind: Annotated[str | None, typer.Option(help="Only of this type.")] = None,
+        limit: Limit = 50,
+        as_json: JsonFlag = False,
+    ) -> None:
+        """List breaks, the most money at risk first."""
+        from services.reconciliation.adapters.breaks import queue
+        from services.reconciliation.entrypoints.http_matching import states_of
+
+        found = command_line(cli).run(
+            lambda uow: queue(uow.connection, uow.now, states=states_of(state), break_type=kind, limit=limit),
+            "breaks list",
+        )
+        emit(found if as_json else _columns(found, _IN_QUEUE), as_json=as_json)
+
+    @group.command()
+    def show(break_id: BreakArgument, as_json: JsonFlag = False) -> None:
+        """Show a break, its history, the usual cause and what to do."""
+        from services.reconciliation.entrypoints.http_matching import break_view
+
+        emit(command_line(cli).run(lambda uow: break_view(break_id, uow), "breaks show"), as_json=as_json)
+
+    @group.command()
+    def defer(
+        break_id: BreakArgument, due_on: Day, actor: Actor, reason: Reason, as_json: JsonFlag = False
+    ) -> None:
+        """Accept it as a difference of timing until a day."""
+        from services.reconciliation.app.operators import Actor as Who
+        from services.reconciliation.app.resolve_break import defer_break
+
+        who = Who(name=actor, role="operator")
+        stored = command_line(cli).run(
+            lambda uow: defer_break(break_id, due_on.date(), reason, who, uow), "breaks defer"
+        )
+        emit(asdict(stored), as_json=as_json)
+
+    @group.command()
+    def accept(break_id: BreakArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+        """Propose to accept the difference as it is."""
+        from services.reconciliation.app.resolve_break import propose_acceptance
+
+        _resolve(cli, propose_acceptance, break_id, actor, reason, as_json=as_json)
+
+    @group.command()
+    def approve(break_id: BreakArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+        """Resolve it as somebody else proposed."""
+        from services.reconciliation.app.resolve_break import approve_resolution
+
+        _resolve(cli, approve_resolution, break_id, actor, reason, role="approver", as_json=as_json)
+
+    @group.command()
+    def reject(break_id: BreakArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+        """Open it again."""
+        from services.reconciliation.app.resolve_break import reject_resolution
+
+        _resolve(cli, reject_resolution, break_id, actor, reason, as_json=as_json)
+
+
+def _add_explain(cli: typer.Typer) -> None:
+    group = typer.Typer(no_args_is_help=True, help="Payouts and days explained to zero.")
+    cli.add_typer(group, name="explain")
+
+    @group.command()
+    def payouts(
+        first_day: Day,
+        last_day: Day,
+        payout: Annotated[str | None, typer.Option(help="Only this payout.")] = None,
+        limit: Limit = 100,
+        as_json: JsonFlag = False,
+    ) -> None:
+        """Show what each payout is made of, what the bank credited, and what is left."""
+        from services.reconciliation.adapters.explaining import explained_payouts
+
+        first, last = first_day.date(), last_day.date()
+        found = command_line(cli).run(
+            lambda uow: explained_payouts(uow.connection, first, last, payout_id=payout, limit=limit),
+            "explain payouts",
+        )
+        emit(found if as_json else _columns(found, _OF_PAYOUT), as_json=as_json)
+
+    @group.command()
+    def days(first_day: Day, last_day: Day, as_json: JsonFlag = False) -> None:
+        """Show the same per day and currency."""
+        from services.reconciliation.adapters.explaining import explained_days
+
+        first: date = first_day.date()
+        found = command_line(cli).run(
+            lambda uow: explained_days(uow.connection, first, last_day.date()), "explain days"
+        )
+        emit(found, as_json=as_json)
+
+
+def _resolve(
+    cli: typer.Typer,
+    resolve: Resolve,
+    break_id: str,
+    actor: str,
+    reason: str,
+    *,
+    role: str = "operator",
+    as_json: bool,
+) -> None:
+    from services.reconciliation.app.operators import Actor as Who
+
+    who = Who(name=actor, role=role)
+
+    def work(uow: ReconciliationUnitOfWork) -> StoredBreak:
+        return resolve(break_id, reason, who, uow)
+
+    emit(asdict(command_line(cli).run(work, "breaks")), as_json=as_json)
+
+
+def _columns(rows: list[dict[str, Any]], names: tuple[str, ...]) -> list[dict[str, Any]]:
+    return [{name: row[name] for name in names} for row in rows]

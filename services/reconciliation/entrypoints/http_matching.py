@@ -1,0 +1,228 @@
+"""Operators run matching, work on breaks, and see each payout and day explained to zero."""
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, FastAPI, Path, Query, Request
+from pydantic import BeforeValidator, Field
+from starlette.responses import Response
+
+from services.reconciliation.adapters.breaks import UNSETTLED, one_break, queue, shown
+from services.reconciliation.adapters.explaining import explained_days, explained_payouts
+from services.reconciliation.adapters.runs import list_runs, one_run
+from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
+from services.reconciliation.app.resolve_break import (
+    StoredBreak,
+    approve_resolution,
+    defer_break,
+    propose_acceptance,
+    reject_resolution,
+)
+from services.reconciliation.app.run_matching import RunKind, run_matching
+from services.reconciliation.domain.breaks import BreakType
+from services.reconciliation.entrypoints.operator_acts import LIST_MAX, Why, actor_of, document, kept_reply
+from shared.kernel.errors import Rejected
+from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply
+from shared.runtime.models import ApiModel
+from shared.runtime.operator_http import OperatorCaller
+from shared.runtime.operator_tokens import OperatorRole, TokenVerifier, operator_with
+
+RunId = Annotated[str, Path(pattern="^run_[0-9a-z]{26}$")]
+BreakId = Annotated[str, Path(pattern="^brk_[0-9a-f]{26}$")]
+Limit = Annotated[int, Query(ge=1, le=LIST_MAX)]
+State = Literal["unsettled", "OPEN", "DEFERRED", "PROPOSED", "RESOLVED", "SELF_CLOSED"]
+
+
+def _day(given: object) -> date:
+    if not isinstance(given, str):
+        raise ValueError("a day as text, such as 2026-11-30")  # noqa: TRY004 - what validation tells the caller
+    return date.fromisoformat(given)
+
+
+class RunBody(ApiModel):
+    """POST /runs: over what changed since the last one, or over everything anew."""
+
+    kind: Literal["incremental", "full"] = "incremental"
+    reason: Why
+
+
+class ReasonBody(ApiModel):
+    """POST /breaks/{break_id}/accept, /approve and /reject."""
+
+    reason: Why
+
+
+class DeferBody(ApiModel):
+    """POST /breaks/{break_id}/defer: a difference of timing, and until when."""
+
+    due_on: Annotated[
+        date, BeforeValidator(_day), Field(description="If it stands after that day, it opens again.")
+    ]
+    reason: Why
+
+
+def add_matching(
+    app: FastAPI, http: IdempotentHttp[ReconciliationUnitOfWork], verifier: TokenVerifier | None
+) -> None:
+    """Add the routes."""
+    _add_runs(app, http, verifier)
+    _add_break_reads(app, http, verifier)
+    _add_break_decisions(app, http, verifier)
+    _add_explained(app, http, verifier)
+
+
+def _add_runs(
+    app: FastAPI, http: IdempotentHttp[ReconciliationUnitOfWork], verifier: TokenVerifier | None
+) -> None:
+    transactions = http.transactions
+    viewer = Depends(operator_with(verifier, OperatorRole.VIEWER))
+    start = http.endpoint("POST", "/runs", RunBody, render=_render_run)
+
+    @app.get("/runs", dependencies=[viewer])
+    def runs(limit: Limit = 100) -> Response:
+        """Runs, newest first."""
+        return document(
+            {"data": transactions.read(lambda uow: list_runs(uow.connection, limit), name="runs")}
+        )
+
+    @app.get("/runs/{run_id}", dependencies=[viewer])
+    def run(run_id: RunId) -> Response:
+        """One run: what each rule matches, and the breaks that it moved."""
+        return document(transactions.read(lambda uow: _run_view(run_id, uow), name="run"))
+
+    @app.post("/runs", status_code=201)
+    async def run_one(request: Request) -> Response:
+        """Do a run now; one that is at work is waited for."""
+        caller = OperatorCaller(verifier, request, OperatorRole.OPERATOR)
+
+        def execute(uow: ReconciliationUnitOfWork, body: RunBody) -> Outcome:
+            done = run_matching(RunKind(body.kind), actor_of(caller).name, uow)
+            return Outcome(resource_id=done.run_id, reply=kept_reply(_run_view(done.run_id, uow), 201))
+
+        return await start.handle(request, caller, execute)
+
+
+def _add_break_reads(
+    app: FastAPI, http: IdempotentHttp[ReconciliationUnitOfWork], verifier: TokenVerifier | None
+) -> None:
+    transactions = http.transactions
+    viewer = Depends(operator_with(verifier, OperatorRole.VIEWER))
+
+    @app.get("/breaks", dependencies=[viewer])
+    def breaks(state: State = "unsettled", kind: BreakType | None = None, limit: Limit = 100) -> Response:
+        """Breaks, the most money at risk first."""
+        found = transactions.read(
+            lambda uow: queue(uow.connection, uow.now, states=states_of(state), break_type=kind, limit=limit),
+            name="breaks",
+        )
+        return document({"data": found})
+
+    @app.get("/breaks/{break_id}", dependencies=[viewer])
+    def one(break_id: BreakId) -> Response:
+        """One break with its history, the usual cause and what to do."""
+        return document(transactions.read(lambda uow: break_view(break_id, uow), name="break"))
+
+
+def _add_break_decisions(
+    app: FastAPI, http: IdempotentHttp[ReconciliationUnitOfWork], verifier: TokenVerifier | None
+) -> None:
+    defer = http.endpoint("POST", "/breaks/{break_id}/defer", DeferBody, render=_render_break)
+    accept = http.endpoint("POST", "/breaks/{break_id}/accept", ReasonBody, render=_render_break)
+    approve = http.endpoint("POST", "/breaks/{break_id}/approve", ReasonBody, render=_render_break)
+    reject = http.endpoint("POST", "/breaks/{break_id}/reject", ReasonBody, render=_render_break)
+
+    @app.post("/breaks/{break_id}/defer")
+    async def defer_one(request: Request, break_id: BreakId) -> Response:
+        """Accept it as a difference of timing until a day."""
+        caller = OperatorCaller(verifier, request, OperatorRole.OPERATOR)
+
+        def execute(uow: ReconciliationUnitOfWork, body: DeferBody) -> Outcome:
+            return _outcome(defer_break(break_id, body.due_on, body.reason, actor_of(caller), uow), uow)
+
+        return await defer.handle(request, caller, execute, path_ids={"break_id": break_id})
+
+    @app.post("/breaks/{break_id}/accept")
+    async def accept_one(request: Request, break_id: BreakId) -> Response:
+        """Propose to accept the difference; somebody else has to approve it."""
+        caller = OperatorCaller(verifier, request, OperatorRole.OPERATOR)
+
+        def execute(uow: ReconciliationUnitOfWork, body: ReasonBody) -> Outcome:
+            return _outcome(propose_acceptance(break_id, body.reason, actor_of(caller), uow), uow)
+
+        return await accept.handle(request, caller, execute, path_ids={"break_id": break_id})
+
+    @app.post("/breaks/{break_id}/approve")
+    async def approve_one(request: Request, break_id: BreakId) -> Response:
+        """Resolve it as somebody else proposed."""
+        caller = OperatorCaller(verifier, request, OperatorRole.APPROVER)
+
+        def execute(uow: ReconciliationUnitOfWork, body: ReasonBody) -> Outcome:
+            return _outcome(approve_resolution(break_id, body.reason, actor_of(caller), uow), uow)
+
+        return await approve.handle(request, caller, execute, path_ids={"break_id": break_id})
+
+    @app.post("/breaks/{break_id}/reject")
+    async def reject_one(request: Request, break_id: BreakId) -> Response:
+        """Open it again."""
+        caller = OperatorCaller(verifier, request, OperatorRole.OPERATOR)
+
+        def execute(uow: ReconciliationUnitOfWork, body: ReasonBody) -> Outcome:
+            return _outcome(reject_resolution(break_id, body.reason, actor_of(caller), uow), uow)
+
+        return await reject.handle(request, caller, execute, path_ids={"break_id": break_id})
+
+
+def _add_explained(
+    app: FastAPI, http: IdempotentHttp[ReconciliationUnitOfWork], verifier: TokenVerifier | None
+) -> None:
+    transactions = http.transactions
+    viewer = Depends(operator_with(verifier, OperatorRole.VIEWER))
+
+    @app.get("/explained/payouts", dependencies=[viewer])
+    def payouts(first_day: date, last_day: date, payout: str | None = None, limit: Limit = 100) -> Response:
+        """Payouts due in these days: their parts, what the bank credited, and what is left."""
+        found = transactions.read(
+            lambda uow: explained_payouts(uow.connection, first_day, last_day, payout_id=payout, limit=limit),
+            name="explained payouts",
+        )
+        return document({"data": found})
+
+    @app.get("/explained/days", dependencies=[viewer])
+    def days(first_day: date, last_day: date) -> Response:
+        """The same per day and currency."""
+        found = transactions.read(
+            lambda uow: explained_days(uow.connection, first_day, last_day), name="explained days"
+        )
+        return document({"data": found})
+
+
+def states_of(state: str) -> list[str]:
+    """The states that a filter means."""
+    return [each.value for each in UNSETTLED] if state == "unsettled" else [state]
+
+
+def break_view(break_id: str, uow: ReconciliationUnitOfWork) -> dict[str, Any]:
+    """The break with its history, or the caller's mistake."""
+    found = one_break(uow.connection, uow.now, break_id)
+    if found is None:
+        raise Rejected("break_not_found", f"there is no break {break_id}", status=404, stored=False)
+    return found
+
+
+def _run_view(run_id: str, uow: ReconciliationUnitOfWork) -> Any:
+    found = one_run(uow.connection, run_id)
+    if found is None:
+        raise Rejected("run_not_found", f"there is no run {run_id}", status=404, stored=False)
+    return found
+
+
+def _outcome(stored: StoredBreak, uow: ReconciliationUnitOfWork) -> Outcome:
+    return Outcome(resource_id=stored.break_id, reply=kept_reply(shown(stored, uow.now), 200))
+
+
+def _render_run(uow: ReconciliationUnitOfWork, resource_id: str) -> Reply:
+    return kept_reply(_run_view(resource_id, uow), 201)
+
+
+def _render_break(uow: ReconciliationUnitOfWork, resource_id: str) -> Reply:
+    return kept_reply(break_view(resource_id, uow), 200)

@@ -1,0 +1,174 @@
+"""Operators at work on breaks, over HTTP and by command line: roles, keys, four eyes, history, explained to zero."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from typer.testing import CliRunner
+
+from services.reconciliation.bootstrap import build
+from services.reconciliation.entrypoints.cli import cli
+from services.reconciliation.settings import ReconciliationSettings
+from services.reconciliation.tests.three_legs import T0, World
+from shared.runtime.operator_tokens import OperatorRole, TokenIssuer, new_key_pair
+from shared.runtime.settings import load_settings
+from shared.testing.serving import served
+
+LOST = T0 + timedelta(days=20)
+DAYS = "first_day=2026-11-01&last_day=2026-11-30"
+
+
+class Office:
+    """Operators with tokens, each with keys of their own."""
+
+    def __init__(self, server, private_key):
+        self._server, self._issuer, self._numbers = server, TokenIssuer(private_key), itertools.count()
+
+    def call(self, method, path, body=None, *, who="ada", role=OperatorRole.OPERATOR, key=None):
+        headers = {
+            "Authorization": f"Bearer {self._issuer.operator(who, role)}",
+            "Idempotency-Key": key or f"k-{next(self._numbers)}",
+        }
+        return self._server.call(method, path, body, headers)
+
+    def decide(self, break_id, step, *, who="ada", role=OperatorRole.OPERATOR, **body):
+        return self.call("POST", f"/breaks/{break_id}/{step}", {"reason": "seen", **body}, who=who, role=role)
+
+
+@pytest.fixture
+def office(reconciliation_urls):
+    private, public = new_key_pair()
+    environment = {
+        "RECONCILIATION_DATABASE_URL": reconciliation_urls.app,
+        "RECONCILIATION_OPERATOR_PUBLIC_KEY": public,
+    }
+    runtime = build(load_settings(ReconciliationSettings, environment))
+    try:
+        with served(runtime.app()) as server:
+            yield Office(server, private)
+    finally:
+        runtime.close()
+
+
+@pytest.fixture
+def world(desk):
+    made = World(desk)
+    made.captured(1, 1_000)
+    made.line("l1", 900, object_id="cap_1")
+    made.line("l2", 50_000, object_id="cap_unknown")
+    made.match(as_of=LOST)
+    return made
+
+
+def queue(office, **query):
+    asked = "&".join(f"{name}={value}" for name, value in query.items())
+    found = office.call("GET", f"/breaks?{asked}", role=OperatorRole.VIEWER).document["data"]
+    return [row for row in found if row["type"] != "unposted"]
+
+
+def test_the_most_money_at_risk_comes_first_with_cause_and_fix(office, world):
+    first, second = queue(office)
+    assert (first["type"], first["at_risk_minor"]) == ("processor_success_internal_missing", 50_000)
+    assert (second["type"], second["at_risk_minor"]) == ("amount_mismatch", 100)
+    assert all((first["suggested_cause"], first["suggested_fix"], first["age_days"] >= 0))
+    assert queue(office, kind="amount_mismatch") == [second]
+    assert office.call("GET", "/breaks?kind=of_no_kind").status == 422
+
+
+def test_a_difference_is_accepted_by_two_people_and_opens_again_when_it_changes(office, world):
+    break_id = queue(office, kind="amount_mismatch")[0]["break_id"]
+    assert office.decide(break_id, "approve", who="bob", role=OperatorRole.APPROVER).status == 409
+    assert office.decide(break_id, "accept").document["state"] == "PROPOSED"
+    assert office.decide(break_id, "approve", role=OperatorRole.APPROVER).document["code"] == "four_eyes"
+    assert office.decide(break_id, "approve", who="bob").status == 403
+    approved = office.decide(break_id, "approve", who="bob", role=OperatorRole.APPROVER).document
+    assert (approved["state"], approved["approved_by"]) == ("RESOLVED", "bob")
+    world.match(as_of=LOST)
+    assert queue(office, kind="amount_mismatch") == []
+    world.amend("l1", 800, object_id="cap_1")
+    world.match(as_of=LOST)
+    shown = office.call("GET", f"/breaks/{break_id}").document
+    assert (shown["state"], shown["at_risk_minor"], shown["approved_by"]) == ("OPEN", 200, None)
+    steps = [(row["trigger"], row["to_state"], row["actor"]) for row in shown["history"]]
+    assert steps == [
+        ("found", "OPEN", None), ("propose", "PROPOSED", "ada"), ("approve", "RESOLVED", "bob"),
+        ("changed", "OPEN", None),
+    ]  # fmt: skip
+    acts = [event["action"] for event in world.events("OperatorActed.v1")]
+    assert acts == ["break_acceptance_proposed", "break_resolved"]
+
+
+def test_a_difference_of_timing_opens_again_after_its_day(office, world):
+    break_id = queue(office, kind="amount_mismatch")[0]["break_id"]
+    today = datetime.now(UTC).date()
+    late = office.decide(break_id, "defer", due_on=str(today - timedelta(days=1)))
+    assert (late.status, late.document["code"]) == (400, "due_date_invalid")
+    deferred = office.decide(break_id, "defer", due_on=str(today + timedelta(days=2))).document
+    assert (deferred["state"], deferred["resolution"]) == ("DEFERRED", "timing_difference")
+    world.match(as_of=datetime.now(UTC))
+    assert queue(office, state="DEFERRED", kind="amount_mismatch")
+    world.match(as_of=datetime.now(UTC) + timedelta(days=4))
+    assert queue(office, state="OPEN", kind="amount_mismatch")
+
+
+def test_a_run_by_post_is_done_once_per_key_and_listed(office, world):
+    body = {"reason": "a test"}
+    done = office.call("POST", "/runs", body, key="one")
+    again = office.call("POST", "/runs", body, key="one")
+    assert (done.status, again.document) == (201, done.document)
+    assert done.document["result"]["matches"] == {"object_differs": 1}
+    listed = office.call("GET", "/runs", role=OperatorRole.VIEWER).document["data"]
+    assert listed[0]["run_id"] == done.document["run_id"]
+    assert len(listed) == 2
+    assert office.call("GET", f"/runs/{done.document['run_id']}").document == done.document
+    assert office.call("POST", "/runs", body, role=OperatorRole.VIEWER).status == 403
+
+
+def test_a_payout_and_a_day_are_explained_to_zero_or_by_a_named_break(office, world):
+    world.payout("po_1", 50_900)
+    world.bank_line("b1", 50_900, "ref_po_1")
+    world.payout("po_2", 300)
+    world.line("l3", 320, payout_id="po_2", fee=20, object_id="cap_9")
+    world.match(as_of=LOST)
+    one, other = office.call("GET", f"/explained/payouts?{DAYS}").document["data"]
+    assert (one["charges_minor"], one["net_minor"], one["bank_credit_minor"]) == (50_900, 50_900, 50_900)
+    assert (one["residue_minor"], one["unexplained_minor"], one["explained"]) == (0, 0, True)
+    assert (other["charges_minor"], other["fees_minor"], other["net_minor"]) == (320, 20, 300)
+    assert (other["residue_minor"], other["named_by"], other["explained"]) == (300, "missing_in_bank", True)
+    (day,) = office.call("GET", f"/explained/days?{DAYS}").document["data"]
+    assert (day["payouts"], day["net_minor"], day["residue_minor"]) == (2, 51_200, 300)
+
+
+def test_the_terminal_says_the_same(office, world, reconciliation_urls):
+    def typed(*words):
+        done = CliRunner().invoke(
+            cli, [*words, "--json"], env={"RECONCILIATION_DATABASE_URL": reconciliation_urls.app}
+        )
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
+    assert typed("run", "--actor", "ada")["result"]["matches"] == {"object_differs": 1}
+    assert [row["kind"] for row in typed("runs")] == ["incremental", "incremental"]
+    (listed,) = typed("breaks", "list", "--kind", "amount_mismatch")
+    break_id = listed["break_id"]
+    said = ("--actor", "ada", "--reason", "seen")
+    assert typed("breaks", "accept", break_id, *said)["state"] == "PROPOSED"
+    assert typed("breaks", "reject", break_id, *said)["state"] == "OPEN"
+    due_on = str(datetime.now(UTC).date())
+    assert typed("breaks", "defer", break_id, "--due-on", due_on, *said)["state"] == "DEFERRED"
+    assert [row["trigger"] for row in typed("breaks", "show", break_id)["history"]] == [
+        "found", "propose", "reject", "defer",
+    ]  # fmt: skip
+    window = ("--first-day", "2026-11-01", "--last-day", "2026-11-30")
+    assert typed("explain", "payouts", *window) == []
+    assert typed("explain", "days", *window) == []
+
+
+@pytest.mark.parametrize(("column", "value"), [("state", "RESOLVED"), ("state", "NONSENSE")])
+def test_plain_sql_takes_no_step_that_the_table_does_not_list(world, app_sql, column, value):
+    with pytest.raises(psycopg.errors.CheckViolation):
+        app_sql.execute(f"UPDATE breaks SET {column} = '{value}'")
