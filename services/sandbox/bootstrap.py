@@ -9,6 +9,7 @@ from typing import Any
 from services.sandbox.adapters.connections import Connections
 from services.sandbox.adapters.delayed_list import DelayedList
 from services.sandbox.adapters.fault_store import SqlFaultStore
+from services.sandbox.adapters.settlement_store import SettlementStore
 from services.sandbox.adapters.unit_of_work import SandboxStore
 from services.sandbox.adapters.webhook_http import HttpWebhooks, sign_beta
 from services.sandbox.app.beta_ids import BetaIds
@@ -20,7 +21,11 @@ from services.sandbox.app.perform_unkeyed import UnkeyedProcessor
 from services.sandbox.app.run_timers import Timers
 from services.sandbox.app.sandbox_clock import SandboxClock
 from services.sandbox.app.send_webhooks import WebhookSender
+from services.sandbox.app.settle import Settling
 from services.sandbox.app.wake_up import WakeUp
+from services.sandbox.domain.bank import Lots
+from services.sandbox.domain.exchange import PARTS_PER_EURO
+from services.sandbox.domain.terms import TERMS, Terms
 from services.sandbox.settings import SandboxSettings
 from shared.kernel.clock import Clock, SystemClock
 from shared.kernel.ids import Ids, UlidIds
@@ -28,7 +33,7 @@ from shared.persistence.engine import make_engine
 from shared.persistence.migrate import require_head
 from shared.runtime.process import ServiceRuntime
 from shared.runtime.settings import required
-from shared.runtime.startup import check
+from shared.runtime.startup import StartupRefused, check
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +75,7 @@ class Parts:
     beta: Beta | None
     connections: Connections
     rules: SqlFaultStore
+    settling: Settling
     clock: SandboxClock
     wake: Callable[[], None]
 
@@ -121,9 +127,41 @@ def make_parts(
         beta=_beta(common) if settings.beta_api_key.get_secret_value() else None,
         connections=connections,
         rules=SqlFaultStore(connections),
+        settling=Settling(
+            store=SettlementStore(connections),
+            terms=_terms(settings),
+            clock=common.clock,
+            lots=Lots(settings.payout_fates_seed, settings.payout_fates_rate),
+        ),
         clock=common.clock,
         wake=wake_up.ring,
     )
+
+
+def _terms(settings: SandboxSettings) -> dict[str, Terms]:
+    """The terms of the processors that there are, with what the settings change of them."""
+    for processor in TERMS:
+        pairs: dict[str, str] = getattr(settings, f"{processor}_settles_in")
+        unknown = sorted({*pairs, *pairs.values()} - set(PARTS_PER_EURO))
+        if unknown:
+            raise StartupRefused(
+                f"SANDBOX_{processor.upper()}_SETTLES_IN: no rate is known for {', '.join(unknown)};"
+                f" expected pairs of {', '.join(PARTS_PER_EURO)}"
+            )
+    terms = {
+        "alpha": replace(
+            TERMS["alpha"],
+            settles_in=settings.alpha_settles_in,
+            reserve_basis_points=settings.alpha_reserve_basis_points,
+        )
+    }
+    if settings.beta_api_key.get_secret_value():
+        terms["beta"] = replace(
+            TERMS["beta"],
+            settles_in=settings.beta_settles_in,
+            reserve_basis_points=settings.beta_reserve_basis_points,
+        )
+    return terms
 
 
 def _alpha(common: _Common) -> Alpha:
@@ -185,6 +223,7 @@ def build(settings: SandboxSettings) -> ServiceRuntime:
         required(settings, "alpha_webhook_secret")
     if settings.beta_api_key.get_secret_value() and settings.beta_webhook_url:
         required(settings, "beta_webhook_secret")
+    _terms(settings)
     clock, wake_up = SystemClock(), WakeUp()
     return ServiceRuntime(
         name="sandbox",

@@ -2,8 +2,8 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr
-from pydantic_settings import SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from shared.runtime.settings import PostgresUrl, ProcessSettings
 
@@ -15,6 +15,17 @@ def _secret(value: SecretStr) -> SecretStr:
 
 
 Secret = Annotated[SecretStr, AfterValidator(_secret)]
+
+
+def _pairs(value: object) -> object:
+    """Read ``USD:EUR,GBP:EUR``; what is no text is left to the field's own check."""
+    if not isinstance(value, str):
+        return value
+    pairs = [pair.partition(":") for pair in value.split(",") if pair.strip()]
+    return {currency.strip(): net.strip() for currency, _, net in pairs}
+
+
+SettlesIn = Annotated[dict[str, str], NoDecode, BeforeValidator(_pairs)]
 
 
 class SandboxSettings(ProcessSettings):
@@ -53,6 +64,13 @@ class SandboxSettings(ProcessSettings):
         0, ge=0, description="milliseconds until a new object shows up in the look-up"
     )
 
+    alpha_settles_in: SettlesIn = Field(
+        default_factory=dict, description="currencies that alpha pays out in another, such as USD:EUR,GBP:EUR"
+    )
+    alpha_reserve_basis_points: int = Field(
+        0, ge=0, le=10_000, description="what alpha keeps back of a payout's charges, in ten-thousandths"
+    )
+
     beta_account: str = Field("acct_beta", description="the merchant code that callers have at beta")
     beta_api_key: SecretStr = Field(
         SecretStr(""), description="the key that callers show beta; without one there is no beta"
@@ -74,3 +92,17 @@ class SandboxSettings(ProcessSettings):
     beta_list_delay_ms: int = Field(
         2_000, ge=0, description="milliseconds until a change shows up in beta's list"
     )
+    beta_settles_in: SettlesIn = Field(
+        default_factory=dict, description="currencies that beta pays out in another, such as USD:EUR,GBP:EUR"
+    )
+    beta_reserve_basis_points: int = Field(
+        0, ge=0, le=10_000, description="what beta keeps back of a payout's charges, in ten-thousandths"
+    )
+
+    payout_fates_rate: int = Field(
+        0,
+        ge=0,
+        le=100,
+        description="of how many payouts in a hundred something comes other than usual, by lot",
+    )
+    payout_fates_seed: str = Field("1", min_length=1, max_length=32, description="the seed of those lots")

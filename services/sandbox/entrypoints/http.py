@@ -241,6 +241,7 @@ def application(parts: Parts) -> SandboxApi:
                 if beta is not None
                 else {}
             ),
+            settling=parts.settling,
             clock=parts.clock,
             wake=parts.wake,
             api_key=alpha.api_key,

@@ -1,4 +1,4 @@
-"""Owns the worker's loop: sends due webhooks, runs due timers, forgets keys whose life is over."""
+"""Owns the worker's loop: sends due webhooks, runs due timers, closes days, forgets keys whose life is over."""
 
 import asyncio
 import threading
@@ -16,6 +16,7 @@ IDLE_S: Final = 0.25  # How late a webhook may be when the wake-up came from ano
 GATHER_S: Final = 0.01  # Lets effects gather into one batch.
 TIMERS_EVERY_S: Final = 0.5
 PRUNE_EVERY_S: Final = 3600.0
+SETTLE_EVERY_S: Final = 2.0
 
 
 class SandboxWorker:
@@ -39,7 +40,7 @@ class SandboxWorker:
 
     async def _loop(self, stop: threading.Event) -> None:
         parts = self._make_parts()
-        timers_due_s = prune_due_s = self._clock.monotonic_s()
+        timers_due_s = prune_due_s = settle_due_s = self._clock.monotonic_s()
         try:
             while not stop.is_set():
                 self._beat_s = self._clock.monotonic_s()
@@ -54,6 +55,9 @@ class SandboxWorker:
                     for own in parts.own_work:
                         await own.store.prune(self._clock.now())
                     prune_due_s = self._beat_s + PRUNE_EVERY_S
+                if self._beat_s >= settle_due_s:
+                    await parts.settling.close_days()
+                    settle_due_s = self._beat_s + SETTLE_EVERY_S
                 if sent < BATCH:
                     await self._wake_up.wait(IDLE_S)
                     await asyncio.sleep(GATHER_S)

@@ -1,0 +1,80 @@
+"""Owns what paying out and reporting need from the store. Every call is one transaction of its own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+from services.sandbox.domain.balance_transactions import BalanceTransaction, BookedMoney
+from services.sandbox.domain.bank import BankEntry, Transfer
+from services.sandbox.domain.payouts import Available, Closing, Payout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What a processor's payouts stand at."""
+
+    next_batch_number: int
+    available: Sequence[Available]
+    waiting: Sequence[Transfer]
+    """Payouts that no entry of the bank is of yet."""
+
+
+class Settlements(Protocol):
+    """The processors' own money and the bank's entries."""
+
+    async def underived(
+        self, processor: str, *, after: int, before: datetime, limit: int
+    ) -> Sequence[BookedMoney]:
+        """Rows of the book that moved money and have no movement yet, in the book's order."""
+        ...
+
+    async def add_transactions(self, transactions: Sequence[BalanceTransaction]) -> None:
+        """Write movements; those that stand already stay as they are."""
+        ...
+
+    async def days_to_close(self, processor: str, until: date, limit: int) -> Sequence[date]:
+        """The days that are over and not closed, from the first day of the book on, in order."""
+        ...
+
+    async def standing(self, processor: str, available_until: date | None) -> Standing:
+        """What may be paid out: what is available by then, or everything."""
+        ...
+
+    async def close(
+        self, processor: str, closing: Closing, *, available_until: date | None, day: date | None
+    ) -> bool:
+        """Write it whole, or raise ``OutdatedError``; false, and nothing, if the day was closed before."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """The days that a report is about, both included."""
+
+    first: date
+    last: date
+
+
+class Books(Protocol):
+    """What reports read; a page at a time."""
+
+    async def payouts(
+        self, processor: str, span: Span, *, after_batch: int, limit: int
+    ) -> Sequence[Payout]: ...
+
+    async def lines(
+        self, processor: str, payout_id: str, *, after: tuple[datetime, str] | None, limit: int
+    ) -> Sequence[BalanceTransaction]:
+        """A payout's lines in the order of time and id."""
+        ...
+
+    async def balance_before(self, currency: str, day: date) -> int:
+        """What stands on the bank account before the first entry of that day."""
+        ...
+
+    async def entries(
+        self, currency: str, span: Span, *, after: tuple[date, str] | None, limit: int
+    ) -> Sequence[BankEntry]:
+        """The bank's entries in the order of day and id."""
+        ...
