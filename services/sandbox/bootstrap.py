@@ -9,6 +9,8 @@ from typing import Any
 from services.sandbox.adapters.connections import Connections
 from services.sandbox.adapters.delayed_list import DelayedList
 from services.sandbox.adapters.fault_store import SqlFaultStore
+from services.sandbox.adapters.planted_store import PlantedStore
+from services.sandbox.adapters.report_books import ReportBooks
 from services.sandbox.adapters.settlement_store import SettlementStore
 from services.sandbox.adapters.unit_of_work import SandboxStore
 from services.sandbox.adapters.webhook_http import HttpWebhooks, sign_beta
@@ -18,6 +20,9 @@ from services.sandbox.app.fault_script import FaultScript
 from services.sandbox.app.manners import Manners
 from services.sandbox.app.perform import Processor
 from services.sandbox.app.perform_unkeyed import UnkeyedProcessor
+from services.sandbox.app.plant_errors import PlantErrors
+from services.sandbox.app.report_requests import ReportDesk
+from services.sandbox.app.reports import Reports
 from services.sandbox.app.run_timers import Timers
 from services.sandbox.app.sandbox_clock import SandboxClock
 from services.sandbox.app.send_webhooks import WebhookSender
@@ -76,6 +81,8 @@ class Parts:
     connections: Connections
     rules: SqlFaultStore
     settling: Settling
+    desk: ReportDesk
+    planting: PlantErrors
     clock: SandboxClock
     wake: Callable[[], None]
 
@@ -122,6 +129,7 @@ def make_parts(
     )
     ids = ids or UlidIds(clock)
     common = _Common(settings, connections, wake_up, clock, SandboxClock(clock), ids)
+    terms, planting = _terms(settings), PlantErrors(PlantedStore(connections))
     return Parts(
         alpha=_alpha(common),
         beta=_beta(common) if settings.beta_api_key.get_secret_value() else None,
@@ -129,10 +137,17 @@ def make_parts(
         rules=SqlFaultStore(connections),
         settling=Settling(
             store=SettlementStore(connections),
-            terms=_terms(settings),
+            terms=terms,
             clock=common.clock,
             lots=Lots(settings.payout_fates_seed, settings.payout_fates_rate),
         ),
+        desk=ReportDesk(
+            reports=Reports(ReportBooks(connections)),
+            planting=planting,
+            clock=common.clock,
+            processors=tuple(terms),
+        ),
+        planting=planting,
         clock=common.clock,
         wake=wake_up.ring,
     )

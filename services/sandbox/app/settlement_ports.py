@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
-from services.sandbox.domain.balance_transactions import BalanceTransaction, BookedMoney
+from services.sandbox.domain.balance_transactions import BalanceTransaction, BookedMoney, Kind
 from services.sandbox.domain.bank import BankEntry, Transfer
 from services.sandbox.domain.payouts import Available, Closing, Payout
+from services.sandbox.domain.planted_errors import Planted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +74,40 @@ class Books(Protocol):
         """What stands on the bank account before the first entry of that day."""
         ...
 
-    async def entries(
-        self, currency: str, span: Span, *, after: tuple[date, str] | None, limit: int
-    ) -> Sequence[BankEntry]:
-        """The bank's entries in the order of day and id."""
+    async def entry_days(self, currency: str, span: Span) -> Sequence[date]:
+        """The days of the span on which the bank booked anything."""
+        ...
+
+    async def entries(self, currency: str, day: date, *, after: str, limit: int) -> Sequence[BankEntry]:
+        """A day's entries in the order of their ids, each with its parts."""
+        ...
+
+
+class PlantedErrors(Protocol):
+    """What reports say wrongly by seed, and what it may be made from."""
+
+    async def planted(self, seed: str) -> Sequence[Planted]:
+        """The errors of a seed, in the order they were planted in; none if nothing was."""
+        ...
+
+    async def add_planted(self, seed: str, planted: Sequence[Planted]) -> None:
+        """Write a seed's errors whole; nothing, if somebody has planted by it."""
+        ...
+
+    async def plantable(
+        self, processor: str, kind: Kind, drawn_by: str, limit: int
+    ) -> Sequence[tuple[Payout, BalanceTransaction]]:
+        """Paid-out lines of one currency whose money has reached the bank and that nothing else is about, by lot."""
+        ...
+
+    async def plantable_entries(self, drawn_by: str, limit: int) -> Sequence[BankEntry]:
+        """Entries of one payout that came as it was to come, by lot."""
+        ...
+
+    async def entries_of(self, payout: Payout) -> Sequence[BankEntry]:
+        """The entries that have a part of the payout, in order."""
+        ...
+
+    async def payout_after(self, payout: Payout) -> Payout | None:
+        """The next payout of the same account and currency that has reached the bank."""
         ...

@@ -26,8 +26,11 @@ from services.sandbox.domain.faults import BODY_FAULTS, Reading, ReplyFault
 from services.sandbox.domain.scripts import Asked
 from services.sandbox.entrypoints.http_beta import BASE as BETA_BASE
 from services.sandbox.entrypoints.http_beta import BetaApi
+from services.sandbox.entrypoints.http_reports import BASE as REPORTS_BASE
+from services.sandbox.entrypoints.http_reports import ReportsApi
 from services.sandbox.entrypoints.http_script import BASE as SCRIPT_BASE
 from services.sandbox.entrypoints.http_script import ScriptApi, Scripted
+from services.sandbox.entrypoints.http_settlement import SettlementScript
 from services.sandbox.entrypoints.wire import (
     HANG_LIMIT_S,
     described,
@@ -199,11 +202,12 @@ class AlphaApi:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxApi:
-    """Both processors and their script on one port, told apart by the first word of the path."""
+    """Both processors, their script and their reports on one port, told apart by the first word of the path."""
 
     alpha: AlphaApi
     beta: BetaApi | None
     script: ScriptApi
+    reports: ReportsApi
     close: Callable[[], Awaitable[None]]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -211,6 +215,8 @@ class SandboxApi:
             await lifespan(receive, send, self.close)
         elif scope["path"].startswith(SCRIPT_BASE):
             await self.script(scope, receive, send)
+        elif scope["path"].startswith(REPORTS_BASE):
+            await self.reports(scope, receive, send)
         elif self.beta is not None and scope["path"].startswith(BETA_BASE):
             await self.beta(scope, receive, send)
         else:
@@ -241,11 +247,12 @@ def application(parts: Parts) -> SandboxApi:
                 if beta is not None
                 else {}
             ),
-            settling=parts.settling,
+            settlement=SettlementScript(parts.settling, parts.planting),
             clock=parts.clock,
             wake=parts.wake,
             api_key=alpha.api_key,
         ),
+        reports=ReportsApi(desk=parts.desk, planting=parts.planting, api_key=alpha.api_key),
         close=parts.close,
     )
 

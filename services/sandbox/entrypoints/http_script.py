@@ -15,10 +15,9 @@ from services.sandbox.app.fault_script import FaultScript
 from services.sandbox.app.ports import FaultStore, ObjectStore, StoredRule
 from services.sandbox.app.sandbox_clock import SandboxClock
 from services.sandbox.app.script_requests import RULE, read_advance_s, read_cards, read_rule, shown_fault
-from services.sandbox.app.settle import Settling
 from services.sandbox.domain.faults import Operation
 from services.sandbox.domain.payment_methods import PaymentMethod
-from services.sandbox.entrypoints.http_settlement import on_settling
+from services.sandbox.entrypoints.http_settlement import SettlementScript
 from services.sandbox.entrypoints.wire import read_body, send_json
 from shared.kernel.errors import Rejected
 
@@ -44,7 +43,7 @@ class ScriptApi:
 
     rules: FaultStore
     stores: Mapping[str, Scripted]
-    settling: Settling
+    settlement: SettlementScript
     clock: SandboxClock
     wake: Callable[[], None]
     api_key: str
@@ -74,8 +73,8 @@ class ScriptApi:
                 return HTTP_OK, {"data": {card.name: _struck(card) for card in read_cards(raw)}}
             case "POST", ["release"]:
                 return await self._release(raw)
-            case "POST", ["payouts" | "days" as what]:
-                return HTTP_CREATED, await on_settling(self.settling, what, raw)
+            case "POST", ["payouts" | "days" | "errors" as what]:
+                return HTTP_CREATED, await self.settlement.act(what, raw)
             case "GET", ["clock"]:
                 return await self._clock(await self.rules.clock_ahead_s())
             case "POST", ["clock"]:

@@ -1,7 +1,7 @@
 """Owns the bytes of one exchange: read a bounded body, send JSON, hang, cut the connection."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from services.sandbox.domain.faults import Fault, ReplyFault
@@ -35,6 +35,15 @@ async def send_json(
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *more_headers]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+async def send_stream(send: Any, status: int, media_type: str, pieces: AsyncIterator[bytes]) -> None:
+    """Send a reply piece by piece, as it is made."""
+    headers = [(b"content-type", media_type.encode("ascii"))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    async for piece in pieces:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def described(asked: Asked) -> Asked:

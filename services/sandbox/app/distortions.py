@@ -1,0 +1,65 @@
+"""Owns what a report says wrongly: nothing, unless it is asked for with the errors that were planted by a seed."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from services.sandbox.domain.balance_transactions import BalanceTransaction
+from services.sandbox.domain.bank import BankEntry
+from services.sandbox.domain.planted_errors import EntryShift
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distortions:
+    """The planted errors of one report, by what they change. The book knows nothing of them."""
+
+    changed: Mapping[str, BalanceTransaction] = field(default_factory=dict)
+    """By the line's id."""
+    left_out: frozenset[str] = frozenset()
+    """Ids of lines that the report does not have at their place."""
+    added: Mapping[str, Sequence[BalanceTransaction]] = field(default_factory=dict)
+    """Lines that it has too many, by payout."""
+    shifted: Mapping[str, Sequence[EntryShift]] = field(default_factory=dict)
+    """What the bank's entries are more than they were, by the entry's id: they agree with the report."""
+    unbooked: Mapping[str, BankEntry] = field(default_factory=dict)
+    """Entries that the statement does not have, by id."""
+    invented: Sequence[BankEntry] = ()
+    """Entries that it has too many."""
+
+    def line(self, line: BalanceTransaction) -> BalanceTransaction | None:
+        """The line as the report tells it; none where it leaves it out."""
+        return None if line.id in self.left_out else self.changed.get(line.id, line)
+
+    def entry(self, entry: BankEntry) -> BankEntry | None:
+        """The entry as the statement tells it."""
+        if entry.id in self.unbooked:
+            return None
+        for shift in self.shifted.get(entry.id, ()):
+            parts = tuple(
+                replace(part, amount_minor=part.amount_minor + shift.amount_minor)
+                if part.payout_id == shift.payout_id
+                else part
+                for part in entry.parts
+            )
+            entry = replace(entry, amount_minor=entry.amount_minor + shift.amount_minor, parts=parts)
+        return entry
+
+    def balance_shift(self, currency: str, before: date) -> int:
+        """What the balance of the currency's account before that day is more than it was."""
+        shifts = (shift for found in self.shifted.values() for shift in found)
+        return (
+            sum(shift.amount_minor for shift in shifts if _counts(shift, currency, before))
+            + sum(entry.amount_minor for entry in self.invented if _counts(entry, currency, before))
+            - sum(entry.amount_minor for entry in self.unbooked.values() if _counts(entry, currency, before))
+        )
+
+    def invented_on(self, day: date) -> Iterable[BankEntry]:
+        """The entries of that day that nobody booked."""
+        return (entry for entry in self.invented if entry.booked_on == day)
+
+
+def _counts(found: EntryShift | BankEntry, currency: str, before: date) -> bool:
+    return found.currency == currency and found.booked_on < before
+
+
+HONEST = Distortions()

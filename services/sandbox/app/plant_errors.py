@@ -1,0 +1,107 @@
+"""Owns planting errors by seed, and telling them: once planted, a seed's errors and their key stay as they are."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from services.sandbox.app.distortions import HONEST, Distortions
+from services.sandbox.app.settlement_ports import PlantedErrors
+from services.sandbox.domain.planted_errors import TEMPLATES, Candidate, EntryShift, Error, Planted
+from services.sandbox.domain.planter import Planter
+from shared.kernel.errors import Rejected
+
+SPARE: Final = 20
+"""Candidates looked at for each error that is wanted: some are used already, or do not allow it."""
+EACH_MAX: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class PlantErrors:
+    """Plants the errors of reports; the processors' book and the bank's stay as they are."""
+
+    store: PlantedErrors
+
+    async def plant(self, seed: str, *, each: int, processors: Sequence[str]) -> Sequence[Planted]:
+        """The errors of a seed, planted now unless they are already: at each processor ``each`` of every kind."""
+        if not 0 < each <= EACH_MAX:
+            raise Rejected("field_invalid", f"1 to {EACH_MAX} of each kind.", status=400, param="each")
+        if found := await self.store.planted(seed):
+            return found
+        planter = Planter(seed)
+        made = [
+            planted
+            for processor in processors
+            for error in TEMPLATES
+            for planted in await self._of_lines(planter, error, processor, each)
+        ]
+        made += await self._of_entries(planter, each * len(processors))
+        await self.store.add_planted(seed, made)
+        return await self.store.planted(seed)
+
+    async def key(self, seed: str) -> Sequence[Planted]:
+        """What was planted by a seed; refused if nothing was."""
+        planted = await self.store.planted(seed)
+        if not planted:
+            raise Rejected("seed_unknown", "Nothing was planted by this seed.", status=404, param="seed")
+        return planted
+
+    async def distortions(self, seed: str | None) -> Distortions:
+        """What reports say wrongly by the seed; without one they are honest."""
+        return HONEST if seed is None else distortions_of(await self.key(seed))
+
+    async def _of_lines(self, planter: Planter, error: Error, processor: str, each: int) -> Sequence[Planted]:
+        made: list[Planted] = []
+        async for candidate in self._candidates(planter, error, processor, each * SPARE):
+            planted = planter.plant(error, candidate)
+            if planted is not None:
+                made.append(planted)
+            if len(made) == each:
+                break
+        return made
+
+    async def _candidates(
+        self, planter: Planter, error: Error, processor: str, limit: int
+    ) -> AsyncIterator[Candidate]:
+        drawn_by = f"{planter.seed}|{error}"
+        for payout, line in await self.store.plantable(processor, TEMPLATES[error], drawn_by, limit):
+            if line.id in planter.used:
+                continue
+            entries = await self.store.entries_of(payout)
+            following = await self.store.payout_after(payout) if error is Error.LATE else None
+            yield Candidate(
+                payout=payout,
+                line=line,
+                entries=entries,
+                next_payout=following,
+                next_entries=await self.store.entries_of(following) if following else (),
+            )
+
+    async def _of_entries(self, planter: Planter, each: int) -> Sequence[Planted]:
+        found = await self.store.plantable_entries(f"{planter.seed}|{Error.UNBOOKED}", each * SPARE)
+        unbooked = [planted for entry in found if (planted := planter.unbook(entry)) is not None][:each]
+        beside = await self.store.plantable_entries(f"{planter.seed}|{Error.INVENTED}", each)
+        return [*unbooked, *(planter.invent(entry) for entry in beside)]
+
+
+def distortions_of(planted: Sequence[Planted]) -> Distortions:
+    """What the errors make of the reports."""
+    added: dict[str, list[Planted]] = {}
+    shifted: dict[str, list[EntryShift]] = {}
+    for each in planted:
+        for addition in each.added:
+            added.setdefault(addition.payout_id, []).append(each)
+        for shift in each.entry_shifts:
+            shifted.setdefault(shift.entry_id, []).append(shift)
+    return Distortions(
+        changed={each.changed.id: each.changed for each in planted if each.changed},
+        left_out=frozenset(each.left_out for each in planted if each.left_out),
+        added={
+            payout_id: [
+                addition.line for each in found for addition in each.added if addition.payout_id == payout_id
+            ]
+            for payout_id, found in added.items()
+        },
+        shifted=shifted,
+        unbooked={each.unbooked.id: each.unbooked for each in planted if each.unbooked},
+        invented=[each.invented for each in planted if each.invented],
+    )

@@ -1,0 +1,94 @@
+"""Owns the choice of errors by seed: which line or entry bears which, each at most one."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from services.sandbox.domain.bank import BankEntry, bank_reference
+from services.sandbox.domain.error_makers import MAKERS
+from services.sandbox.domain.planted_errors import BREAK_TYPES, Candidate, EntryShift, Error, Planted
+
+
+@dataclass(slots=True)
+class Planter:
+    """Makes the errors of one seed. Every line and entry is used at most once, and none comes to nothing."""
+
+    seed: str
+    used: set[str] = field(default_factory=set)
+    shifted: dict[str, int] = field(default_factory=dict)
+
+    def plant(self, error: Error, found: Candidate) -> Planted | None:
+        """The error made from this line; none where the line is used or does not allow it."""
+        line = found.line
+        if line.id in self.used or line.exchange_rate is not None:
+            return None
+        made = MAKERS[error](found, self._draw(error, line.id))
+        if made is None or not self._shift(made.entry_shifts, (*found.entries, *found.next_entries)):
+            return None
+        self.used.add(line.id)
+        return made
+
+    def unbook(self, entry: BankEntry) -> Planted | None:
+        """The entry is not on the statement."""
+        if entry.id in self.used or entry.id in self.shifted or len(entry.parts) != 1:
+            return None
+        self.used.add(entry.id)
+        part = entry.parts[0]
+        return Planted(
+            error=Error.UNBOOKED,
+            break_type=BREAK_TYPES[Error.UNBOOKED],
+            processor=part.processor,
+            account=None,
+            currency=entry.currency,
+            payout_id=part.payout_id,
+            reference=entry.reference,
+            true_minor=entry.amount_minor,
+            told_minor=0,
+            at_risk_minor=abs(entry.amount_minor),
+            unbooked=entry,
+        )
+
+    def invent(self, beside: BankEntry) -> Planted:
+        """An entry of that day that nobody booked."""
+        drawn = self._draw(Error.INVENTED, beside.id)
+        amount_minor = 1 + drawn % 100_000
+        reference = f"UNKNOWN{drawn % 10**9:09d}"
+        return Planted(
+            error=Error.INVENTED,
+            break_type=BREAK_TYPES[Error.INVENTED],
+            processor=None,
+            account=None,
+            currency=beside.currency,
+            payout_id=None,
+            reference=reference,
+            true_minor=0,
+            told_minor=amount_minor,
+            at_risk_minor=amount_minor,
+            invented=BankEntry(
+                id=f"ent_{reference}",
+                currency=beside.currency,
+                amount_minor=amount_minor,
+                booked_on=beside.booked_on,
+                value_on=beside.value_on,
+                reference=reference,
+                bank_reference=bank_reference(reference),
+                text=f"INCOMING PAYMENT {reference}",
+                returns=None,
+                parts=(),
+            ),
+        )
+
+    def _draw(self, error: Error, subject: str) -> int:
+        return int.from_bytes(hashlib.sha256(f"{self.seed}|{error}|{subject}".encode()).digest()[:8])
+
+    def _shift(self, shifts: Iterable[EntryShift], entries: Iterable[BankEntry]) -> bool:
+        """Count the shifts, unless an entry would come to nothing or turn round, or is not there at all."""
+        sums = dict(self.shifted)
+        amounts = {entry.id: entry.amount_minor for entry in entries}
+        for shift in shifts:
+            sums[shift.entry_id] = sums.get(shift.entry_id, 0) + shift.amount_minor
+            after_minor = amounts[shift.entry_id] + sums[shift.entry_id]
+            if shift.entry_id in self.used or after_minor * amounts[shift.entry_id] <= 0:
+                return False
+        self.shifted.update(sums)
+        return True
