@@ -41,6 +41,7 @@ class SandboxWorker:
     async def _loop(self, stop: threading.Event) -> None:
         parts = self._make_parts()
         timers_due_s = prune_due_s = settle_due_s = self._clock.monotonic_s()
+        settling: asyncio.Task[int] | None = None
         try:
             while not stop.is_set():
                 self._beat_s = self._clock.monotonic_s()
@@ -55,12 +56,18 @@ class SandboxWorker:
                     for own in parts.own_work:
                         await own.store.prune(self._clock.now())
                     prune_due_s = self._beat_s + PRUNE_EVERY_S
-                if self._beat_s >= settle_due_s:
-                    await parts.settling.close_days()
+                if self._beat_s >= settle_due_s and (settling is None or settling.done()):
+                    if settling is not None:
+                        settling.result()  # What stopped it stops the role.
+                    # Beside the rest: a clock that was set ahead has many days to close, and webhooks go on.
+                    settling = asyncio.create_task(parts.settling.close_days())
                     settle_due_s = self._beat_s + SETTLE_EVERY_S
                 if sent < BATCH:
                     await self._wake_up.wait(IDLE_S)
                     await asyncio.sleep(GATHER_S)
         finally:
+            if settling is not None:
+                settling.cancel()
+                await asyncio.gather(settling, return_exceptions=True)
             self._wake_up.close()
             await parts.close()

@@ -46,17 +46,17 @@ COLUMNS: Final = (
 )
 TYPES: Final[Mapping[Kind, str]] = {
     Kind.CHARGE: "Settled",
-    Kind.CHARGE_FAILURE: "Chargeback",
+    Kind.CHARGE_FAILURE: "SettledReversed",
     Kind.REFUND: "Refunded",
     Kind.REFUND_FAILURE: "RefundedReversed",
     Kind.DISPUTE: "Chargeback",
     Kind.DISPUTE_REVERSAL: "ChargebackReversed",
-    Kind.REVERSAL: "Chargeback",
-    Kind.REVERSAL_RETURN: "ChargebackReversed",
+    Kind.REVERSAL: "SettledReversed",
+    Kind.REVERSAL_RETURN: "SettledReversed",
     Kind.RESERVE_HELD: "DepositCorrection",
     Kind.RESERVE_RELEASED: "DepositCorrection",
 }
-"""A debit that a bank takes back is a chargeback there; a reserve is a deposit."""
+"""What is taken back without a dispute, and given back, is one type: its side says which. A reserve is a deposit."""
 COMPANY: Final = "TieoutSandbox"
 
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.sandbox.app.report_formats.writers import Statement
+from services.sandbox.app.report_formats.writers import Statement, wrapped
 from services.sandbox.domain.bank import BankEntry
 
 SENDER: Final = "TIEOUTBANK"
@@ -45,7 +45,7 @@ class Bai2:
     def entry(self, statement: Statement, entry: BankEntry) -> bytes:  # noqa: ARG002 - the group says the currency
         kind = _TYPES[entry.amount_minor > 0, entry.returns is not None]
         amount_minor = abs(entry.amount_minor)
-        cut = [entry.text[at : at + TEXT_MAX] for at in range(0, len(entry.text), TEXT_MAX)]
+        cut = wrapped(entry.text, TEXT_MAX)
         self._account_total += amount_minor
         self._account_records += len(cut)
         funds = ("V", f"{entry.value_on:%y%m%d}", "")

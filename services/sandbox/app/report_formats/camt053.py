@@ -3,7 +3,7 @@
 from typing import Final
 from xml.sax.saxutils import escape
 
-from services.sandbox.app.report_formats.writers import Statement
+from services.sandbox.app.report_formats.writers import Statement, wrapped
 from services.sandbox.domain.bank import BankEntry, Part
 from shared.kernel.money import major_units
 
@@ -64,14 +64,11 @@ class Camt053:
                 f"<Btch><MsgId>{escape(entry.reference)}</MsgId><NbOfTxs>{len(entry.parts)}</NbOfTxs></Btch>"
             )
             return batch + "".join(_part(part, statement.currency) for part in entry.parts)
-        text = "".join(
-            f"<Ustrd>{escape(entry.text[at : at + UNSTRUCTURED_MAX])}</Ustrd>"
-            for at in range(0, len(entry.text), UNSTRUCTURED_MAX)
-        )
+        told = "".join(f"<Ustrd>{escape(text)}</Ustrd>" for text in wrapped(entry.text, UNSTRUCTURED_MAX))
         back = "<RtrInf><Rsn><Cd>AC04</Cd></Rsn></RtrInf>" if entry.returns else ""
         return (
             f"<TxDtls><Refs><EndToEndId>{escape(entry.reference)}</EndToEndId></Refs>"
-            f"{_amount(entry.amount_minor, statement.currency)}<RmtInf>{text}</RmtInf>{back}</TxDtls>"
+            f"{_amount(entry.amount_minor, statement.currency)}<RmtInf>{told}</RmtInf>{back}</TxDtls>"
         )
 
 

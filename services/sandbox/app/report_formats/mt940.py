@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.sandbox.app.report_formats.writers import Statement
+from services.sandbox.app.report_formats.writers import Statement, wrapped
 from services.sandbox.domain.bank import BankEntry
 from shared.kernel.money import currency_scale, major_units
 
@@ -31,8 +31,7 @@ class Mt940:
     def entry(self, statement: Statement, entry: BankEntry) -> bytes:
         mark = _MARKS[entry.amount_minor > 0, entry.returns is not None]
         amount = _amount(entry.amount_minor, statement.currency)
-        text = entry.text[: TEXT_LINE_MAX * TEXT_LINES_MAX]
-        cut = [text[at : at + TEXT_LINE_MAX] for at in range(0, len(text), TEXT_LINE_MAX)]
+        cut = wrapped(entry.text, TEXT_LINE_MAX)[:TEXT_LINES_MAX]
         return _lines(
             f":61:{entry.value_on:%y%m%d}{entry.booked_on:%m%d}{mark}{amount}"
             f"NTRF{entry.reference}//{entry.bank_reference}",

@@ -5,6 +5,7 @@ A writer is made for one file and counts what its trailers state.
 
 import csv
 import io
+import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -78,6 +79,11 @@ def csv_row(fields: Iterable[str]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(fields)
     return text.getvalue().encode()
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """The text in lines that never cut a word: readers join them with and without a blank."""
+    return textwrap.wrap(text, width, break_on_hyphens=False)
 
 
 def wall_clock(moment: datetime) -> str:

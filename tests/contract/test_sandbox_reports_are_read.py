@@ -1,0 +1,154 @@
+"""What the sandbox writes reconciliation reads, in every format: the figures of the book, to the last minor unit."""
+
+import asyncio
+import io
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.reconciliation.adapters.readers import READERS
+from services.reconciliation.domain.lines import BankLine, ControlTotal, QuarantinedLine, SettlementLine
+from services.reconciliation.domain.readers import ReadingContext
+from services.sandbox.app.plant_errors import PlantErrors, distortions_of
+from services.sandbox.app.report_formats import BANK_FORMATS, SETTLEMENT_FORMATS
+from services.sandbox.domain.balance_transactions import Kind
+from services.sandbox.domain.bank import account_number
+from services.sandbox.domain.planted_errors import Error
+from tests.contract.sandbox_books import TRADES, Books, Plantable, bank_bytes, midnight, settlement_bytes
+
+EXCHANGES = st.sampled_from([{}, {"USD": "EUR", "JPY": "KWD"}])
+RATES = st.sampled_from([0, 60, 100])
+CATEGORIES = {
+    Kind.CHARGE: "charge",
+    Kind.CHARGE_FAILURE: "reversal",
+    Kind.REFUND: "refund",
+    Kind.REFUND_FAILURE: "refund_failure",
+    Kind.DISPUTE: "dispute",
+    Kind.DISPUTE_REVERSAL: "dispute",
+    Kind.REVERSAL: "reversal",
+    Kind.REVERSAL_RETURN: "reversal",
+    Kind.RESERVE_HELD: "reserve",
+    Kind.RESERVE_RELEASED: "reserve",
+}
+
+
+def records(form, body):
+    found = list(READERS[form].read(io.BytesIO(body), ReadingContext(source="s")))
+    assert [record for record in found if isinstance(record, QuarantinedLine)] == []
+    for total in (record for record in found if isinstance(record, ControlTotal)):
+        assert total.stated_minor == total.counted_minor, total
+    return found
+
+
+@pytest.mark.parametrize("form", sorted(SETTLEMENT_FORMATS))
+@settings(max_examples=40)
+@given(TRADES, EXCHANGES, RATES)
+def test_settlement_reports_are_read_as_the_book_has_them(form, trade, settles_in, rate):
+    books = Books(trade, settles_in=settles_in, rate=rate)
+    body = settlement_bytes(books, SETTLEMENT_FORMATS[form]())
+    assert body == settlement_bytes(books, SETTLEMENT_FORMATS[form]())
+    found = records(form, body)
+    lines = [record for record in found if isinstance(record, SettlementLine)]
+    assert sum(isinstance(record, ControlTotal) for record in found) == len(books.all_payouts)
+    expected = []
+    for payout in books.all_payouts:
+        name = str(payout.batch_number) if form == "adyen_settlement_csv" else payout.id
+        expected += [
+            (name, CATEGORIES[line.kind], line.currency, line.gross_minor, line.net_currency, line.net_minor)
+            for line in sorted(books.paid[payout.id], key=lambda line: (line.occurred_at, line.id))
+        ]
+        left = -payout.amount_minor
+        expected.append((name, "payout", payout.currency, left, payout.currency, left))
+    assert [
+        (line.payout_id, line.category, line.currency, line.gross_minor, line.net_currency, line.net_minor)
+        for line in lines
+    ] == expected
+    told = [line for line in lines if line.category != "payout"]
+    true = [
+        line
+        for payout in books.all_payouts
+        for line in sorted(books.paid[payout.id], key=lambda line: (line.occurred_at, line.id))
+    ]
+    for line, was in zip(told, true, strict=True):
+        assert (line.fee_currency, line.fee_minor) == (was.net_currency, was.fee_minor)
+        assert abs((line.occurred_at - was.occurred_at).total_seconds()) < 1
+        if was.object_id:
+            assert line.object_id == was.object_id
+            assert line.our_reference == was.reference
+        if form != "adyen_settlement_csv":
+            assert line.line_id == was.id
+            assert line.available_on == midnight(was.available_on)
+        if form != "stripe_payout_csv":  # It says no rate.
+            assert line.exchange_rate == was.exchange_rate
+    assert len({line.line_id for line in lines}) == len(lines)
+    assert [line.bank_reference for line in lines if line.category == "payout"] == [
+        payout.trace for payout in books.all_payouts
+    ]
+
+
+@pytest.mark.parametrize("form", sorted(set(BANK_FORMATS) & set(READERS)))
+@settings(max_examples=40)
+@given(TRADES, EXCHANGES, RATES, st.sampled_from(["EUR", "JPY", "KWD"]))
+def test_statements_are_read_as_the_bank_booked(form, trade, settles_in, rate, currency):
+    books = Books(trade, settles_in=settles_in, rate=rate)
+    body = bank_bytes(books, currency, BANK_FORMATS[form]())
+    found = records(form, body)
+    lines = [record for record in found if isinstance(record, BankLine)]
+    entries = sorted(
+        (entry for entry in books.bank if entry.currency == currency),
+        key=lambda entry: (entry.booked_on, entry.id),
+    )
+    assert [(line.amount_minor, line.booked_on, line.value_on, line.returned) for line in lines] == [
+        (entry.amount_minor, entry.booked_on, entry.value_on, entry.returns is not None) for entry in entries
+    ]
+    assert any(isinstance(record, ControlTotal) for record in found)
+    for line, entry in zip(lines, entries, strict=True):
+        assert line.account_number == account_number(currency)
+        assert line.currency == currency
+        assert entry.bank_reference in line.references
+        for part in entry.parts:
+            assert part.trace in line.references or part.trace in line.text
+    assert len({line.line_id for line in lines}) == len(lines)
+
+
+@pytest.mark.parametrize("form", sorted(SETTLEMENT_FORMATS))
+@settings(max_examples=40)
+@given(TRADES, RATES, st.text("xyz", min_size=1, max_size=3))
+def test_planted_errors_leave_reports_whole_and_the_bank_agreeing_with_them(form, trade, rate, seed):
+    books = Books(trade, settles_in={}, rate=rate)
+    plantable = Plantable(books)
+    planted = asyncio.run(PlantErrors(plantable).plant(seed, each=2, processors=["alpha"]))
+    told = distortions_of(planted)
+    report = records(form, settlement_bytes(books, SETTLEMENT_FORMATS[form](), told))
+    paid = Counter()
+    for line in report:
+        if isinstance(line, SettlementLine) and line.category == "payout":
+            paid[line.bank_reference] = -line.net_minor
+    arrived = Counter()
+    invented = {entry.id for entry in told.invented}
+    for currency in ("EUR", "USD", "JPY", "KWD"):
+        lines = records("camt053", bank_bytes(books, currency, BANK_FORMATS["camt053"](), told))
+        amounts = [line.amount_minor for line in lines if isinstance(line, BankLine)]
+        entries = [told.entry(entry) for entry in books.bank if entry.currency == currency]
+        shown = [entry for entry in entries if entry is not None]
+        more = [entry for entry in told.invented if entry.currency == currency]
+        assert sorted(amounts) == sorted(entry.amount_minor for entry in [*shown, *more])
+        assert {entry.id for entry in more} <= invented
+        for entry in shown:
+            assert entry.amount_minor == sum(part.amount_minor for part in entry.parts)
+            for part in entry.parts:
+                arrived[part.trace] += part.amount_minor
+    unbooked = {error.reference for error in planted if error.error is Error.UNBOOKED}
+    known = {part.trace for entry in books.bank for part in entry.parts}
+    assert {
+        trace for trace, amount in paid.items() if trace in known and arrived[trace] != amount
+    } == unbooked
+    subjects = [error.transaction_id for error in planted if error.transaction_id]
+    assert len(set(subjects)) == len(subjects)
+
+
+def test_every_format_that_is_written_has_a_reader():
+    written = {**SETTLEMENT_FORMATS, **BANK_FORMATS}
+    assert set(READERS) <= set(written)
