@@ -122,10 +122,24 @@ def mt940_files(draw):
     return GeneratedFile("".join(written).encode(), figures)
 
 
+@st.composite
+def bai2_files(draw):
+    groups, figures = [], []
+    for code, opening, entries in draw(bank_statements()):
+        closing = opening + sum(minor for minor, _, _ in entries)
+        made = [
+            writers.bai2_entry(minor, reference=reference, text=text) for minor, reference, text in entries
+        ]
+        groups.append(writers.bai2_group([writers.bai2_account(made, opening, closing, currency=code)]))
+        figures += [(code, minor) for minor, _, _ in entries]
+    return GeneratedFile(writers.bai2_file(groups).encode(), figures)
+
+
 FILES = {
     "tieout_csv": balance_rows(writers.tieout_row, writers.tieout_payout, str.upper),
     "stripe_payout_csv": balance_rows(writers.stripe_row, writers.stripe_payout, str.lower),
     "adyen_settlement_csv": adyen_files(),
     "camt053": camt_files(),
     "mt940": mt940_files(),
+    "bai2": bai2_files(),
 }

@@ -223,3 +223,33 @@ def mt940_statement(number, entries, opening, closing, *, currency="EUR", accoun
         + balance("62F", closing)
         + "-\n"
     )
+
+
+def bai2_entry(minor, *, reference="", customer="", text="", code=None, funds="Z"):
+    """A record 16 as its lines, with the amount that it adds to the control total."""
+    code = code or ("495" if minor < 0 else "195")
+    return [f"16,{code},{abs(minor)},{funds},{reference},{customer},{text}/"], abs(minor)
+
+
+def bai2_account(entries, opening, closing, *, currency="EUR", account="0001234567"):
+    """Header, entries and trailer of an account; returned with its control total."""
+    lines = [f"03,{account},{currency},010,{opening},,,015,{closing},,/"]
+    total = opening + closing
+    for made, minor in entries:
+        lines += made
+        total += minor
+    return [*lines, f"49,{total},{len(lines) + 1}/"], total
+
+
+def bai2_group(accounts, *, as_of="261127", currency="", status="1"):
+    lines, total = [f"02,US,SAMPLEBANK,{status},{as_of},,{currency},2/"], sum(total for _, total in accounts)
+    for made, _ in accounts:
+        lines += made
+    return [*lines, f"98,{total},{len(accounts)},{len(lines) + 1}/"], total
+
+
+def bai2_file(groups):
+    lines, total = ["01,SAMPLEBANK,US,261127,2100,1,,,2/"], sum(total for _, total in groups)
+    for made, _ in groups:
+        lines += made
+    return "\n".join([*lines, f"99,{total},{len(groups)},{len(lines) + 1}/"]) + "\n"

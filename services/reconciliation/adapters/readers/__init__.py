@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from services.reconciliation.adapters.readers.adyen_settlement_csv import AdyenSettlementCsv
+from services.reconciliation.adapters.readers.bai2 import Bai2
 from services.reconciliation.adapters.readers.camt053 import Camt053
 from services.reconciliation.adapters.readers.mt940 import Mt940
 from services.reconciliation.adapters.readers.stripe_payout_csv import StripePayoutCsv
@@ -14,5 +15,5 @@ from services.reconciliation.domain.readers import Reader
 
 READERS: Final[Mapping[str, Reader]] = {
     reader.name: reader
-    for reader in (TieoutCsv(), StripePayoutCsv(), AdyenSettlementCsv(), Camt053(), Mt940())
+    for reader in (TieoutCsv(), StripePayoutCsv(), AdyenSettlementCsv(), Camt053(), Mt940(), Bai2())
 }

@@ -112,7 +112,8 @@ def _check_root(element: Any) -> None:
     if tree.docinfo.doctype:
         raise UnreadableFileError("doctype_refused", "DOCTYPE", "no document type definition")
     root = tree.getroot()
-    namespace = etree.QName(root).namespace or ""
+    # Not etree.QName, which raises ValueError at names that the parser itself lets through.
+    namespace = root.tag.rpartition("}")[0].removeprefix("{")
     if local_name(root) != "Document" or not namespace.startswith(NAMESPACES[0][: -len("001.02")]):
         raise UnreadableFileError("wrong_format", local_name(root)[:128], "a Document in camt.053")
     if namespace not in NAMESPACES:

@@ -36,7 +36,10 @@ class Mt940:
 
     def read(self, content: BinaryIO, context: ReadingContext) -> Iterator[ReportRecord]:
         """Entries in the order of the file, and after each statement whether its balances hold."""
-        yield from _Document().records(fields_of(content, context.options.get("encoding", "utf-8")))
+        options = context.options
+        ended = options.get("last_line_end", "required") != "optional"
+        fields = fields_of(content, options.get("encoding", "utf-8"), last_end_required=ended)
+        yield from _Document().records(fields)
 
 
 class _Document:

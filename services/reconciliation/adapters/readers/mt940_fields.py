@@ -27,10 +27,10 @@ class TextField:
     line_count: int = 1
 
 
-def fields_of(content: BinaryIO, encoding: str) -> Iterator[TextField]:
+def fields_of(content: BinaryIO, encoding: str, *, last_end_required: bool) -> Iterator[TextField]:
     """Every field in order. A line before the first tag that is no envelope refuses the file."""
     current: TextField | None = None
-    for line in text_lines(content, encoding, last_end_required=False):
+    for line in text_lines(content, encoding, last_end_required=last_end_required):
         text = line.text
         if line.refused is None and text.startswith("{"):
             text = text.partition(_BODY)[2] if _BODY in text else ""

@@ -15,8 +15,14 @@ from services.reconciliation.tests.reading import lines, quarantined, records, t
 
 pytestmark = pytest.mark.property
 SLOW = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
+
+WITHOUT_AN_END = {"tieout_csv", "stripe_payout_csv", "adyen_settlement_csv", "mt940"}
+"""Cut between two rows or statements, nothing in such a file tells it from a shorter one.
+
+What is missing is missed elsewhere: the payout has no row and stays open, the next statement does not follow on.
+"""
 
 
 def figures(line):
@@ -64,8 +70,7 @@ def test_damage_is_seen_or_changes_no_figure(name, data):
     if signs(found):
         return
     read, written = Counter(figures(line) for line in lines(found)), Counter(made.figures)
-    if name.endswith("_csv") and made.content.startswith(damaged):
-        # Cut between two rows: nothing in CSV tells such a file from a shorter one, and its payout stays open.
+    if name in WITHOUT_AN_END and made.content.startswith(damaged):
         assert not read - written
     else:
         assert read == written

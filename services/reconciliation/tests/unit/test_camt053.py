@@ -161,6 +161,7 @@ FILE = '<!DOCTYPE d [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
         (WHOLE.replace(b"camt.053", b"camt.054"), "wrong_format"),
         (WHOLE.replace(b"BkToCstmrStmt", b"BkToCstmrAcctRpt"), "element_missing"),
         (b"<html><body>Please log in</body></html>", "wrong_format"),
+        (WHOLE.replace(b"<Document", b"<:ocument").replace(b"</Document", b"</:ocument"), "wrong_format"),
         (WHOLE.replace(b"OPBD", b"XXXX"), "element_missing"),
         (WHOLE.replace(b"CLBD", b"XXXX"), "element_missing"),
         (WHOLE.replace(b"<Acct>", b"<Account>").replace(b"</Acct>", b"</Account>"), "element_missing"),

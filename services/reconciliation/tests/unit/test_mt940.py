@@ -139,10 +139,11 @@ WHOLE = mt940_statement(1, [mt940_entry(100, reference="A")], 0, 100)
     [
         ("", "wrong_format"),
         ("\n\n", "wrong_format"),
-        ("<html></html>", "wrong_format"),
+        ("<html></html>\n", "wrong_format"),
         ("01,122099999,123456789,040621,0200,1,65,,2/\n", "wrong_format"),
         (WHOLE[: WHOLE.index(":62F:")], "truncated"),
-        (WHOLE[: WHOLE.index("EUR1,00\n-")], "balance_malformed"),
+        (WHOLE[: WHOLE.index("EUR1,00\n-")] + "\n", "balance_malformed"),
+        (WHOLE[: WHOLE.index("\n-")], "truncated"),
         (WHOLE[: WHOLE.index(":62F:")] + WHOLE, "truncated"),
         (WHOLE.replace(":25:", ":21:"), "tag_missing"),
         (WHOLE.replace(":28C:", ":21:"), "tag_missing"),
@@ -158,6 +159,10 @@ WHOLE = mt940_statement(1, [mt940_entry(100, reference="A")], 0, 100)
 )
 def test_a_file_that_is_no_statement_is_refused_by_name(text, code):
     assert refused(text) == code
+
+
+def test_a_source_may_declare_that_its_files_end_without_a_line_end():
+    assert [line.amount_minor for line in lines(read(WHOLE[:-2].rstrip(), last_line_end="optional"))] == [100]
 
 
 def test_a_file_in_two_bytes_a_letter_is_refused():
