@@ -79,6 +79,7 @@ class Relay:
         self._next_lease_work_s = 0.0
         self._heartbeat_s = clock.monotonic_s()
         self._read_rows = READ_ROWS
+        self._read_by_s = 0.0
 
     def heartbeat(self) -> float:
         """Return when the loop last moved, on the monotonic clock."""
@@ -114,13 +115,25 @@ class Relay:
         """One cycle: leases, read and produce, reports, marks, and a wait where there was nothing to do."""
         self._beat()
         self._keep_leases()
-        produced = sum(self._publish(shard) for shard in self._held.values())
+        produced = self._read() if self._may_have_rows() else 0
         in_flight = self._in_flight()
         self._serve(REPORT_WAIT_S if in_flight and not produced else 0)
         self._mark()
         if not produced and not in_flight:
             self._sleep(idle_s)
+            self._read_by_s = 0.0
         return produced
+
+    def _may_have_rows(self) -> bool:
+        """Reading is most of a lonely row's price, so while reports are awaited only a wake-up or time asks for it."""
+        if self._wake_ups is None or self._clock.monotonic_s() >= self._read_by_s:
+            return True
+        return self._wake_ups.heard()
+
+    def _read(self) -> int:
+        """Hand unsent rows of every shard to the producer."""
+        self._read_by_s = self._clock.monotonic_s() + POLL_FALL_BACK_S
+        return sum(self._publish(shard) for shard in self._held.values())
 
     def _keep_leases(self) -> None:
         now_s = self._clock.monotonic_s()
@@ -143,13 +156,14 @@ class Relay:
         epoch = self._store.claim(number, self._lease_ttl_s)
         if epoch is not None:
             self._held[number] = _Shard(number, epoch, asked_s + self._lease_ttl_s)
+            self._read_by_s = 0.0
             self._observer.lease(number, held=True)
 
     def _publish(self, shard: _Shard) -> int:
         room = min(self._read_rows, IN_FLIGHT_ROWS_MAX - self._in_flight())
-        if room <= 0:
-            return 0
-        rows = self._store.unsent(shard.number, shard.in_flight, room)
+        rows = self._store.unsent(shard.number, shard.in_flight, room) if room > 0 else ()
+        if len(rows) >= room:  # as many as there was room for: there may be more
+            self._read_by_s = 0.0
         if not rows:
             return 0
         crash_point("relay.after_claim")

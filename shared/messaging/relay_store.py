@@ -112,6 +112,10 @@ class WakeUps:
         for _ in session.notifies(timeout=timeout_s, stop_after=1):
             return
 
+    def heard(self) -> bool:
+        """Whether a notification came since the last one that was heard; does not wait."""
+        return any(True for _ in self._listen().notifies(timeout=0, stop_after=1))
+
     def _listen(self) -> psycopg.Connection:
         if self._session is None:
             self._session = psycopg.connect(

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from shared.kernel.errors import LeaseLost
 from shared.messaging.broker import DeliveryFailed
 from shared.messaging.memory import MemoryBroker, MemoryProducer
+from shared.persistence.notifier import OUTBOX_CHANNEL
 from shared.persistence.statements import commit
 from shared.testing.messaging_bench import FACTS, Moved, first_versions, messaging_bench
 from shared.testing.waiting import eventually
@@ -71,6 +72,33 @@ def test_a_row_is_not_marked_before_its_delivery_report(bench):
     bench.broker.accepting = True
     drain(relay, bench)
     assert len(bench.broker.records(FACTS)) == 1  # nor is it produced again while its report is awaited
+
+
+def test_while_reports_are_awaited_only_a_wake_up_has_the_outbox_read_again(bench):
+    relay, reads = bench.relay("one"), []
+
+    def hear(_connection, _cursor, statement, *_rest):
+        if "FROM outbox" in statement:
+            reads.append(statement)
+
+    sa.event.listen(bench.relay_engine, "before_cursor_execute", hear)
+    bench.append("a", [1])
+    bench.broker.accepting = False
+    assert [relay.turn(0) for _ in range(3)] == [1, 0, 0]
+    assert len(reads) == 1
+    bench.append("a", [2])
+    with bench.engine.begin() as connection:
+        connection.execute(sa.text(f"NOTIFY {OUTBOX_CHANNEL}"))
+    eventually(lambda: relay.turn(0) == 1)
+    assert len(reads) == 2
+
+
+def test_a_read_that_came_back_full_is_followed_by_another_without_a_wake_up(bench, monkeypatch):
+    monkeypatch.setattr("shared.messaging.relay.READ_ROWS", 2)
+    relay = bench.relay("one")
+    bench.append("a", [1, 2, 3, 4, 5])
+    bench.broker.accepting = False
+    assert [relay.turn(0) for _ in range(4)] == [2, 2, 1, 0]
 
 
 def test_a_failed_delivery_ends_the_relay_and_lets_no_later_version_pass(bench):
