@@ -69,8 +69,6 @@ class SecondCopy:
 class FragileStack(LocalStack):
     """One stack for a whole suite."""
 
-    short_lived = True
-
     def __init__(self, home: Path) -> None:
         super().__init__(Layout(home), extra_settings={name: dict(own) for name, own in SETTINGS.items()})
 

@@ -21,7 +21,8 @@ from tools.local_stack.layout import KAFKA_JARS, REPOSITORY, Layout, StackError
 
 START_DEADLINE_S: Final = 90.0
 HEAP: Final = "-Xmx512m"
-SHORT_LIVED: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+FRUGAL: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+"""One broker beside everything else on one machine: the second compiler would take more than it gives back."""
 POM: Final = REPOSITORY / "deploy" / "kafka" / "pom.xml"
 LOGGING: Final = REPOSITORY / "deploy" / "kafka" / "log4j2.properties"
 
@@ -91,14 +92,13 @@ def initialise(place: Layout, *, port: int, controller_port: int) -> None:
         raise StackError(f"formatting the broker's log folder failed: {done.stderr.strip()[-1000:]}")
 
 
-def server_command(place: Layout, *, short_lived: bool = False) -> list[str]:
-    """The foreground command of the broker; a short-lived one spends less on becoming fast."""
-    java, *words = _launcher()
-    return [java, *(SHORT_LIVED if short_lived else ()), *words, "kafka.Kafka", str(place.kafka_config)]
+def server_command(place: Layout) -> list[str]:
+    """The foreground command of the broker."""
+    return [*_launcher(), "kafka.Kafka", str(place.kafka_config)]
 
 
 def _launcher() -> list[str]:
-    return [str(java()), HEAP, f"-Dlog4j2.configurationFile={LOGGING}", "-cp", jars()]
+    return [str(java()), HEAP, *FRUGAL, f"-Dlog4j2.configurationFile={LOGGING}", "-cp", jars()]
 
 
 def _configuration(place: Layout, port: int, controller_port: int) -> str:

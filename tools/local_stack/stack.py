@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 
 import httpx2
 import psutil
@@ -53,9 +53,6 @@ class Merchant:
 
 class LocalStack:
     """One stack below one home folder."""
-
-    short_lived: ClassVar[bool] = False
-    """Whether it lives for minutes, and starts its broker anew: then its speed matters less than its start."""
 
     def __init__(self, place: Layout, *, extra_settings: dict[str, dict[str, str]] | None = None) -> None:
         place.prepare()
@@ -145,12 +142,7 @@ class LocalStack:
             programs.append(Program("postgres", command, priority=10, starts_itself=True, stop_signal="INT"))
         if local_kafka:
             programs.append(
-                Program(
-                    "kafka",
-                    kafka.server_command(self.place, short_lived=self.short_lived),
-                    priority=20,
-                    starts_itself=True,
-                )
+                Program("kafka", kafka.server_command(self.place), priority=20, starts_itself=True)
             )
         write_config(
             self.place,
