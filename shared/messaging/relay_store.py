@@ -88,6 +88,8 @@ class RelayStore:
     def _run(self, statement: str, values: Mapping[str, Any]) -> sa.CursorResult[Any]:
         if self._connection is None:
             self._connection = self._engine.connect()
+            # Left to itself the server plans each mark anew, over all days, which costs more than to carry it out.
+            self._connection.exec_driver_sql("SET plan_cache_mode = force_generic_plan")
         return self._connection.exec_driver_sql(statement, dict(values))
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ exit codes.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -191,6 +192,9 @@ class _Process:
                 thread = _RoleThread(name, make(), self._stop, self._on_death)
                 self._health.watch(name, thread.role.heartbeat)
                 self._threads.append(thread)
+        # What the start left behind stays to the end: no collection needs to walk through it again.
+        gc.collect()
+        gc.freeze()
         for thread in self._threads:
             thread.start()
         self._health.serving(True)
