@@ -129,7 +129,7 @@ def make_parts(
     )
     ids = ids or UlidIds(clock)
     common = _Common(settings, connections, wake_up, clock, SandboxClock(clock), ids)
-    terms, planting = _terms(settings), PlantErrors(PlantedStore(connections))
+    terms, planting = _terms(settings), PlantErrors(PlantedStore(connections), common.clock)
     return Parts(
         alpha=_alpha(common),
         beta=_beta(common) if settings.beta_api_key.get_secret_value() else None,

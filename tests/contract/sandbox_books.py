@@ -76,8 +76,8 @@ class Books:
         return [payout for payout in self.all_payouts if payout.batch_number > after_batch][:limit]
 
     async def lines(self, _processor, payout_id, *, after, limit):
-        found = sorted(self.paid[payout_id], key=lambda line: (line.occurred_at, line.id))
-        return [line for line in found if after is None or (line.occurred_at, line.id) > after][:limit]
+        found = sorted(self.paid[payout_id], key=lambda line: line.id)
+        return [line for line in found if line.id > after][:limit]
 
     async def entry_days(self, currency, _span):
         return sorted({entry.booked_on for entry in self.bank if entry.currency == currency})
@@ -129,7 +129,7 @@ class Plantable:
     async def add_planted(self, _seed, planted):
         self.kept = list(planted)
 
-    async def plantable(self, _processor, kind, _drawn_by, limit):
+    async def plantable(self, _processor, kind, _until, _drawn_by, limit):
         return [
             (payout, line)
             for payout in self.books.all_payouts
@@ -138,14 +138,14 @@ class Plantable:
             if line.kind is kind
         ][:limit]
 
-    async def plantable_entries(self, _drawn_by, limit):
+    async def plantable_entries(self, _until, _drawn_by, limit):
         arrived = {payout.id for payout in self.books.all_payouts if payout.fate is Fate.ARRIVES}
         return [e for e in self.books.bank if {part.payout_id for part in e.parts} <= arrived][:limit]
 
     async def entries_of(self, payout):
         return self._entries(payout)
 
-    async def payout_after(self, payout):
+    async def payout_after(self, payout, _until):
         later = [p for p in self.books.all_payouts if p.batch_number > payout.batch_number]
         return next((p for p in later if p.currency == payout.currency and self._entries(p)), None)
 

@@ -17,6 +17,11 @@ from services.sandbox.domain.planted_errors import Addition, EntryShift, Error, 
 _PAYOUT_COLUMNS: Final = ", ".join(f"p.{name}" for name in rows.PAYOUT_COLUMNS.split(", "))
 _PAYOUT_WIDTH: Final = rows.PAYOUT_COLUMNS.count(",") + 1
 
+# The bank has booked all that the payout makes it book.
+_BOOKED: Final = """coalesce((
+    SELECT max(b.booked_on) <= %(until)s FROM bank_entry_parts e JOIN bank_entries b ON b.id = e.entry_id
+    WHERE e.processor = p.processor AND e.payout_id = p.id), false)"""
+
 PLANTED: Final = "SELECT document FROM planted_errors WHERE seed = %(seed)s ORDER BY number"
 ADD: Final = """
 INSERT INTO planted_errors (seed, number, break_type, error, document)
@@ -31,14 +36,14 @@ FROM balance_transactions t
 JOIN payout_lines l ON l.processor = t.processor AND l.transaction_id = t.id
 JOIN payouts p ON p.processor = l.processor AND p.id = l.payout_id
 WHERE t.processor = %(processor)s AND t.kind = %(kind)s AND t.exchange_rate IS NULL
-  AND EXISTS (SELECT 1 FROM bank_entry_parts e WHERE e.processor = p.processor AND e.payout_id = p.id)
+  AND {_BOOKED}
   AND NOT EXISTS (SELECT 1 FROM balance_transactions o
                   WHERE o.processor = t.processor AND o.object_id = t.object_id AND o.id <> t.id)
 ORDER BY md5(%(drawn_by)s || t.id), t.id COLLATE "C" LIMIT %(limit)s
 """
 PLANTABLE_ENTRIES: Final = f"""
 SELECT {ENTRY_COLUMNS}, {PARTS} FROM bank_entries e
-WHERE NOT EXISTS (
+WHERE e.booked_on <= %(until)s AND NOT EXISTS (
     SELECT 1 FROM bank_entry_parts q JOIN payouts p ON p.processor = q.processor AND p.id = q.payout_id
     WHERE q.entry_id = e.id AND p.fate <> 'arrives')
 ORDER BY md5(%(drawn_by)s || e.id), e.id COLLATE "C" LIMIT %(limit)s
@@ -51,7 +56,7 @@ ORDER BY e.booked_on, e.id COLLATE "C"
 PAYOUT_AFTER: Final = f"""
 SELECT {rows.PAYOUT_COLUMNS} FROM payouts p
 WHERE processor = %(processor)s AND account = %(account)s AND currency = %(currency)s AND batch_number > %(number)s
-  AND EXISTS (SELECT 1 FROM bank_entry_parts e WHERE e.processor = p.processor AND e.payout_id = p.id)
+  AND {_BOOKED}
 ORDER BY batch_number LIMIT 1
 """
 
@@ -71,19 +76,19 @@ class PlantedStore:
         await self._connections.fetch(ADD, {"seed": seed, "documents": orjson.dumps(list(planted)).decode()})
 
     async def plantable(
-        self, processor: str, kind: Kind, drawn_by: str, limit: int
+        self, processor: str, kind: Kind, until: date, drawn_by: str, limit: int
     ) -> Sequence[tuple[Payout, BalanceTransaction]]:
-        """Paid-out lines of one currency whose money has reached the bank and that nothing else is about, by lot."""
-        found = await self._connections.fetch(
-            PLANTABLE, {"processor": processor, "kind": str(kind), "drawn_by": drawn_by, "limit": limit}
-        )
+        """Lines of one currency whose payout the bank has booked whole by then, and nothing else is about, by lot."""
+        asked = {"processor": processor, "kind": str(kind), "until": until, "drawn_by": drawn_by}
+        found = await self._connections.fetch(PLANTABLE, asked | {"limit": limit})
         return [
             (rows.to_payout(row[:_PAYOUT_WIDTH]), rows.to_transaction(row[_PAYOUT_WIDTH:])) for row in found
         ]
 
-    async def plantable_entries(self, drawn_by: str, limit: int) -> Sequence[BankEntry]:
-        """Entries of one payout that came as it was to come, by lot."""
-        found = await self._connections.fetch(PLANTABLE_ENTRIES, {"drawn_by": drawn_by, "limit": limit})
+    async def plantable_entries(self, until: date, drawn_by: str, limit: int) -> Sequence[BankEntry]:
+        """Entries by then of payouts that came as they were to come, by lot."""
+        asked = {"until": until, "drawn_by": drawn_by, "limit": limit}
+        found = await self._connections.fetch(PLANTABLE_ENTRIES, asked)
         return [rows.to_entry(row) for row in found]
 
     async def entries_of(self, payout: Payout) -> Sequence[BankEntry]:
@@ -91,13 +96,14 @@ class PlantedStore:
         asked = {"processor": payout.processor, "payout_id": payout.id}
         return [rows.to_entry(row) for row in await self._connections.fetch(ENTRIES_OF, asked)]
 
-    async def payout_after(self, payout: Payout) -> Payout | None:
-        """The next payout of the same account and currency that has reached the bank."""
+    async def payout_after(self, payout: Payout, until: date) -> Payout | None:
+        """The next payout of the same account and currency that the bank has booked whole by then."""
         asked = {
             "processor": payout.processor,
             "account": payout.account,
             "currency": payout.currency,
             "number": payout.batch_number,
+            "until": until,
         }
         found = await self._connections.fetch(PAYOUT_AFTER, asked)
         return rows.to_payout(found[0]) if found else None

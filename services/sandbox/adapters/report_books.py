@@ -1,7 +1,7 @@
 """Owns the reading of payouts, lines and entries for reports: a page at a time, in an order that never changes."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Final
 
 from services.sandbox.adapters import settlement_rows as rows
@@ -27,8 +27,8 @@ LINES: Final = f"""
 SELECT {LINE_COLUMNS} FROM payout_lines l
 JOIN balance_transactions t ON t.processor = l.processor AND t.id = l.transaction_id
 WHERE l.processor = %(processor)s AND l.payout_id = %(payout_id)s
-  AND (%(at)s::timestamptz IS NULL OR (t.occurred_at, t.id COLLATE "C") > (%(at)s::timestamptz, %(id)s))
-ORDER BY t.occurred_at, t.id COLLATE "C" LIMIT %(limit)s
+  AND l.transaction_id COLLATE "C" > %(after)s
+ORDER BY l.transaction_id COLLATE "C" LIMIT %(limit)s
 """
 ENTRY_DAYS: Final = """
 SELECT DISTINCT booked_on FROM bank_entries
@@ -65,12 +65,11 @@ class ReportBooks:
         return [rows.to_payout(row) for row in found]
 
     async def lines(
-        self, processor: str, payout_id: str, *, after: tuple[datetime, str] | None, limit: int
+        self, processor: str, payout_id: str, *, after: str, limit: int
     ) -> Sequence[BalanceTransaction]:
-        """A payout's lines in the order of time and id."""
-        at, line_id = after or (None, "")
+        """A payout's lines in the order of their ids."""
         found = await self._connections.fetch(
-            LINES, {"processor": processor, "payout_id": payout_id, "at": at, "id": line_id, "limit": limit}
+            LINES, {"processor": processor, "payout_id": payout_id, "after": after, "limit": limit}
         )
         return [rows.to_transaction(row) for row in found]
 

@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 from services.sandbox.app.distortions import HONEST, Distortions
 from services.sandbox.app.settlement_ports import PlantedErrors
 from services.sandbox.domain.planted_errors import TEMPLATES, Candidate, EntryShift, Error, Planted
 from services.sandbox.domain.planter import Planter
+from shared.kernel.clock import Clock
 from shared.kernel.errors import Rejected
 
 SPARE: Final = 20
@@ -20,6 +22,7 @@ class PlantErrors:
     """Plants the errors of reports; the processors' book and the bank's stay as they are."""
 
     store: PlantedErrors
+    clock: Clock
 
     async def plant(self, seed: str, *, each: int, processors: Sequence[str]) -> Sequence[Planted]:
         """The errors of a seed, planted now unless they are already: at each processor ``each`` of every kind."""
@@ -49,6 +52,10 @@ class PlantErrors:
         """What reports say wrongly by the seed; without one they are honest."""
         return HONEST if seed is None else distortions_of(await self.key(seed))
 
+    @property
+    def _today(self) -> date:
+        return self.clock.now().date()
+
     async def _of_lines(self, planter: Planter, error: Error, processor: str, each: int) -> Sequence[Planted]:
         made: list[Planted] = []
         async for candidate in self._candidates(planter, error, processor, each * SPARE):
@@ -63,11 +70,13 @@ class PlantErrors:
         self, planter: Planter, error: Error, processor: str, limit: int
     ) -> AsyncIterator[Candidate]:
         drawn_by = f"{planter.seed}|{error}"
-        for payout, line in await self.store.plantable(processor, TEMPLATES[error], drawn_by, limit):
+        for payout, line in await self.store.plantable(
+            processor, TEMPLATES[error], self._today, drawn_by, limit
+        ):
             if line.id in planter.used:
                 continue
             entries = await self.store.entries_of(payout)
-            following = await self.store.payout_after(payout) if error is Error.LATE else None
+            following = await self.store.payout_after(payout, self._today) if error is Error.LATE else None
             yield Candidate(
                 payout=payout,
                 line=line,
@@ -77,9 +86,11 @@ class PlantErrors:
             )
 
     async def _of_entries(self, planter: Planter, each: int) -> Sequence[Planted]:
-        found = await self.store.plantable_entries(f"{planter.seed}|{Error.UNBOOKED}", each * SPARE)
+        found = await self.store.plantable_entries(
+            self._today, f"{planter.seed}|{Error.UNBOOKED}", each * SPARE
+        )
         unbooked = [planted for entry in found if (planted := planter.unbook(entry)) is not None][:each]
-        beside = await self.store.plantable_entries(f"{planter.seed}|{Error.INVENTED}", each)
+        beside = await self.store.plantable_entries(self._today, f"{planter.seed}|{Error.INVENTED}", each)
         return [*unbooked, *(planter.invent(entry) for entry in beside)]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from services.sandbox.app.distortions import HONEST, Distortions
@@ -71,12 +71,12 @@ class Reports:
         self, payout: Payout, writer: SettlementWriter, told: Distortions
     ) -> AsyncIterator[bytes]:
         net_minor = 0
-        after: tuple[datetime, str] | None = None
+        after = ""
         while page := await self.books.lines(payout.processor, payout.id, after=after, limit=PAGE):
             told_lines = [line for item in page if (line := told.line(item)) is not None]
             net_minor += sum(line.net_minor for line in told_lines)
             yield b"".join(writer.line(payout, line) for line in told_lines)
-            after = page[-1].occurred_at, page[-1].id
+            after = page[-1].id
         more: tuple[BalanceTransaction, ...] = tuple(told.added.get(payout.id, ()))
         net_minor += sum(line.net_minor for line in more)
         yield b"".join(writer.line(payout, line) for line in more) + writer.total(payout, net_minor)

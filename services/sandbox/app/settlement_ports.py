@@ -65,9 +65,9 @@ class Books(Protocol):
     ) -> Sequence[Payout]: ...
 
     async def lines(
-        self, processor: str, payout_id: str, *, after: tuple[datetime, str] | None, limit: int
+        self, processor: str, payout_id: str, *, after: str, limit: int
     ) -> Sequence[BalanceTransaction]:
-        """A payout's lines in the order of time and id."""
+        """A payout's lines in the order of their ids."""
         ...
 
     async def balance_before(self, currency: str, day: date) -> int:
@@ -95,19 +95,19 @@ class PlantedErrors(Protocol):
         ...
 
     async def plantable(
-        self, processor: str, kind: Kind, drawn_by: str, limit: int
+        self, processor: str, kind: Kind, until: date, drawn_by: str, limit: int
     ) -> Sequence[tuple[Payout, BalanceTransaction]]:
-        """Paid-out lines of one currency whose money has reached the bank and that nothing else is about, by lot."""
+        """Lines of one currency whose payout the bank has booked whole by then, and nothing else is about, by lot."""
         ...
 
-    async def plantable_entries(self, drawn_by: str, limit: int) -> Sequence[BankEntry]:
-        """Entries of one payout that came as it was to come, by lot."""
+    async def plantable_entries(self, until: date, drawn_by: str, limit: int) -> Sequence[BankEntry]:
+        """Entries by then of payouts that came as they were to come, by lot."""
         ...
 
     async def entries_of(self, payout: Payout) -> Sequence[BankEntry]:
         """The entries that have a part of the payout, in order."""
         ...
 
-    async def payout_after(self, payout: Payout) -> Payout | None:
-        """The next payout of the same account and currency that has reached the bank."""
+    async def payout_after(self, payout: Payout, until: date) -> Payout | None:
+        """The next payout of the same account and currency that the bank has booked whole by then."""
         ...

@@ -281,3 +281,32 @@ def _the_bank_agrees(traded, paid, errors):
     missing = {row["trace"] for row in payouts if arrived[row["trace"]] != paid[row["id"]]}
     assert missing == {errors["unbooked"]["reference"]}
     assert arrived[errors["invented"]["reference"]] > 0
+
+
+def test_errors_are_planted_at_both_processors_and_only_in_what_has_reached_the_bank(beta):
+    alpha = beta.alpha
+    for number in range(12):
+        alpha.sell(f"k{number}", amount=10_000 + number)
+        beta.sold(f"op_{number}")
+    refunded = [beta.sold(f"op_r{number}") for number in range(3)]
+    for charge in refunded:
+        beta.post(f"transactions/{charge}/credit", {"merchant_ref": f"op_c{charge}"})
+    for processor in ("alpha", "beta"):
+        script(alpha, "payouts", processor=processor, everything=True)
+    assert script(alpha, "errors", seed="early")["data"] == []
+    alpha.advance(10 * DAY_S)
+    for processor in ("alpha", "beta"):
+        found = [
+            error for error in script(alpha, "errors", seed="7")["data"] if error["processor"] == processor
+        ]
+        assert {"amount", "currency", "duplicate", "fee", "charge_left_out"} <= {
+            error["error"] for error in found
+        }
+        for form in SETTLEMENT:
+            asked = {"processor": processor, "format": form, **span(alpha)}
+            assert (
+                get(alpha, "settlement", **asked, seed="7").content
+                != get(alpha, "settlement", **asked).content
+            )
+    refunds = [row for row in key(alpha, "7") if row["error"] == "refund_left_out"]
+    assert [row["processor"] for row in refunds] == ["beta"]
