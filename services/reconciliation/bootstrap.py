@@ -54,6 +54,11 @@ class ReconciliationParts:
         turn = partial(_entry("worker").stage_one, READERS, self.common.transactions)
         return PeriodicRole("work.staging", self.settings.staging_interval_s, turn, self.common.clock)
 
+    def announce(self) -> Role:
+        """The worker that tells of lines of closed payouts."""
+        turn = partial(_entry("worker").announce_some, self.common.transactions)
+        return PeriodicRole("work.announcing", self.settings.announcing_interval_s, turn, self.common.clock)
+
     def watch_folder(self) -> Role:
         """The worker that looks into the watched folder; without one it has nothing to do."""
         settings = self.settings
@@ -95,6 +100,7 @@ def build(settings: ReconciliationSettings, surroundings: Surroundings | None = 
             **common.relay_roles(),
             **{f"consume.{topic.partition('.')[0]}": partial(parts.consume, topic) for topic in TOPICS_IN},
             "work.staging": parts.stage,
+            "work.announcing": parts.announce,
             "work.folder": parts.watch_folder,
             "work.match": parts.match,
             "work.tell": parts.tell_matches,

@@ -50,6 +50,7 @@ KNOWN_CRASH_POINTS: Final[Mapping[str, str]] = {
     "report.after_chunks": "A file's bytes are written in a transaction that has not committed.",
     "report.after_copy": "What a file says is written in a transaction that has not committed; nothing of it stands.",
     "report.after_settling": "What a file says stands, in a transaction that has not committed.",
+    "report.after_announcing": "Lines are told and remembered as told in a transaction that has not committed.",
     "sandbox.before_effect": "The outside processor has decided; its book does not show it yet.",
     "sandbox.after_effect": "The outside processor has moved the money; its caller has no answer yet.",
     "archive.after_file": "The archive file is complete on disk; its row is not written.",

@@ -242,6 +242,10 @@ RECONCILIATION_FILES: Final = _counter(
     "Files of processors and banks, by what became of them: received, staged, refused.",
     "outcome",
 )
+RECONCILIATION_LINES_TOLD: Final = _counter(
+    "tieout_reconciliation_lines_told_total",
+    "Lines of closed payouts told to the ledger and to payments, as accepted or amended.",
+)
 
 # Books
 JOURNALS_POSTED: Final = _counter("tieout_journals_posted_total", "Journals posted, by rule.", "rule")

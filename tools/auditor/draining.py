@@ -73,6 +73,14 @@ _STUCK: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "risk": (),
     "reconciliation": (
         ("file not staged", "SELECT file_id FROM report_files WHERE state = 'RECEIVED' LIMIT 20"),
+        (
+            "line of a closed payout not told",
+            (
+                "SELECT source || ':' || line_id FROM settlement_lines AS l JOIN payouts AS p USING (source, payout_id)"
+                " WHERE l.stands AND NOT l.announced AND l.category <> 'payout' AND p.closed_at IS NOT NULL"
+                " AND (l.revision > 1 OR NOT l.withdrawn) LIMIT 20"
+            ),
+        ),
     ),
 }
 _TOLD: Final = "SELECT topic, sum(last_version)::bigint FROM outbox_streams GROUP BY topic"

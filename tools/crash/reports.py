@@ -1,4 +1,4 @@
-"""Reports that come in while processes die: small files of lines that nobody paid out yet, each sent until answered."""
+"""Reports that come in while processes die: lines not paid out yet, and a payout of nothing; sent until answered."""
 
 import http.client
 import json
@@ -15,8 +15,9 @@ SOURCE: Final = {
     "reason": "files for processes that die",
 }  # fmt: skip
 COLUMNS: Final = (
-    "balance_transaction_id,created_utc,available_on_utc,currency,gross,fee,net,reporting_category,source_id"
-)
+    "balance_transaction_id", "created_utc", "available_on_utc", "currency", "gross", "fee", "net",
+    "reporting_category", "source_id", "automatic_payout_id",
+)  # fmt: skip
 ROWS: Final = 20
 ANSWERED_S: Final = 120.0
 REPLY_S: Final = 10.0
@@ -61,8 +62,16 @@ class Reports:
 
 
 def _content(name: str) -> bytes:
-    rows = [
-        f"{name}-{number},2026-11-24 10:00:00,2026-11-26 00:00:00,EUR,1.00,0.02,0.98,charge,cap_{name}_{number}"
-        for number in range(ROWS)
+    rows = [_row(name, f"{number}", "1.00", "charge", "") for number in range(ROWS)]
+    # A closed payout whose lines are told and booked, and that leaves nothing in the books.
+    rows += [
+        _row(name, "in", "1.00", "charge", f"po_{name}"),
+        _row(name, "out", "-1.00", "refund", f"po_{name}"),
+        _row(name, "total", "0.00", "payout", f"po_{name}"),
     ]
-    return "\n".join([COLUMNS, *rows, ""]).encode()
+    return "\n".join([",".join(COLUMNS), *rows, ""]).encode()
+
+
+def _row(name: str, line: str, amount: str, category: str, payout: str) -> str:
+    times = "2026-11-24 10:00:00,2026-11-26 00:00:00"
+    return f"{name}-{line},{times},EUR,{amount},0.00,{amount},{category},obj_{name}_{line},{payout}"

@@ -36,6 +36,14 @@ SELECT s.source FROM sources AS s
 _NEXT: Final = f"""
 SELECT {_COLUMNS} FROM report_files WHERE source = %(source)s AND state = 'RECEIVED' ORDER BY nth LIMIT 1
 """
+# Read again only after the source was declared otherwise: the same bytes read in the same way are refused again.
+_REOPEN: Final = f"""
+UPDATE report_files AS f
+   SET state = 'RECEIVED', closed_at = NULL, refused_code = NULL, refused_field = NULL, refused_expected = NULL
+  FROM sources AS s
+ WHERE f.file_id = %(file_id)s AND f.state = 'REFUSED' AND s.source = f.source AND s.changed_at > f.closed_at
+RETURNING {", ".join("f." + column for column in tables.FILE)}
+"""
 _STAGED: Final = """
 UPDATE report_files SET state = 'STAGED', closed_at = %(now)s, line_count = %(lines)s,
        quarantined_count = %(quarantined)s, period_from = %(period_from)s, period_to = %(period_to)s
@@ -121,6 +129,10 @@ class StoredFiles:
         values = {"file_id": file_id, "number": number}
         found = self._connection.exec_driver_sql(_CHUNK, values).scalar_one_or_none()
         return None if found is None else bytes(found)
+
+    def reopen(self, file_id: str) -> ReportFile | None:
+        """Let a refused file be read again, where its source was declared otherwise since; None where it was not."""
+        return self._one(_REOPEN, {"file_id": file_id})
 
     def content(self, file_id: str) -> BinaryIO:
         """Its bytes as they came, read chunk by chunk while this transaction lasts."""

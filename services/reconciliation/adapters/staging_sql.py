@@ -121,9 +121,11 @@ _SUM: Final = """
 UPDATE payouts AS p
    SET stated_net_minor = summed.stated_net_minor, lines_net_minor = summed.lines_net_minor,
        line_count = summed.line_count, bank_reference = summed.bank_reference, expected_on = summed.expected_on,
-       closed_at = coalesce(p.closed_at, CASE WHEN %(naming_closes)s OR summed.stated_net_minor IS NOT NULL
+       closed_at = coalesce(p.closed_at, CASE WHEN %(naming_closes)s OR summed.has_its_row
                                               THEN %(now)s::timestamptz END)
-  FROM (SELECT n.payout_id, n.net_currency, -sum(net_minor) FILTER (WHERE category = 'payout') AS stated_net_minor,
+  FROM (SELECT n.payout_id, n.net_currency,
+               bool_or(bool_or(category = 'payout')) OVER (PARTITION BY n.payout_id) AS has_its_row,
+               -sum(net_minor) FILTER (WHERE category = 'payout') AS stated_net_minor,
                coalesce(sum(net_minor) FILTER (WHERE category <> 'payout'), 0) AS lines_net_minor,
                count(*) FILTER (WHERE category <> 'payout' AND NOT withdrawn) AS line_count,
                coalesce(max(n.bank_reference) FILTER (WHERE category = 'payout'), max(n.bank_reference))

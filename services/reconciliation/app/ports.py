@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import BinaryIO, Protocol
 
 from services.reconciliation.app.operators import OperatorAct
+from services.reconciliation.domain.announcing import ToldLine, UntoldLine
 from services.reconciliation.domain.files import Refusal, ReportFile, Staged
 from services.reconciliation.domain.lines import ReportRecord
 from services.reconciliation.domain.sources import Source
@@ -54,6 +55,10 @@ class Files(Protocol):
         """Its bytes as they came, read while this transaction lasts."""
         ...
 
+    def reopen(self, file_id: str) -> ReportFile | None:
+        """Let a refused file be read again, where its source was declared otherwise since; None where it was not."""
+        ...
+
     def staged(self, file_id: str, found: Staged) -> None: ...
 
     def refused(self, file_id: str, refusal: Refusal) -> None: ...
@@ -75,6 +80,18 @@ class Staging(Protocol):
         ...
 
 
+class Announcing(Protocol):
+    """Lines of closed payouts that the ledger and payments still have to hear of."""
+
+    def next_untold(self, limit: int) -> Sequence[UntoldLine]:
+        """Lines of a source that nobody works at; it is this transaction's until it ends."""
+        ...
+
+    def told(self, lines: Sequence[ToldLine]) -> None:
+        """Remember that they were, and by which event."""
+        ...
+
+
 class ReconciliationUnit(Protocol):
     """What one transaction of this service offers its use cases."""
 
@@ -88,7 +105,13 @@ class ReconciliationUnit(Protocol):
     def files(self) -> Files: ...
     @property
     def staging(self) -> Staging: ...
+    @property
+    def announcing(self) -> Announcing: ...
 
     def announce(self, act: OperatorAct) -> None:
         """Say what an operator did."""
+        ...
+
+    def tell(self, line: UntoldLine) -> str:
+        """Tell of a line, as accepted or amended; returns the event's id."""
         ...

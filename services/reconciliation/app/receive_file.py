@@ -38,6 +38,8 @@ def receive_file(
 ) -> Received:
     """Keep it to be staged; the same bytes of the same source are the same file, and nothing happens.
 
+    Only one that was refused is read once more, where its source was declared otherwise since.
+
     Without an ``actor`` nobody uploaded it: it was found in the watched folder.
     """
     declared_source(incoming.source, work)
@@ -48,7 +50,7 @@ def receive_file(
         )  # fmt: skip
     known = work.files.find(incoming.source, incoming.sha256)
     if known is not None:
-        return Received(known, is_new=False)
+        return Received(work.files.reopen(known.file_id) or known, is_new=False)
     kept = work.files.add(
         file_id=work.ids.new("file_"),
         source=incoming.source,

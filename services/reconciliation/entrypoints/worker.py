@@ -8,13 +8,14 @@ from pathlib import Path
 from services.reconciliation.adapters.spooling import Spool
 from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
 from services.reconciliation.adapters.watched_folder import WatchedFolder
+from services.reconciliation.app.announce_lines import announce_lines
 from services.reconciliation.app.stage_file import stage_next
 from services.reconciliation.domain.files import FileRefused
 from services.reconciliation.domain.readers import Reader
 from services.reconciliation.entrypoints.receiving import receive_spooled
 from shared.persistence.unit_of_work import Transactions
 from shared.runtime.logs import logger
-from shared.runtime.metric_names import RECONCILIATION_FILES
+from shared.runtime.metric_names import RECONCILIATION_FILES, RECONCILIATION_LINES_TOLD
 from shared.runtime.metrics import counter
 
 _log = logger(__name__)
@@ -38,6 +39,14 @@ def stage_one(readers: Mapping[str, Reader], transactions: Transactions[Reconcil
     counter(RECONCILIATION_FILES, "staged")
     _log.info("file_staged", file_id=staged.file_id, source=staged.source)
     return True
+
+
+def announce_some(transactions: Transactions[ReconciliationUnitOfWork]) -> bool:
+    """Tell of the next lines of closed payouts; false where there is nothing to tell."""
+    told = transactions.run(announce_lines, name="announce lines")
+    if told:
+        counter(RECONCILIATION_LINES_TOLD, amount=told)
+    return bool(told)
 
 
 def look_into(

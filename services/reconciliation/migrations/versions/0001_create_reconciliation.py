@@ -77,8 +77,10 @@ ALTER TABLE report_file_chunks ALTER COLUMN content SET STORAGE EXTERNAL;
 
 CREATE FUNCTION check_file_step() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_catalog AS $$
 BEGIN
-    IF (TG_OP = 'INSERT' AND NEW.state <> 'RECEIVED') OR (TG_OP = 'UPDATE' AND OLD.state <> 'RECEIVED') THEN
-        RAISE EXCEPTION 'a file that was staged or refused stays so'
+    IF (TG_OP = 'INSERT' AND NEW.state <> 'RECEIVED')
+       OR (TG_OP = 'UPDATE' AND (OLD.state, NEW.state) NOT IN
+           (('RECEIVED', 'STAGED'), ('RECEIVED', 'REFUSED'), ('REFUSED', 'RECEIVED'))) THEN
+        RAISE EXCEPTION 'this step of a file does not exist'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'file_step_legal';
     END IF;
     RETURN NEW;
@@ -126,12 +128,15 @@ CREATE TABLE report_lines (
     line_id text COLLATE "C" NOT NULL,{_SETTLEMENT},
     PRIMARY KEY (file_id, line_number)
 );
+-- Joins by line must not depend on what the planner thinks of a file that came in this transaction.
+CREATE INDEX report_lines_of_line ON report_lines (file_id, line_id);
 CREATE TABLE statement_lines (
     file_id text COLLATE "C" NOT NULL REFERENCES report_files,
     line_number bigint NOT NULL CHECK (line_number > 0),
     line_id text COLLATE "C" NOT NULL,{_BANK},
     PRIMARY KEY (file_id, line_number)
 );
+CREATE INDEX statement_lines_of_line ON statement_lines (file_id, line_id);
 CREATE TABLE stated_payouts (
     file_id text COLLATE "C" NOT NULL REFERENCES report_files,
     payout_id text COLLATE "C" NOT NULL,
@@ -188,7 +193,7 @@ CREATE TABLE settlement_lines (
 CREATE UNIQUE INDEX settlement_lines_standing ON settlement_lines (source, line_id) WHERE stands;
 CREATE INDEX settlement_lines_of_payout ON settlement_lines (source, payout_id) WHERE stands;
 CREATE INDEX settlement_lines_of_object ON settlement_lines (object_id) WHERE stands AND object_id IS NOT NULL;
-CREATE INDEX settlement_lines_untold ON settlement_lines (source, payout_id)
+CREATE INDEX settlement_lines_untold ON settlement_lines (source, payout_id, line_id)
     WHERE stands AND NOT announced AND category <> 'payout' AND payout_id IS NOT NULL;
 
 CREATE FUNCTION check_line_step() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_catalog AS $$

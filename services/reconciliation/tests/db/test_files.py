@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 
 import psycopg
@@ -9,7 +10,7 @@ import pytest
 
 from services.reconciliation.adapters.files import list_files
 from services.reconciliation.domain.files import CHUNK_BYTES, FileState
-from services.reconciliation.tests.reports import declare, payout, receive, report, take_in
+from services.reconciliation.tests.reports import ALPHA, declare, payout, receive, report, take_in
 from services.reconciliation.tests.writers import tieout_row
 from shared.kernel.errors import Rejected
 
@@ -80,6 +81,16 @@ def test_an_unreadable_file_is_refused_whole_and_says_why(desk):
     assert desk.rows("SELECT count(*) FROM report_lines") == [(0,)]
     assert desk.rows("SELECT count(*) FROM settlement_lines") == [(0,)]
     assert take_in(desk, ONE).state is FileState.STAGED
+
+
+def test_a_refused_file_is_read_again_once_its_source_is_declared_right(desk):
+    declare(desk)
+    content = report(payout("po_1", (1, {}))).replace(b",", b";")
+    assert take_in(desk, content).state is FileState.REFUSED
+    assert take_in(desk, content).state is FileState.REFUSED
+    declare(desk, dataclasses.replace(ALPHA, options={"delimiter": ";"}))
+    assert take_in(desk, content).state is FileState.STAGED
+    assert desk.rows("SELECT count(*) FROM report_files") == [(1,)]
 
 
 def test_what_was_said_and_decided_cannot_be_changed_in_sql(desk, app_sql):

@@ -1,0 +1,90 @@
+"""Which lines of closed payouts are still to be told, and the record of those that were."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import orjson
+import sqlalchemy as sa
+
+from services.reconciliation.adapters.exact_matches import EXACT_MATCH
+from services.reconciliation.domain.announcing import ToldLine, UntoldLine
+
+_OPEN: Final = """
+ WHERE n.source = {source} AND n.stands AND NOT n.announced AND n.category <> 'payout' AND n.payout_id IS NOT NULL
+   AND NOT (n.withdrawn AND n.revision = 1)
+   AND EXISTS (SELECT FROM payouts AS p
+                WHERE p.source = n.source AND p.payout_id = n.payout_id AND p.closed_at IS NOT NULL)"""
+_SOURCE: Final = f"""
+SELECT s.source FROM sources AS s
+ WHERE s.kind = 'settlement' AND EXISTS (SELECT FROM settlement_lines AS n {_OPEN.format(source="s.source")})
+ ORDER BY s.source LIMIT 1 FOR UPDATE OF s SKIP LOCKED
+"""
+# Asked once the source is held: what was seen while somebody else held it may be told by now.
+_UNTOLD: Final = f"""
+SELECT n.source, s.processor, s.account, n.line_id, n.revision, n.file_id, n.payout_id, n.category, n.currency,
+       n.gross_minor, n.fee_currency, n.fee_minor, n.net_currency, n.net_minor, n.exchange_rate,
+       n.fee_in_net_currency_minor, n.available_on, n.occurred_at, ours.payment_id, ours.merchant_id, ours.object_id,
+       former.event_key AS former_key,
+       coalesce((f.gross_minor, f.fee_minor, f.net_minor) = (0, 0, 0), true) AS former_is_nothing
+  FROM settlement_lines AS n
+  JOIN sources AS s USING (source)
+  LEFT JOIN settlement_lines AS f
+    ON f.source = n.source AND f.line_id = n.line_id AND f.revision = n.revision - 1
+  LEFT JOIN announced_lines AS former
+    ON former.source = n.source AND former.line_id = n.line_id AND former.revision = n.revision - 1
+  LEFT JOIN LATERAL ({EXACT_MATCH}) AS ours ON true
+{_OPEN.format(source="%(source)s")}
+ ORDER BY n.payout_id, n.line_id LIMIT %(limit)s
+"""
+_ROWS: Final = """
+jsonb_to_recordset(%(rows)s::jsonb) AS t(source text, line_id text, revision integer, event_key text, event_id text,
+                                         amended_revision integer, payment_id text, merchant_id text, object_id text)"""
+_TOLD: Final = f"""
+INSERT INTO announced_lines (source, line_id, revision, event_key, event_id, amended_revision, payment_id, merchant_id,
+                             object_id, announced_at)
+SELECT source, line_id, revision, event_key, event_id, amended_revision, payment_id, merchant_id, object_id, %(now)s
+  FROM {_ROWS}
+"""
+_MARK: Final = f"""
+UPDATE settlement_lines AS n SET announced = true FROM {_ROWS}
+ WHERE (n.source, n.line_id, n.revision) = (t.source, t.line_id, t.revision)
+"""
+
+
+class SqlAnnouncing:
+    """What one transaction tells."""
+
+    def __init__(self, connection: sa.Connection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+
+    def next_untold(self, limit: int) -> Sequence[UntoldLine]:
+        """Lines of a source that nobody works at; it is this transaction's until it ends."""
+        source = self._connection.exec_driver_sql(_SOURCE).scalar_one_or_none()
+        if source is None:
+            return []
+        values = {"source": source, "limit": limit}
+        return [UntoldLine(**row) for row in self._connection.exec_driver_sql(_UNTOLD, values).mappings()]
+
+    def told(self, lines: Sequence[ToldLine]) -> None:
+        """Remember that they were, and by which event."""
+        rows = [
+            {
+                "source": told.line.source,
+                "line_id": told.line.line_id,
+                "revision": told.line.revision,
+                "event_key": told.line.event_key,
+                "event_id": told.event_id,
+                "amended_revision": told.line.amended_revision,
+                "payment_id": told.line.payment_id,
+                "merchant_id": told.line.merchant_id,
+                "object_id": told.line.object_id,
+            }
+            for told in lines
+        ]
+        values = {"rows": orjson.dumps(rows).decode(), "now": self._now}
+        self._connection.exec_driver_sql(_TOLD, values)
+        self._connection.exec_driver_sql(_MARK, values)
