@@ -1,0 +1,154 @@
+"""A processor's report comes in by API: its lines are booked, the payment is settled, and the books still tie out."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from shared.runtime.operator_tokens import OperatorRole, TokenIssuer
+from shared.testing.serving import Answer
+from shared.testing.waiting import eventually
+from tests.e2e.books import Books
+from tests.e2e.shop import SETTLE_S, Shop, new_key, order, server_at
+from tools.local_stack.services import ALPHA_ACCOUNT
+from tools.local_stack.stack import LocalStack
+
+SOURCE = "alpha_report"
+AMOUNT = 10_000
+FEE = 170
+
+
+class Office:
+    """Ann at the reconciliation service."""
+
+    def __init__(self, stack: LocalStack) -> None:
+        self._server = server_at(stack.url("reconciliation"))
+        self._token = TokenIssuer(stack.secrets.ed25519("operator_tokens")[0]).operator(
+            "ann", OperatorRole.OPERATOR
+        )
+
+    def call(self, method: str, path: str, body: object = None) -> Answer:
+        headers = {"Authorization": f"Bearer {self._token}", "Idempotency-Key": new_key()}
+        return self._server.call(method, path, body, headers)
+
+    def send(self, name: str, content: bytes) -> dict[str, Any]:
+        """A report, staged."""
+        sent = self.call("POST", f"/sources/{SOURCE}/files?name={name}", content)
+        assert sent.status == 201, sent
+
+        def staged() -> dict[str, Any] | None:
+            shown: dict[str, Any] = self.call("GET", f"/files/{sent.document['id']}").document
+            return None if shown["state"] == "RECEIVED" else shown
+
+        found: dict[str, Any] = eventually(staged, timeout_s=SETTLE_S, describe=f"{name} was staged")
+        return found
+
+
+@pytest.fixture(scope="module")
+def office(stack: LocalStack) -> Office:
+    made = Office(stack)
+    declared = made.call(
+        "POST",
+        "/sources",
+        {
+            "source": SOURCE, "format": "tieout_csv", "processor": "alpha", "account": ALPHA_ACCOUNT,
+            "reason": "what the end-to-end tests settle",
+        },
+    )  # fmt: skip
+    assert declared.status == 201, declared
+    return made
+
+
+def line(line_id: str, payout: str, minor: int, *, fee_minor: int = 0, **more: str) -> dict[str, str]:
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return {
+        "balance_transaction_id": line_id, "created_utc": now, "available_on_utc": now, "currency": "EUR",
+        "gross": f"{minor / 100:.2f}", "fee": f"{fee_minor / 100:.2f}", "net": f"{(minor - fee_minor) / 100:.2f}",
+        "reporting_category": "charge", "source_id": "", "automatic_payout_id": payout, **more,
+    }  # fmt: skip
+
+
+def report(*rows: dict[str, str]) -> bytes:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue().encode()
+
+
+def booked(books: Books, line_id: str) -> list[dict[str, Any]]:
+    """The journals of a line, newest last."""
+    return books.rows(
+        "ledger",
+        "SELECT fact_key, payment_id FROM journals WHERE rule = 'settlement_line' AND fact_key LIKE %s ORDER BY position",
+        f"{SOURCE}:{line_id}:%",
+    )
+
+
+def captured(shop: Shop, books: Books) -> tuple[str, str]:
+    """A payment that reconciliation has heard of, and the processor's id of its capture."""
+    payment_id: str = shop.post("/payments", order(AMOUNT), wait_s=30).document["id"]
+    assert shop.settled(payment_id)["status"] == "CAPTURED"
+    (capture_id,) = books.captures(payment_id)
+    heard = "SELECT count(*) FROM our_items WHERE payment_id = %s"
+    eventually(
+        lambda: books.count("reconciliation", heard, payment_id),
+        timeout_s=SETTLE_S,
+        describe="it was heard of",
+    )
+    return payment_id, capture_id
+
+
+def shows(shop: Shop, payment_id: str, status: str, settled_minor: int) -> None:
+    def seen() -> tuple[str, int]:
+        payment = shop.payment(payment_id)
+        return payment["status"], payment["amount_settled"]
+
+    eventually(
+        lambda: seen() == (status, settled_minor),
+        timeout_s=SETTLE_S,
+        describe=lambda: f"{payment_id}: {seen()}",
+    )
+
+
+def payout_row(line_id: str, payout: str, minor: int) -> dict[str, str]:
+    return line(f"{line_id}-total", payout, -minor, reporting_category="payout")
+
+
+def test_a_line_of_an_uploaded_report_is_booked_and_settles_its_payment(
+    shop: Shop, books: Books, office: Office
+) -> None:
+    payment_id, capture_id = captured(shop, books)
+    line_id, payout = f"txn_{new_key()}", f"po_{new_key()}"
+    ours = line(line_id, payout, AMOUNT, fee_minor=FEE, source_id=capture_id)
+    file = office.send("one.csv", report(ours, payout_row(line_id, payout, AMOUNT - FEE)))
+    assert (file["state"], file["line_count"], file["quarantined_count"]) == ("STAGED", 2, 0)
+    shows(shop, payment_id, "SETTLED", AMOUNT)
+    eventually(lambda: booked(books, line_id), timeout_s=SETTLE_S, describe="the line is booked")
+    assert [row["payment_id"] for row in booked(books, line_id)] == [payment_id]
+
+
+def test_a_corrected_report_takes_back_what_it_no_longer_has_and_a_right_one_brings_it_again(
+    shop: Shop, books: Books, office: Office
+) -> None:
+    payment_id, capture_id = captured(shop, books)
+    line_id, payout = f"txn_{new_key()}", f"po_{new_key()}"
+    ours = line(line_id, payout, AMOUNT, fee_minor=FEE, source_id=capture_id)
+    office.send("first.csv", report(ours, payout_row(line_id, payout, AMOUNT - FEE)))
+    shows(shop, payment_id, "SETTLED", AMOUNT)
+    office.send("corrected.csv", report(payout_row(line_id, payout, 0)))
+    shows(shop, payment_id, "CAPTURED", 0)
+    late = line(f"{line_id}-late", "", 100)
+    office.send("right.csv", report(ours, payout_row(line_id, payout, AMOUNT - FEE), late))
+    shows(shop, payment_id, "SETTLED", AMOUNT)
+    # A reading of nothing moves nothing: it only takes the first one back.
+    readings = [f"{SOURCE}:{line_id}:1", f"{SOURCE}:{line_id}:3"]
+    eventually(
+        lambda: [row["fact_key"] for row in booked(books, line_id)] == readings,
+        timeout_s=SETTLE_S,
+        describe=lambda: f"the first and the last reading are booked: {booked(books, line_id)}",
+    )
