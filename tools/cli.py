@@ -102,12 +102,17 @@ def bench(
     as_json: JsonFlag = False,
     quick: Annotated[bool, typer.Option("--quick", help="One short repetition of each.")] = False,
     write: Annotated[bool, typer.Option("--write", help="Write docs/benchmarks.md as well.")] = False,
+    only: Annotated[str | None, typer.Option(help="One section that needs no stack: readers.")] = None,
 ) -> None:
-    """Measure speed beside raw PostgreSQL and Kafka, on a stack of its own; under ten minutes."""
+    """Measure speed beside raw PostgreSQL and Kafka, on a stack of its own; some fifteen minutes."""
+    from tools.bench.bench import ALONE, run_bench, show, write_page
     from tools.bench.bench import as_json as to_json
-    from tools.bench.bench import run_bench, show, write_page
 
-    result = run_bench(_say, quick=quick)
+    if only is not None and (only not in ALONE or write):
+        raise typer.BadParameter(
+            f"one of {', '.join(ALONE)}, and not together with --write", param_hint="--only"
+        )
+    result = run_bench(_say, quick=quick, only=only)
     if write:
         write_page(result)
     if as_json:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from tools.bench import baseline, books, latency, payments
+from tools.bench import baseline, books, latency, payments, readers
 from tools.bench.figures import HEADINGS, Figure, cells
 from tools.bench.site import Progress, Site, benchmark_site
 from tools.local_stack.layout import REPOSITORY
@@ -23,8 +23,11 @@ RAN: Final = {
     "ledger and relay": "PostgreSQL, Kafka, `ledger consume` with 2 group members; then `ledger relay` in its place",
     "commit to effect at 200/s": "PostgreSQL, Kafka, one writer, one relay, one consumer, each a process",
     payments.CREATE: "PostgreSQL, `payment serve`, the load generator; Kafka idle",
+    readers.SECTION: readers.RAN,
     payments.JOURNEY: "PostgreSQL, Kafka, load generator; sandbox, ledger, risk, webhook_ingest, processor, payment",
 }
+ALONE: Final = {readers.SECTION: readers.measure}
+"""Sections that need no stack, and no base of another section: ``--only`` runs one of them."""
 _BASES: Final = ("pgbench, journal in 7 statements", "pgbench, payment in 5 statements")
 _PAGE_HEAD: Final = """# Benchmarks
 
@@ -34,12 +37,15 @@ Written by `tieout bench --write`; do not edit by hand. What the figures say, an
 """
 
 
-def run_bench(progress: Progress, *, quick: bool) -> dict[str, Any]:
-    """Run everything; returns the figures and what they were measured on."""
+def run_bench(progress: Progress, *, quick: bool, only: str | None = None) -> dict[str, Any]:
+    """Run everything, or one section alone; returns the figures and what they were measured on."""
     started = time.monotonic()
-    with benchmark_site(progress, quick=quick) as site:
-        figures = _measure(site)
-        machine = _machine(site)
+    if only is not None:
+        figures, machine = ALONE[only](progress, quick=quick), _machine("not used")
+    else:
+        with benchmark_site(progress, quick=quick) as site:
+            figures, machine = _measure(site), _machine(_postgresql(site))
+        figures += readers.measure(progress, quick=quick)
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "quick": quick,
@@ -60,14 +66,18 @@ def _measure(site: Site) -> list[Figure]:
     return figures + payments.measure_journey(site)
 
 
-def _machine(site: Site) -> dict[str, Any]:
+def _postgresql(site: Site) -> str:
     with site.admin() as admin:
         row = admin.execute("SHOW server_version").fetchone()
+    return str(row[0]) if row else ""
+
+
+def _machine(postgresql: str) -> dict[str, Any]:
     return {
         "cpus": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "postgresql": str(row[0]) if row else "",
+        "postgresql": postgresql,
         "fsync": "on",
         "load": [round(value, 2) for value in os.getloadavg()],
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.reconciliation.entrypoints.cli_files import add_files
 from services.reconciliation.entrypoints.cli_matching import add_matching
+from services.reconciliation.entrypoints.cli_reading import add_reading
 from services.reconciliation.entrypoints.cli_sources import add_sources
 from shared.runtime.cli import service_cli
 
@@ -14,6 +15,7 @@ cli = service_cli(
 )
 add_sources(cli)
 add_files(cli)
+add_reading(cli)
 add_matching(cli)
 
 
