@@ -13,6 +13,7 @@ from tools.sabotage.cases.growing import GROWING
 from tools.sabotage.cases.payments import PAYMENTS
 from tools.sabotage.cases.people import PEOPLE
 from tools.sabotage.cases.publishing import PUBLISHING
+from tools.sabotage.cases.reports import REPORTS
 from tools.sabotage.cases.risk import RISK
 from tools.sabotage.cases.settlement import SETTLEMENT
 
@@ -29,4 +30,5 @@ CASES: Final[tuple[Case, ...]] = (
     *CLOSING,
     *GROWING,
     *SETTLEMENT,
+    *REPORTS,
 )

@@ -1,0 +1,93 @@
+"""Sabotage of files that come in: what they may take away, what is told of them, and how much of them is taken."""
+
+from typing import Final
+
+from tools.sabotage.case import Case, Patch
+
+_STAGING = "services/reconciliation/adapters/staging_sql.py"
+_ANNOUNCING = "services/reconciliation/adapters/announcing.py"
+_SPOOLING = "services/reconciliation/adapters/spooling.py"
+_FOLDER = "services/reconciliation/adapters/watched_folder.py"
+_SCHEMA = "services/reconciliation/migrations/versions/0001_create_reconciliation.py"
+_MATCHES = "services/reconciliation/adapters/exact_matches.py"
+_AMENDMENTS = "services/reconciliation/tests/db/test_amendments.py::"
+_ANNOUNCED = "services/reconciliation/tests/db/test_announcing.py::"
+_MATCHED = "services/reconciliation/tests/db/test_announced_matches.py::"
+_FILES = "services/reconciliation/tests/db/test_files_api.py::"
+
+REPORTS: Final = (
+    Case(
+        name="reports-whole-corrects",
+        protection="only a file that states a payout in whole takes lines of it away",
+        change="every file that names the payout does",
+        patches=(Patch(_STAGING, "p.whole AND p.payout_id = n.payout_id", "p.payout_id = n.payout_id"),),
+        tests=(_AMENDMENTS + "test_what_is_not_whole_takes_nothing_away",),
+    ),
+    Case(
+        name="reports-pieces-stay",
+        protection="a line that came in a piece is not taken away by a file that has the rest",
+        change="earlier files need not have stated the payout in whole",
+        patches=(
+            Patch(_STAGING, "e.whole AND e.file_id <> %(file_id)s AND", "e.file_id <> %(file_id)s AND"),
+        ),
+        tests=(_AMENDMENTS + "test_pieces_in_any_order_come_to_the_same",),
+    ),
+    Case(
+        name="reports-payout-known",
+        protection="a report that does not know of a line's payout yet does not undo it",
+        change="the newest report's word stands",
+        patches=(
+            Patch(_STAGING, "(coalesce(s.payout_id, n.payout_id), {_of(", "(s.payout_id, {_of("),
+            Patch(_STAGING, "       coalesce(s.payout_id, former.payout_id), {", "       s.payout_id, {"),
+        ),
+        tests=(_AMENDMENTS + "test_a_report_that_does_not_know_of_the_payout_yet_does_not_undo_it",),
+    ),
+    Case(
+        name="reports-told-stays",
+        protection="a revision that was told stays as it is",
+        change="the trigger looks at nothing",
+        patches=(
+            Patch(
+                _SCHEMA,
+                "IF (to_jsonb(NEW) - 'stands') IS DISTINCT FROM (to_jsonb(OLD) - 'stands') THEN\n"
+                "        RAISE EXCEPTION 'revision % of line %",
+                "IF false THEN\n        RAISE EXCEPTION 'revision % of line %",
+            ),
+        ),
+        tests=(_ANNOUNCED + "test_what_was_told_cannot_be_changed_in_sql",),
+    ),
+    Case(
+        name="reports-closed-first",
+        protection="a line is told once its payout is closed",
+        change="as soon as its payout is named",
+        patches=(Patch(_ANNOUNCING, " AND p.closed_at IS NOT NULL)", ")"),),
+        tests=(_ANNOUNCED + "test_nothing_is_told_before_its_payout_is_closed",),
+    ),
+    Case(
+        name="reports-no-guess",
+        protection="of two lines about one object neither is told as the object's without a match",
+        change="both are",
+        patches=(Patch(_MATCHES, "AND other.line_id <> n.line_id AND NOT other.withdrawn", "AND false"),),
+        tests=(_MATCHED + "test_of_two_lines_about_one_object_nobody_guesses",),
+    ),
+    Case(
+        name="reports-size",
+        protection="no file is longer than the limit",
+        change="everything is spooled",
+        patches=(Patch(_SPOOLING, "if self.byte_count > self._bytes_max:", "if False:"),),
+        tests=(_FILES + "test_a_body_larger_than_any_other_route_takes_is_streamed_and_limited",),
+    ),
+    Case(
+        name="reports-complete",
+        protection="a file in the watched folder is taken in once it bears its name",
+        change="whatever lies there is",
+        patches=(
+            Patch(
+                _FOLDER,
+                'hidden = path.name.startswith(".") or path.name.endswith(_IN_THE_MAKING)',
+                "hidden = False",
+            ),
+        ),
+        tests=(_FILES + "test_a_file_in_the_watched_folder_is_taken_in_once_it_bears_its_name",),
+    ),
+)
