@@ -1,5 +1,7 @@
 """Every service is one folder of one shape, so that nobody searches."""
 
+from collections import Counter
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,15 @@ def test_a_service_readme_has_the_headings_of_every_other(service: Path) -> None
     positions = [headings.index(heading) for heading in HEADINGS if heading in headings]
     assert set(HEADINGS) <= set(headings), f"missing {set(HEADINGS) - set(headings)}"
     assert positions == sorted(positions), "the headings stand in another order"
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda path: path.name)
+def test_no_command_of_a_service_takes_the_place_of_another(service: Path) -> None:
+    """The last one of a name is the one that runs: a service's own ``run`` would keep it from starting."""
+    registered = import_module(f"services.{service.name}.entrypoints.cli").cli.registered_commands
+    names = [command.name or command.callback.__name__.replace("_", "-") for command in registered]
+    assert "run" in names
+    assert not [name for name, times in Counter(names).items() if times > 1]
 
 
 def test_there_are_services_to_compare() -> None:

@@ -1,4 +1,4 @@
-"""``reconciliation run``, ``runs``, ``breaks`` and ``explain``, for people in a terminal."""
+"""``reconciliation match``, ``runs``, ``breaks`` and ``explain``, for people in a terminal."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def add_matching(cli: typer.Typer) -> None:
 
 def _add_runs(cli: typer.Typer) -> None:
     @cli.command()
-    def run(
+    def match(
         actor: Actor,
         full: Annotated[bool, typer.Option(help="Match everything anew.")] = False,
         as_json: JsonFlag = False,
@@ -44,7 +44,7 @@ def _add_runs(cli: typer.Typer) -> None:
         from services.reconciliation.app.run_matching import RunKind, run_matching
 
         kind = RunKind.FULL if full else RunKind.INCREMENTAL
-        done = command_line(cli).run(lambda uow: run_matching(kind, actor, uow), "run")
+        done = command_line(cli).run(lambda uow: run_matching(kind, actor, uow), "match")
         emit(asdict(done), as_json=as_json)
 
     @cli.command()

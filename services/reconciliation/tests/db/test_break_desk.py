@@ -151,7 +151,7 @@ def test_the_terminal_says_the_same(office, world, reconciliation_urls):
         assert done.exit_code == 0, done.output
         return json.loads(done.stdout)
 
-    assert typed("run", "--actor", "ada")["result"]["matches"] == {"object_differs": 1}
+    assert typed("match", "--actor", "ada")["result"]["matches"] == {"object_differs": 1}
     assert [row["kind"] for row in typed("runs")] == ["incremental", "incremental"]
     (listed,) = typed("breaks", "list", "--kind", "amount_mismatch")
     break_id = listed["break_id"]
