@@ -14,6 +14,7 @@ from tools.sabotage.cases.payments import PAYMENTS
 from tools.sabotage.cases.people import PEOPLE
 from tools.sabotage.cases.publishing import PUBLISHING
 from tools.sabotage.cases.reports import REPORTS
+from tools.sabotage.cases.reading import READING
 from tools.sabotage.cases.risk import RISK
 from tools.sabotage.cases.settlement import SETTLEMENT
 
@@ -31,4 +32,5 @@ CASES: Final[tuple[Case, ...]] = (
     *GROWING,
     *SETTLEMENT,
     *REPORTS,
+    *READING,
 )

@@ -101,8 +101,9 @@ def test_ids_stay_when_a_later_revision_adds_and_corrects_entries():
 
 def test_two_statements_never_share_an_entry():
     entry = camt_entry(100, reference="A")
-    found = read(camt_file(camt_statement("S1", [entry], 0, 100), camt_statement("S2", [entry], 100, 200)))
-    assert len({line.line_id for line in lines(found)}) == 2
+    first = read(camt_file(camt_statement("S1", [entry], 0, 100)))
+    second = read(camt_file(camt_statement("S2", [entry], 100, 200)))
+    assert lines(first)[0].line_id != lines(second)[0].line_id
 
 
 @pytest.mark.parametrize(
@@ -186,6 +187,11 @@ FILE = '<!DOCTYPE d [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
 )
 def test_a_file_that_is_no_statement_is_refused_by_name(content, code):
     assert refused(content)[0] == code
+
+
+def test_a_document_type_definition_is_refused():
+    content = camt_file(camt_statement("S1", [camt_entry(100)], 0, 100), head="<!DOCTYPE Document>")
+    assert refused(content) == ("doctype_refused", "DOCTYPE")
 
 
 def test_an_entity_that_grows_beyond_measure_is_refused():

@@ -183,6 +183,21 @@ def test_a_file_that_cannot_be_one_is_refused_by_name(content, code, field):
     assert refused(content) == (code, field)
 
 
+def test_a_file_that_ends_within_a_figure_is_refused():
+    rows = [
+        {name: tieout_row(1)[name] for name in ("balance_transaction_id", "created_utc", "available_on_utc")}
+    ]
+    rows[0] |= {
+        "reporting_category": "charge",
+        "currency": "EUR",
+        "net": "98.30",
+        "fee": "0.00",
+        "gross": "98.30",
+    }
+    # The last column cut to 98.3 would still be 98.30; that there is no line end is all that tells.
+    assert refused(csv_bytes(rows)[:-2]) == ("truncated", "line 2")
+
+
 @pytest.mark.parametrize("options", [{"delimiter": "#"}, {"encoding": "utf-16"}, {"decimal_separator": "x"}])
 def test_an_option_that_cannot_hold_is_refused(options):
     assert refused(csv_bytes([tieout_row(1)]), **options)[0] == "option_unknown"
