@@ -13,8 +13,8 @@ from tools.sabotage.cases.growing import GROWING
 from tools.sabotage.cases.payments import PAYMENTS
 from tools.sabotage.cases.people import PEOPLE
 from tools.sabotage.cases.publishing import PUBLISHING
-from tools.sabotage.cases.reports import REPORTS
 from tools.sabotage.cases.reading import READING
+from tools.sabotage.cases.reports import REPORTS
 from tools.sabotage.cases.risk import RISK
 from tools.sabotage.cases.settlement import SETTLEMENT
 
