@@ -175,6 +175,16 @@ def infra(
     raise typer.Exit(done.returncode)
 
 
+@app.command(
+    add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
+def ledger(context: typer.Context) -> None:
+    """Run the ledger's command line on the local stack's books, or on those that LEDGER_DATABASE_URL names."""
+    from tools.local_stack.commands import run_command
+
+    raise typer.Exit(run_command("ledger", context.args))
+
+
 @app.command()
 def timeline(
     payment: Annotated[str, typer.Argument(help="The payment's id, pay_...")],

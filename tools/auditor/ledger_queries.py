@@ -38,9 +38,16 @@ LEDGER: Final = (
         ),
     ),
     (
+        "imports",
+        (
+            "SELECT import_id, encode(file_sha256, 'hex'), journals, begun_by, booked, begun_at::date::text"
+            " FROM imports"
+        ),
+    ),
+    (
         "operator_acts",
         (
-            "SELECT event_id, j->>'action', j->>'target', j->>'actor' FROM outbox,"
+            "SELECT event_id, j->>'action', j->>'target', j->>'actor', j->>'reason' FROM outbox,"
             " LATERAL (SELECT convert_from(payload, 'UTF8')::jsonb AS j) AS parsed"
             " WHERE event_type = 'OperatorActed.v1'"
         ),

@@ -103,7 +103,8 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
         "adjustment_id", "template", "amount", "currency", "merchant_id", "clearing_key", "reverses", "state",
         "proposed_by", "decided_by", "journal_id", "day",
     ),
-    "operator_acts": ("event_id", "action", "target", "actor"),
+    "imports": ("import_id", "file_sha256", "journals", "begun_by", "booked", "day"),
+    "operator_acts": ("event_id", "action", "target", "actor", "reason"),
     "line_matches": ("line_key", "revision", "number", "clearing_key"),
     "folded_keys": ("account_id", "family", "currency", "clearing_key", "net"),
     "folded_entries": ("account_id", "clearing_key", "net", "number"),
@@ -133,6 +134,7 @@ _INDEXES: Final = (
     "journals (payment_id, subject)", "journals (reverses)", "entries (position)",
     "entries (family, clearing_key)",
     "adjustments (adjustment_id)", "adjustments (journal_id)", "operator_acts (event_id)", "operator_acts (target)",
+    "journals (rule, subject)",
     "journals (journal_id)", "settlement_lines (object_key)", "line_matches (line_key)",
     "book (payment_id)", "book_references (reference)", "book_objects (id)",
     "book_objects (reference)", "risk_waits (operation_id)",
@@ -148,10 +150,11 @@ _VIEWS: Final = (
     FROM entries e JOIN journals j ON j.position = e.position
     LEFT JOIN journals o ON o.position = j.reverses
     """,
-    # What payment can have an opinion about: what people booked by hand is answered for by their adjustments alone.
+    # What payment can have an opinion about: what people booked by hand or brought over is answered for elsewhere.
     """
     CREATE VIEW entries_of_facts AS
-    SELECT * FROM entries WHERE position NOT IN (SELECT position FROM journals WHERE rule GLOB 'adjustment:*')
+    SELECT * FROM entries WHERE position NOT IN (
+        SELECT position FROM journals WHERE rule GLOB 'adjustment:*' OR rule = 'imported')
     """,
     # Everything that a consumer keeps for a record: applied, ignored, skipped, parked or put aside.
     """

@@ -16,7 +16,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorAct:
-    """Who did what to which adjustment or close, and why; announced in the transaction of the act."""
+    """Who did what to which adjustment, close or import, and why; announced in the transaction of the act."""
 
     actor: Actor
     action: str

@@ -13,6 +13,7 @@ import typer
 from services.ledger.entrypoints.cli_adjustments import add_adjustments
 from services.ledger.entrypoints.cli_balances import add_balances
 from services.ledger.entrypoints.cli_clearing import add_clearing
+from services.ledger.entrypoints.cli_import import add_import
 from services.ledger.entrypoints.cli_periods import add_periods
 from services.ledger.entrypoints.cli_proofs import add_proofs
 from services.ledger.entrypoints.cli_seals import add_auditing
@@ -29,6 +30,7 @@ add_adjustments(cli)
 add_auditing(cli)
 add_balances(cli)
 add_periods(cli)
+add_import(cli)
 add_proofs(cli)
 add_snapshots(cli)
 add_statements(cli)

@@ -10,6 +10,7 @@ from tools.sabotage.cases.closing import CLOSING
 from tools.sabotage.cases.consuming import CONSUMING
 from tools.sabotage.cases.edge import EDGE
 from tools.sabotage.cases.growing import GROWING
+from tools.sabotage.cases.importing import IMPORTING
 from tools.sabotage.cases.payments import PAYMENTS
 from tools.sabotage.cases.people import PEOPLE
 from tools.sabotage.cases.publishing import PUBLISHING
@@ -30,6 +31,7 @@ CASES: Final[tuple[Case, ...]] = (
     *ADJUSTING,
     *CLOSING,
     *GROWING,
+    *IMPORTING,
     *SETTLEMENT,
     *REPORTS,
     *READING,

@@ -371,6 +371,21 @@ MANUAL = (
 )  # fmt: skip
 
 
+#: About journals of another ledger, and what passes itself off as one.
+BROUGHT = (
+    plant("I3.imported_journals_as_brought", "ledger",
+          "UPDATE journals SET subject = 'imp_9' WHERE fact_key = 'old:0'", also="I3.imports_by_a_person"),
+    plant("I3.imported_journals_as_brought", "ledger",
+          "UPDATE journals SET payment_id = 'pay_1' WHERE fact_key = 'old:1'"),
+    plant("I3.imported_journals_as_brought", "ledger",
+          "UPDATE journals SET rule = 'imported' WHERE rule = 'stray_found'",
+          also="I3.no_journal_without_cause I3.doubts_and_strays_booked_once I3.suspense_equals_strays"),
+    plant("I3.imports_by_a_person", "ledger", "UPDATE imports SET begun_by = 'eve'"),
+    plant("I3.imports_by_a_person", "ledger", f"UPDATE imports SET file_sha256 = {_NO_HASH}"),
+    plant("I3.imports_by_a_person", "ledger", "UPDATE imports SET booked = 1"),
+)  # fmt: skip
+
+
 @pytest.mark.parametrize("case", PLANTS, ids=lambda case: f"{case.breaks}-{case.service}")
 def test_a_planted_violation_is_reported(bench: Bench, case: Plant) -> None:
     bench.plant(case.service, *case.sql)
@@ -382,6 +397,11 @@ def test_a_planted_violation_is_reported(bench: Bench, case: Plant) -> None:
 
 @pytest.mark.parametrize("case", MANUAL, ids=lambda case: f"{case.breaks}-{case.service}")
 def test_a_planted_manual_journal_is_reported(bench: Bench, case: Plant) -> None:
+    test_a_planted_violation_is_reported(bench, case)
+
+
+@pytest.mark.parametrize("case", BROUGHT, ids=lambda case: f"{case.breaks}-{case.service}")
+def test_a_planted_imported_journal_is_reported(bench: Bench, case: Plant) -> None:
     test_a_planted_violation_is_reported(bench, case)
 
 
@@ -507,7 +527,9 @@ def test_an_offset_committed_too_early_is_reported(elsewhere: Bench) -> None:
 
 
 def test_every_invariant_is_shown_to_go_red() -> None:
-    shown = {case.breaks for case in (*PLANTS, *MANUAL)} | set(IN_TOPICS) | {"I16.committed_offsets"}
+    shown = (
+        {case.breaks for case in (*PLANTS, *MANUAL, *BROUGHT)} | set(IN_TOPICS) | {"I16.committed_offsets"}
+    )
     assert shown == {check.name for check in CHECKS} | {LIVENESS}
 
 

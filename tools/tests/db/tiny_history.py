@@ -57,6 +57,7 @@ class TinyHistory:
         _webhooks(self)
         _risk(self)
         _adjustments(self)
+        _brought_over(self)
         _take_in(self)
 
     def add(self, service: str, table: str, **row: Any) -> None:
@@ -671,6 +672,30 @@ def _adjustment(
         decided_at=AT, decision_reason="r", journal_id=f"jrn_{booked}",
     )  # fmt: skip
     return booked
+
+
+def _brought_over(h: TinyHistory) -> None:
+    """A file with two journals of another ledger, one of which left something open."""
+    digest = hashlib.sha256(b"file").hexdigest()
+    for action in ("import_begun", "import_finished"):
+        h.tell("ledger", "ledger.events", "imp_1", "OperatorActed", actor="ada", action=action, target="imp_1",
+               reason=f"sha256:{digest} moving")  # fmt: skip
+    h.add(
+        "ledger", "imports", import_id="imp_1", file_sha256="\\x" + digest, file_name="old.jsonl", journals=2,
+        begun_by="ada", reason="moving", begun_at=AT, finished_at=AT, booked=2,
+    )  # fmt: skip
+    for number, (family, key) in enumerate((("fee_revenue", None), ("refunds_in_flight", "old-1"))):
+        legs = ("merchant_available", None, 6), (family, key, -6)
+        h.book(
+            "imported",
+            f"evt_old{number}",
+            f"old:{number}",
+            "imp_1",
+            None,
+            6,
+            *legs,
+            cause_type="JournalImported.v1",
+        )
 
 
 def _take_in(h: TinyHistory) -> None:

@@ -1,0 +1,82 @@
+"""Sabotage of imports: journals that are brought over from another ledger."""
+
+from typing import Final
+
+from tools.sabotage.case import Case, Patch
+
+_MIGRATION = "services/ledger/migrations/versions/0013_import_journals.py"
+_USE_CASE = "services/ledger/app/import_journals.py"
+_TESTS = "services/ledger/tests/db/test_importing.py::"
+
+IMPORTING: Final = (
+    Case(
+        name="import-all-or-nothing",
+        protection="of a file with a bad line nothing is written",
+        change="the refused lines are told and the rest is imported",
+        patches=(
+            Patch(
+                "services/ledger/adapters/importing.py",
+                "    if checked.refused or dry_run:\n",
+                "    if dry_run:\n",
+            ),
+            Patch(
+                "services/ledger/adapters/importing.py",
+                "[_checked(line) for _, line in batch]",
+                "[line for _, line in batch if not isinstance(line, LineRefused)]",
+            ),
+        ),
+        tests=(_TESTS + "test_a_line_that_is_no_journal_is_named_and_nothing_is_written",),
+    ),
+    Case(
+        name="import-same-id-same-content",
+        protection="an id that is booked with other content is refused, in the check and while booking",
+        change="whatever has its id counts as booked already",
+        patches=(
+            Patch(_USE_CASE, "if booked.get(fact_key, cause_id) != cause_id:", "if False:"),
+            Patch(_USE_CASE, "        if known != cause_id:", "        if False:"),
+        ),
+        tests=(_TESTS + "test_one_id_with_two_contents_is_refused_in_a_file_and_against_the_books",),
+    ),
+    Case(
+        name="import-unchanged-file",
+        protection="what is booked is what was checked: a file that changes meanwhile is refused",
+        change="the second reading is not held against the first",
+        patches=(
+            Patch(
+                "services/ledger/adapters/import_files.py",
+                "if next(expected, None) != digest:",
+                "if next(expected, None) is None:",
+            ),
+        ),
+        tests=(_TESTS + "test_a_file_that_changes_meanwhile_is_refused_before_the_changed_part_is_booked",),
+    ),
+    Case(
+        name="import-of-an-act",
+        protection="a journal of the rule for imports names one that somebody began and nobody finished",
+        change="the trigger on journals never looks",
+        patches=(Patch(_MIGRATION, "WHEN (NEW.rule = 'imported')", "WHEN (false)"),),
+        tests=(_TESTS + "test_sql_refuses_a_journal_of_an_import_that_nobody_began_or_that_is_done",),
+    ),
+    Case(
+        name="import-counted",
+        protection="an import is begun once, finished once, and then counts its journals",
+        change="the trigger on imports never refuses",
+        patches=(
+            Patch(
+                _MIGRATION,
+                "    IF (TG_OP = 'INSERT' AND NEW.finished_at",
+                "    IF false AND (TG_OP = 'INSERT' AND NEW.finished_at",
+            ),
+            Patch(_MIGRATION, "(TG_OP = 'UPDATE' AND OLD.finished_at IS NOT NULL)", "false"),
+            Patch(
+                _MIGRATION,
+                "(TG_OP = 'UPDATE' AND NEW.booked IS DISTINCT",
+                "(false AND NEW.booked IS DISTINCT",
+            ),
+        ),
+        tests=(
+            _TESTS + "test_sql_refuses_to_change_what_an_import_was",
+            _TESTS + "test_sql_refuses_an_import_that_is_finished_with_another_number_of_journals",
+        ),
+    ),
+)
