@@ -285,7 +285,7 @@ PLANTS = (
           f"UPDATE inbox SET payload_sha256 = {_NO_HASH} WHERE key = 'pay_3' AND stream_version = 1"),
     plant("I7.outcome_as_declared", "ledger", "UPDATE inbox SET outcome = 'ignored' WHERE outcome = 'applied'"),
     plant("I9.outbox_gap_free", "ledger",
-          "UPDATE outbox_streams SET last_version = last_version + 1 WHERE key = 'pay_2'"),
+          "UPDATE outbox_streams SET last_version = last_version + 1 WHERE key = 'pay_2'", also=LIVENESS),
     plant("I10.applied_versions_consecutive", "ledger",
           "UPDATE inbox SET stream_version = 99 WHERE key = 'pay_3' AND stream_version = 1"),
     plant("I11.payment_histories", "payment",
@@ -472,7 +472,7 @@ def _other_partition(records: list[Row]) -> list[Row]:
 
 
 IN_TOPICS = {
-    "I8.topic_in_outbox": (_foreign, set()),
+    "I8.topic_in_outbox": (_foreign, {"I7.topic_in_inbox"}),
     "I7.outbox_in_topic": (_lost, {"I9.first_appearances_in_order"}),
     "I9.first_appearances_in_order": (_inverted, set()),
     "I9.bytes_equal_outbox": (_other_bytes, set()),
