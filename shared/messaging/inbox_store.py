@@ -8,6 +8,7 @@ import binascii
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -16,7 +17,9 @@ from shared.kernel.errors import InvariantViolation
 from shared.messaging.broker import Record
 from shared.messaging.inbox import Arrival, InboxState, Parked, Step, Stream
 from shared.messaging.intake import Unreadable
-from shared.persistence.arrays import integer_array, text_array, time_array
+from shared.persistence.arrays import bytes_array, integer_array, text_array, time_array
+from shared.persistence.statements import execute
+from shared.persistence.wire_statements import bytes_of
 
 Claim = tuple[Arrival, str]  # a record, and what became of it: applied or ignored
 
@@ -55,7 +58,7 @@ SELECT 'horizon', NULL, NULL, NULL, NULL, NULL, NULL, horizon FROM inbox_horizon
 _CLAIM: Final = """
 INSERT INTO inbox (consumer, event_id, payload_sha256, topic, key, stream_version, event_time, outcome)
 SELECT %(consumer)s::text, r.*
-  FROM unnest(%(ids)s::text[], %(hashes)b::bytea[], %(topics)s::text[], %(keys)s::text[], %(versions)s::bigint[],
+  FROM unnest(%(ids)s::text[], %(hashes)s::bytea[], %(topics)s::text[], %(keys)s::text[], %(versions)s::bigint[],
               %(times)s::timestamptz[], %(outcomes)s::text[])
     AS r(event_id, payload_sha256, topic, key, stream_version, event_time, outcome)
  ORDER BY r.event_id
@@ -119,8 +122,8 @@ class InboxStore:
         if not everything:
             return state
         if mine:
-            for topic, key in self._drive(_LOCK_STREAMS, _columns(mine)):
-                state.versions[Stream(topic, key)] = 0
+            for row in self._drive(_LOCK_STREAMS, _columns(mine)):
+                state.versions[Stream(*row)] = 0
         old = _columns([stream for stream in mine if stream not in state.versions])
         values = {
             **_columns(everything),
@@ -130,15 +133,17 @@ class InboxStore:
         }
         for kind, first, key, version, reason, detail, digest, horizon in self._drive(_STATE, values):
             if kind == "version":
-                state.versions[Stream(first, key)] = version
+                state.versions[Stream(first, key)] = int(version)
             elif kind == "parked":
-                state.parked[Stream(first, key)] = Parked(reason, version, detail)
+                state.parked[Stream(first, key)] = Parked(
+                    reason, None if version is None else int(version), detail
+                )
             elif kind == "known":
-                state.hashes[first] = digest
+                state.hashes[first] = bytes_of(digest)
             elif kind == "queued":
-                state.queued_hashes[first] = digest
+                state.queued_hashes[first] = bytes_of(digest)
             else:
-                state.horizon = horizon
+                state.horizon = datetime.fromisoformat(horizon)
         return state
 
     def hashes(self, event_ids: Sequence[str]) -> dict[str, bytes]:
@@ -168,7 +173,7 @@ class InboxStore:
             "moved_keys": moved["keys"],
             "moved_versions": integer_array([versions[stream] for stream in streams]),
         }
-        if self._drive(_SETTLE, values) != [(len(claimed), len(versions))]:
+        if self._drive(_SETTLE, values) != [(str(len(claimed)), str(len(versions)))]:
             raise InvariantViolation(
                 "inbox_claim", "an event was claimed by somebody else under our stream lock"
             )
@@ -236,8 +241,8 @@ class InboxStore:
         return self._connection.execute(statement, {"consumer": self._consumer, **values})
 
     def _drive(self, statement: str, values: Mapping[str, Any]) -> Sequence[Any]:
-        """Run a statement of the hot path as the driver takes it."""
-        return self._connection.exec_driver_sql(statement, {"consumer": self._consumer, **values}).all()
+        """Run a statement of the hot path; its rows are text."""
+        return execute(self._connection, statement, {"consumer": self._consumer, **values}).rows
 
 
 def _stored_record(row: sa.Row[Any]) -> Record:
@@ -263,7 +268,7 @@ def _claim_columns(claimed: Sequence[Claim]) -> dict[str, Any]:
     return {
         **_columns([arrival.stream for arrival in arrivals]),
         "ids": text_array([arrival.event_id for arrival in arrivals]),
-        "hashes": [arrival.payload_sha256 for arrival in arrivals],
+        "hashes": bytes_array([arrival.payload_sha256 for arrival in arrivals]),
         "versions": integer_array([arrival.stream_version for arrival in arrivals]),
         "times": time_array([arrival.time for arrival in arrivals]),
         "outcomes": text_array([outcome for _arrival, outcome in claimed]),

@@ -6,10 +6,11 @@ throws its queue away before anything else, so that a zombie can only duplicate.
 
 import threading
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 import sqlalchemy as sa
@@ -177,14 +178,14 @@ class Relay:
         crash_point("relay.after_produce")
         return len(rows)
 
-    def _produce(self, row: sa.RowMapping, on_delivery: "partial[None]") -> None:
+    def _produce(self, row: Mapping[str, Any], on_delivery: "partial[None]") -> None:
         producer = self._connected()
         while True:
             try:
                 producer.produce(
                     row["topic"],
                     key=row["key"].encode(),
-                    value=bytes(row["payload"]),
+                    value=row["payload"],
                     headers=write_headers(row),
                     on_delivery=on_delivery,
                 )

@@ -5,12 +5,16 @@ COMMIT, so a slow writer's row may appear below rows that were published long ag
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 
 import psycopg
 import sqlalchemy as sa
 from psycopg import sql
+
+from shared.persistence.arrays import integer_array
+from shared.persistence.statements import execute
+from shared.persistence.wire_statements import Answer, Row, bytes_of
 
 _CLAIM: Final = """
 INSERT INTO relay_leases AS l (shard, owner, epoch, expires_at)
@@ -28,9 +32,12 @@ _RELEASE: Final = """
 UPDATE relay_leases SET expires_at = clock_timestamp()
  WHERE shard = %(shard)s AND owner = %(owner)s AND epoch = %(epoch)s
 """
-_UNSENT: Final = """
-SELECT position, created_on, topic, key, stream_version, event_id, event_type, data_schema, source, subject,
-       event_time, cause_id, traceparent, payload
+_OUTBOX_COLUMNS: Final = (
+    "position", "created_on", "topic", "key", "stream_version", "event_id", "event_type", "data_schema", "source",
+    "subject", "event_time", "cause_id", "traceparent", "payload",
+)  # fmt: skip
+_UNSENT: Final = f"""
+SELECT {", ".join(_OUTBOX_COLUMNS)}
   FROM outbox
  WHERE shard = %(shard)s AND sent_at IS NULL AND position <> ALL (%(in_flight)s::bigint[])
  ORDER BY position LIMIT %(limit)s
@@ -57,40 +64,44 @@ class RelayStore:
 
     def claim(self, shard: int, ttl_s: float) -> int | None:
         """Take a shard whose lease ran out; return the new epoch, or None while somebody holds it."""
-        epoch = self._run(_CLAIM, {"shard": shard, "owner": self._owner_id, "ttl_s": ttl_s}).scalar()
-        return None if epoch is None else int(epoch)
+        rows = self._run(_CLAIM, {"shard": shard, "owner": self._owner_id, "ttl_s": ttl_s}).rows
+        return int(str(rows[0][0])) if rows else None
 
     def renew(self, shard: int, epoch: int, ttl_s: float) -> bool:
-        return self._run(_RENEW, {**self._lease(shard, epoch), "ttl_s": ttl_s}).rowcount == 1
+        return self._run(_RENEW, {**self._lease(shard, epoch), "ttl_s": ttl_s}).affected == 1
 
     def release(self, shard: int, epoch: int) -> None:
         self._run(_RELEASE, self._lease(shard, epoch))
 
-    def unsent(self, shard: int, in_flight: Collection[int], limit: int) -> Sequence[sa.RowMapping]:
+    def unsent(self, shard: int, in_flight: Collection[int], limit: int) -> Sequence[Mapping[str, Any]]:
         """Return unsent rows in position order, which is version order within a stream."""
-        values = {"shard": shard, "in_flight": list(in_flight), "limit": limit}
-        return self._run(_UNSENT, values).mappings().all()
+        values = {"shard": shard, "in_flight": integer_array(in_flight), "limit": limit}
+        return [_outbox_row(row) for row in self._run(_UNSENT, values).rows]
 
     def mark(self, shard: int, epoch: int, acknowledged: Mapping[date, Sequence[int]]) -> bool:
         """Mark acknowledged rows, if the lease is still ours; return whether it is."""
         for created_on, positions in sorted(acknowledged.items()):
-            values = {**self._lease(shard, epoch), "created_on": created_on, "positions": list(positions)}
-            if self._run(_MARK, values).rowcount != len(positions) and not self._held(shard, epoch):
+            values = {
+                **self._lease(shard, epoch),
+                "created_on": created_on.isoformat(),
+                "positions": integer_array(positions),
+            }
+            if self._run(_MARK, values).affected != len(positions) and not self._held(shard, epoch):
                 return False
         return True
 
     def _held(self, shard: int, epoch: int) -> bool:
-        return self._run(_HELD, self._lease(shard, epoch)).first() is not None
+        return bool(self._run(_HELD, self._lease(shard, epoch)).rows)
 
     def _lease(self, shard: int, epoch: int) -> dict[str, Any]:
         return {"shard": shard, "owner": self._owner_id, "epoch": epoch}
 
-    def _run(self, statement: str, values: Mapping[str, Any]) -> sa.CursorResult[Any]:
+    def _run(self, statement: str, values: Mapping[str, Any]) -> Answer:
         if self._connection is None:
             self._connection = self._engine.connect()
             # Left to itself the server plans each mark anew, over all days, which costs more than to carry it out.
             self._connection.exec_driver_sql("SET plan_cache_mode = force_generic_plan")
-        return self._connection.exec_driver_sql(statement, dict(values))
+        return execute(self._connection, statement, values)
 
     def close(self) -> None:
         """Give the session back; the next call opens another."""
@@ -98,6 +109,15 @@ class RelayStore:
         if connection is not None:
             connection.invalidate()
             connection.close()
+
+
+def _outbox_row(texts: Row) -> dict[str, Any]:
+    row: dict[str, Any] = dict(zip(_OUTBOX_COLUMNS, texts, strict=True))
+    row["position"] = int(row["position"])
+    row["created_on"] = date.fromisoformat(row["created_on"])
+    row["event_time"] = datetime.fromisoformat(row["event_time"])
+    row["payload"] = bytes_of(row["payload"])
+    return row
 
 
 class WakeUps:

@@ -105,3 +105,8 @@ def answer_of(result: pq.abc.PGresult) -> Answer:
         for row in range(result.ntuples)
     ]
     return Answer(rows, affected)
+
+
+def bytes_of(text: str) -> bytes:
+    """Return the bytes of a ``bytea`` in an answer."""
+    return bytes.fromhex(text[2:])

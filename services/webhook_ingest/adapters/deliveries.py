@@ -9,6 +9,9 @@ from typing import Final
 import sqlalchemy as sa
 
 from services.webhook_ingest.app.ports import Claim, Delivery, Verdict
+from shared.kernel.errors import InvariantViolation
+from shared.persistence.statements import execute, execute_later
+from shared.persistence.wire_statements import Answer, bytes_of
 
 REFUSED_BYTES_KEPT: Final = 1_024
 
@@ -52,16 +55,17 @@ class PostgresDeliveries:
     def claim(self, delivery: Delivery) -> Claim:
         """Claim the event id; a copy is only counted."""
         names = self._names(delivery)
-        times, digest = self._connection.exec_driver_sql(_CLAIM, names).one()
-        same = bytes(digest) == delivery.body_sha256
-        conflict = not same and not self._connection.exec_driver_sql(_SEEN, names).scalar_one()
-        return Claim(is_first=times == 1, same_bytes=same, is_new_conflict=conflict)
+        ((times, digest),) = execute(self._connection, _CLAIM, names).rows
+        same = digest is not None and bytes_of(digest) == delivery.body_sha256
+        conflict = not same and execute(self._connection, _SEEN, names).rows != [("t",)]
+        return Claim(is_first=times == "1", same_bytes=same, is_new_conflict=conflict)
 
     def keep(self, delivery: Delivery, delivery_id: str, verdict: Verdict) -> None:
         """Store the delivery and, apart so that they can be erased, its bytes."""
         reading = delivery.reading
         fact = reading.fact
-        self._connection.exec_driver_sql(
+        execute_later(
+            self._connection,
             _KEEP,
             self._names(delivery)
             | {
@@ -77,6 +81,7 @@ class PostgresDeliveries:
                 "fingerprint": delivery.secret_fingerprint,
                 "occurred_at": fact.occurred_at if fact else None,
             },
+            check=_kept,
         )
 
     def refuse(self, source: str, body: bytes, reason: str) -> None:
@@ -101,3 +106,8 @@ class PostgresDeliveries:
             "digest": delivery.body_sha256,
             "now": self._now,
         }
+
+
+def _kept(answer: Answer) -> None:
+    if answer.affected != 1:
+        raise InvariantViolation("delivery_kept", f"{answer.affected} deliveries were written instead of one")
