@@ -15,29 +15,32 @@ from services.reconciliation.domain.announcing import ToldLine, UntoldLine
 _OPEN: Final = """
  WHERE n.source = {source} AND n.stands AND NOT n.announced AND n.category <> 'payout' AND n.payout_id IS NOT NULL
    AND NOT (n.withdrawn AND n.revision = 1)
-   AND EXISTS (SELECT FROM payouts AS p
-                WHERE p.source = n.source AND p.payout_id = n.payout_id AND p.closed_at IS NOT NULL)"""
+   AND (SELECT bool_or(p.closed_at IS NOT NULL) FROM payouts AS p
+         WHERE p.source = n.source AND p.payout_id = n.payout_id)"""
 _SOURCE: Final = f"""
 SELECT s.source FROM sources AS s
  WHERE s.kind = 'settlement' AND EXISTS (SELECT FROM settlement_lines AS n {_OPEN.format(source="s.source")})
  ORDER BY s.source LIMIT 1 FOR UPDATE OF s SKIP LOCKED
 """
-# Asked once the source is held: what was seen while somebody else held it may be told by now.
+# Asked once the source is held: what was seen while somebody else held it may be told by now. The lines are chosen
+# first, along their index, and looked up then: what is asked of each of them must not be asked of all that wait.
 _UNTOLD: Final = f"""
+WITH n AS MATERIALIZED (
+    SELECT * FROM settlement_lines AS n {_OPEN.format(source="%(source)s")}
+     ORDER BY n.payout_id, n.line_id LIMIT %(limit)s)
 SELECT n.source, s.processor, s.account, n.line_id, n.revision, n.file_id, n.payout_id, n.category, n.currency,
        n.gross_minor, n.fee_currency, n.fee_minor, n.net_currency, n.net_minor, n.exchange_rate,
        n.fee_in_net_currency_minor, n.available_on, n.occurred_at, ours.payment_id, ours.merchant_id, ours.object_id,
        former.event_key AS former_key,
        coalesce((f.gross_minor, f.fee_minor, f.net_minor) = (0, 0, 0), true) AS former_is_nothing
-  FROM settlement_lines AS n
+  FROM n
   JOIN sources AS s USING (source)
   LEFT JOIN settlement_lines AS f
     ON f.source = n.source AND f.line_id = n.line_id AND f.revision = n.revision - 1
   LEFT JOIN announced_lines AS former
     ON former.source = n.source AND former.line_id = n.line_id AND former.revision = n.revision - 1
   LEFT JOIN LATERAL ({EXACT_MATCH}) AS ours ON true
-{_OPEN.format(source="%(source)s")}
- ORDER BY n.payout_id, n.line_id LIMIT %(limit)s
+ ORDER BY n.payout_id, n.line_id
 """
 _ROWS: Final = """
 jsonb_to_recordset(%(rows)s::jsonb) AS t(source text, line_id text, revision integer, event_key text, event_id text,

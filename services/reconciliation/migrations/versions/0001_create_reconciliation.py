@@ -192,7 +192,7 @@ CREATE TABLE settlement_lines (
 );
 CREATE UNIQUE INDEX settlement_lines_standing ON settlement_lines (source, line_id) WHERE stands;
 CREATE INDEX settlement_lines_of_payout ON settlement_lines (source, payout_id) WHERE stands;
-CREATE INDEX settlement_lines_of_object ON settlement_lines (object_id) WHERE stands AND object_id IS NOT NULL;
+CREATE INDEX settlement_lines_of_object ON settlement_lines (object_id, source) WHERE stands AND object_id IS NOT NULL;
 CREATE INDEX settlement_lines_untold ON settlement_lines (source, payout_id, line_id)
     WHERE stands AND NOT announced AND category <> 'payout' AND payout_id IS NOT NULL;
 
