@@ -144,6 +144,19 @@ SELECT 'event:' || f.event_id, {_type({Sign.NO_JOURNAL: "true"})} AS type, f.cur
   FROM told_facts AS f
  WHERE f.told_at <= %(as_of)s - make_interval(mins => {BOOKED_WITHIN_MINUTES})
    AND NOT EXISTS (SELECT FROM journal_facts AS j WHERE j.cause_event_id = f.event_id)
+UNION ALL
+SELECT 'event:' || a.event_id, {_type({Sign.NO_JOURNAL: "true"})}, l.net_currency, 0, l.net_minor, s.processor,
+       s.account, a.payment_id, a.announced_at, NULL
+  FROM announced_lines AS a JOIN settlement_lines AS l USING (source, line_id, revision) JOIN sources AS s USING (source)
+ WHERE a.announced_at <= %(as_of)s - make_interval(mins => {BOOKED_WITHIN_MINUTES})
+   AND (l.gross_minor <> 0 OR l.net_minor <> 0 OR l.fee_minor <> 0)
+   AND NOT EXISTS (SELECT FROM journal_facts AS j WHERE j.cause_event_id = a.event_id)
+UNION ALL
+SELECT 'event:' || p.event_id, {_type({Sign.NO_JOURNAL: "true"})}, p.currency, 0, p.amount_minor, p.processor,
+       p.account, NULL, p.allocated_at, NULL
+  FROM payout_allocations AS p
+ WHERE p.allocated_at <= %(as_of)s - make_interval(mins => {BOOKED_WITHIN_MINUTES})
+   AND NOT EXISTS (SELECT FROM journal_facts AS j WHERE j.cause_event_id = p.event_id)
 """
 # A journal is explained by an event that we were told, or that we told ourselves; adjustments explain themselves.
 _UNEXPLAINED: Final = f"""

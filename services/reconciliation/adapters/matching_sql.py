@@ -17,15 +17,17 @@ _LINE_KEYS: Final = {
     Key.MONEY_ROW: "l.object_id",
     Key.OPERATION: "l.our_reference",
     Key.PAYMENT: "l.our_reference",
-    Key.AMOUNT: "CASE WHEN l.object_id IS NULL AND l.our_reference IS NULL THEN l.gross_minor || l.currency END",
+    Key.AMOUNT: "(l.gross_minor::text || l.currency)",
 }
 _ITEM_KEYS: Final = {
     Key.OBJECT: "i.object_id",
     Key.MONEY_ROW: "i.money_row_id",
     Key.OPERATION: "i.operation_id",
     Key.PAYMENT: "i.payment_id",
-    Key.AMOUNT: "i.amount_minor || i.currency",
+    Key.AMOUNT: "(i.amount_minor::text || i.currency)",
 }
+#: A line that names anything is never taken for something else.
+_LINE_FILTERS: Final = {Key.AMOUNT: "l.object_id IS NULL AND l.our_reference IS NULL"}
 _SAME_WAY: Final = ("processor", "account", "category")
 
 
@@ -45,7 +47,7 @@ INSERT INTO group_lines (source, line_id)
 SELECT l.source, l.line_id FROM ({_keys(one)}) AS shared
   JOIN matchable_lines AS l ON {_LINE_KEYS[one.key]} = shared.k
   LEFT JOIN claims AS c ON c.source = l.source AND c.line_id = l.line_id
- WHERE c.match_id IS NULL OR c.rule_rank >= {one.rank}
+ WHERE (c.match_id IS NULL OR c.rule_rank >= {one.rank}) AND {_line_filter(one)}
 """
 
 
@@ -59,11 +61,15 @@ SELECT i.item_key FROM ({_keys(one)}) AS shared
 """
 
 
+def _line_filter(one: Pass) -> str:
+    return _LINE_FILTERS.get(one.key, f"{_LINE_KEYS[one.key]} IS NOT NULL")
+
+
 def _keys(one: Pass) -> str:
     line_key, item_key = _LINE_KEYS[one.key], _ITEM_KEYS[one.key]
     return f"""
     SELECT {line_key} AS k FROM dirty_lines JOIN matchable_lines AS l USING (source, line_id)
-     WHERE {line_key} IS NOT NULL
+     WHERE {_line_filter(one)}
     UNION
     SELECT {item_key} FROM dirty_items JOIN matchable_items AS i USING (item_key)
      WHERE {item_key} IS NOT NULL AND i.standing = '{one.standing.value}'"""
@@ -73,7 +79,7 @@ def _lines(one: Pass) -> str:
     return f"""
 SELECT l.source, l.line_id, l.occurred_at, {_columns("l")}, {_LINE_KEYS[one.key]} AS k, sign(l.gross_minor) AS way,
        l.currency, l.gross_minor AS amount_minor
-  FROM group_lines JOIN matchable_lines AS l USING (source, line_id) WHERE {_LINE_KEYS[one.key]} IS NOT NULL"""
+  FROM group_lines JOIN matchable_lines AS l USING (source, line_id)"""
 
 
 def _items(one: Pass) -> str:

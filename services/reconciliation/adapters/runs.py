@@ -9,6 +9,7 @@ from typing import Any, Final
 import orjson
 import sqlalchemy as sa
 
+from services.reconciliation.adapters.matching import TRY_TURN
 from services.reconciliation.app.run_matching import Run
 
 _ADD: Final = """
@@ -57,7 +58,9 @@ class StoredDue:
         self._now = now
 
     def is_due(self, at_least_every: timedelta) -> bool:
-        """Whether anything changed since the last run, or it is that long ago."""
+        """Whether anything changed since the last run, or it is that long ago, and nobody is at it already."""
+        if not self._connection.exec_driver_sql(TRY_TURN).scalar_one():
+            return False
         values = {"before": self._now - at_least_every}
         return bool(self._connection.exec_driver_sql(_IS_DUE, values).scalar_one())
 

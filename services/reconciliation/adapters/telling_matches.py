@@ -7,12 +7,13 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from services.reconciliation.adapters.matching import RUNS_LOCK
+from services.reconciliation.adapters.matching import TRY_TURN
 from services.reconciliation.adapters.publishing_matches import TOPIC, line_matched
 from shared.persistence.outbox import Outbox
 
 BATCH_LINES_MAX: Final = 1_000
 
+_WAITING: Final = "SELECT EXISTS (SELECT FROM untold_lines)"
 _TAKE: Final = """
 DELETE FROM untold_lines WHERE (source, line_id) IN (
     SELECT source, line_id FROM untold_lines ORDER BY source, line_id LIMIT %(limit)s)
@@ -57,15 +58,16 @@ class MatchTeller:
         self._now = now
 
     def tell(self) -> bool:
-        """Tell of a batch of lines; true where there may be more."""
-        waiting = self._connection.exec_driver_sql("SELECT EXISTS (SELECT FROM untold_lines)").scalar_one()
-        if not waiting:
+        """Tell of a batch of lines; true where there may be more. Not while a run is at work."""
+        if not self._is(_WAITING) or not self._is(TRY_TURN):
             return False
-        self._connection.exec_driver_sql(RUNS_LOCK)
         rows = list(self._connection.exec_driver_sql(_DIFFERENT, {"limit": BATCH_LINES_MAX}).mappings())
         if rows:
             self._write(rows)
         return True
+
+    def _is(self, question: str) -> bool:
+        return bool(self._connection.exec_driver_sql(question).scalar_one())
 
     def _write(self, rows: list[Any]) -> None:
         event_ids = [

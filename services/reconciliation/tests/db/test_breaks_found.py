@@ -1,6 +1,6 @@
 """Every type of break: found in its own case, at its money, once; and gone when what was missing comes."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import psycopg
 import pytest
@@ -240,6 +240,19 @@ def test_an_event_without_journal_and_a_journal_without_event_are_named(world):
     booked("jrn_2", "evt_of_nobody")
     world.match(as_of=T0 + timedelta(minutes=6))
     assert named() == {"unexplained_journal": "journal:jrn_2"}
+
+
+def test_a_line_and_a_credit_that_we_told_of_and_nobody_booked_are_named(world):
+    world.captured(1, 1_000)
+    world.line("l1", 1_000, object_id="cap_1")
+    world.payout("po_1", 1_000)
+    world.bank_line("b1", 1_000, "ref_po_1")
+    world.match()
+    told = world.rows("SELECT event_id FROM announced_lines UNION SELECT event_id FROM payout_allocations")
+    world.match(as_of=datetime.now(UTC) + timedelta(minutes=6))
+    unposted = world.rows("SELECT subject FROM breaks WHERE type = 'unposted' AND state = 'OPEN'")
+    assert {f"event:{event_id}" for (event_id,) in told} <= {subject for (subject,) in unposted}
+    assert len(told) == 2
 
 
 def test_an_item_and_a_line_are_claimed_once_whoever_writes(world, app_sql):
