@@ -16,9 +16,11 @@ from shared.persistence.outbox import Outbox
 
 #: Between the day on which a payout is expected and the bank's value date.
 WITHIN_DAYS: Final = 5
+#: A shorter word of a bank's free text is no reference: it may stand there for anything.
+WORD_CHARS_MIN: Final = 6
 
 _LINES: Final = """
-  SELECT source, line_id, currency, amount_minor, value_on, "references", returned FROM bank_lines
+  SELECT source, line_id, currency, amount_minor, value_on, "references", text, returned FROM bank_lines
    WHERE stands AND NOT withdrawn AND amount_minor <> 0"""
 _PAYOUTS: Final = """
   SELECT processor, account, payout_id, currency, lines_net_minor AS net_minor, bank_reference,
@@ -34,8 +36,12 @@ names AS (
 named AS (
     SELECT DISTINCT l.source, l.line_id, l.amount_minor, l.returned, n.processor, n.account, n.payout_id, n.currency,
            n.net_minor
-      FROM lines AS l CROSS JOIN unnest(l."references") AS given JOIN names AS n
-        ON n.reference = given AND n.currency = l.currency),
+      FROM lines AS l
+     CROSS JOIN LATERAL (
+        SELECT unnest(l."references") AS word
+        UNION SELECT word FROM regexp_split_to_table(l.text, '[^A-Za-z0-9_-]+') AS word
+               WHERE length(word) >= {WORD_CHARS_MIN}) AS given
+      JOIN names AS n ON n.reference = given.word AND n.currency = l.currency),
 counted AS (
     SELECT *, count(*) OVER line AS payouts, sum(net_minor) OVER line AS total FROM named
     WINDOW line AS (PARTITION BY source, line_id))

@@ -147,7 +147,8 @@ SELECT 'event:' || f.event_id, {_type({Sign.NO_JOURNAL: "true"})} AS type, f.cur
 UNION ALL
 SELECT 'event:' || a.event_id, {_type({Sign.NO_JOURNAL: "true"})}, l.net_currency, 0, l.net_minor, s.processor,
        s.account, a.payment_id, a.announced_at, NULL
-  FROM announced_lines AS a JOIN settlement_lines AS l USING (source, line_id, revision) JOIN sources AS s USING (source)
+  FROM announced_lines AS a
+  JOIN settlement_lines AS l USING (source, line_id, revision) JOIN sources AS s USING (source)
  WHERE a.announced_at <= %(as_of)s - make_interval(mins => {BOOKED_WITHIN_MINUTES})
    AND (l.gross_minor <> 0 OR l.net_minor <> 0 OR l.fee_minor <> 0)
    AND NOT EXISTS (SELECT FROM journal_facts AS j WHERE j.cause_event_id = a.event_id)
