@@ -11,6 +11,7 @@ from tools.sabotage.cases.consuming import CONSUMING
 from tools.sabotage.cases.edge import EDGE
 from tools.sabotage.cases.growing import GROWING
 from tools.sabotage.cases.importing import IMPORTING
+from tools.sabotage.cases.matching import MATCHING
 from tools.sabotage.cases.payments import PAYMENTS
 from tools.sabotage.cases.people import PEOPLE
 from tools.sabotage.cases.publishing import PUBLISHING
@@ -35,4 +36,5 @@ CASES: Final[tuple[Case, ...]] = (
     *SETTLEMENT,
     *REPORTS,
     *READING,
+    *MATCHING,
 )

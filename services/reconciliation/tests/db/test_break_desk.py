@@ -168,7 +168,13 @@ def test_the_terminal_says_the_same(office, world, reconciliation_urls):
     assert typed("explain", "days", *window) == []
 
 
-@pytest.mark.parametrize(("column", "value"), [("state", "RESOLVED"), ("state", "NONSENSE")])
-def test_plain_sql_takes_no_step_that_the_table_does_not_list(world, app_sql, column, value):
+@pytest.mark.parametrize(
+    "change",
+    [
+        "state = 'RESOLVED', resolution = 'accepted', proposed_by = 'ada', approved_by = 'bob'",
+        "state = 'NONSENSE'",
+    ],
+)
+def test_plain_sql_takes_no_step_that_the_table_does_not_list(world, app_sql, change):
     with pytest.raises(psycopg.errors.CheckViolation):
-        app_sql.execute(f"UPDATE breaks SET {column} = '{value}'")
+        app_sql.execute(f"UPDATE breaks SET {change}")
