@@ -19,9 +19,11 @@ DELETE FROM untold_lines WHERE (source, line_id) IN (
     SELECT source, line_id FROM untold_lines ORDER BY source, line_id LIMIT %(limit)s)
 RETURNING source, line_id
 """
+# Asked after they were taken, by a statement of its own: taking may have waited for whoever announces one of them.
 # A line of several items is told of only where all are about one object: its money cannot be said in parts.
-_DIFFERENT: Final = f"""
-WITH taken AS ({_TAKE})
+_DIFFERENT: Final = """
+WITH taken AS (
+    SELECT * FROM unnest(%(sources)s::text[], %(line_ids)s::text[]) AS named(source, line_id))
 SELECT a.source, a.line_id, a.revision, a.event_key, s.processor, s.account, l.payout_id, l.category, l.currency,
        l.gross_minor, l.available_on, i.payment_id, i.merchant_id, i.object_id, c.rule,
        coalesce(t.match_number, 0) + 1 AS match_number
@@ -61,7 +63,9 @@ class MatchTeller:
         """Tell of a batch of lines; true where there may be more. Not while a run is at work."""
         if not self._is(_WAITING) or not self._is(TRY_TURN):
             return False
-        rows = list(self._connection.exec_driver_sql(_DIFFERENT, {"limit": BATCH_LINES_MAX}).mappings())
+        taken = list(self._connection.exec_driver_sql(_TAKE, {"limit": BATCH_LINES_MAX}))
+        named = {"sources": [source for source, _ in taken], "line_ids": [line_id for _, line_id in taken]}
+        rows = list(self._connection.exec_driver_sql(_DIFFERENT, named).mappings())
         if rows:
             self._write(rows)
         return True

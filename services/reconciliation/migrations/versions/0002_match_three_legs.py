@@ -180,9 +180,11 @@ CREATE TABLE untold_lines (
     line_id text COLLATE "C" NOT NULL,
     PRIMARY KEY (source, line_id)
 );
+-- A row that is there already is locked all the same: whoever takes it meanwhile has to see what this brings.
 CREATE FUNCTION have_told() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_catalog AS $$
 BEGIN
-    INSERT INTO untold_lines SELECT source, line_id FROM changed WHERE line_id IS NOT NULL ON CONFLICT DO NOTHING;
+    INSERT INTO untold_lines SELECT source, line_id FROM changed WHERE line_id IS NOT NULL ORDER BY source, line_id
+        ON CONFLICT (source, line_id) DO UPDATE SET line_id = excluded.line_id;
     RETURN NULL;
 END
 $$;

@@ -13,6 +13,7 @@ from services.reconciliation.bootstrap import build
 from services.reconciliation.settings import ReconciliationSettings
 from services.reconciliation.tests.three_legs import LATER, World
 from shared.runtime.settings import load_settings
+from shared.testing.waiting import eventually
 
 
 @pytest.fixture
@@ -115,3 +116,29 @@ def test_every_loop_of_the_worker_is_there_and_turns(reconciliation_urls):
             assert runtime.roles[name]().turn() is False
     finally:
         runtime.close()
+
+
+def test_a_line_that_is_announced_while_its_match_is_told_is_told_of(world, app_sql):
+    """Taking a line waits for whoever announces it, and is asked only then what it is about."""
+    world.captured(98, 1_001)
+    world.line("l98", 1_001, object_id="cap_98", announced=False)
+    world.match(tell=False)
+    named = {"line_id": "l98", "revision": 1, "event_id": "evt_l98"}
+    app_sql.execute("UPDATE settlement_lines SET announced = true WHERE line_id = 'l98'")
+    app_sql.execute(
+        "INSERT INTO announced_lines (source, line_id, revision, event_key, event_id, announced_at)"
+        " VALUES ('alpha_report', %(line_id)s, %(revision)s, 'alpha_report:l98', %(event_id)s, now())",
+        named,
+    )
+
+    def tell():
+        while world.desk.run(lambda uow: uow.telling.tell()):
+            pass
+
+    teller = threading.Thread(target=tell)
+    teller.start()
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    eventually(lambda: world.rows(waiting) == [(1,)], timeout_s=4, describe="the teller waits")
+    app_sql.commit()
+    teller.join(30)
+    assert [line_id for line_id, _ in told(world)[0]].count("l98") == 1
