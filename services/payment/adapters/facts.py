@@ -15,6 +15,8 @@ from services.payment.app.apply_fact import refs_of
 from services.payment.app.ports import Evidence, Ref, WaitingFact
 from services.payment.domain.payment import Payment
 from services.payment.domain.status import Source
+from shared.persistence.arrays import text_array
+from shared.persistence.statements import execute, execute_later
 
 _MAKE_REFS: Final = """
 INSERT INTO object_refs (processor, account, ref)
@@ -44,7 +46,7 @@ _CLAIM_DUE: Final = """
 SELECT to_jsonb(w) FROM waiting_facts AS w WHERE w.next_check_at <= %(now)s
  ORDER BY w.next_check_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
-_FINISH: Final = "DELETE FROM waiting_facts WHERE waiting_id = ANY(%(ids)s)"
+_FINISH: Final = "DELETE FROM waiting_facts WHERE waiting_id = ANY(%(ids)s::text[])"
 
 
 class StoredObjectRefs:
@@ -59,11 +61,11 @@ class StoredObjectRefs:
         wanted = sorted(set(refs) - self._owners.keys())
         if not wanted:
             return
-        processors, accounts, names = (list(column) for column in zip(*wanted, strict=True))
+        processors, accounts, names = (text_array(column) for column in zip(*wanted, strict=True))
         values = {"processors": processors, "accounts": accounts, "refs": names}
-        self._connection.exec_driver_sql(_MAKE_REFS, values)
-        for processor, account, ref, owner in self._connection.exec_driver_sql(_LOCK_REFS, values):
-            self._owners[processor, account, ref] = owner
+        execute_later(self._connection, _MAKE_REFS, values, check=lambda _answer: None)
+        for processor, account, ref, owner in execute(self._connection, _LOCK_REFS, values).rows:
+            self._owners[str(processor), str(account), str(ref)] = owner
 
     def owner(self, ref: Ref) -> str | None:
         """The payment it belongs to."""
@@ -136,10 +138,10 @@ class StoredWaitingFacts:
     def wake(self, refs: Collection[str], payments: Collection[str], now: datetime) -> None:
         """After the writes: drop what is finished, and have those looked at that waited for these names."""
         if self._finished:
-            self._connection.exec_driver_sql(_FINISH, {"ids": self._finished})
+            execute(self._connection, _FINISH, {"ids": text_array(self._finished)})
         names = [*refs, *payments]
         if names:
-            self._connection.exec_driver_sql(_WAKE, {"refs": names, "now": now})
+            execute(self._connection, _WAKE, {"refs": text_array(names), "now": now})
 
 
 class StoredEvidence:

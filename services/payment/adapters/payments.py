@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
@@ -15,23 +16,24 @@ from services.payment.adapters.rows import Child, attach, child_row, children_of
 from services.payment.app.ports import Terms
 from services.payment.domain.changes import Changes
 from services.payment.domain.payment import Payment
-from shared.persistence.statements import ask_later, execute_later, send_queued
+from shared.persistence.arrays import text_array
+from shared.persistence.statements import ask_later, execute, execute_later, send_queued
 from shared.persistence.wire_statements import Answer
 
 _LOCK: Final = """
-SELECT to_jsonb(p) FROM payments AS p WHERE p.payment_id = ANY(%(ids)s) ORDER BY p.payment_id FOR UPDATE
+SELECT to_jsonb(p) FROM payments AS p WHERE p.payment_id = ANY(%(ids)s::text[]) ORDER BY p.payment_id FOR UPDATE
 """
 # A statement of its own, after the locks: its snapshot then holds everything that the locks' last owners wrote.
 _CHILDREN: Final = " UNION ALL ".join(
     f"SELECT '{table}', c.payment_id, to_jsonb(c) FROM {table} AS c"
-    f" WHERE c.payment_id = ANY({'%(cased)s' if table == 'cases' else '%(ids)s'})"
+    f" WHERE c.payment_id = ANY({'%(cased)s' if table == 'cases' else '%(ids)s'}::text[])"
     for table in tables.CHILDREN
 )
 # What a person decided is told by the step out of review that the decision caused, whatever became of the case.
 _DECIDED: Final = """
 UNION ALL SELECT 'decided', h.payment_id, to_jsonb(h.subject_id)
   FROM status_history AS h JOIN operator_decisions AS d ON d.decision_id = h.cause_id
- WHERE h.payment_id = ANY(%(cased)s) AND h.subject = 'operation' AND h.from_state = 'IN_REVIEW'
+ WHERE h.payment_id = ANY(%(cased)s::text[]) AND h.subject = 'operation' AND h.from_state = 'IN_REVIEW'
 """
 _GUARD: Final = """
 UPDATE payments SET refund_reserved_minor = refund_reserved_minor + %(amount)s
@@ -118,17 +120,20 @@ class StoredPayments:
             return
         self._loaded |= dict.fromkeys(wanted)
         found: dict[str, Payment] = {}
-        for row in self._connection.exec_driver_sql(_LOCK, {"ids": wanted}).scalars():
+        for (text,) in execute(self._connection, _LOCK, {"ids": text_array(wanted)}).rows:
+            row = json.loads(str(text))
             found[row["payment_id"]] = payment_from(row)
         if not found:
             return
         # Nearly every payment never has a case: only theirs are looked for.
-        wanted_of = {"ids": list(found), "cased": [name for name, p in found.items() if p.case_keys]}
-        for kind, payment_id, row in self._connection.exec_driver_sql(_CHILDREN + _DECIDED, wanted_of):
+        cased = [name for name, payment in found.items() if payment.case_keys]
+        wanted_of = {"ids": text_array(list(found)), "cased": text_array(cased)}
+        for kind, name, text in execute(self._connection, _CHILDREN + _DECIDED, wanted_of).rows:
+            payment_id, row = str(name), json.loads(str(text))
             if kind == "decided":
                 found[payment_id].cases.decided.add(row)
             else:
-                attach(found[payment_id], kind, row)
+                attach(found[payment_id], str(kind), row)
         self._loaded |= found
 
     def foresee_reference(self, merchant_id: str, mode: str, reference: str) -> None:

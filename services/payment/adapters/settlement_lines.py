@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 
 from services.payment.adapters import tables
 from services.payment.adapters.batch_writer import BatchWriter
 from services.payment.domain.settling import LineKey, SettlementLine
+from shared.persistence.arrays import text_array
+from shared.persistence.statements import execute
+from shared.persistence.wire_statements import Answer
 
 _BY_KEY: Final = """
 SELECT to_jsonb(l) FROM settlement_lines AS l
   JOIN unnest(%(sources)s::text[], %(line_ids)s::text[]) AS w(source, line_id)
     ON l.source = w.source AND l.line_id = w.line_id
 """
-_OF_PAYMENTS: Final = "SELECT to_jsonb(l) FROM settlement_lines AS l WHERE l.payment_id = ANY(%(ids)s)"
+_OF_PAYMENTS: Final = (
+    "SELECT to_jsonb(l) FROM settlement_lines AS l WHERE l.payment_id = ANY(%(ids)s::text[])"
+)
 _KEEP: Final = f"""
 INSERT INTO settlement_lines AS l ({", ".join(tables.LINE)})
 SELECT {", ".join(tables.LINE)} FROM jsonb_populate_recordset(NULL::settlement_lines, %({{rows}})s::jsonb)
@@ -39,8 +45,8 @@ class StoredSettlementLines:
     def load(self, keys: Collection[LineKey]) -> set[str]:
         """Read these lines; the payments that they are about now."""
         sources, line_ids = [key[0] for key in keys], [key[1] for key in keys]
-        values = {"sources": sources, "line_ids": line_ids}
-        self._take(self._connection.exec_driver_sql(_BY_KEY, values).scalars())
+        values = {"sources": text_array(sources), "line_ids": text_array(line_ids)}
+        self._take(execute(self._connection, _BY_KEY, values))
         return {line.payment_id for line in self._lines.values() if line.payment_id}
 
     def load_payments(self, payment_ids: Collection[str]) -> None:
@@ -49,7 +55,7 @@ class StoredSettlementLines:
         if not wanted:
             return
         self._whole.update(wanted)
-        self._take(self._connection.exec_driver_sql(_OF_PAYMENTS, {"ids": wanted}).scalars())
+        self._take(execute(self._connection, _OF_PAYMENTS, {"ids": text_array(wanted)}))
 
     def get(self, key: LineKey) -> SettlementLine | None:
         """The line as it stands."""
@@ -72,8 +78,9 @@ class StoredSettlementLines:
         writer.raw("settlement_lines", _KEEP, rows, counting="1")
         self._put.clear()
 
-    def _take(self, rows: Any) -> None:
-        for row in rows:
+    def _take(self, answer: Answer) -> None:
+        for (text,) in answer.rows:
+            row = json.loads(str(text))
             at = datetime.fromisoformat(row["available_on"])
             line = SettlementLine(**{**{column: row[column] for column in tables.LINE}, "available_on": at})
             if line.key not in self._put:

@@ -14,6 +14,9 @@ from services.processor.adapters.tables import ATTEMPTS
 from services.processor.domain.attempt import Attempt, Closing, Phase, State
 from services.processor.domain.operation import Operation
 from services.processor.domain.outcome import Result
+from shared.kernel.errors import InvariantViolation
+from shared.persistence.statements import Check, execute_later
+from shared.persistence.wire_statements import Answer
 
 _ASKED: Final = (
     "payment_method",
@@ -127,13 +130,22 @@ class PostgresAttempts:
         for statement, changed in ((_INSERT, self._new), (_UPDATE, self._dirty)):
             if changed:
                 rows = [_row(attempt) for attempt in changed.values()]
-                self._connection.exec_driver_sql(statement, {"rows": _json(rows)})
+                execute_later(self._connection, statement, {"rows": _json(rows)}, _wrote(len(rows)))
         if self._lines:
-            self._connection.exec_driver_sql(_LOG, {"rows": _json(self._lines), "now": self._now})
+            values = {"rows": _json(self._lines), "now": self._now}
+            execute_later(self._connection, _LOG, values, _wrote(len(self._lines)))
 
     def _select(self, statement: str, parameters: Mapping[str, Any]) -> list[Attempt]:
         rows = self._connection.exec_driver_sql(statement, dict(parameters)).mappings()
         return [attempt_of(row) for row in rows]
+
+
+def _wrote(rows: int) -> Check:
+    def check(answer: Answer) -> None:
+        if answer.affected != rows:
+            raise InvariantViolation("attempts_written", f"{answer.affected} of {rows} rows were written")
+
+    return check
 
 
 def attempt_of(row: Mapping[Any, Any]) -> Attempt:
