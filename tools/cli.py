@@ -103,16 +103,20 @@ def bench(
     quick: Annotated[bool, typer.Option("--quick", help="One short repetition of each.")] = False,
     write: Annotated[bool, typer.Option("--write", help="Write docs/benchmarks.md as well.")] = False,
     only: Annotated[str | None, typer.Option(help="One section that needs no stack: readers.")] = None,
+    growth: Annotated[
+        bool, typer.Option("--growth", help="Measure how the ledger grows instead; an hour.")
+    ] = False,
+    entries: Annotated[int, typer.Option(min=1_000, help="With --growth: to how many entries.")] = 10_000_000,
 ) -> None:
     """Measure speed beside raw PostgreSQL and Kafka, on a stack of its own; some fifteen minutes."""
     from tools.bench.bench import ALONE, run_bench, show, write_page
     from tools.bench.bench import as_json as to_json
 
-    if only is not None and (only not in ALONE or write):
+    if only is not None and (only not in ALONE or write or growth):
         raise typer.BadParameter(
-            f"one of {', '.join(ALONE)}, and not together with --write", param_hint="--only"
+            f"one of {', '.join(ALONE)}, and not together with --write or --growth", param_hint="--only"
         )
-    result = run_bench(_say, quick=quick, only=only)
+    result = run_bench(_say, quick=quick, only=only, growth_to=entries if growth else None)
     if write:
         write_page(result)
     if as_json:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from tools.bench import baseline, books, latency, payments, readers
+from tools.bench import baseline, books, bulk, growth, latency, payments, readers
 from tools.bench.figures import HEADINGS, Figure, cells
 from tools.bench.site import Progress, Site, benchmark_site
 from tools.local_stack.layout import REPOSITORY
@@ -21,14 +21,17 @@ PAGE: Final = REPOSITORY / "docs" / "benchmarks.md"
 RAN: Final = {
     "base": "PostgreSQL with pgbench (8 clients, prepared); Kafka with one client of its own; FastAPI alone",
     "ledger and relay": "PostgreSQL, Kafka, `ledger consume` with 2 group members; then `ledger relay` in its place",
+    bulk.SECTION: "PostgreSQL, `ledger import` as one process: batches of 2,000, the file checked before",
     "commit to effect at 200/s": "PostgreSQL, Kafka, one writer, one relay, one consumer, each a process",
     payments.CREATE: "PostgreSQL, `payment serve`, the load generator; Kafka idle",
     readers.SECTION: readers.RAN,
     payments.JOURNEY: "PostgreSQL, Kafka, load generator; sandbox, ledger, risk, webhook_ingest, processor, payment",
+    growth.SECTION: "PostgreSQL, Kafka, `ledger consume` with 2 group members; then `ledger serve`, one client",
 }
 ALONE: Final = {readers.SECTION: readers.measure}
 """Sections that need no stack, and no base of another section: ``--only`` runs one of them."""
 _BASES: Final = ("pgbench, journal in 7 statements", "pgbench, payment in 5 statements")
+_GROWTH_HEAD: Final = "## Growth\n"
 _PAGE_HEAD: Final = """# Benchmarks
 
 Written by `tieout bench --write`; do not edit by hand. What the figures say, and what is missing to the aims, is in
@@ -37,15 +40,19 @@ Written by `tieout bench --write`; do not edit by hand. What the figures say, an
 """
 
 
-def run_bench(progress: Progress, *, quick: bool, only: str | None = None) -> dict[str, Any]:
-    """Run everything, or one section alone; returns the figures and what they were measured on."""
+def run_bench(
+    progress: Progress, *, quick: bool, only: str | None = None, growth_to: int | None = None
+) -> dict[str, Any]:
+    """Run everything, one section alone, or growth to so many entries; the figures and what they were measured on."""
     started = time.monotonic()
     if only is not None:
         figures, machine = ALONE[only](progress, quick=quick), _machine("not used")
     else:
         with benchmark_site(progress, quick=quick) as site:
-            figures, machine = _measure(site), _machine(_postgresql(site))
-        figures += readers.measure(progress, quick=quick)
+            figures = _measure(site) if growth_to is None else growth.measure(site, growth_to)
+            machine = _machine(_postgresql(site))
+        if growth_to is None:
+            figures += readers.measure(progress, quick=quick)
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "quick": quick,
@@ -61,6 +68,7 @@ def _measure(site: Site) -> list[Figure]:
         next(figure for figure in figures if figure.name == name).as_base() for name in _BASES
     )
     figures += books.measure(site, books_base)
+    figures += bulk.measure(site, books_base)
     figures += latency.measure(site)
     figures += payments.measure_create(site, payment_base)
     return figures + payments.measure_journey(site)
@@ -100,13 +108,26 @@ def show(result: dict[str, Any], console: Console) -> None:
 
 
 def write_page(result: dict[str, Any], page: Path = PAGE) -> None:
-    """Write the same as a page."""
-    parts = [_PAGE_HEAD, _facts(result) + "\n"]
+    """Write the same as a page. Growth is a run of its own: it leaves the other sections alone, and they leave it."""
+    known = page.read_text() if page.exists() else ""
+    rest, mark, grown = known.partition(_GROWTH_HEAD)
+    if result["figures"][0].section == growth.SECTION:
+        grown, mark = f"\n{_facts(result)}\n\n{_tables(result)}", _GROWTH_HEAD
+        rest = rest or _PAGE_HEAD + "\n"
+    else:
+        rest = "\n".join([_PAGE_HEAD, _facts(result) + "\n", _tables(result), ""])
+    page.write_text((rest + mark + grown).rstrip("\n") + "\n")
+
+
+def _tables(result: dict[str, Any]) -> str:
+    parts = []
     for section, figures in _sections(result["figures"]):
-        parts.append(f"## {section[0].upper()}{section[1:]}\n\nRunning: {RAN[section]}.\n")
+        if section != growth.SECTION:
+            parts.append(f"## {section[0].upper()}{section[1:]}\n")
+        parts.append(f"Running: {RAN[section]}.\n")
         rows = [HEADINGS, ("---",) * len(HEADINGS), *(cells(figure) for figure in figures)]
         parts.append("\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n")
-    page.write_text("\n".join(parts))
+    return "\n".join(parts)
 
 
 def _sections(figures: Sequence[Figure]) -> list[tuple[str, list[Figure]]]:

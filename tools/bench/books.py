@@ -75,18 +75,18 @@ def measure(site: Site, base: Base) -> list[Figure]:
     """Rates for accounts spread evenly and for one hot account, CPU, and the relay draining what was announced."""
     count = 5_000 if site.quick else 20_000
     found: dict[str, list[float]] = {}
-    _book(site, count, hot=False)  # opens the accounts
-    _drain(site)
+    book(site, count, hot=False)  # opens the accounts
+    drain(site)
     for _ in range(site.repetitions):
         for name, hot in (("uniform", False), ("one hot account", True)):
             site.progress(f"ledger through Kafka, {name}")
-            rate, spent = _book(site, count, hot=hot)
+            rate, spent = book(site, count, hot=hot)
             found.setdefault(f"journals, {name}", []).append(rate)
             if not hot:
                 found.setdefault("ledger CPU per journal", []).append(spent[0])
                 found.setdefault("PostgreSQL CPU per journal", []).append(spent[1])
             site.progress("relay drains what the ledger announced")
-            rows_per_s, relay_ms, resident = _drain(site)
+            rows_per_s, relay_ms, resident = drain(site)
             found.setdefault("relay drain", []).append(rows_per_s)
             found.setdefault("relay CPU per row", []).append(relay_ms)
             found.setdefault("relay resident memory", []).append(resident)
@@ -122,11 +122,12 @@ def _figures(found: dict[str, list[float]], base: Base) -> list[Figure]:
     return [uniform, hot, *rest]
 
 
-def _book(site: Site, count: int, *, hot: bool) -> tuple[float, list[float]]:
+def book(site: Site, count: int, *, hot: bool) -> tuple[float, list[float]]:
+    """Have so many captures booked through Kafka; the rate, and CPU ms per journal of ledger and PostgreSQL."""
     with site.admin("ledger") as books:
 
         def booked() -> int:
-            return _number(
+            return number(
                 books, "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM journal_positions"
             )
 
@@ -139,11 +140,12 @@ def _book(site: Site, count: int, *, hot: bool) -> tuple[float, list[float]]:
             return Window(count, (pid, site.postgres_pid)).run(booked, started, f"{count} journals")
 
 
-def _drain(site: Site) -> tuple[float, float, float]:
+def drain(site: Site) -> tuple[float, float, float]:
+    """Have the relay publish what waits; rows per second, CPU ms per row, resident MB."""
     with site.admin("ledger") as books:
 
         def sent() -> int:
-            return -_number(books, "SELECT count(*) FROM outbox WHERE sent_at IS NULL")
+            return -number(books, "SELECT count(*) FROM outbox WHERE sent_at IS NULL")
 
         waiting = -sent()
         with site.process("ledger", "relay") as pid:
@@ -151,7 +153,8 @@ def _drain(site: Site) -> tuple[float, float, float]:
             return rate, spent[0], resident_mb(pid)
 
 
-def _number(session: psycopg.Connection[tuple[int]], query: str) -> int:
+def number(session: psycopg.Connection[tuple[int]], query: str) -> int:
+    """The one number that a query answers."""
     row = session.execute(query.encode()).fetchone()
     return int(row[0]) if row else 0
 
