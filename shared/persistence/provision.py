@@ -53,8 +53,21 @@ def provision(
     with closing(_connect(admin_url, database)) as inside:
         inside.execute(_LOCK)
         _set_up_schema(inside, roles)
-    urls = {kind: _url(admin_url, role, password, database) for kind, role in roles.items()}
-    return ServiceUrls(**urls)
+    return _urls(admin_url, roles, password, database)
+
+
+def provision_copy(
+    admin_url: str, service: str, database: str, *, password: str | None = None
+) -> ServiceUrls:
+    """Complete a copy of a provisioned database: all that lies within came along, who may connect did not."""
+    roles = role_names(service)
+    with closing(_connect(admin_url, None)) as admin:
+        _grant_database(admin, database, roles)
+    return _urls(admin_url, roles, password, database)
+
+
+def _urls(admin_url: str, roles: dict[str, str], password: str | None, database: str) -> ServiceUrls:
+    return ServiceUrls(**{kind: _url(admin_url, role, password, database) for kind, role in roles.items()})
 
 
 def _connect(admin_url: str, database: str | None) -> psycopg.Connection:
@@ -93,10 +106,15 @@ def _ensure_database(admin: psycopg.Connection, database: str, roles: dict[str, 
         admin.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'").format(name)
         )
+    _grant_database(admin, database, roles)
+
+
+def _grant_database(admin: psycopg.Connection, database: str, roles: dict[str, str]) -> None:
+    name = sql.Identifier(database)
     admin.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, sql.Identifier(roles["owner"])))
     admin.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
-    for role in roles.values():
-        admin.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, sql.Identifier(role)))
+    everybody = sql.SQL(", ").join(sql.Identifier(role) for role in roles.values())
+    admin.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, everybody))
 
 
 def _set_up_schema(inside: psycopg.Connection, roles: dict[str, str]) -> None:

@@ -16,7 +16,7 @@ from psycopg import sql
 
 from shared.kernel.ids import UlidIds
 from shared.persistence.migrate import migrate
-from shared.persistence.provision import ServiceUrls, provision
+from shared.persistence.provision import ServiceUrls, provision, provision_copy
 from shared.testing.passwords import TEST_PASSWORD
 
 POSTGRES_VARIABLE = "TIEOUT_TEST_POSTGRES_URL"
@@ -133,7 +133,7 @@ def service_database(postgres_admin_url: str, _templates: Callable[[str], str]) 
                 )
             )
         made.append(name)
-        return provision(postgres_admin_url, service, name, password=TEST_PASSWORD)
+        return provision_copy(postgres_admin_url, service, name, password=TEST_PASSWORD)
 
     yield fresh
     with psycopg.connect(postgres_admin_url, autocommit=True) as admin:

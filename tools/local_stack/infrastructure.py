@@ -35,7 +35,7 @@ def throw_away_infrastructure(home: Path | None = None) -> Iterator[dict[str, st
         [
             Program(
                 "postgres",
-                postgres.server_command(place, ports["postgres"]),
+                postgres.server_command(place, ports["postgres"], **postgres.FOR_TESTS),
                 starts_itself=True,
                 stop_signal="INT",
             ),

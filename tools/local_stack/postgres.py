@@ -67,8 +67,17 @@ def initialise(place: Layout, password: str) -> None:
         raise StackError(f"initdb failed: {done.stderr.strip()}")
 
 
-def server_command(place: Layout, port: int) -> list[str]:
-    """The foreground command of the server. fsync stays on: what is acknowledged is on disk."""
+FOR_TESTS: Final = {
+    # Databases are made and dropped by the thousand: a dead process loses nothing of what the kernel has already, and
+    # what a dead machine would lose nobody looks for.
+    "fsync": "off",
+    # Their passwords are no secret, and every connection pays for each round.
+    "scram_iterations": "1",
+}
+
+
+def server_command(place: Layout, port: int, **more: str) -> list[str]:
+    """The foreground command of the server. fsync stays on unless ``more`` says otherwise."""
     settings = {
         "listen_addresses": "127.0.0.1",
         "port": str(port),
@@ -79,7 +88,7 @@ def server_command(place: Layout, port: int) -> list[str]:
         "log_min_messages": "warning",
     }
     words = [*unprivileged_prefix(), str(binaries() / "postgres"), "-D", str(place.postgres_data)]
-    for name, value in settings.items():
+    for name, value in (settings | more).items():
         words += ["-c", f"{name}={value}"]
     return words
 

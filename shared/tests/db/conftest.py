@@ -11,7 +11,7 @@ from shared.kernel.clock import SystemClock
 from shared.kernel.ids import UlidIds
 from shared.persistence.engine import make_engine
 from shared.persistence.migrate import migrate
-from shared.persistence.provision import provision
+from shared.persistence.provision import provision, provision_copy
 from shared.persistence.unit_of_work import Transactions, UnitOfWork
 from shared.testing.passwords import TEST_PASSWORD
 
@@ -83,7 +83,7 @@ def probe(postgres_admin_url, probe_template):
                 sql.Identifier(name), sql.Identifier(probe_template)
             )
         )
-    made = Probe(provision(postgres_admin_url, "probe", name, password=TEST_PASSWORD))
+    made = Probe(provision_copy(postgres_admin_url, "probe", name, password=TEST_PASSWORD))
     yield made
     for engine in made.engines:
         engine.dispose()
