@@ -194,7 +194,7 @@ class World:
         self.faults.end()
         self.unreadable.clear()
         while True:
-            for service in ("payment", "processor", "ledger", "risk"):
+            for service in ("payment", "processor", "ledger", "risk", "reconciliation"):
                 found = self.storage.admin[service].execute(
                     "SELECT topic, key FROM parked_keys ORDER BY 1, 2"
                 )
