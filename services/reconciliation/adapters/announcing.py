@@ -20,7 +20,7 @@ _OPEN: Final = """
 _SOURCE: Final = f"""
 SELECT s.source FROM sources AS s
  WHERE s.kind = 'settlement' AND EXISTS (SELECT FROM settlement_lines AS n {_OPEN.format(source="s.source")})
- ORDER BY s.source LIMIT 1 FOR UPDATE OF s SKIP LOCKED
+ ORDER BY s.source LIMIT 1 FOR NO KEY UPDATE OF s SKIP LOCKED
 """
 # Asked once the source is held: what was seen while somebody else held it may be told by now. The lines are chosen
 # first, along their index, and looked up then: what is asked of each of them must not be asked of all that wait.

@@ -30,7 +30,7 @@ _SOURCE: Final = """
 SELECT s.source FROM sources AS s
   JOIN LATERAL (SELECT nth FROM report_files AS w WHERE w.source = s.source AND w.state = 'RECEIVED'
                  ORDER BY nth LIMIT 1) AS f ON true
- ORDER BY f.nth LIMIT 1 FOR UPDATE OF s SKIP LOCKED
+ ORDER BY f.nth LIMIT 1 FOR NO KEY UPDATE OF s SKIP LOCKED
 """
 # Asked once the source is held: what was seen while somebody else held it may be done by now.
 _NEXT: Final = f"""

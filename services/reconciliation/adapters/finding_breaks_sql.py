@@ -174,5 +174,5 @@ QUERIES: Final = tuple(
     _wanted(query)
     for query in (_ITEMS_ALONE, _MATCHES, _FEES, _LINES_ALONE, _PAYOUTS, _BANK, _UNPOSTED, _UNEXPLAINED)
 )
-#: Causes of journals that people decided, and that need no event of a payment.
-EXPLAIN_THEMSELVES: Final = ("OperatorActed", "OperationResolved")
+#: Causes of journals that people decided or brought along, and that need no event of a payment.
+EXPLAIN_THEMSELVES: Final = ("OperatorActed", "OperationResolved", "JournalImported")

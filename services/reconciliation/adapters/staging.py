@@ -66,8 +66,12 @@ class SqlStaging:
             "now": self._now,
         }
         is_report = source.kind is SourceKind.SETTLEMENT
-        for step in SETTLEMENT_STEPS if is_report else BANK_STEPS:
-            self._connection.exec_driver_sql(step, values)
+        try:
+            for step in SETTLEMENT_STEPS if is_report else BANK_STEPS:
+                self._connection.exec_driver_sql(step, values)
+        except sa.exc.DataError as refused:
+            # Each amount can be held, their sum cannot.
+            raise UnreadableFileError("value_not_storable", "net", "sums that a payout can have") from refused
         counted = self._connection.exec_driver_sql(COUNTED[source.kind.value], values).one()
         return Staged(
             line_count=counted.lines,

@@ -32,11 +32,13 @@ SELECT %(file_id)s, line_number, 'line_repeated', 'line_id', 'each id once in a 
 # What is paid out is not taken back to unpaid by a report that does not know of the payout yet.
 _OTHERWISE: Final = f"""
 (coalesce(s.payout_id, n.payout_id), {_of("s", _REST)}) IS DISTINCT FROM ({_of("n", _SAYS)})"""
+# What could not be read may be what seems to be gone: such a file is not whole, and takes nothing away.
 _STATED: Final = f"""
 INSERT INTO stated_payouts (file_id, payout_id, currency, stated_net_minor, lines_net_minor, line_count, whole)
 SELECT %(file_id)s, payout_id, net_currency, -sum(net_minor) FILTER (WHERE category = 'payout'),
        coalesce(sum(net_minor) FILTER (WHERE category <> 'payout'), 0), count(*) FILTER (WHERE category <> 'payout'),
-       bool_or(category = 'payout') AND sum(net_minor) = 0
+       bool_or(category = 'payout') AND sum(net_minor) = 0 AND NOT EXISTS (
+           SELECT FROM quarantined_lines AS q WHERE q.file_id = %(file_id)s AND q.code <> 'line_repeated')
   FROM ({_SAID.format(table="report_lines")}) AS s WHERE payout_id IS NOT NULL GROUP BY payout_id, net_currency
 """
 # Payouts that this file changes: those that it names, and those that its lines were in before.

@@ -8,6 +8,7 @@ it that says why. Moved is only what is durable: a crash in between leaves the f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -44,7 +45,8 @@ class WatchedFolder:
     def turn(self) -> bool:
         """Take in what lies there; false, because a file that comes meanwhile waits for the next turn."""
         for found in self.complete():
-            self._one(found)
+            with suppress(FileNotFoundError):  # another worker took it: what it said is known by its hash
+                self._one(found)
         return False
 
     def complete(self) -> Iterator[FoundFile]:

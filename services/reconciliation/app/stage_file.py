@@ -14,6 +14,8 @@ from services.reconciliation.domain.readers import Reader, ReadingContext
 from services.reconciliation.domain.sources import Source
 from shared.kernel.crash_points import crash_point
 
+READER_FAILED: Final = "reader_failed"
+"""The refusal of a file that a reader broke on: ours to mend."""
 BATCH_RECORDS: Final = 5_000
 """Read, then written with one COPY per kind: a few MiB in memory, and a round trip that does not count."""
 
@@ -36,19 +38,28 @@ def stage_next(readers: Mapping[str, Reader], work: ReconciliationUnit) -> Repor
     work.staging.be_patient()
     try:
         _read(reader, source, file, work)
+        crash_point("report.after_copy")
+        staged = work.staging.settle(source, file.file_id)
     except UnreadableFileError as unreadable:
         refusal = Refusal(code=unreadable.code, field=unreadable.field, expected=unreadable.expected)
         raise FileRefused(file.file_id, refusal) from unreadable
-    crash_point("report.after_copy")
-    work.files.staged(file.file_id, work.staging.settle(source, file.file_id))
+    work.files.staged(file.file_id, staged)
     crash_point("report.after_settling")
     return file
 
 
 def _read(reader: Reader, source: Source, file: ReportFile, work: ReconciliationUnit) -> None:
     records = reader.read(work.files.content(file.file_id), context_of(source))
-    for batch in _batches(records):
+    for batch in _batches(_without_faults(reader, records)):
         work.staging.add(file.file_id, batch)
+
+
+def _without_faults(reader: Reader, records: Iterator[ReportRecord]) -> Iterator[ReportRecord]:
+    """A reader's own fault refuses its file: no file may hold up those behind it, in this source or another."""
+    try:
+        yield from records
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as fault:
+        raise UnreadableFileError(READER_FAILED, reader.name, "a file that the reader can read") from fault
 
 
 def context_of(source: Source) -> ReadingContext:

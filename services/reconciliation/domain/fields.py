@@ -161,11 +161,18 @@ _UTC_ZONE: Final = zone("UTC")
 
 
 def in_utc(wall: datetime, where: ZoneInfo | None, field: str, abbreviation: str | None = None) -> datetime:
-    """The instant that clocks in that zone show so.
+    """The instant that clocks in that zone show so; at the ends of the calendar it may be none that can be told.
 
     An hour that a change of the clocks repeats is refused unless the abbreviation beside it (CET or CEST) says which
     of the two is meant; an hour that the change leaves out, or an abbreviation that does not hold then, is refused.
     """
+    try:
+        return _instant(wall, where, field, abbreviation)
+    except OverflowError as beyond:
+        raise FieldError("time_malformed", field, "a time that is one in UTC as well") from beyond
+
+
+def _instant(wall: datetime, where: ZoneInfo | None, field: str, abbreviation: str | None) -> datetime:
     if wall.tzinfo is not None:
         return wall.astimezone(UTC)
     if where is _UTC_ZONE and abbreviation is None:

@@ -9,7 +9,7 @@ from services.reconciliation.adapters.spooling import Spool
 from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
 from services.reconciliation.adapters.watched_folder import WatchedFolder
 from services.reconciliation.app.announce_lines import announce_lines
-from services.reconciliation.app.stage_file import stage_next
+from services.reconciliation.app.stage_file import READER_FAILED, stage_next
 from services.reconciliation.domain.files import FileRefused
 from services.reconciliation.domain.readers import Reader
 from services.reconciliation.entrypoints.receiving import receive_spooled
@@ -33,6 +33,8 @@ def stage_one(readers: Mapping[str, Reader], transactions: Transactions[Reconcil
         transactions.run(lambda uow: uow.files.refused(file_id, refusal), name="refuse file")
         counter(RECONCILIATION_FILES, "refused")
         _log.warning("file_refused", file_id=file_id, code=refusal.code, field=refusal.field)
+        if refusal.code == READER_FAILED:
+            _log.error("reader_failed", file_id=file_id, exc_info=refused)
         return True
     if staged is None:
         return False
