@@ -18,6 +18,8 @@ from shared.persistence.outbox import Outbox
 WITHIN_DAYS: Final = 5
 #: A shorter word of a bank's free text is no reference: it may stand there for anything.
 WORD_CHARS_MIN: Final = 6
+RETURNED_WITHIN_DAYS: Final = 10
+"""After its credit a payout comes back within so many days, where only its amount says which it is."""
 
 _LINES: Final = """
   SELECT source, line_id, currency, amount_minor, value_on, "references", text, returned FROM bank_lines
@@ -50,51 +52,73 @@ SELECT source, line_id, processor, account, payout_id, currency,
        CASE WHEN payouts = 1 THEN amount_minor ELSE net_minor END, returned AND amount_minor < 0, 'reference'
   FROM counted WHERE (payouts = 1 OR total = amount_minor) AND (payouts = 1 OR net_minor <> 0)
 """
+# A guess, and so only where each is the other's one nearest: the k-th with the k-th would let one payout that never
+# came shift all that came later.
 _BY_AMOUNT: Final = f"""
 WITH lines AS (
-    SELECT *, row_number() OVER (PARTITION BY currency, amount_minor ORDER BY value_on, source, line_id) AS n
-      FROM ({_LINES}) AS l
+    SELECT * FROM ({_LINES}) AS l
      WHERE NOT returned AND NOT EXISTS (
         SELECT FROM wanted_allocations AS w WHERE w.source = l.source AND w.line_id = l.line_id)),
 payouts AS (
-    SELECT *, row_number() OVER (PARTITION BY currency, net_minor ORDER BY due_on, processor, account, payout_id) AS n
-      FROM ({_PAYOUTS}) AS p
+    SELECT * FROM ({_PAYOUTS}) AS p
      WHERE net_minor <> 0 AND NOT EXISTS (
         SELECT FROM wanted_allocations AS w
          WHERE w.processor = p.processor AND w.account = p.account AND w.payout_id = p.payout_id
-           AND w.currency = p.currency AND NOT w.returned))
+           AND w.currency = p.currency AND NOT w.returned)),
+near AS (
+    SELECT l.source, l.line_id, l.amount_minor, p.processor, p.account, p.payout_id, p.currency,
+           abs(l.value_on - p.due_on) AS days
+      FROM lines AS l JOIN payouts AS p ON p.currency = l.currency AND p.net_minor = l.amount_minor
+     WHERE abs(l.value_on - p.due_on) <= {WITHIN_DAYS}),
+placed AS (
+    SELECT *, rank() OVER (line ORDER BY days) AS of_line, rank() OVER (payout ORDER BY days) AS of_payout,
+           count(*) OVER (PARTITION BY source, line_id, days) AS payouts_as_near,
+           count(*) OVER (PARTITION BY processor, account, payout_id, currency, days) AS lines_as_near
+      FROM near
+    WINDOW line AS (PARTITION BY source, line_id),
+           payout AS (PARTITION BY processor, account, payout_id, currency))
 INSERT INTO wanted_allocations
-SELECT l.source, l.line_id, p.processor, p.account, p.payout_id, p.currency, l.amount_minor, false, 'amount'
-  FROM lines AS l JOIN payouts AS p ON p.currency = l.currency AND p.net_minor = l.amount_minor AND p.n = l.n
- WHERE abs(l.value_on - p.due_on) <= {WITHIN_DAYS}
+SELECT source, line_id, processor, account, payout_id, currency, amount_minor, false, 'amount'
+  FROM placed WHERE of_line = 1 AND of_payout = 1 AND payouts_as_near = 1 AND lines_as_near = 1
 """
+# Which of several credits came back nobody can say: then none is named.
 _RETURNED_BY_AMOUNT: Final = f"""
 WITH back AS (
-    SELECT *, row_number() OVER (PARTITION BY source, currency, amount_minor ORDER BY value_on, line_id) AS n
-      FROM ({_LINES}) AS l
+    SELECT * FROM ({_LINES}) AS l
      WHERE returned AND amount_minor < 0 AND NOT EXISTS (
         SELECT FROM wanted_allocations AS w WHERE w.source = l.source AND w.line_id = l.line_id)),
 paid AS (
-    SELECT w.*, b.value_on,
-           row_number() OVER (PARTITION BY w.source, w.currency, w.amount_minor ORDER BY b.value_on, w.line_id) AS n
-      FROM wanted_allocations AS w JOIN bank_lines AS b USING (source, line_id) WHERE b.stands AND w.amount_minor > 0)
+    SELECT w.*, b.value_on
+      FROM wanted_allocations AS w JOIN bank_lines AS b USING (source, line_id) WHERE b.stands AND w.amount_minor > 0),
+near AS (
+    SELECT b.source, b.line_id, b.amount_minor, p.processor, p.account, p.payout_id, p.currency,
+           count(*) OVER (PARTITION BY b.source, b.line_id) AS credits,
+           count(*) OVER (PARTITION BY p.source, p.line_id, p.processor, p.account, p.payout_id) AS returns
+      FROM back AS b JOIN paid AS p
+        ON p.source = b.source AND p.currency = b.currency AND p.amount_minor = -b.amount_minor
+     WHERE b.value_on - p.value_on BETWEEN 0 AND {RETURNED_WITHIN_DAYS})
 INSERT INTO wanted_allocations
-SELECT b.source, b.line_id, p.processor, p.account, p.payout_id, p.currency, b.amount_minor, true, 'returned_amount'
-  FROM back AS b JOIN paid AS p
-    ON p.source = b.source AND p.currency = b.currency AND p.amount_minor = -b.amount_minor AND p.n = b.n
- WHERE b.value_on >= p.value_on
+SELECT source, line_id, processor, account, payout_id, currency, amount_minor, true, 'returned_amount'
+  FROM near WHERE credits = 1 AND returns = 1
 """
+# One numbering per line and payout, over all currencies: the ledger knows an allocation by it.
 _DIFFERENCES: Final = """
 WITH told AS (
     SELECT source, line_id, processor, account, payout_id, currency, sum(amount_minor) AS amount_minor,
            max(allocation_number) AS number
-      FROM payout_allocations GROUP BY 1, 2, 3, 4, 5, 6)
+      FROM payout_allocations GROUP BY 1, 2, 3, 4, 5, 6),
+numbers AS (
+    SELECT source, line_id, processor, account, payout_id, max(allocation_number) AS last
+      FROM payout_allocations GROUP BY 1, 2, 3, 4, 5)
 SELECT source, line_id, processor, account, payout_id, currency, bank_account, booked_on,
        (coalesce(w.amount_minor, 0) - coalesce(t.amount_minor, 0))::bigint AS amount_minor,
-       coalesce(t.number, 0) + 1 AS allocation_number, coalesce(w.returned, false) AND t.number IS NULL AS returned,
+       coalesce(n.last, 0) + row_number() OVER (
+           PARTITION BY source, line_id, processor, account, payout_id ORDER BY currency) AS allocation_number,
+       coalesce(w.returned, false) AND t.number IS NULL AS returned,
        coalesce(w.rule, 'correction') AS rule
   FROM wanted_allocations AS w
   FULL JOIN told AS t USING (source, line_id, processor, account, payout_id, currency)
+  LEFT JOIN numbers AS n USING (source, line_id, processor, account, payout_id)
   JOIN (SELECT source, bank_account FROM sources) AS s USING (source)
   JOIN (SELECT source, line_id, booked_on FROM bank_lines WHERE stands) AS b USING (source, line_id)
  WHERE coalesce(w.amount_minor, 0) <> coalesce(t.amount_minor, 0)
