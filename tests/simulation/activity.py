@@ -7,8 +7,8 @@ from tests.simulation.faults import LIKELIHOODS
 
 ENOUGH_SEEDS = 200
 """Over fewer seeds the rare faults are left to chance."""
-ELSEWHERE = ("external_call.", "archive.", "sandbox.")
-"""Points of processes that no seed has: the sandbox is outside and does not die, nothing is archived."""
+ELSEWHERE = ("external_call.", "archive.", "sandbox.", "report.")
+"""Points that no seed comes by: the sandbox is outside and does not die, nothing is archived, no report is brought."""
 OUTCOMES = (
     "payment:REQUIRES_PAYMENT_METHOD", "payment:AUTHORIZED", "payment:CAPTURED", "payment:REFUNDED",
     "payment:CANCELED", "payment:FAILED", "operation:authorize:SUCCEEDED", "operation:authorize:DECLINED",
