@@ -291,6 +291,16 @@ BEGIN
          ('PROPOSED', 'RESOLVED'), ('SELF_CLOSED', 'OPEN'), ('RESOLVED', 'OPEN'), ('RESOLVED', 'SELF_CLOSED')) THEN
         RAISE EXCEPTION 'a break may not go from % to %', OLD.state, NEW.state
             USING ERRCODE = 'check_violation', CONSTRAINT = 'break_step_legal';
+    ELSIF OLD.state = 'PROPOSED' AND NEW.state IN ('PROPOSED', 'RESOLVED')
+        AND NEW.proposed_by IS DISTINCT FROM OLD.proposed_by THEN
+        RAISE EXCEPTION 'who proposed it does not change'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'break_proposer_stays';
+    ELSIF NEW.state = 'RESOLVED' AND OLD.state <> 'RESOLVED'
+        AND (NEW.type, NEW.currency, NEW.ours_minor, NEW.theirs_minor, NEW.at_risk_minor, NEW.resolution)
+            IS DISTINCT FROM
+            (OLD.type, OLD.currency, OLD.ours_minor, OLD.theirs_minor, OLD.at_risk_minor, OLD.resolution) THEN
+        RAISE EXCEPTION 'approved is what was proposed'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'break_as_proposed';
     END IF;
     RETURN NEW;
 END

@@ -178,3 +178,19 @@ def test_the_terminal_says_the_same(office, world, reconciliation_urls):
 def test_plain_sql_takes_no_step_that_the_table_does_not_list(world, app_sql, change):
     with pytest.raises(psycopg.errors.CheckViolation):
         app_sql.execute(f"UPDATE breaks SET {change}")
+
+
+@pytest.mark.parametrize(
+    ("change", "constraint"),
+    [
+        ("state = 'RESOLVED', proposed_by = 'x', approved_by = 'ada'", "break_proposer_stays"),
+        ("proposed_by = 'x'", "break_proposer_stays"),
+        ("state = 'RESOLVED', approved_by = 'bob', at_risk_minor = at_risk_minor - 1", "break_as_proposed"),
+    ],
+)
+def test_plain_sql_cannot_approve_ones_own_proposal_nor_another_one(office, world, app_sql, change, constraint):
+    break_id = queue(office, kind="amount_mismatch")[0]["break_id"]
+    assert office.decide(break_id, "accept").document["state"] == "PROPOSED"
+    with pytest.raises(psycopg.errors.CheckViolation) as refused:
+        app_sql.execute(f"UPDATE breaks SET {change} WHERE break_id = %s", [break_id])
+    assert refused.value.diag.constraint_name == constraint
