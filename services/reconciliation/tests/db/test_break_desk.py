@@ -188,7 +188,9 @@ def test_plain_sql_takes_no_step_that_the_table_does_not_list(world, app_sql, ch
         ("state = 'RESOLVED', approved_by = 'bob', at_risk_minor = at_risk_minor - 1", "break_as_proposed"),
     ],
 )
-def test_plain_sql_cannot_approve_ones_own_proposal_nor_another_one(office, world, app_sql, change, constraint):
+def test_plain_sql_cannot_approve_ones_own_proposal_nor_another_one(
+    office, world, app_sql, change, constraint
+):
     break_id = queue(office, kind="amount_mismatch")[0]["break_id"]
     assert office.decide(break_id, "accept").document["state"] == "PROPOSED"
     with pytest.raises(psycopg.errors.CheckViolation) as refused:
