@@ -30,7 +30,8 @@ from shared.messaging.broker import (
     QueueFull,
     Record,
 )
-from shared.messaging.kafka_admin import ADMIN_TIMEOUT_S, KafkaAdmin
+from shared.messaging.kafka_admin import KafkaAdmin
+from shared.messaging.kafka_offsets import watermarks
 from shared.messaging.kafka_settings import (
     CONSUMER_SETTINGS,
     PRODUCER_SETTINGS,
@@ -97,13 +98,9 @@ class KafkaBroker:
         if described is None:
             raise BrokerError(f"there is no topic {self._prefix}{topic}")
         client = Consumer({**self._common, "group.id": f"{self._prefix}offsets", "enable.auto.commit": False})
+        places = [TopicPartition(self._prefix + topic, number) for number in range(described[0])]
         try:
-            return {
-                Partition(topic, number): client.get_watermark_offsets(
-                    TopicPartition(self._prefix + topic, number), timeout=ADMIN_TIMEOUT_S
-                )
-                for number in range(described[0])
-            }
+            return {Partition(topic, number): span for number, span in watermarks(client, places).items()}
         finally:
             client.close()
 
