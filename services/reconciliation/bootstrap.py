@@ -43,6 +43,7 @@ class ReconciliationParts:
         _entry("http_sources").add_sources(made, http, tokens, FORMATS)
         _entry("http_files").add_files(made, http, tokens, self.settings.file_bytes_max)
         _entry("http_matching").add_matching(made, http, tokens)
+        _entry("http_report").add_report(made, http, tokens)
         return made
 
     def consume(self, topic: str) -> Role:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.reconciliation.entrypoints.cli_files import add_files
 from services.reconciliation.entrypoints.cli_matching import add_matching
 from services.reconciliation.entrypoints.cli_reading import add_reading
+from services.reconciliation.entrypoints.cli_report import add_report
 from services.reconciliation.entrypoints.cli_sources import add_sources
 from shared.runtime.cli import service_cli
 
@@ -17,6 +18,7 @@ add_sources(cli)
 add_files(cli)
 add_reading(cli)
 add_matching(cli)
+add_report(cli)
 
 
 def main() -> None:

@@ -1,0 +1,85 @@
+"""What the report page shows of some days: money by band, explained to zero, breaks, files, and the last run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from services.reconciliation.adapters.breaks import UNSETTLED, queue
+from services.reconciliation.adapters.day_pictures import day_pictures
+from services.reconciliation.adapters.explaining import explained_days
+from services.reconciliation.adapters.runs import list_runs
+from services.reconciliation.domain.pictures import DayPicture
+from shared.kernel.errors import Rejected
+
+#: A year of days can still be drawn and read.
+DAYS_MAX: Final = 366
+BREAKS_MAX: Final = 100
+FILES_MAX: Final = 200
+_BY_TYPE: Final = """
+SELECT type, currency, count(*) AS breaks, sum(at_risk_minor)::bigint AS at_risk_minor, min(since) AS oldest
+  FROM breaks WHERE state = ANY(%(states)s) GROUP BY type, currency ORDER BY type, currency
+"""
+_FILES: Final = f"""
+SELECT source, name, state, encode(sha256, 'hex') AS sha256, received_at, line_count, quarantined_count, refused_code
+  FROM report_files
+ WHERE (received_at AT TIME ZONE 'UTC')::date BETWEEN %(first_day)s AND %(last_day)s
+    OR (period_from < (%(last_day)s::date + 1)::timestamp AT TIME ZONE 'UTC'
+        AND period_to >= %(first_day)s::date::timestamp AT TIME ZONE 'UTC')
+ ORDER BY source, nth LIMIT {FILES_MAX}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportFigures:
+    """Everything on the page; two readings of the same data are equal."""
+
+    first_day: date
+    last_day: date
+    as_of: datetime
+    last_run: Mapping[str, Any] | None
+    pictures: Sequence[DayPicture]
+    explained: Sequence[Mapping[str, Any]]
+    breaks_by_type: Sequence[Mapping[str, Any]]
+    breaks: Sequence[Mapping[str, Any]]
+    files: Sequence[Mapping[str, Any]]
+
+
+def report_figures(
+    connection: sa.Connection, now: datetime, first_day: date, last_day: date
+) -> ReportFigures:
+    """Read it in one snapshot; days in UTC, both included. Too many days are the caller's mistake."""
+    check_days(first_day, last_day)
+    states = [state.value for state in UNSETTLED]
+    days = {"first_day": first_day, "last_day": last_day}
+    return ReportFigures(
+        first_day=first_day,
+        last_day=last_day,
+        as_of=now,
+        last_run=next(iter(list_runs(connection, 1)), None),
+        pictures=day_pictures(connection, first_day, last_day),
+        explained=explained_days(connection, first_day, last_day),
+        breaks_by_type=_rows(connection, _BY_TYPE, {"states": states}),
+        breaks=queue(connection, now, states=states, break_type=None, limit=BREAKS_MAX),
+        files=_rows(connection, _FILES, days),
+    )
+
+
+def check_days(first_day: date, last_day: date) -> None:
+    """Refuse days that are in the wrong order, or too many."""
+    if not 0 <= (last_day - first_day).days < DAYS_MAX:
+        raise Rejected(
+            "days_invalid",
+            f"last_day is not before first_day, and they are at most {DAYS_MAX} days",
+            status=400,
+            param="last_day",
+            stored=False,
+        )
+
+
+def _rows(connection: sa.Connection, query: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [dict(row) for row in connection.exec_driver_sql(query, dict(values)).mappings()]
