@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from services.reconciliation.domain.fields import FieldError
 from services.reconciliation.domain.lines import SettlementLine
+from services.reconciliation.domain.report_values import FieldError
 
 
 def check_line(line: SettlementLine) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from services.reconciliation.domain.fields import FieldError, in_utc, zone
+from services.reconciliation.domain.report_values import FieldError, in_utc, zone
 
 ABBREVIATIONS: Final[Mapping[str, str]] = {
     "WET": "Europe/Lisbon", "WEST": "Europe/Lisbon", "CET": "Europe/Amsterdam", "CEST": "Europe/Amsterdam",

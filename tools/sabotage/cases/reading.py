@@ -70,7 +70,7 @@ READING: Final = (
         name="reading-repeated-hour",
         protection="a local time that the change of the clocks repeats is not guessed",
         change="the first of the two is taken",
-        patches=(Patch(_DOMAIN + "fields.py", "    if len(candidates) > 1:\n", "    if False:\n"),),
+        patches=(Patch(_DOMAIN + "report_values.py", "    if len(candidates) > 1:\n", "    if False:\n"),),
         tests=(
             _TESTS + "test_stripe_payout_csv.py::test_a_time_that_the_clocks_showed_twice_is_quarantined",
         ),

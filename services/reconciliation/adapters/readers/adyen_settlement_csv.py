@@ -25,7 +25,9 @@ from services.reconciliation.adapters.readers.settlement_rows import (
     figures_of,
     settlement_records,
 )
-from services.reconciliation.domain.fields import (
+from services.reconciliation.domain.lines import LineCategory, ReportRecord, SettlementLine
+from services.reconciliation.domain.readers import ReadingContext
+from services.reconciliation.domain.report_values import (
     FieldError,
     currency,
     rate,
@@ -34,8 +36,6 @@ from services.reconciliation.domain.fields import (
     words,
     words_or_none,
 )
-from services.reconciliation.domain.lines import LineCategory, ReportRecord, SettlementLine
-from services.reconciliation.domain.readers import ReadingContext
 from services.reconciliation.domain.zone_names import named_time
 
 ADYEN_OPTIONS: Final[Mapping[str, str]] = {

@@ -20,9 +20,9 @@ from services.reconciliation.adapters.readers.bai2_sections import (
 )
 from services.reconciliation.adapters.readers.line_ids import LineIds
 from services.reconciliation.adapters.readers.text_lines import raw_text
-from services.reconciliation.domain.fields import FieldError
 from services.reconciliation.domain.lines import QuarantinedLine, ReportRecord, UnreadableFileError
 from services.reconciliation.domain.readers import ReadingContext
+from services.reconciliation.domain.report_values import FieldError
 
 BAI2_OPTIONS: Final[Mapping[str, str]] = {
     "encoding": "encoding of the text; utf-8 where nothing is declared",

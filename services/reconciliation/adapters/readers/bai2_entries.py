@@ -14,8 +14,8 @@ from services.reconciliation.adapters.readers.bai2_records import Record, day, m
 from services.reconciliation.adapters.readers.bai2_sections import Account
 from services.reconciliation.adapters.readers.bank_lines import entry_id, references_of, text_of
 from services.reconciliation.adapters.readers.line_ids import LineIds
-from services.reconciliation.domain.fields import FieldError
 from services.reconciliation.domain.lines import BankLine
+from services.reconciliation.domain.report_values import FieldError
 
 _SIGNS: Final[Mapping[Any, int]] = {TypeCodeTransaction.credit: 1, TypeCodeTransaction.debit: -1}
 _NOTHING_MOVED: Final = "890"

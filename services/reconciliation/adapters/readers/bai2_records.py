@@ -11,8 +11,8 @@ from typing import BinaryIO, Final
 from bai2.helpers import IteratorHelper
 
 from services.reconciliation.adapters.readers.text_lines import text_lines
-from services.reconciliation.domain.fields import MINOR_MAX, FieldError
 from services.reconciliation.domain.lines import QuarantinedLine, UnreadableFileError
+from services.reconciliation.domain.report_values import MINOR_MAX, FieldError
 
 CONTINUATION: Final = "88"
 CONTINUATIONS_MAX: Final = 512

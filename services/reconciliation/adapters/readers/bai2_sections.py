@@ -8,8 +8,8 @@ from datetime import date
 from typing import Final
 
 from services.reconciliation.adapters.readers.bai2_records import day, number, signed_minor
-from services.reconciliation.domain.fields import FieldError, currency, visible
 from services.reconciliation.domain.lines import BankLine, ControlTotal
+from services.reconciliation.domain.report_values import FieldError, currency, visible
 
 _VERSION: Final = "2"
 _GROUP_STATUSES: Final = frozenset({"1", "3"})

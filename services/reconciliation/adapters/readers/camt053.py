@@ -17,9 +17,9 @@ from services.reconciliation.adapters.readers.camt053_entries import BOOKED, Det
 from services.reconciliation.adapters.readers.camt053_statements import Statement
 from services.reconciliation.adapters.readers.line_ids import LineIds
 from services.reconciliation.adapters.readers.text_lines import raw_text
-from services.reconciliation.domain.fields import FieldError
 from services.reconciliation.domain.lines import QuarantinedLine, ReportRecord, UnreadableFileError
 from services.reconciliation.domain.readers import ReadingContext
+from services.reconciliation.domain.report_values import FieldError
 
 NAMESPACES: Final = tuple(
     f"urn:iso:std:iso:20022:tech:xsd:camt.053.001.{version}" for version in ("02", "08")

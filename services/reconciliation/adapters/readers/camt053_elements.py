@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from services.reconciliation.domain.fields import FieldError, Figures, currency
+from services.reconciliation.domain.report_values import FieldError, Figures, currency
 
 DIRECTIONS: Final[Mapping[str, int]] = {"CRDT": 1, "DBIT": -1}
 _FIGURES: Final = Figures()

@@ -15,8 +15,8 @@ from services.reconciliation.adapters.readers.bank_lines import (
 from services.reconciliation.adapters.readers.camt053_elements import children, only, signed_amount, text_at
 from services.reconciliation.adapters.readers.camt053_statements import Statement
 from services.reconciliation.adapters.readers.line_ids import LineIds
-from services.reconciliation.domain.fields import FieldError, day, wall_time
 from services.reconciliation.domain.lines import BankLine
+from services.reconciliation.domain.report_values import FieldError, day, wall_time
 
 BOOKED: Final = "BOOK"
 _STATUSES: Final = frozenset({BOOKED, "PDNG", "INFO", "FUTR"})

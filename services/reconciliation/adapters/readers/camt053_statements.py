@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from services.reconciliation.adapters.readers.camt053_elements import children, signed_amount, text_at
-from services.reconciliation.domain.fields import FieldError, Figures, visible
 from services.reconciliation.domain.lines import BankLine, ControlTotal, UnreadableFileError
+from services.reconciliation.domain.report_values import FieldError, Figures, visible
 
 _OPENING: Final = ("OPBD", "PRCD")
 _CLOSING: Final = "CLBD"

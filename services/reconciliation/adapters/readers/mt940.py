@@ -14,9 +14,9 @@ from services.reconciliation.adapters.readers.mt940_entries import bank_line
 from services.reconciliation.adapters.readers.mt940_fields import TextField, fields_of
 from services.reconciliation.adapters.readers.mt940_statements import Statement
 from services.reconciliation.adapters.readers.text_lines import raw_text
-from services.reconciliation.domain.fields import FieldError
 from services.reconciliation.domain.lines import QuarantinedLine, ReportRecord, UnreadableFileError
 from services.reconciliation.domain.readers import ReadingContext
+from services.reconciliation.domain.report_values import FieldError
 
 MT940_OPTIONS: Final[Mapping[str, str]] = {
     "encoding": "encoding of the text; utf-8 where nothing is declared"

@@ -16,8 +16,8 @@ from services.reconciliation.adapters.readers.bank_lines import entry_id, refere
 from services.reconciliation.adapters.readers.line_ids import LineIds
 from services.reconciliation.adapters.readers.mt940_fields import TextField
 from services.reconciliation.adapters.readers.mt940_statements import Statement, amount
-from services.reconciliation.domain.fields import FieldError
 from services.reconciliation.domain.lines import BankLine
+from services.reconciliation.domain.report_values import FieldError
 
 _ENTRY: Final = Tags.STATEMENT.value.re
 _DETAILS_TAG: Final = Tags.TRANSACTION_DETAILS.value

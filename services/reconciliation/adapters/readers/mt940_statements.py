@@ -9,8 +9,8 @@ from typing import ClassVar, Final
 from mt940.tags import Tags
 
 from services.reconciliation.adapters.readers.mt940_fields import TextField
-from services.reconciliation.domain.fields import MINOR_MAX, FieldError, Figures, currency, visible
 from services.reconciliation.domain.lines import BankLine, ControlTotal, UnreadableFileError
+from services.reconciliation.domain.report_values import MINOR_MAX, FieldError, Figures, currency, visible
 
 _AMOUNT: Final = re.compile(r"([0-9]{1,15}),([0-9]{0,5})", re.ASCII)
 _BALANCE: Final = Tags.OPENING_BALANCE.value.re

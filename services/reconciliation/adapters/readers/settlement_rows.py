@@ -9,7 +9,6 @@ from services.reconciliation.adapters.readers.csv_rows import CsvFile, Row
 from services.reconciliation.adapters.readers.line_ids import LineIds
 from services.reconciliation.adapters.readers.payout_totals import PayoutTotals
 from services.reconciliation.adapters.readers.text_lines import raw_text
-from services.reconciliation.domain.fields import FieldError, Figures
 from services.reconciliation.domain.line_checks import check_line
 from services.reconciliation.domain.lines import (
     QuarantinedLine,
@@ -18,6 +17,7 @@ from services.reconciliation.domain.lines import (
     UnreadableFileError,
 )
 from services.reconciliation.domain.readers import ReadingContext
+from services.reconciliation.domain.report_values import FieldError, Figures
 
 CSV_OPTIONS: Final[Mapping[str, str]] = {
     "encoding": "encoding of the text; utf-8 where nothing is declared",

@@ -20,7 +20,14 @@ from services.reconciliation.adapters.readers.settlement_rows import (
     settlement_records,
 )
 from services.reconciliation.adapters.readers.stripe_columns import known_column
-from services.reconciliation.domain.fields import (
+from services.reconciliation.domain.lines import (
+    LineCategory,
+    ReportRecord,
+    SettlementLine,
+    UnreadableFileError,
+)
+from services.reconciliation.domain.readers import ReadingContext
+from services.reconciliation.domain.report_values import (
     FieldError,
     Figures,
     currency,
@@ -31,13 +38,6 @@ from services.reconciliation.domain.fields import (
     words_or_none,
     zone,
 )
-from services.reconciliation.domain.lines import (
-    LineCategory,
-    ReportRecord,
-    SettlementLine,
-    UnreadableFileError,
-)
-from services.reconciliation.domain.readers import ReadingContext
 
 REQUIRED: Final = frozenset(
     {"balance_transaction_id", "currency", "gross", "fee", "net", "reporting_category"}

@@ -15,7 +15,9 @@ from services.reconciliation.adapters.readers.settlement_rows import (
     figures_of,
     settlement_records,
 )
-from services.reconciliation.domain.fields import (
+from services.reconciliation.domain.lines import LineCategory, ReportRecord, SettlementLine
+from services.reconciliation.domain.readers import ReadingContext
+from services.reconciliation.domain.report_values import (
     Figures,
     currency,
     moment,
@@ -26,8 +28,6 @@ from services.reconciliation.domain.fields import (
     words_or_none,
     zone,
 )
-from services.reconciliation.domain.lines import LineCategory, ReportRecord, SettlementLine
-from services.reconciliation.domain.readers import ReadingContext
 
 REQUIRED: Final = (
     "balance_transaction_id",

@@ -6,11 +6,11 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from services.reconciliation.domain import fields
-from services.reconciliation.domain.fields import FieldError, Figures
+from services.reconciliation.domain import report_values
+from services.reconciliation.domain.report_values import FieldError, Figures
 
 pytestmark = pytest.mark.unit
-BERLIN = fields.zone("Europe/Berlin")
+BERLIN = report_values.zone("Europe/Berlin")
 
 
 @pytest.mark.parametrize(
@@ -81,11 +81,11 @@ def test_an_amount_beside_its_direction_carries_no_sign():
 @pytest.mark.parametrize("text", ["EURO", "EU", "", "XXX", "EUX", "\u0130SK", "E R"])
 def test_a_currency_that_is_none_is_refused(text):
     with pytest.raises(FieldError, match="currency_unknown"):
-        fields.currency(text, "currency")
+        report_values.currency(text, "currency")
 
 
 def test_a_currency_may_be_written_small():
-    assert fields.currency("usd", "currency") == "USD"
+    assert report_values.currency("usd", "currency") == "USD"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_currency_may_be_written_small():
     ],
 )
 def test_a_local_time_is_one_instant(text, utc):
-    assert fields.moment(text, BERLIN, "created") == datetime.fromisoformat(utc).replace(tzinfo=UTC)
+    assert report_values.moment(text, BERLIN, "created") == datetime.fromisoformat(utc).replace(tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -125,33 +125,35 @@ def test_a_local_time_is_one_instant(text, utc):
 )
 def test_a_time_that_is_no_instant_is_refused(text, code):
     with pytest.raises(FieldError, match=code):
-        fields.moment(text, BERLIN, "created")
+        report_values.moment(text, BERLIN, "created")
 
 
 @pytest.mark.parametrize(("name", "utc_hour"), [("CEST", 0), ("CET", 1)])
 def test_an_abbreviation_tells_the_two_readings_of_a_repeated_hour_apart(name, utc_hour):
     wall = datetime.fromisoformat("2026-10-25 02:30:00")
-    assert fields.in_utc(wall, BERLIN, "created", name) == datetime(2026, 10, 25, utc_hour, 30, tzinfo=UTC)
+    assert report_values.in_utc(wall, BERLIN, "created", name) == datetime(
+        2026, 10, 25, utc_hour, 30, tzinfo=UTC
+    )
 
 
 def test_an_abbreviation_that_does_not_hold_then_is_refused():
     with pytest.raises(FieldError, match="time_zone_contradicted"):
-        fields.in_utc(datetime.fromisoformat("2026-07-01 12:00:00"), BERLIN, "created", "CET")
+        report_values.in_utc(datetime.fromisoformat("2026-07-01 12:00:00"), BERLIN, "created", "CET")
 
 
 def test_a_time_without_any_zone_is_refused():
     with pytest.raises(FieldError, match="time_zone_missing"):
-        fields.moment("2026-11-27 14:05:06", None, "created")
+        report_values.moment("2026-11-27 14:05:06", None, "created")
 
 
 def test_a_day_is_a_day_and_nothing_else():
-    assert fields.day("2026-11-27", "booked") == date(2026, 11, 27)
+    assert report_values.day("2026-11-27", "booked") == date(2026, 11, 27)
     for text in ("2026-11-31", "20261127", "2026-11-27T00:00:00", ""):
         with pytest.raises(FieldError):
-            fields.day(text, "booked")
+            report_values.day(text, "booked")
 
 
 @pytest.mark.parametrize("text", ["", "a b", "caf\u00e9", "x" * 256, "a\x00"])
 def test_an_id_is_visible_ascii(text):
     with pytest.raises(FieldError):
-        fields.visible(text, "id")
+        report_values.visible(text, "id")

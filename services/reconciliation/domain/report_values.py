@@ -1,4 +1,4 @@
-"""One field of a report: amounts, currencies, times and ids, read exactly or refused with a code; never guessed."""
+"""How reports write amounts, currencies, times and ids: each read exactly, or refused with a code; never guessed."""
 
 from __future__ import annotations
 
