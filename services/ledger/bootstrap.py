@@ -137,10 +137,9 @@ class LedgerParts:
 
         return self._periodic("work.partitions", self.settings.partitions_interval_s, make)
 
-    def checks(self) -> tuple[StartupCheck, ...]:
-        """What must hold before a process starts; none waits for another role to make room in the books."""
-        room = check("partitions", lambda: make_ahead(self.common.engine), "consume", "work", "serve")
-        return (*self.common.checks(), room)
+    def room_check(self) -> StartupCheck:
+        """No role waits for another one to make room in the books."""
+        return check("partitions", lambda: make_ahead(self.common.engine), "consume", "work", "serve")
 
     def _periodic(self, name: str, interval_s: float, turn: Callable[[], bool | float | None]) -> Role:
         return PeriodicRole(name, interval_s, turn, self.common.clock)
@@ -150,11 +149,9 @@ def build(settings: LedgerSettings, surroundings: Surroundings | None = None) ->
     """The ledger's roles (``serve``, ``consume``, ``relay``, ``work``), not yet running."""
     parts = LedgerParts(settings, surroundings)
     common = parts.common
-    return ServiceRuntime(
-        name=NAME,
-        settings=settings,
-        app=parts.served,
-        roles={
+    return common.runtime(
+        parts.served,
+        {
             **parts.consumers(),
             "work": parts.check,
             "work.negatives": parts.look_for_negative,
@@ -165,12 +162,7 @@ def build(settings: LedgerSettings, surroundings: Surroundings | None = None) ->
             **common.key_roles(),
             **common.relay_roles(),
         },
-        checks=parts.checks(),
-        transactions=common.transactions,
-        engines={"app": common.engine},
-        operations=common.operations(),
-        close=common.close,
-        clock=common.clock,
+        own_checks=(parts.room_check(),),
     )
 
 

@@ -137,10 +137,9 @@ class PaymentParts:
         return http.completer()
 
     def close(self) -> None:
-        """Let go of threads and connections."""
+        """Let go of threads."""
         self.waiters.close()
         self.threads.close()
-        self.common.close()
 
     def _find_decided(self, operation_ids: Sequence[str]) -> Sequence[str]:
         with self.reading.connect() as connection:
@@ -170,11 +169,9 @@ def build(settings: PaymentSettings, surroundings: Surroundings | None = None) -
     """The roles ``serve``, ``relay``, ``consume`` and ``work``, not yet running."""
     parts = PaymentParts(settings, surroundings)
     common = parts.common
-    return ServiceRuntime(
-        name=NAME,
-        settings=settings,
-        app=parts.served,
-        roles={
+    return common.runtime(
+        parts.served,
+        {
             **common.relay_roles(),
             "consume": parts.consume,
             "work.waiting": parts.wake,
@@ -184,13 +181,8 @@ def build(settings: PaymentSettings, surroundings: Surroundings | None = None) -
             **common.key_roles(),
             **({"work.strays": parts.return_strays} if settings.stray_policy == "automatic" else {}),
         },
-        checks=common.checks(),
-        transactions=common.transactions,
-        engines={"app": common.engine},
-        operations=common.operations(),
         on_drain=(parts.waiters.release,),
         close=parts.close,
-        clock=common.clock,
     )
 
 

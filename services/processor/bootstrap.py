@@ -77,11 +77,9 @@ def build(settings: ProcessorSettings, surroundings: Surroundings | None = None)
         parts.add_mechanism_routes(made)
         return made
 
-    return ServiceRuntime(
-        name=NAME,
-        settings=settings,
-        app=app,
-        roles={
+    return parts.runtime(
+        app,
+        {
             "consume": consume,
             "work.sender": sender,
             "work.feed": feed,
@@ -89,12 +87,6 @@ def build(settings: ProcessorSettings, surroundings: Surroundings | None = None)
             **parts.key_roles(),
             **parts.relay_roles(),
         },
-        checks=parts.checks(),
-        transactions=parts.transactions,
-        engines={"app": parts.engine},
-        operations=parts.operations(),
-        close=parts.close,
-        clock=parts.clock,
     )
 
 

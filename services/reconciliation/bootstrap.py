@@ -93,11 +93,9 @@ def build(settings: ReconciliationSettings, surroundings: Surroundings | None = 
     """The roles ``serve``, ``relay``, ``consume`` and ``work``, not yet running."""
     parts = ReconciliationParts(settings, surroundings)
     common = parts.common
-    return ServiceRuntime(
-        name=NAME,
-        settings=settings,
-        app=parts.served,
-        roles={
+    return common.runtime(
+        parts.served,
+        {
             **common.relay_roles(),
             **{f"consume.{topic.partition('.')[0]}": partial(parts.consume, topic) for topic in TOPICS_IN},
             "work.staging": parts.stage,
@@ -107,12 +105,6 @@ def build(settings: ReconciliationSettings, surroundings: Surroundings | None = 
             "work.tell": parts.tell_matches,
             **common.key_roles(),
         },
-        checks=common.checks(),
-        transactions=common.transactions,
-        engines={"app": common.engine},
-        operations=common.operations(),
-        close=common.close,
-        clock=common.clock,
     )
 
 

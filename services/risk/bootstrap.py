@@ -47,27 +47,16 @@ def build(settings: RiskSettings, surroundings: Surroundings | None = None) -> S
 
         return PeriodicRole("work.forget", FORGET_EVERY_S, action, parts.clock)
 
-    def close() -> None:
-        http.close()
-        parts.close()
-
-    return ServiceRuntime(
-        name=NAME,
-        settings=settings,
-        app=app,
-        roles={
+    return parts.runtime(
+        app,
+        {
             **parts.relay_roles(),
             "consume": consume,
             "work.forget": forget,
             "work.completer": http.completer,
             **parts.key_roles(),
         },
-        checks=parts.checks(),
-        transactions=parts.transactions,
-        engines={"app": parts.engine},
-        operations=parts.operations(),
-        close=close,
-        clock=parts.clock,
+        close=http.close,
     )
 
 

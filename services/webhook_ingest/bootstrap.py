@@ -48,21 +48,10 @@ def build(settings: WebhookIngestSettings, surroundings: Surroundings | None = N
         )  # fmt: skip
         return http.make_app(intake, parts.transactions, parts.operator_tokens())
 
-    def close() -> None:
-        threads.close()
-        parts.close()
-
-    return ServiceRuntime(
-        name="webhook-ingest",
-        settings=settings,
-        app=app,
-        roles={"work": erase, **parts.relay_roles()},
-        checks=parts.checks(),
-        transactions=parts.transactions,
-        engines={"app": parts.engine},
-        operations=parts.operations(),
-        close=close,
-        clock=parts.clock,
+    return parts.runtime(
+        app,
+        {"work": erase, **parts.relay_roles()},
+        close=threads.close,
     )
 
 

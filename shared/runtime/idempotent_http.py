@@ -71,10 +71,10 @@ class NoBody(ApiModel):
 
 
 def json_answer(status: int, document: object, headers: Mapping[str, str] | None = None) -> Reply:
-    """A JSON reply, kept as these bytes."""
+    """A JSON reply, kept as these bytes; times in UTC."""
     return Reply(
         status=status,
-        body=orjson.dumps(document),
+        body=orjson.dumps(document, option=orjson.OPT_UTC_Z),
         headers={"Content-Type": "application/json", **(headers or {})},
     )
 

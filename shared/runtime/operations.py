@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 import sqlalchemy as sa
 
 from shared.kernel.clock import Clock, SystemClock
+from shared.kernel.operators import Actor, OperatorAct
 from shared.messaging.broker import Broker
 from shared.messaging.discard import approve_discard, propose_discard
 from shared.messaging.inbox import Stream
@@ -26,18 +27,6 @@ from shared.runtime.settings import ServiceSettings, required
 from shared.runtime.startup import EXIT_FAILED, StartupRefused
 
 U = TypeVar("U", bound=UnitOfWork)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperatorAction:
-    """What a service writes as ``OperatorActed``."""
-
-    actor: str
-    action: str
-    target: str
-    reason: str
-    role: str = "operator"
-    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +51,7 @@ class Operations(Generic[U]):
         transactions: Transactions[U],
         *,
         consumer: str | None,
-        record: Callable[[U, OperatorAction], None],
+        record: Callable[[U, OperatorAct], None],
         make_broker: Callable[[], Broker] | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -176,9 +165,11 @@ class Operations(Generic[U]):
     def _acted(self, uow: U, act: Act, action: str, target: str) -> None:
         self._record(
             uow,
-            OperatorAction(
-                actor=act.actor, action=action, target=target, reason=act.reason, role=act.role,
-                request_id=act.request_id,
+            OperatorAct(
+                actor=Actor(name=act.actor, role=act.role, request_id=act.request_id),
+                action=action,
+                target=target,
+                reason=act.reason,
             ),
         )  # fmt: skip
 

@@ -1,18 +1,20 @@
-"""Operators' POSTs: who acts, under the idempotency layer; and the routes about parked keys that every consumer has."""
+"""What operators' endpoints share: who acts and why, how what they changed is shown and kept; and the routes about
+parked keys that every consumer has.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar
 
-import orjson
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field, StringConstraints
 from starlette.responses import Response
 
+from shared.kernel.operators import Actor
 from shared.persistence.idempotency import OPERATOR_MODE, Principal
 from shared.persistence.unit_of_work import UnitOfWork
-from shared.runtime.http import ApiModel, json_reply, request_id
+from shared.runtime.http import ApiModel, document, request_id
 from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply, json_answer
 from shared.runtime.operations import Act, Operations
 from shared.runtime.operator_tokens import (
@@ -27,6 +29,8 @@ from shared.runtime.operator_tokens import (
 U = TypeVar("U", bound=UnitOfWork)
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=512)]
 TopicName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.]{0,127}$")]
+LIST_MAX: Final = 1_000
+"""Rows that one GET shows at most."""
 KeyText = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")]
 
 
@@ -66,6 +70,22 @@ class OperatorCaller:
             role=operator.role.name.lower(),
             request_id=self.request_id,
         )
+
+
+class ReasonBody(ApiModel):
+    """A decision that says nothing but why, such as POST …/approve and …/reject."""
+
+    reason: Reason
+
+
+def actor_of(caller: OperatorCaller) -> Actor:
+    """The operator behind the request's token, once the idempotency layer asked who it is."""
+    return acting(caller.operator, caller.request_id)
+
+
+def acting(who: Operator, request: str) -> Actor:
+    """An operator as the use cases know them."""
+    return Actor(name=who.subject, role=who.role.name.lower(), request_id=request)
 
 
 class RedriveBody(ApiModel):
@@ -128,7 +148,7 @@ class ParkedKeysApi(Generic[U]):
         async def listing() -> Response:
             """Keys blocked for this service's consumer, oldest first."""
             keys = await self._http.threads.run(operations.parked)
-            return json_reply(orjson.dumps({"data": keys}, option=orjson.OPT_UTC_Z))
+            return document({"data": keys})
 
         for path, model, role, work in (
             ("redrive", RedriveBody, operator, redrive),

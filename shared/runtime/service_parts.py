@@ -5,18 +5,19 @@ A service's ``bootstrap.py`` adds what is its own. Nothing connects before it is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar
 
 import sqlalchemy as sa
 
-from schemas.generated import OperatorActedV1
 from shared.kernel.ids import Ids, UlidIds
+from shared.kernel.operators import OperatorAct
 from shared.messaging.broker import Broker
 from shared.messaging.consumer import ConsumerLoop
 from shared.messaging.observer import ConsumerObserver
+from shared.messaging.operator_acts import announce
 from shared.messaging.relay import Relay
 from shared.messaging.routes import Routes
 from shared.persistence.idempotency import prune_keys
@@ -27,10 +28,10 @@ from shared.persistence.unit_of_work import Transactions, UnitOfWork
 from shared.runtime.group_commit import GROUP_LOCK_TIMEOUT_MS, LANES, GroupCommit
 from shared.runtime.loop_metrics import ConsumerMetrics, RelayMetrics
 from shared.runtime.migration import schema_check
-from shared.runtime.operations import Operations, OperatorAction
+from shared.runtime.operations import Operations
 from shared.runtime.operator_tokens import TokenVerifier
 from shared.runtime.probes import watch_mechanism
-from shared.runtime.process import Role
+from shared.runtime.process import Role, ServiceRuntime
 from shared.runtime.repeat_tally import RepeatTally
 from shared.runtime.roles import PeriodicRole
 from shared.runtime.settings import ServiceSettings, required
@@ -178,6 +179,39 @@ class ServiceParts(Generic[U]):
         """What must hold before a process of this service starts."""
         return (schema_check(self.engine, self.name), topic_check(self.broker))
 
+    def runtime(
+        self,
+        app: Any,
+        roles: Mapping[str, Callable[[], Role]],
+        *,
+        own_checks: Sequence[StartupCheck] = (),
+        on_drain: Sequence[Callable[[], None]] = (),
+        close: Callable[[], None] | None = None,
+    ) -> ServiceRuntime:
+        """The service, not yet running: its roles, behind every service's checks and its own.
+
+        ``close`` is what the service has to let go of before the common parts.
+        """
+
+        def close_all() -> None:
+            if close is not None:
+                close()
+            self.close()
+
+        return ServiceRuntime(
+            name=self.name.replace("_", "-"),
+            settings=self.settings,
+            app=app,
+            roles=roles,
+            checks=(*self.checks(), *own_checks),
+            transactions=self.transactions,
+            engines={"app": self.engine},
+            operations=self.operations(),
+            on_drain=on_drain,
+            close=close_all,
+            clock=self.clock,
+        )
+
     def operations(self) -> Operations[U]:
         """What operators do to this service's inbox and outbox."""
         return Operations(
@@ -228,14 +262,5 @@ class ServiceParts(Generic[U]):
         make = self.surroundings.make_engine
         return make(url, application_name=f"{self.name}-relay", pool_size=RELAY_POOL_SIZE)
 
-    def _announce(self, uow: U, action: OperatorAction) -> None:
-        acted = OperatorActedV1(
-            actor=action.actor,
-            role=cast("Any", action.role),
-            action=action.action,
-            target=action.target,
-            reason=action.reason,
-            request_id=action.request_id,
-            acted_at=uow.now,
-        )
-        uow.outbox.append(self._own_topic, acted, key=action.target[:255], cause_id=action.actor)
+    def _announce(self, uow: U, act: OperatorAct) -> None:
+        announce(uow.outbox, self._own_topic, act, uow.now)

@@ -17,9 +17,9 @@ from services.ledger.app.import_journals import (
     book_imported,
     finish_import,
 )
-from services.ledger.app.operators import Actor
 from services.ledger.domain.imports import ImportedLine, LineRefused
 from shared.kernel.errors import Rejected
+from shared.kernel.operators import Actor
 from shared.persistence.unit_of_work import Transactions
 
 REFUSED_TOLD_MAX: Final = 1_000

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from schemas.generated import JournalPostedV1, LedgerHeadSignedV1, LedgerPeriodClosedV1, OperatorActedV1
-from services.ledger.app.operators import OperatorAct
+from schemas.generated import JournalPostedV1, LedgerHeadSignedV1, LedgerPeriodClosedV1
 from services.ledger.domain.closes import SignedClose
 from services.ledger.domain.heads import Head
 from services.ledger.domain.journal import Journal
@@ -44,19 +43,6 @@ def period_closed(close: SignedClose) -> LedgerPeriodClosedV1:
         name: datetime.fromisoformat(getattr(close, name)) for name in ("ends_at", "closed_at", "signed_at")
     }
     return LedgerPeriodClosedV1(**{**close.fields(), **times})
-
-
-def operator_acted(act: OperatorAct, now: datetime) -> OperatorActedV1:
-    """What an operator did to an adjustment or to the close of a month."""
-    return OperatorActedV1(
-        actor=act.actor.name,
-        role=act.actor.role,  # type: ignore[arg-type]  # the contract's own words, checked when written
-        action=act.action,
-        target=act.target,
-        reason=act.reason,
-        request_id=act.actor.request_id,
-        acted_at=now,
-    )
 
 
 def chain_key(shard: int) -> str:

@@ -21,15 +21,15 @@ from services.ledger.adapters.publishing import (
     chain_key,
     head_signed,
     journal_posted,
-    operator_acted,
     period_closed,
 )
 from services.ledger.adapters.seals import SealStore
 from services.ledger.adapters.snapshots import SnapshotStore
-from services.ledger.app.operators import OperatorAct
 from services.ledger.domain.closes import SignedClose
 from services.ledger.domain.heads import Head
 from shared.kernel.ids import Ids
+from shared.kernel.operators import OperatorAct
+from shared.messaging.operator_acts import announce
 from shared.persistence.outbox import Outbox
 from shared.persistence.unit_of_work import UnitOfWork
 from shared.runtime.metric_names import JOURNALS_POSTED
@@ -63,8 +63,7 @@ class LedgerUnitOfWork(UnitOfWork):
 
     def acted(self, act: OperatorAct) -> str:
         """Say what an operator did, on the stream of what it was done to; the event's id, for what it causes."""
-        cause = act.actor.request_id or act.actor.name
-        return self.outbox.append(TOPIC, operator_acted(act, self.now), key=act.target, cause_id=cause)
+        return announce(self.outbox, TOPIC, act, self.now)
 
     def flush(self) -> None:
         self.line_matches.flush()

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from services.ledger.app.adjustment_ports import AdjustingUnit
-from services.ledger.app.operators import Actor, OperatorAct
 from services.ledger.domain.adjustment_templates import TEMPLATES
 from services.ledger.domain.adjustments import (
     Adjustment,
@@ -25,6 +24,7 @@ from services.ledger.domain.journal import Cause, Journal
 from services.ledger.domain.periods import check_open
 from services.ledger.domain.posting import entries_for
 from shared.kernel.errors import InvariantViolation, Rejected
+from shared.kernel.operators import Actor, OperatorAct
 
 
 def propose_adjustment(proposed: Proposed, actor: Actor, work: AdjustingUnit) -> Adjustment:

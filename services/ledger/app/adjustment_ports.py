@@ -6,11 +6,11 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Protocol
 
-from services.ledger.app.operators import OperatorAct
 from services.ledger.app.ports import JournalStore
 from services.ledger.domain.adjustments import Adjustment, Proposed
 from services.ledger.domain.chart import AccountRef
 from shared.kernel.ids import Ids
+from shared.kernel.operators import OperatorAct
 
 
 class Adjustments(Protocol):

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
-from services.ledger.app.operators import Actor, OperatorAct
 from services.ledger.app.ports import JournalStore
 from services.ledger.domain.imports import (
     ImportedLine,
@@ -25,6 +24,7 @@ from services.ledger.domain.imports import (
 from services.ledger.domain.journal import Journal
 from shared.kernel.errors import InvariantViolation, Rejected
 from shared.kernel.ids import Ids
+from shared.kernel.operators import Actor, OperatorAct
 
 BATCH_JOURNALS: Final = 2_000
 """One transaction's worth: tenths of a second, for which a new account in it makes others wait."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from services.ledger.app.operators import OperatorAct
 from services.ledger.domain.closes import SignedClose
 from services.ledger.domain.periods import Month, PeriodClose
 from shared.kernel.ids import Ids
+from shared.kernel.operators import OperatorAct
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,8 +86,8 @@ def _add_proposals(cli: typer.Typer, group: typer.Typer) -> None:
     ) -> None:
         """Propose an adjustment; another person must approve it."""
         from services.ledger.app.adjust_books import propose_adjustment
-        from services.ledger.app.operators import Actor as Who
         from services.ledger.entrypoints.http_adjustments import ProposeBody
+        from shared.kernel.operators import Actor as Who
         from shared.runtime.models import validate_model
 
         given = {
@@ -108,7 +108,7 @@ def _add_proposals(cli: typer.Typer, group: typer.Typer) -> None:
     ) -> None:
         """Propose to take an approved adjustment back, exactly and once."""
         from services.ledger.app.adjust_books import propose_reversal
-        from services.ledger.app.operators import Actor as Who
+        from shared.kernel.operators import Actor as Who
 
         who = Who(name=actor, role="operator")
         made = command_line(cli).run(
@@ -123,7 +123,7 @@ def _add_decisions(cli: typer.Typer, group: typer.Typer) -> None:
     def approve(adjustment_id: Id, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
         """Book an adjustment that somebody else proposed."""
         from services.ledger.app.adjust_books import approve_adjustment
-        from services.ledger.app.operators import Actor as Who
+        from shared.kernel.operators import Actor as Who
 
         who = Who(name=actor, role="approver")
         done = command_line(cli).run(
@@ -135,7 +135,7 @@ def _add_decisions(cli: typer.Typer, group: typer.Typer) -> None:
     def reject(adjustment_id: Id, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
         """End a proposal."""
         from services.ledger.app.adjust_books import reject_adjustment
-        from services.ledger.app.operators import Actor as Who
+        from shared.kernel.operators import Actor as Who
 
         who = Who(name=actor, role="operator")
         done = command_line(cli).run(

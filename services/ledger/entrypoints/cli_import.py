@@ -89,7 +89,7 @@ def _bring(
     """Import the file; what became of it, and when each step was done."""
     from services.ledger.adapters.import_files import ImportFile
     from services.ledger.adapters.importing import import_file
-    from services.ledger.app.operators import Actor as Who
+    from shared.kernel.operators import Actor as Who
 
     who = Who(name=actor, role="operator")
     times = {"begun": time.monotonic()}

@@ -93,8 +93,8 @@ def _add_steps(cli: typer.Typer, group: typer.Typer) -> None:
     ) -> None:
         """Propose to close a month; another person must approve it."""
         from services.ledger.app.close_period import propose_close
-        from services.ledger.app.operators import Actor as Who
         from services.ledger.domain.periods import Month
+        from shared.kernel.operators import Actor as Who
 
         who = Who(name=actor, role="operator")
         made = command_line(cli).run(
@@ -106,7 +106,7 @@ def _add_steps(cli: typer.Typer, group: typer.Typer) -> None:
     def approve(close_id: Id, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
         """Close a month that somebody else proposed, for good."""
         from services.ledger.app.close_period import approve_close
-        from services.ledger.app.operators import Actor as Who
+        from shared.kernel.operators import Actor as Who
 
         who = Who(name=actor, role="approver")
         done = command_line(cli).run(lambda uow: approve_close(close_id, reason, who, uow), "periods approve")
@@ -116,7 +116,7 @@ def _add_steps(cli: typer.Typer, group: typer.Typer) -> None:
     def reject(close_id: Id, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
         """End a proposal."""
         from services.ledger.app.close_period import reject_close
-        from services.ledger.app.operators import Actor as Who
+        from shared.kernel.operators import Actor as Who
 
         who = Who(name=actor, role="operator")
         done = command_line(cli).run(lambda uow: reject_close(close_id, reason, who, uow), "periods reject")

@@ -20,18 +20,11 @@ from services.ledger.app.adjust_books import (
 from services.ledger.domain.adjustment_templates import PARAMETERS, TEMPLATES
 from services.ledger.domain.adjustments import Adjustment, Proposed
 from services.ledger.domain.decisions import DecisionState
-from services.ledger.entrypoints.operator_acts import (
-    LIST_MAX,
-    DecideBody,
-    Why,
-    actor_of,
-    document,
-    kept_reply,
-)
 from shared.kernel.money import normalise_currency
-from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply
+from shared.runtime.http import document
+from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply, json_answer
 from shared.runtime.models import ApiModel
-from shared.runtime.operator_http import OperatorCaller
+from shared.runtime.operator_http import LIST_MAX, OperatorCaller, Reason, ReasonBody, actor_of
 from shared.runtime.operator_tokens import OperatorRole, TokenVerifier, operator_with
 
 AdjustmentId = Annotated[str, Path(pattern="^adj_[0-9a-z]{26}$")]
@@ -54,7 +47,7 @@ class ProposeBody(ApiModel):
     processor: Value | None = None
     account: Value | None = None
     bank_account: Value | None = None
-    reason: Why
+    reason: Reason
     attachment: Attachment
 
     def proposed(self) -> Proposed:
@@ -73,7 +66,7 @@ class ProposeBody(ApiModel):
 class ReverseBody(ApiModel):
     """POST /adjustments/{adjustment_id}/reverse."""
 
-    reason: Why
+    reason: Reason
     attachment: Attachment
 
 
@@ -200,15 +193,15 @@ def _add_proposals(
 def _add_decisions(
     app: FastAPI, http: IdempotentHttp[LedgerUnitOfWork], verifier: TokenVerifier | None
 ) -> None:
-    approve = http.endpoint("POST", "/adjustments/{adjustment_id}/approve", DecideBody, render=_render)
-    reject = http.endpoint("POST", "/adjustments/{adjustment_id}/reject", DecideBody, render=_render)
+    approve = http.endpoint("POST", "/adjustments/{adjustment_id}/approve", ReasonBody, render=_render)
+    reject = http.endpoint("POST", "/adjustments/{adjustment_id}/reject", ReasonBody, render=_render)
 
     @app.post("/adjustments/{adjustment_id}/approve")
     async def approve_one(request: Request, adjustment_id: AdjustmentId) -> Response:
         """Book an adjustment that somebody else proposed."""
         caller = OperatorCaller(verifier, request, OperatorRole.APPROVER)
 
-        def execute(uow: LedgerUnitOfWork, body: DecideBody) -> Outcome:
+        def execute(uow: LedgerUnitOfWork, body: ReasonBody) -> Outcome:
             return _outcome(approve_adjustment(adjustment_id, body.reason, actor_of(caller), uow), 200)
 
         ids = {"adjustment_id": adjustment_id}
@@ -219,7 +212,7 @@ def _add_decisions(
         """End a proposal."""
         caller = OperatorCaller(verifier, request, OperatorRole.OPERATOR)
 
-        def execute(uow: LedgerUnitOfWork, body: DecideBody) -> Outcome:
+        def execute(uow: LedgerUnitOfWork, body: ReasonBody) -> Outcome:
             return _outcome(reject_adjustment(adjustment_id, body.reason, actor_of(caller), uow), 200)
 
         ids = {"adjustment_id": adjustment_id}
@@ -227,9 +220,9 @@ def _add_decisions(
 
 
 def _outcome(stored: Adjustment, status: int) -> Outcome:
-    return Outcome(resource_id=stored.adjustment_id, reply=kept_reply(AdjustmentView.of(stored), status))
+    return Outcome(resource_id=stored.adjustment_id, reply=json_answer(status, AdjustmentView.of(stored)))
 
 
 def _render(uow: LedgerUnitOfWork, resource_id: str) -> Reply:
     """Only asked for where a reply was not stored with its effect, which here it always is."""
-    return kept_reply(AdjustmentView.of(stored_adjustment(resource_id, uow)), 200)
+    return json_answer(200, AdjustmentView.of(stored_adjustment(resource_id, uow)))

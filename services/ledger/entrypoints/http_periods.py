@@ -13,17 +13,10 @@ from services.ledger.adapters.unit_of_work import LedgerUnitOfWork
 from services.ledger.app.close_period import approve_close, propose_close, reject_close, stored_close
 from services.ledger.app.period_ports import ClosedPeriod
 from services.ledger.domain.periods import Month, PeriodClose
-from services.ledger.entrypoints.operator_acts import (
-    LIST_MAX,
-    DecideBody,
-    Why,
-    actor_of,
-    document,
-    kept_reply,
-)
-from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply
+from shared.runtime.http import document
+from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply, json_answer
 from shared.runtime.models import ApiModel
-from shared.runtime.operator_http import OperatorCaller
+from shared.runtime.operator_http import LIST_MAX, OperatorCaller, Reason, ReasonBody, actor_of
 from shared.runtime.operator_tokens import OperatorRole, TokenVerifier, operator_with
 
 CloseId = Annotated[str, Path(pattern="^cls_[0-9a-z]{26}$")]
@@ -35,7 +28,7 @@ class ProposeCloseBody(ApiModel):
     period: Annotated[
         str, StringConstraints(max_length=16), Field(description="A calendar month in UTC, as 2026-10.")
     ]
-    reason: Why
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,15 +145,15 @@ def _add_proposal(
 def _add_decisions(
     app: FastAPI, http: IdempotentHttp[LedgerUnitOfWork], verifier: TokenVerifier | None
 ) -> None:
-    approve = http.endpoint("POST", "/period-closes/{close_id}/approve", DecideBody, render=_render)
-    reject = http.endpoint("POST", "/period-closes/{close_id}/reject", DecideBody, render=_render)
+    approve = http.endpoint("POST", "/period-closes/{close_id}/approve", ReasonBody, render=_render)
+    reject = http.endpoint("POST", "/period-closes/{close_id}/reject", ReasonBody, render=_render)
 
     @app.post("/period-closes/{close_id}/approve")
     async def approve_one(request: Request, close_id: CloseId) -> Response:
         """Close a month that somebody else proposed, for good."""
         caller = OperatorCaller(verifier, request, OperatorRole.APPROVER)
 
-        def execute(uow: LedgerUnitOfWork, body: DecideBody) -> Outcome:
+        def execute(uow: LedgerUnitOfWork, body: ReasonBody) -> Outcome:
             return _outcome(approve_close(close_id, body.reason, actor_of(caller), uow), 200)
 
         return await approve.handle(request, caller, execute, path_ids={"close_id": close_id})
@@ -170,16 +163,16 @@ def _add_decisions(
         """End a proposal."""
         caller = OperatorCaller(verifier, request, OperatorRole.OPERATOR)
 
-        def execute(uow: LedgerUnitOfWork, body: DecideBody) -> Outcome:
+        def execute(uow: LedgerUnitOfWork, body: ReasonBody) -> Outcome:
             return _outcome(reject_close(close_id, body.reason, actor_of(caller), uow), 200)
 
         return await reject.handle(request, caller, execute, path_ids={"close_id": close_id})
 
 
 def _outcome(stored: PeriodClose, status: int) -> Outcome:
-    return Outcome(resource_id=stored.close_id, reply=kept_reply(CloseView.of(stored), status))
+    return Outcome(resource_id=stored.close_id, reply=json_answer(status, CloseView.of(stored)))
 
 
 def _render(uow: LedgerUnitOfWork, resource_id: str) -> Reply:
     """Only asked for where a reply was not stored with its effect, which here it always is."""
-    return kept_reply(CloseView.of(stored_close(resource_id, uow)), 200)
+    return json_answer(200, CloseView.of(stored_close(resource_id, uow)))

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
 
 from schemas import generated
-from services.payment.app.ports import Actor
 from services.payment.domain import commands, events
 from services.payment.domain.payment import Payment
 from shared.persistence.outbox import Outbox
@@ -57,21 +55,6 @@ def publish(payment: Payment, outbox: Outbox) -> None:
             cause_id=cause_id,
             subject=payment.payment_id,
         )
-
-
-def operator_acted(
-    actor: Actor, action: str, target: str, reason: str, now: datetime
-) -> generated.OperatorActedV1:
-    """What an operator did, as the contract tells it."""
-    return generated.OperatorActedV1(
-        actor=actor.subject,
-        role=cast("Any", actor.role),
-        action=action,
-        target=target,
-        reason=reason,
-        request_id=actor.request_id,
-        acted_at=now,
-    )
 
 
 def _fields(item: Any) -> dict[str, Any]:  # any of the frozen dataclasses above

@@ -13,13 +13,14 @@ from services.payment.adapters.facts import StoredEvidence, StoredObjectRefs, St
 from services.payment.adapters.merchants import StoredMerchants
 from services.payment.adapters.notes import StoredNotes
 from services.payment.adapters.payments import StoredPayments
-from services.payment.adapters.publishing import PAYMENT_EVENTS, operator_acted, publish
+from services.payment.adapters.publishing import PAYMENT_EVENTS, publish
 from services.payment.adapters.routes import StoredRoutes
 from services.payment.adapters.settlement_lines import StoredSettlementLines
 from services.payment.adapters.tallies import Tallies
-from services.payment.app.ports import Actor
 from services.payment.domain.risk_states import NOT_ASKED, RiskTerms
 from shared.kernel.ids import Ids
+from shared.kernel.operators import Actor, OperatorAct
+from shared.messaging.operator_acts import announce
 from shared.persistence.outbox import Outbox
 from shared.persistence.unit_of_work import UnitOfWork
 
@@ -76,8 +77,8 @@ class PaymentUnitOfWork(UnitOfWork):
 
     def acted(self, actor: Actor, action: str, target: str, reason: str) -> None:
         """Announce an operator's action on our own topic, with what it did."""
-        said = operator_acted(actor, action, target, reason, self.now)
-        self.outbox.append(PAYMENT_EVENTS, said, key=target, cause_id=actor.request_id or actor.subject)
+        act = OperatorAct(actor=actor, action=action, target=target, reason=reason)
+        announce(self.outbox, PAYMENT_EVENTS, act, self.now)
 
     def untouched_strays(self, found_before_s: float, limit: int) -> list[tuple[str, str]]:
         """Payment and stray of what no return or void was ever asked for, oldest first."""

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from services.payment.app.ports import Actor, OperatorUnit
+from services.payment.app.ports import OperatorUnit
 from services.payment.domain.cases import OF_REVIEW
 from services.payment.domain.changes import Moment
 from services.payment.domain.operations import OperationState
 from services.payment.domain.status import Source
 from shared.kernel.errors import Rejected
+from shared.kernel.operators import Actor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,6 @@ def close_case(command: CloseCase, uow: OperatorUnit) -> str:
             extra={"operation": operation.operation_id},
         )
     moment = Moment(now=uow.now, cause_id=case.case_id, ids=uow.ids, source=Source.OPERATOR)
-    payment.answer_cases([case], moment, why=command.reason, by=command.actor.subject)
+    payment.answer_cases([case], moment, why=command.reason, by=command.actor.name)
     uow.acted(command.actor, "close_case", command.case_id, command.reason)
     return payment.payment_id

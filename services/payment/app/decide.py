@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from services.payment.app.apply_fact import ApplyFact, apply_fact
-from services.payment.app.ports import Actor, OperatorUnit
+from services.payment.app.ports import OperatorUnit
 from services.payment.app.settle_counted import settle_counted
 from services.payment.domain.cases import OF_REVIEW, Case
 from services.payment.domain.changes import Moment
@@ -17,6 +17,7 @@ from services.payment.domain.resolving_strays import accept, check_acceptable, r
 from services.payment.domain.status import Source
 from services.payment.domain.strays import Stray
 from shared.kernel.errors import InvariantViolation, Rejected
+from shared.kernel.operators import Actor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,7 @@ def propose(command: Propose, uow: OperatorUnit) -> Decision:
         decision = replace(
             decision,
             state=DecisionState.APPLIED,
-            decided_by=command.actor.subject,
+            decided_by=command.actor.name,
             decided_at=uow.now,
             decided_reason=command.reason,
         )
@@ -89,12 +90,12 @@ def settle(command: Settle, uow: OperatorUnit) -> Decision:
         raise Rejected(
             "decision_final", f"it is {found.state.value} already", extra={"decision": found.decision_id}
         )
-    if command.approve and found.proposed_by == command.actor.subject:
+    if command.approve and found.proposed_by == command.actor.name:
         raise Rejected("four_eyes", "somebody else than the proposer approves it", status=403, stored=False)
     settled = replace(
         found,
         state=wanted,
-        decided_by=command.actor.subject,
+        decided_by=command.actor.name,
         decided_at=uow.now,
         decided_reason=command.reason,
     )
@@ -139,7 +140,7 @@ def _decision(command: Propose, payment: Payment, uow: OperatorUnit) -> Decision
         object_id=command.object_id,
         reason=command.reason,
         state=DecisionState.PROPOSED,
-        proposed_by=command.actor.subject,
+        proposed_by=command.actor.name,
         proposed_at=uow.now,
     )
 
@@ -189,7 +190,7 @@ def _apply(payment: Payment, decision: Decision, actor: Actor, uow: OperatorUnit
         [case for case in asked if case.about(subjects) and not _needs_its_own(payment, case, decision)],
         moment,
         why=decision.decided_reason or decision.reason,
-        by=actor.subject,
+        by=actor.name,
         decision_id=decision.decision_id,
     )
 

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Protocol
 
 from services.payment.app.merchant_ports import Merchants
-from services.payment.app.ports import Actor
 from shared.kernel.errors import Rejected
+from shared.kernel.operators import Actor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ def set_route(command: SetRoute, configured: Collection[str], uow: RouteUnit) ->
         currency=command.currency,
         processor=command.processor,
         reason=command.reason.strip(),
-        set_by=command.actor.subject,
+        set_by=command.actor.name,
         valid_from=uow.now,
     )
     uow.routes.add(rule)

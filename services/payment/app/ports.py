@@ -13,6 +13,7 @@ from services.payment.domain.risk_states import RiskTerms
 from services.payment.domain.settling import LineKey, SettlementLine
 from services.payment.domain.status import Source
 from shared.kernel.ids import Ids
+from shared.kernel.operators import Actor
 
 #: (processor, account, object id or reference)
 Ref = tuple[str, str, str]
@@ -182,15 +183,6 @@ class Decisions(Protocol):
     def settle(self, decision: Decision) -> None:
         """Write its end: applied or rejected, by whom and why."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Actor:
-    """The operator who acts, and the request that it comes by."""
-
-    subject: str
-    role: str
-    request_id: str | None = None
 
 
 class PaymentUnit(Protocol):

@@ -140,17 +140,17 @@ def set_route(
 ) -> None:
     """Let a rule hold for authorizations asked for from now on; merchant and currency, then merchant, then currency."""
     from services.payment.app import manage_routes
-    from services.payment.app.ports import Actor
     from services.payment.bootstrap import places_of
     from services.payment.settings import PaymentSettings
     from shared.kernel.money import normalise_currency
+    from shared.kernel.operators import Actor
     from shared.runtime.settings import load_settings
 
     places = places_of(load_settings(PaymentSettings))
     command = manage_routes.SetRoute(
         processor=None if processor == NO_PROCESSOR else processor,
         reason=reason,
-        actor=Actor(subject=f"cli:{getpass.getuser()}", role="admin"),
+        actor=Actor(name=f"cli:{getpass.getuser()}", role="admin"),
         merchant_id=merchant,
         currency=normalise_currency(currency) if currency else "",
     )

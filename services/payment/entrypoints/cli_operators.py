@@ -127,9 +127,9 @@ def _add_settling(decide: typer.Typer, line: CommandLine) -> None:
     ) -> None:
         """Close a case; what blocks duplicates goes on blocking them."""
         from services.payment.app.close_case import CloseCase, close_case
-        from services.payment.app.ports import Actor as Person
+        from shared.kernel.operators import Actor as Person
 
-        command = CloseCase(case_id=case_id, reason=reason, actor=Person(subject=actor, role=ROLE))
+        command = CloseCase(case_id=case_id, reason=reason, actor=Person(name=actor, role=ROLE))
         payment_id = line.run(lambda uow: close_case(command, uow), "close case")
         emit({"case_id": case_id, "payment_id": payment_id, "closed_by": actor}, as_json=as_json)
 
@@ -147,8 +147,8 @@ def _propose(
     object_id: str | None = None,
 ) -> None:
     from services.payment.app.decide import Propose, propose
-    from services.payment.app.ports import Actor as Person
     from services.payment.domain.decisions import DecisionKind, Outcome
+    from shared.kernel.operators import Actor as Person
 
     command = Propose(
         kind=DecisionKind(kind),
@@ -157,7 +157,7 @@ def _propose(
         reason=reason,
         evidence=evidence,
         object_id=object_id,
-        actor=Person(subject=actor, role=ROLE),
+        actor=Person(name=actor, role=ROLE),
     )
     emit(asdict(line.run(lambda uow: propose(command, uow), "propose decision")), as_json=as_json)
 
@@ -166,9 +166,9 @@ def _settle(
     line: CommandLine, decision: str, actor: str, reason: str, as_json: bool, *, approve: bool
 ) -> None:
     from services.payment.app.decide import Settle, settle
-    from services.payment.app.ports import Actor as Person
+    from shared.kernel.operators import Actor as Person
 
     command = Settle(
-        decision_id=decision, approve=approve, reason=reason, actor=Person(subject=actor, role=ROLE)
+        decision_id=decision, approve=approve, reason=reason, actor=Person(name=actor, role=ROLE)
     )
     emit(asdict(line.run(lambda uow: settle(command, uow), "settle decision")), as_json=as_json)

@@ -5,28 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import TypeVar
 
-import orjson
 import sqlalchemy as sa
-from starlette.responses import Response
 
 from services.payment.adapters.read_models import present_state
 from services.payment.adapters.unit_of_work import PaymentUnitOfWork
-from services.payment.app.ports import Actor
 from services.payment.domain.routing import Places
 from services.payment.entrypoints.access import Access
 from shared.kernel.clock import Clock
 from shared.kernel.errors import InvariantViolation, Rejected
-from shared.runtime.http import json_reply
-from shared.runtime.idempotent_http import IdempotentHttp, Reply
+from shared.runtime.idempotent_http import IdempotentHttp
 from shared.runtime.operations import Operations
-from shared.runtime.operator_http import OperatorCaller
 from shared.runtime.operator_tokens import TokenIssuer, TokenVerifier
 from shared.runtime.request_threads import RequestThreads
 
 T = TypeVar("T")
-_JSON_OPTIONS: Final = orjson.OPT_UTC_Z
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,27 +46,6 @@ class EdgeParts:
     def _read(self, look: Callable[[sa.Connection], T]) -> T:
         with self.reading.connect() as connection:
             return look(connection)
-
-
-def view_reply(status: int, view: object) -> Reply:
-    """What is shown, as the bytes that are kept and sent."""
-    return Reply(status=status, body=json_bytes(view), headers={"Content-Type": "application/json"})
-
-
-def actor_of(caller: OperatorCaller) -> Actor:
-    """The operator behind a request, as the use cases know them."""
-    operator = caller.operator
-    return Actor(subject=operator.subject, role=operator.role.name.lower(), request_id=caller.request_id)
-
-
-def json_bytes(value: object) -> bytes:
-    """A value as we write it, times in UTC."""
-    return orjson.dumps(value, option=_JSON_OPTIONS)
-
-
-def document(value: object) -> Response:
-    """A reply that nobody keeps."""
-    return json_reply(json_bytes(value))
 
 
 def present_headers(uow: PaymentUnitOfWork, resource_id: str) -> Mapping[str, str]:

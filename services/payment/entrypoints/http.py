@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import Response
 
-from services.payment.entrypoints.edge_parts import EdgeParts, document
+from services.payment.entrypoints.edge_parts import EdgeParts
 from services.payment.entrypoints.http_disputes import DisputesApi
 from services.payment.entrypoints.http_operators import DecisionsApi, operator_routes
 from services.payment.entrypoints.http_payments import PaymentsApi
@@ -13,7 +13,7 @@ from services.payment.entrypoints.http_refunds import RefundsApi
 from services.payment.entrypoints.http_risk_reviews import RiskReviewsApi
 from services.payment.entrypoints.http_routes import RoutesApi
 from shared.kernel.errors import Rejected
-from shared.runtime.http import api, shortcut, take_in
+from shared.runtime.http import api, document, shortcut, take_in
 from shared.runtime.mechanism_routes import mechanism_routes
 from shared.runtime.operator_tokens import READ_LIFE_S
 

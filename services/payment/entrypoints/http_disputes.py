@@ -21,7 +21,7 @@ from services.payment.app.views import dispute_view
 from services.payment.domain.disputes import DisputeStatus
 from services.payment.entrypoints.access import Caller
 from services.payment.entrypoints.doubtful_reads import look_up_if_doubtful
-from services.payment.entrypoints.edge_parts import EdgeParts, document, found, not_found, own_id, view_reply
+from services.payment.entrypoints.edge_parts import EdgeParts, found, not_found, own_id
 from services.payment.entrypoints.requests import (
     DISPUTE_ID,
     PAYMENT_ID,
@@ -30,8 +30,8 @@ from services.payment.entrypoints.requests import (
 )
 from shared.kernel.errors import Rejected
 from shared.persistence.idempotency import Principal
-from shared.runtime.http import invalid, log_fields, request_id
-from shared.runtime.idempotent_http import Outcome, Reply
+from shared.runtime.http import document, invalid, log_fields, request_id
+from shared.runtime.idempotent_http import Outcome, Reply, json_answer
 
 PAGE_DEFAULT: Final = 25
 PAGE_MAX: Final = 100
@@ -121,7 +121,7 @@ class DisputesApi:
 
 def render(uow: PaymentUnitOfWork, dispute_id: str) -> Reply:
     """A dispute as stored, for replies after a wait."""
-    return view_reply(200, found(find_dispute(uow.connection, dispute_id), dispute_id).view)
+    return json_answer(200, found(find_dispute(uow.connection, dispute_id), dispute_id).view)
 
 
 def read_query(given: Sequence[tuple[str, str]]) -> WantedDisputes:
@@ -166,5 +166,5 @@ def _answer(
     return Outcome(
         resource_id=dispute_id,
         wait_for=operation.operation_id,
-        reply=view_reply(200, dispute_view(payment, dispute)),
+        reply=json_answer(200, dispute_view(payment, dispute)),
     )

@@ -17,14 +17,7 @@ from services.payment.adapters.unit_of_work import PaymentUnitOfWork
 from services.payment.app.close_case import CloseCase, close_case
 from services.payment.app.decide import Propose, Settle, propose, settle
 from services.payment.domain.decisions import Decision, DecisionKind, Outcome
-from services.payment.entrypoints.edge_parts import (
-    EdgeParts,
-    actor_of,
-    document,
-    not_found,
-    own_id,
-    view_reply,
-)
+from services.payment.entrypoints.edge_parts import EdgeParts, not_found, own_id
 from services.payment.entrypoints.requests import (
     CASE_ID,
     DECISION_ID,
@@ -36,9 +29,10 @@ from services.payment.entrypoints.requests import (
     DecideStrayBody,
     ReasonBody,
 )
-from shared.runtime.idempotent_http import IdempotentEndpoint, Reply
+from shared.runtime.http import document
+from shared.runtime.idempotent_http import IdempotentEndpoint, Reply, json_answer
 from shared.runtime.idempotent_http import Outcome as Done
-from shared.runtime.operator_http import OperatorCaller
+from shared.runtime.operator_http import OperatorCaller, actor_of
 from shared.runtime.operator_tokens import OperatorRole, operator_with
 
 LIST_MAX: Final = 1_000
@@ -159,7 +153,7 @@ class DecisionsApi:
                 CloseCase(case_id=case_id, reason=body.reason, actor=actor_of(caller)), uow
             )
             closed = {"id": case_id, "payment": payment_id, "closed_by": caller.operator.subject}
-            return Done(resource_id=case_id, reply=view_reply(200, closed))
+            return Done(resource_id=case_id, reply=json_answer(200, closed))
 
         return await self._close.handle(
             request, caller, execute, path_ids={"case_id": case_id}, resource_id=case_id
@@ -180,7 +174,7 @@ class DecisionsApi:
             command = Settle(
                 decision_id=decision_id, approve=approve, reason=body.reason, actor=actor_of(caller)
             )
-            return Done(resource_id=decision_id, reply=view_reply(200, decision_view(settle(command, uow))))
+            return Done(resource_id=decision_id, reply=json_answer(200, decision_view(settle(command, uow))))
 
         return await endpoint.handle(
             request, caller, execute, path_ids={"decision_id": decision_id}, resource_id=decision_id
@@ -201,10 +195,10 @@ def decision_view(decision: Decision) -> dict[str, Any]:
 
 
 def _proposed(decision: Decision) -> Done:
-    return Done(resource_id=decision.decision_id, reply=view_reply(201, decision_view(decision)))
+    return Done(resource_id=decision.decision_id, reply=json_answer(201, decision_view(decision)))
 
 
 def _render(uow: PaymentUnitOfWork, resource_id: str) -> Reply:
     """The decision as it stands; only asked for where a reply was not stored with its effect, which it always is."""
     found = uow.decisions.locked(resource_id)
-    return view_reply(200, {"id": resource_id} if found is None else decision_view(found))
+    return json_answer(200, {"id": resource_id} if found is None else decision_view(found))

@@ -23,14 +23,7 @@ from services.payment.app.views import payment_view
 from services.payment.domain.payment import Payment
 from services.payment.domain.status import Status
 from services.payment.entrypoints.doubtful_reads import look_up, read_payment
-from services.payment.entrypoints.edge_parts import (
-    EdgeParts,
-    document,
-    found,
-    not_found,
-    own_id,
-    view_reply,
-)
+from services.payment.entrypoints.edge_parts import EdgeParts, found, not_found, own_id
 from services.payment.entrypoints.requests import (
     PAYMENT_ID,
     CancelPaymentBody,
@@ -40,8 +33,8 @@ from services.payment.entrypoints.requests import (
 )
 from shared.kernel.errors import Rejected
 from shared.persistence.idempotency import Principal
-from shared.runtime.http import ApiModel, invalid, log_fields, request_id
-from shared.runtime.idempotent_http import IdempotentEndpoint, Outcome, Reply
+from shared.runtime.http import ApiModel, document, invalid, log_fields, request_id
+from shared.runtime.idempotent_http import IdempotentEndpoint, Outcome, Reply, json_answer
 
 M = TypeVar("M", bound=ApiModel)
 
@@ -260,12 +253,12 @@ class PaymentsApi:
 
 def render(uow: PaymentUnitOfWork, payment_id: str) -> Reply:
     """A payment as stored, for replies after a wait."""
-    return view_reply(200, found(find_payment(uow.connection, payment_id), payment_id).view)
+    return json_answer(200, found(find_payment(uow.connection, payment_id), payment_id).view)
 
 
 def render_created(uow: PaymentUnitOfWork, payment_id: str) -> Reply:
     """The same for the request that made it."""
-    return view_reply(201, found(find_payment(uow.connection, payment_id), payment_id).view)
+    return json_answer(201, found(find_payment(uow.connection, payment_id), payment_id).view)
 
 
 def _outcome(payment: Payment, status: int) -> Outcome:
@@ -274,7 +267,7 @@ def _outcome(payment: Payment, status: int) -> Outcome:
     return Outcome(
         resource_id=payment.payment_id,
         wait_for=operation.operation_id if operation is not None and operation.undecided else None,
-        reply=view_reply(status, payment_view(payment)),
+        reply=json_answer(status, payment_view(payment)),
     )
 
 

@@ -10,10 +10,10 @@ from services.payment.adapters.unit_of_work import PaymentUnitOfWork
 from services.payment.app.refund_payment import RefundPayment, refund_payment
 from services.payment.app.views import refund_view
 from services.payment.entrypoints.doubtful_reads import look_up_if_doubtful
-from services.payment.entrypoints.edge_parts import EdgeParts, document, found, not_found, own_id, view_reply
+from services.payment.entrypoints.edge_parts import EdgeParts, found, not_found, own_id
 from services.payment.entrypoints.requests import REFUND_ID, RefundBody
-from shared.runtime.http import log_fields, request_id
-from shared.runtime.idempotent_http import Outcome, Reply
+from shared.runtime.http import document, log_fields, request_id
+from shared.runtime.idempotent_http import Outcome, Reply, json_answer
 
 
 class RefundsApi:
@@ -50,7 +50,7 @@ class RefundsApi:
             return Outcome(
                 resource_id=refund.refund_id,
                 wait_for=refund.operation_id,
-                reply=view_reply(201, refund_view(payment, refund)),
+                reply=json_answer(201, refund_view(payment, refund)),
             )
 
         return await self._create.handle(request, caller, execute)
@@ -68,4 +68,4 @@ class RefundsApi:
 
 def render_created(uow: PaymentUnitOfWork, refund_id: str) -> Reply:
     """A refund as stored, for the reply to the request that made it."""
-    return view_reply(201, found(find_refund(uow.connection, refund_id), refund_id).view)
+    return json_answer(201, found(find_refund(uow.connection, refund_id), refund_id).view)

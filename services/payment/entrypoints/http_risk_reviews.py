@@ -10,12 +10,12 @@ from starlette.responses import Response
 
 from services.payment.adapters.risk_review_list import list_risk_reviews
 from services.payment.adapters.unit_of_work import PaymentUnitOfWork
-from services.payment.entrypoints.edge_parts import EdgeParts, document, not_found, view_reply
+from services.payment.entrypoints.edge_parts import EdgeParts, not_found
 from services.payment.entrypoints.requests import OPERATION_ID, RiskReviewBody
 from services.payment.entrypoints.risk_reviews import Word, say
 from shared.persistence.idempotency import Principal
-from shared.runtime.http import request_id
-from shared.runtime.idempotent_http import Outcome, Reply
+from shared.runtime.http import document, request_id
+from shared.runtime.idempotent_http import Outcome, Reply, json_answer
 from shared.runtime.operator_tokens import Operator, OperatorRole, bearer, unauthorized
 
 LIST_MAX: Final = 1_000
@@ -70,7 +70,7 @@ class RiskReviewsApi:
             said = say(word, uow)
             if approve and not said["awaits_second_person"] and said["two_people"]:
                 who.require(OperatorRole.APPROVER)
-            return Outcome(resource_id=operation_id, reply=view_reply(200, said))
+            return Outcome(resource_id=operation_id, reply=json_answer(200, said))
 
         endpoint = self._approve if approve else self._refuse
         principal = Principal(owner_id=f"operator:{who.subject}", mode="operator")
@@ -86,4 +86,4 @@ class RiskReviewsApi:
 
 def _render(_uow: PaymentUnitOfWork, resource_id: str) -> Reply:
     """Never needed to wait for anything, so only an owner that died between two statements comes here."""
-    return view_reply(200, {"operation": resource_id})
+    return json_answer(200, {"operation": resource_id})

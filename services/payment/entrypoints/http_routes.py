@@ -11,10 +11,11 @@ from starlette.responses import Response
 from services.payment.adapters.routes import StoredRoutes
 from services.payment.adapters.unit_of_work import PaymentUnitOfWork
 from services.payment.app.manage_routes import RouteRule, SetRoute, set_route
-from services.payment.entrypoints.edge_parts import EdgeParts, actor_of, document, view_reply
+from services.payment.entrypoints.edge_parts import EdgeParts
 from services.payment.entrypoints.requests import SetRouteBody
-from shared.runtime.idempotent_http import Outcome, Reply
-from shared.runtime.operator_http import OperatorCaller
+from shared.runtime.http import document
+from shared.runtime.idempotent_http import Outcome, Reply, json_answer
+from shared.runtime.operator_http import OperatorCaller, actor_of
 from shared.runtime.operator_tokens import OperatorRole, operator_with
 
 ROUTE: Final = "/operator/routes"
@@ -63,7 +64,7 @@ class RoutesApi:
                 currency=body.currency or "",
             )
             rule = set_route(command, {places.default.processor, *places.accounts}, uow)
-            return Outcome(resource_id=caller.request_id, reply=view_reply(201, _view(rule)))
+            return Outcome(resource_id=caller.request_id, reply=json_answer(201, _view(rule)))
 
         return await self._set.handle(request, caller, execute)
 
@@ -77,4 +78,4 @@ def _view(rule: RouteRule) -> dict[str, Any]:
 
 def _render(_uow: PaymentUnitOfWork, resource_id: str) -> Reply:
     """Only asked for where a reply was not stored with its effect, which it always is."""
-    return view_reply(201, {"request": resource_id})
+    return json_answer(201, {"request": resource_id})

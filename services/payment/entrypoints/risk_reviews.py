@@ -8,9 +8,9 @@ from typing import Any
 from services.payment.adapters.notes import Note
 from services.payment.adapters.risk_review_list import payment_of
 from services.payment.adapters.unit_of_work import PaymentUnitOfWork
-from services.payment.app.ports import Actor
 from services.payment.app.resolve_risk_review import ResolveRiskReview, resolve_risk_review
 from shared.kernel.errors import Rejected
+from shared.kernel.operators import Actor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ def say(word: Word, uow: PaymentUnitOfWork) -> dict[str, Any]:
             at=uow.now,
         )
     )
-    actor = Actor(subject=word.actor, role=word.role, request_id=word.request_id)
+    actor = Actor(name=word.actor, role=word.role, request_id=word.request_id)
     uow.acted(actor, action, word.operation_id, word.reason)
     return {
         "operation": word.operation_id,

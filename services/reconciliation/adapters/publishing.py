@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from schemas.generated import OperatorActedV1, SettlementLineAcceptedV1, SettlementLineAmendedV1
-from services.reconciliation.app.operators import OperatorAct
+from schemas.generated import SettlementLineAcceptedV1, SettlementLineAmendedV1
 from services.reconciliation.domain.announcing import UntoldLine
 
 TOPIC: Final = "reconciliation.events"
-
-
-def operator_acted(act: OperatorAct, now: datetime) -> OperatorActedV1:
-    """What an operator did."""
-    return OperatorActedV1(
-        actor=act.actor.name,
-        role=cast("Any", act.actor.role),
-        action=act.action,
-        target=act.target,
-        reason=act.reason,
-        request_id=act.actor.request_id,
-        acted_at=now,
-    )
 
 
 def line_told(line: UntoldLine) -> SettlementLineAcceptedV1 | SettlementLineAmendedV1:

@@ -13,14 +13,15 @@ from services.reconciliation.adapters.files import StoredFiles
 from services.reconciliation.adapters.finding_breaks import BreakFinder
 from services.reconciliation.adapters.matching import Matcher
 from services.reconciliation.adapters.our_items import StoredOurSide
-from services.reconciliation.adapters.publishing import TOPIC, line_told, operator_acted
+from services.reconciliation.adapters.publishing import TOPIC, line_told
 from services.reconciliation.adapters.runs import StoredDue, StoredRuns
 from services.reconciliation.adapters.sources import StoredSources
 from services.reconciliation.adapters.staging import SqlStaging
 from services.reconciliation.adapters.telling_matches import MatchTeller
-from services.reconciliation.app.operators import OperatorAct
 from services.reconciliation.domain.announcing import UntoldLine
 from shared.kernel.ids import Ids
+from shared.kernel.operators import OperatorAct
+from shared.messaging.operator_acts import announce
 from shared.persistence.outbox import Outbox
 from shared.persistence.unit_of_work import UnitOfWork
 
@@ -45,8 +46,7 @@ class ReconciliationUnitOfWork(UnitOfWork):
 
     def announce(self, act: OperatorAct) -> None:
         """Say what an operator did, on the stream of what it was done to."""
-        cause_id = act.actor.request_id or act.actor.name
-        self.outbox.append(TOPIC, operator_acted(act, self.now), key=act.target, cause_id=cause_id)
+        announce(self.outbox, TOPIC, act, self.now)
 
     def tell(self, line: UntoldLine) -> str:
         """Tell of a line on its own stream, caused by the file that says so; returns the event's id."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.reconciliation.app.operators import Actor, OperatorAct
 from services.reconciliation.app.ports import ReconciliationUnit
 from services.reconciliation.domain.sources import Source, check_source
 from shared.kernel.errors import Rejected
+from shared.kernel.operators import Actor, OperatorAct
 
 
 def declare_source(

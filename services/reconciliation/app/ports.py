@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import BinaryIO, Protocol
 
-from services.reconciliation.app.operators import OperatorAct
 from services.reconciliation.domain.announcing import ToldLine, UntoldLine
 from services.reconciliation.domain.files import Refusal, ReportFile, Staged
 from services.reconciliation.domain.lines import ReportRecord
 from services.reconciliation.domain.sources import Source
 from shared.kernel.ids import Ids
+from shared.kernel.operators import OperatorAct
 
 
 class Sources(Protocol):

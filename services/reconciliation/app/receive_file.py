@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from services.reconciliation.app.declare_source import declared_source
-from services.reconciliation.app.operators import Actor, OperatorAct
 from services.reconciliation.app.ports import ReconciliationUnit
 from services.reconciliation.domain.files import NAME_CHARS_MAX, ReportFile
 from shared.kernel.crash_points import crash_point
 from shared.kernel.errors import InvariantViolation, Rejected
+from shared.kernel.operators import Actor, OperatorAct
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

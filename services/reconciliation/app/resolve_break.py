@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, Protocol
 
-from services.reconciliation.app.operators import Actor, OperatorAct
 from services.reconciliation.domain.break_life import (
     BreakState,
     Resolution,
@@ -15,6 +14,7 @@ from services.reconciliation.domain.break_life import (
     check_four_eyes,
 )
 from shared.kernel.errors import Rejected
+from shared.kernel.operators import Actor, OperatorAct
 
 #: Nothing that really is a difference of timing takes longer.
 DEFERRED_FOR_MAX: Final = timedelta(days=90)

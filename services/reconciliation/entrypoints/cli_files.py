@@ -35,9 +35,9 @@ def _add_upload(cli: typer.Typer) -> None:
     ) -> None:
         """Send a file in. The same bytes of the same source are the same file, however often they are sent."""
         from services.reconciliation.adapters.spooling import Spool
-        from services.reconciliation.app.operators import Actor as Who
         from services.reconciliation.entrypoints.http_files import view_of
         from services.reconciliation.entrypoints.receiving import receive_spooled
+        from shared.kernel.operators import Actor as Who
 
         line = command_line(cli)
         with line.opened() as runtime, Spool(runtime.settings.file_bytes_max) as spool:  # type: ignore[attr-defined]

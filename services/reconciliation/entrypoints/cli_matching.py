@@ -91,8 +91,8 @@ def _add_breaks(cli: typer.Typer) -> None:
         break_id: BreakArgument, due_on: Day, actor: Actor, reason: Reason, as_json: JsonFlag = False
     ) -> None:
         """Accept it as a difference of timing until a day."""
-        from services.reconciliation.app.operators import Actor as Who
         from services.reconciliation.app.resolve_break import defer_break
+        from shared.kernel.operators import Actor as Who
 
         who = Who(name=actor, role="operator")
         stored = command_line(cli).run(
@@ -166,7 +166,7 @@ def _resolve(
     role: str = "operator",
     as_json: bool,
 ) -> None:
-    from services.reconciliation.app.operators import Actor as Who
+    from shared.kernel.operators import Actor as Who
 
     who = Who(name=actor, role=role)
 

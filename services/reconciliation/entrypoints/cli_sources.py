@@ -51,8 +51,8 @@ def add_sources(cli: typer.Typer) -> None:
         """Declare a source, or change how its files are read from now on."""
         from services.reconciliation.adapters.readers import READERS
         from services.reconciliation.app.declare_source import declare_source
-        from services.reconciliation.app.operators import Actor as Who
         from services.reconciliation.entrypoints.http_sources import DeclareSourceBody
+        from shared.kernel.operators import Actor as Who
         from shared.runtime.models import validate_model
 
         given = {

@@ -13,14 +13,13 @@ from services.reconciliation.adapters.files import list_files
 from services.reconciliation.adapters.spooling import Spool
 from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
 from services.reconciliation.app.find_file import found_file
-from services.reconciliation.app.operators import Actor
 from services.reconciliation.domain.files import NAME_CHARS_MAX, ReportFile
 from services.reconciliation.entrypoints.http_sources import SourceName
-from services.reconciliation.entrypoints.operator_acts import LIST_MAX, document
 from services.reconciliation.entrypoints.receiving import receive_spooled
 from shared.persistence.unit_of_work import Transactions
-from shared.runtime.http import log_fields, request_id
+from shared.runtime.http import document, log_fields, request_id
 from shared.runtime.idempotent_http import IdempotentHttp
+from shared.runtime.operator_http import LIST_MAX, acting
 from shared.runtime.operator_tokens import Operator, OperatorRole, TokenVerifier, operator_with
 
 STREAMED: Final = re.compile(r"/sources/[a-z][a-z0-9_]{0,31}/files")
@@ -58,7 +57,7 @@ def _add_upload(
         Needs no idempotency key: the same bytes of the same source are the same file, answered with 200 and not kept
         twice.
         """
-        actor = Actor(name=who.subject, role=who.role.name.lower(), request_id=request_id(request))
+        actor = acting(who, request_id(request))
         with Spool(bytes_max) as spool:
             await _take_in(request.stream(), spool, http)
             received = await http.threads.run(receive_spooled, http.transactions, source, name, spool, actor)

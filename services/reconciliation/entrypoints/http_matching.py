@@ -1,7 +1,8 @@
 """Operators run matching, work on breaks, and see each payout and day explained to zero."""
 
+from collections.abc import Callable, Coroutine
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from fastapi import Depends, FastAPI, Path, Query, Request
 from pydantic import BeforeValidator, Field
@@ -20,16 +21,18 @@ from services.reconciliation.app.resolve_break import (
 )
 from services.reconciliation.app.run_matching import RunKind, run_matching
 from services.reconciliation.domain.breaks import BreakType
-from services.reconciliation.entrypoints.operator_acts import LIST_MAX, Why, actor_of, document, kept_reply
 from shared.kernel.errors import Rejected
-from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply
+from shared.kernel.operators import Actor
+from shared.runtime.http import document
+from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply, json_answer
 from shared.runtime.models import ApiModel
-from shared.runtime.operator_http import OperatorCaller
+from shared.runtime.operator_http import LIST_MAX, OperatorCaller, Reason, ReasonBody, actor_of
 from shared.runtime.operator_tokens import OperatorRole, TokenVerifier, operator_with
 
 RunId = Annotated[str, Path(pattern="^run_[0-9a-z]{26}$")]
 BreakId = Annotated[str, Path(pattern="^brk_[0-9a-f]{26}$")]
 Limit = Annotated[int, Query(ge=1, le=LIST_MAX)]
+Handler = Callable[..., Coroutine[Any, Any, Response]]
 State = Literal["unsettled", "OPEN", "DEFERRED", "PROPOSED", "RESOLVED", "SELF_CLOSED"]
 
 
@@ -43,13 +46,7 @@ class RunBody(ApiModel):
     """POST /runs: over what changed since the last one, or over everything anew."""
 
     kind: Literal["incremental", "full"] = "incremental"
-    reason: Why
-
-
-class ReasonBody(ApiModel):
-    """POST /breaks/{break_id}/accept, /approve and /reject."""
-
-    reason: Why
+    reason: Reason
 
 
 class DeferBody(ApiModel):
@@ -58,7 +55,28 @@ class DeferBody(ApiModel):
     due_on: Annotated[
         date, BeforeValidator(_day), Field(description="If it stands after that day, it opens again.")
     ]
-    reason: Why
+    reason: Reason
+
+
+class Decision(NamedTuple):
+    """What an operator may say about a break with nothing but a reason."""
+
+    verb: str
+    role: OperatorRole
+    apply: Callable[[str, str, Actor, ReconciliationUnitOfWork], StoredBreak]
+    purpose: str
+
+
+DECISIONS: Final = (
+    Decision(
+        "accept",
+        OperatorRole.OPERATOR,
+        propose_acceptance,
+        "Propose to accept the difference; somebody else has to approve it.",
+    ),
+    Decision("approve", OperatorRole.APPROVER, approve_resolution, "Resolve it as somebody else proposed."),
+    Decision("reject", OperatorRole.OPERATOR, reject_resolution, "Open it again."),
+)
 
 
 def add_matching(
@@ -97,7 +115,7 @@ def _add_runs(
 
         def execute(uow: ReconciliationUnitOfWork, body: RunBody) -> Outcome:
             done = run_matching(RunKind(body.kind), actor_of(caller).name, uow)
-            return Outcome(resource_id=done.run_id, reply=kept_reply(_run_view(done.run_id, uow), 201))
+            return Outcome(resource_id=done.run_id, reply=json_answer(201, _run_view(done.run_id, uow)))
 
         return await start.handle(request, caller, execute)
 
@@ -127,9 +145,6 @@ def _add_break_decisions(
     app: FastAPI, http: IdempotentHttp[ReconciliationUnitOfWork], verifier: TokenVerifier | None
 ) -> None:
     defer = http.endpoint("POST", "/breaks/{break_id}/defer", DeferBody, render=_render_break)
-    accept = http.endpoint("POST", "/breaks/{break_id}/accept", ReasonBody, render=_render_break)
-    approve = http.endpoint("POST", "/breaks/{break_id}/approve", ReasonBody, render=_render_break)
-    reject = http.endpoint("POST", "/breaks/{break_id}/reject", ReasonBody, render=_render_break)
 
     @app.post("/breaks/{break_id}/defer")
     async def defer_one(request: Request, break_id: BreakId) -> Response:
@@ -141,35 +156,28 @@ def _add_break_decisions(
 
         return await defer.handle(request, caller, execute, path_ids={"break_id": break_id})
 
-    @app.post("/breaks/{break_id}/accept")
-    async def accept_one(request: Request, break_id: BreakId) -> Response:
-        """Propose to accept the difference; somebody else has to approve it."""
-        caller = OperatorCaller(verifier, request, OperatorRole.OPERATOR)
+    for decision in DECISIONS:
+        handle = _decision_endpoint(decision, http, verifier)
+        app.add_api_route(f"/breaks/{{break_id}}/{decision.verb}", handle, methods=["POST"])
+
+
+def _decision_endpoint(
+    decision: Decision, http: IdempotentHttp[ReconciliationUnitOfWork], verifier: TokenVerifier | None
+) -> Handler:
+    path = f"/breaks/{{break_id}}/{decision.verb}"
+    endpoint = http.endpoint("POST", path, ReasonBody, render=_render_break)
+
+    async def handle(request: Request, break_id: BreakId) -> Response:
+        caller = OperatorCaller(verifier, request, decision.role)
 
         def execute(uow: ReconciliationUnitOfWork, body: ReasonBody) -> Outcome:
-            return _outcome(propose_acceptance(break_id, body.reason, actor_of(caller), uow), uow)
+            return _outcome(decision.apply(break_id, body.reason, actor_of(caller), uow), uow)
 
-        return await accept.handle(request, caller, execute, path_ids={"break_id": break_id})
+        return await endpoint.handle(request, caller, execute, path_ids={"break_id": break_id})
 
-    @app.post("/breaks/{break_id}/approve")
-    async def approve_one(request: Request, break_id: BreakId) -> Response:
-        """Resolve it as somebody else proposed."""
-        caller = OperatorCaller(verifier, request, OperatorRole.APPROVER)
-
-        def execute(uow: ReconciliationUnitOfWork, body: ReasonBody) -> Outcome:
-            return _outcome(approve_resolution(break_id, body.reason, actor_of(caller), uow), uow)
-
-        return await approve.handle(request, caller, execute, path_ids={"break_id": break_id})
-
-    @app.post("/breaks/{break_id}/reject")
-    async def reject_one(request: Request, break_id: BreakId) -> Response:
-        """Open it again."""
-        caller = OperatorCaller(verifier, request, OperatorRole.OPERATOR)
-
-        def execute(uow: ReconciliationUnitOfWork, body: ReasonBody) -> Outcome:
-            return _outcome(reject_resolution(break_id, body.reason, actor_of(caller), uow), uow)
-
-        return await reject.handle(request, caller, execute, path_ids={"break_id": break_id})
+    handle.__name__ = f"{decision.verb}_one"
+    handle.__doc__ = decision.purpose
+    return handle
 
 
 def _add_explained(
@@ -217,12 +225,12 @@ def _run_view(run_id: str, uow: ReconciliationUnitOfWork) -> Any:
 
 
 def _outcome(stored: StoredBreak, uow: ReconciliationUnitOfWork) -> Outcome:
-    return Outcome(resource_id=stored.break_id, reply=kept_reply(shown(stored, uow.now), 200))
+    return Outcome(resource_id=stored.break_id, reply=json_answer(200, shown(stored, uow.now)))
 
 
 def _render_run(uow: ReconciliationUnitOfWork, resource_id: str) -> Reply:
-    return kept_reply(_run_view(resource_id, uow), 201)
+    return json_answer(201, _run_view(resource_id, uow))
 
 
 def _render_break(uow: ReconciliationUnitOfWork, resource_id: str) -> Reply:
-    return kept_reply(break_view(resource_id, uow), 200)
+    return json_answer(200, break_view(resource_id, uow))

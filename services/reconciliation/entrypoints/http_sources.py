@@ -11,10 +11,10 @@ from services.reconciliation.adapters.sources import list_sources
 from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
 from services.reconciliation.app.declare_source import declare_source, declared_source
 from services.reconciliation.domain.sources import OPTION_CHARS_MAX, OPTIONS_MAX, Source, SourceKind
-from services.reconciliation.entrypoints.operator_acts import Why, actor_of, document, kept_reply
-from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply
+from shared.runtime.http import document
+from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply, json_answer
 from shared.runtime.models import ApiModel
-from shared.runtime.operator_http import OperatorCaller
+from shared.runtime.operator_http import OperatorCaller, Reason, actor_of
 from shared.runtime.operator_tokens import OperatorRole, TokenVerifier, operator_with
 
 SourceName = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
@@ -31,7 +31,7 @@ class DeclareSourceBody(ApiModel):
     account: Words | None = None
     bank_account: Words | None = None
     options: Annotated[dict[Option, Option], Field(max_length=OPTIONS_MAX)] = Field(default_factory=dict)
-    reason: Why
+    reason: Reason
 
     def declared(self) -> Source:
         """What is declared: a bank's where it names our bank account."""
@@ -75,11 +75,11 @@ def add_sources(
 
         def execute(uow: ReconciliationUnitOfWork, body: DeclareSourceBody) -> Outcome:
             made = declare_source(body.declared(), body.reason, actor_of(caller), formats, uow)
-            return Outcome(resource_id=made.source, reply=kept_reply(made, 201))
+            return Outcome(resource_id=made.source, reply=json_answer(201, made))
 
         return await declare.handle(request, caller, execute)
 
 
 def _render(uow: ReconciliationUnitOfWork, resource_id: str) -> Reply:
     """Only asked for where a reply was not stored with its effect, which here it always is."""
-    return kept_reply(declared_source(resource_id, uow), 200)
+    return json_answer(200, declared_source(resource_id, uow))

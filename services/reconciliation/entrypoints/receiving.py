@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from services.reconciliation.adapters.spooling import Spool
 from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
-from services.reconciliation.app.operators import Actor
 from services.reconciliation.app.receive_file import IncomingFile, Received, receive_file
+from shared.kernel.operators import Actor
 from shared.persistence.unit_of_work import Transactions
 from shared.runtime.metric_names import RECONCILIATION_FILES
 from shared.runtime.metrics import counter

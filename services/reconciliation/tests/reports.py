@@ -7,11 +7,11 @@ import io
 
 from services.reconciliation.adapters.readers import READERS
 from services.reconciliation.app.declare_source import declare_source
-from services.reconciliation.app.operators import Actor
 from services.reconciliation.app.receive_file import IncomingFile, receive_file
 from services.reconciliation.domain.sources import Source, SourceKind
 from services.reconciliation.entrypoints.worker import stage_one
 from services.reconciliation.tests.writers import csv_bytes, tieout_payout, tieout_row
+from shared.kernel.operators import Actor
 
 FORMATS = {name: reader.kind for name, reader in READERS.items()}
 ADA = Actor(name="ada", role="operator")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final
 
-from schemas.generated import OperatorActedV1, RiskDecidedV1
-from services.risk.app.ports import Decision, OperatorAct
+from schemas.generated import RiskDecidedV1
+from services.risk.app.ports import Decision
 
 TOPIC: Final = "risk.events"
 
@@ -25,21 +24,3 @@ def risk_decided(decision: Decision) -> RiskDecidedV1:
         reasons=judgement.reasons,
         decided_at=decision.decided_at,
     )
-
-
-def operator_acted(act: OperatorAct, now: datetime) -> OperatorActedV1:
-    """What an operator did to the rules."""
-    return OperatorActedV1(
-        actor=act.actor,
-        role=act.role,  # type: ignore[arg-type]  # the contract's own words, checked when written
-        action=act.action,
-        target=target_of(act.version),
-        reason=act.reason,
-        request_id=act.request_id,
-        acted_at=now,
-    )
-
-
-def target_of(version: int) -> str:
-    """How events name a rule set; also their key."""
-    return f"rule_set:{version}"

@@ -10,10 +10,12 @@ import sqlalchemy as sa
 
 from services.risk.adapters.attempts import StoredAttempts
 from services.risk.adapters.decisions import StoredDecisions
-from services.risk.adapters.publishing import TOPIC, operator_acted, risk_decided, target_of
+from services.risk.adapters.publishing import TOPIC, risk_decided
 from services.risk.adapters.rule_sets import RulesInMemory, StoredRuleSets
-from services.risk.app.ports import Batch, OperatorAct
+from services.risk.app.ports import Batch
 from shared.kernel.ids import Ids
+from shared.kernel.operators import OperatorAct
+from shared.messaging.operator_acts import announce
 from shared.persistence.outbox import Outbox
 from shared.persistence.unit_of_work import UnitOfWork
 from shared.runtime.metric_names import RISK_DECISIONS
@@ -35,8 +37,7 @@ class RiskUnitOfWork(UnitOfWork):
 
     def announce(self, act: OperatorAct) -> None:
         """Say what an operator did, on the rule set's own stream."""
-        acted = operator_acted(act, self.now)
-        self.outbox.append(TOPIC, acted, key=target_of(act.version), cause_id=act.request_id or act.actor)
+        announce(self.outbox, TOPIC, act, self.now)
 
     def flush(self) -> None:
         for decision in self.decisions.flush():

@@ -1,21 +1,12 @@
 """Rules change by two people: one proposes a whole set, another puts it in force; or it is rejected."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from services.risk.app.ports import OperatorAct, RiskUnit, StoredRuleSet
+from services.risk.app.ports import RiskUnit, StoredRuleSet
 from services.risk.domain.rule_set_states import RuleSetState, check_four_eyes, check_step
 from shared.kernel.errors import Rejected
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Actor:
-    """Who acts, in which role, by which request (None from the command line)."""
-
-    name: str
-    role: str
-    request_id: str | None = None
+from shared.kernel.operators import Actor, OperatorAct
 
 
 def propose_rule_set(document: Mapping[str, Any], reason: str, actor: Actor, work: RiskUnit) -> StoredRuleSet:
@@ -62,13 +53,4 @@ def stored_rule_set(version: int, work: RiskUnit) -> StoredRuleSet:
 
 
 def _announce(work: RiskUnit, actor: Actor, action: str, version: int, reason: str) -> None:
-    work.announce(
-        OperatorAct(
-            actor=actor.name,
-            role=actor.role,
-            action=action,
-            version=version,
-            reason=reason,
-            request_id=actor.request_id,
-        )
-    )
+    work.announce(OperatorAct(actor=actor, action=action, target=f"rule_set:{version}", reason=reason))

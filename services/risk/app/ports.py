@@ -10,6 +10,7 @@ from services.risk.domain.judging import Judgement
 from services.risk.domain.rule_set_states import RuleSetState
 from services.risk.domain.rules import Counted, RuleSet, Velocity
 from shared.kernel.ids import Ids
+from shared.kernel.operators import OperatorAct
 
 #: (operation id, name of a velocity rule)
 CountKey = tuple[str, str]
@@ -41,18 +42,6 @@ class StoredRuleSet:
     activated_at: datetime | None = None
     closed_by: str | None = None
     closed_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperatorAct:
-    """Who did what to the rules, and why; announced in the transaction of the act."""
-
-    actor: str
-    role: str
-    action: str
-    version: int
-    reason: str
-    request_id: str | None
 
 
 class RuleSets(Protocol):

@@ -27,9 +27,9 @@ RulesFile = Annotated[
 @rules.command()
 def propose(file: RulesFile, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
     """Propose a whole rule set from a file; another person must approve it."""
-    from services.risk.app.change_rules import Actor as Who
     from services.risk.app.change_rules import propose_rule_set
     from services.risk.entrypoints.requests import RulesBody
+    from shared.kernel.operators import Actor as Who
     from shared.runtime.models import read_model
 
     def work(uow: RiskUnitOfWork) -> StoredRuleSet:
@@ -42,8 +42,8 @@ def propose(file: RulesFile, actor: Actor, reason: Reason, as_json: JsonFlag = F
 @rules.command()
 def approve(version: VersionArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
     """Put a proposal of somebody else in force."""
-    from services.risk.app.change_rules import Actor as Who
     from services.risk.app.change_rules import approve_rule_set
+    from shared.kernel.operators import Actor as Who
 
     who = Who(name=actor, role="approver")
     _show(
@@ -55,8 +55,8 @@ def approve(version: VersionArgument, actor: Actor, reason: Reason, as_json: Jso
 @rules.command()
 def reject(version: VersionArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
     """End a proposal."""
-    from services.risk.app.change_rules import Actor as Who
     from services.risk.app.change_rules import reject_rule_set
+    from shared.kernel.operators import Actor as Who
 
     who = Who(name=actor, role="operator")
     _show(

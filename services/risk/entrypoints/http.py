@@ -1,15 +1,13 @@
 """The operator API of risk: rule sets are proposed, tried, approved by somebody else; decisions are read."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
-import orjson
 from fastapi import Depends, FastAPI, Path, Query, Request
 from starlette.responses import Response
 
 from services.risk.adapters.read_models import decisions_of, list_rule_sets
 from services.risk.adapters.unit_of_work import RiskUnitOfWork
 from services.risk.app.change_rules import (
-    Actor,
     approve_rule_set,
     propose_rule_set,
     reject_rule_set,
@@ -22,14 +20,13 @@ from services.risk.domain.attempts import Attempt, OperationType
 from services.risk.entrypoints.requests import ProposeBody, ReasonBody, TryBody
 from shared.persistence.idempotency import Principal
 from shared.persistence.unit_of_work import Transactions
-from shared.runtime.http import api, json_reply, read_json_body, request_id, take_in
-from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply
+from shared.runtime.http import api, document, read_json_body, request_id, take_in
+from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply, json_answer
 from shared.runtime.mechanism_routes import mechanism_routes
 from shared.runtime.operations import Operations
+from shared.runtime.operator_http import LIST_MAX, acting
 from shared.runtime.operator_tokens import Operator, OperatorRole, TokenVerifier, operator_with
 
-LIST_MAX: Final = 1_000
-_JSON: Final = {"Content-Type": "application/json"}
 Version = Annotated[int, Path(ge=1, le=2_147_483_647)]
 PaymentId = Annotated[str, Query(pattern="^pay_[0-9a-z]{26}$")]
 
@@ -55,18 +52,18 @@ def _add_reads(app: FastAPI, http: IdempotentHttp[RiskUnitOfWork], verifier: Tok
     def rule_sets(limit: Annotated[int, Query(ge=1, le=LIST_MAX)] = 100) -> Response:
         """Rule sets, newest first."""
         found = transactions.read(lambda uow: list_rule_sets(uow.connection, limit), name="rule sets")
-        return _document({"data": found})
+        return document({"data": found})
 
     @app.get("/rule-sets/{version}", dependencies=[Depends(viewer)])
     def rule_set(version: Version) -> Response:
         """One rule set."""
-        return _document(transactions.read(lambda uow: _view(stored_rule_set(version, uow)), name="rule set"))
+        return document(transactions.read(lambda uow: _view(stored_rule_set(version, uow)), name="rule set"))
 
     @app.get("/decisions", dependencies=[Depends(viewer)])
     def decisions(payment: PaymentId) -> Response:
         """What was decided of a payment, oldest first."""
         found = transactions.read(lambda uow: decisions_of(uow.connection, payment), name="decisions")
-        return _document({"data": found})
+        return document({"data": found})
 
     @app.post("/rule-sets/{version}/try", dependencies=[Depends(viewer)])
     async def attempt(version: Version, request: Request) -> Response:
@@ -76,7 +73,7 @@ def _add_reads(app: FastAPI, http: IdempotentHttp[RiskUnitOfWork], verifier: Tok
         """
         body = await read_json_body(request, TryBody)
         said = await http.threads.run(_try, transactions, version, body)
-        return _document(said)
+        return document(said)
 
 
 def _try(transactions: Transactions[RiskUnitOfWork], version: int, body: TryBody) -> dict[str, Any]:
@@ -119,7 +116,7 @@ def _add_changes(app: FastAPI, http: IdempotentHttp[RiskUnitOfWork], verifier: T
         """Propose a whole rule set; it takes effect when somebody else approves it."""
 
         def execute(uow: RiskUnitOfWork, body: ProposeBody) -> Outcome:
-            made = propose_rule_set(body.rules.document(), body.reason, _actor(who, request), uow)
+            made = propose_rule_set(body.rules.document(), body.reason, acting(who, request_id(request)), uow)
             return _outcome(made, 201)
 
         return await propose.handle(request, _principal(who), execute)
@@ -129,7 +126,9 @@ def _add_changes(app: FastAPI, http: IdempotentHttp[RiskUnitOfWork], verifier: T
         """Put a proposal of somebody else in force."""
 
         def execute(uow: RiskUnitOfWork, body: ReasonBody) -> Outcome:
-            return _outcome(approve_rule_set(version, body.reason, _actor(who, request), uow), 200)
+            return _outcome(
+                approve_rule_set(version, body.reason, acting(who, request_id(request)), uow), 200
+            )
 
         return await approve.handle(request, _principal(who), execute, path_ids={"version": str(version)})
 
@@ -138,13 +137,9 @@ def _add_changes(app: FastAPI, http: IdempotentHttp[RiskUnitOfWork], verifier: T
         """End a proposal."""
 
         def execute(uow: RiskUnitOfWork, body: ReasonBody) -> Outcome:
-            return _outcome(reject_rule_set(version, body.reason, _actor(who, request), uow), 200)
+            return _outcome(reject_rule_set(version, body.reason, acting(who, request_id(request)), uow), 200)
 
         return await reject.handle(request, _principal(who), execute, path_ids={"version": str(version)})
-
-
-def _actor(who: Operator, request: Request) -> Actor:
-    return Actor(name=who.subject, role=who.role.name.lower(), request_id=request_id(request))
 
 
 def _principal(who: Operator) -> Principal:
@@ -165,12 +160,8 @@ def _render_created(uow: RiskUnitOfWork, resource_id: str) -> Reply:
 
 
 def _reply(stored: StoredRuleSet, status: int) -> Reply:
-    return Reply(status=status, body=orjson.dumps(_view(stored), option=orjson.OPT_UTC_Z), headers=_JSON)
+    return json_answer(status, _view(stored))
 
 
 def _view(stored: StoredRuleSet) -> RuleSetView:
     return RuleSetView.of(stored)
-
-
-def _document(value: object) -> Response:
-    return json_reply(orjson.dumps(value, option=orjson.OPT_UTC_Z))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from services.ledger.app.adjust_books import approve_adjustment, propose_adjustment
-from services.ledger.app.operators import Actor
 from services.ledger.domain.adjustments import Proposed
+from shared.kernel.operators import Actor
 
 ADA = Actor(name="ada", role="operator")
 BOB = Actor(name="bob", role="approver")

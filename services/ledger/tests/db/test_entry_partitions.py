@@ -277,7 +277,7 @@ def test_a_process_makes_room_when_it_starts(ledger, ledger_urls, skip_to):
     environment = {"LEDGER_DATABASE_URL": ledger_urls.app, "LEDGER_RELAY_DATABASE_URL": ledger_urls.relay}
     parts = LedgerParts(load_settings(LedgerSettings, environment))
     try:
-        (room,) = [each for each in parts.checks() if each.name == "partitions"]
+        room = parts.room_check()
         assert room.concerns(frozenset({"consume"}))
         room.check()
     finally:

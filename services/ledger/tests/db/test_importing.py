@@ -22,12 +22,12 @@ from services.ledger.adapters.sealing import Sealer
 from services.ledger.adapters.snapshotting import Folder
 from services.ledger.app.clearing import ClearingWanted
 from services.ledger.app.fold_snapshots import Folding
-from services.ledger.app.operators import Actor
 from services.ledger.app.verify_seals import verify_seals
 from services.ledger.entrypoints.cli import cli
 from services.ledger.tests.import_lines import BAD, MERCHANTS, changed, entry, line, write
 from services.ledger.tests.payloads import Payment
 from shared.kernel.errors import Rejected
+from shared.kernel.operators import Actor
 
 CAROL = Actor(name="carol", role="operator")
 COUNTS = (

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from services.ledger.adapters.import_files import ImportFile
 from services.ledger.adapters.importing import import_file
-from services.ledger.app.operators import Actor
 from services.ledger.tests.import_lines import BAD, MERCHANTS, entry, line, write
+from shared.kernel.operators import Actor
 
 EXAMPLES = 25
 """Each costs some fifteen transactions."""

@@ -9,10 +9,10 @@ import pytest
 
 from services.ledger.adapters.import_files import ImportFile
 from services.ledger.adapters.importing import import_file
-from services.ledger.app.operators import Actor
 from services.ledger.tests.db.closing import close
 from services.ledger.tests.import_lines import line, write
 from services.ledger.tests.payloads import Payment
+from shared.kernel.operators import Actor
 
 pytestmark = pytest.mark.db
 JULY, AUGUST = datetime(2024, 7, 15, tzinfo=UTC), datetime(2024, 8, 10, tzinfo=UTC)

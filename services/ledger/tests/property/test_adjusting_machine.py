@@ -11,13 +11,13 @@ from services.ledger.app.adjust_books import (
     propose_reversal,
     reject_adjustment,
 )
-from services.ledger.app.operators import Actor
 from services.ledger.domain.adjustments import Adjustment, Proposed
 from services.ledger.domain.chart import Side
 from services.ledger.domain.decisions import DecisionState
 from services.ledger.tests.payloads import NOW
 from shared.kernel.errors import Rejected
 from shared.kernel.ids import UlidIds
+from shared.kernel.operators import Actor
 
 MERCHANT = "mer_" + "7" * 26
 PEOPLE = st.sampled_from(["ada", "bob"])

@@ -153,3 +153,4 @@ def open_shop(urls: ServiceUrls, **settings: str) -> Iterator[Shop]:
             yield Shop(parts, server, private)
     finally:
         parts.close()
+        parts.common.close()

@@ -8,9 +8,9 @@ import pytest
 
 from services.reconciliation.adapters.sources import list_sources
 from services.reconciliation.app.declare_source import declare_source
-from services.reconciliation.app.operators import Actor
 from services.reconciliation.domain.sources import Source, SourceKind
 from shared.kernel.errors import Rejected
+from shared.kernel.operators import Actor
 
 pytestmark = pytest.mark.db
 FORMATS = {"report_csv": "settlement", "other_csv": "settlement", "statement_xml": "bank"}

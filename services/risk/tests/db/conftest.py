@@ -8,10 +8,11 @@ import sqlalchemy as sa
 
 from services.risk.adapters.rule_sets import RulesInMemory
 from services.risk.adapters.unit_of_work import unit_of_work_builder
-from services.risk.app.change_rules import Actor, approve_rule_set, propose_rule_set
+from services.risk.app.change_rules import approve_rule_set, propose_rule_set
 from services.risk.app.decide_operation import AskedOperation, decide_operation, load_batch
 from shared.kernel.clock import SystemClock
 from shared.kernel.ids import UlidIds
+from shared.kernel.operators import Actor
 from shared.persistence.engine import make_engine
 from shared.persistence.unit_of_work import Transactions
 

@@ -1,4 +1,4 @@
-"""Operators: who acts on sources, files, matches and breaks, and what is told of it."""
+"""Operators: who acts on a service's things, and what is told of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorAct:
-    """Who did what to which source, file or break, and why; announced in the transaction of the act."""
+    """Who did what to which thing, and why; announced in the transaction of the act."""
 
     actor: Actor
     action: str
