@@ -6,7 +6,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any, Final
 
-from services.reconciliation.adapters.readers import READERS
+from services.reconciliation.adapters.readers import FORMATS, READERS
 from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
 from services.reconciliation.app.keep_matched import keep_matched
 from services.reconciliation.settings import ReconciliationSettings
@@ -17,7 +17,6 @@ from shared.runtime.surroundings import Surroundings
 
 NAME: Final = "reconciliation"
 TOPICS_IN: Final = ("payment.events", "ledger.events")
-FORMATS: Final = {name: reader.kind for name, reader in READERS.items()}
 
 
 class ReconciliationParts:

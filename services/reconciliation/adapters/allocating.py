@@ -28,22 +28,29 @@ _PAYOUTS: Final = """
   SELECT processor, account, payout_id, currency, lines_net_minor AS net_minor, bank_reference,
          coalesce(expected_on, (closed_at AT TIME ZONE 'UTC')::date) AS due_on FROM payouts
    WHERE closed_at IS NOT NULL"""
+# A whole reference goes before a word within one or in free text. An id so short that banks' own numbers look the same
+# counts only with the payout's amount, unless the report says that the bank was given it.
 # A line that names several payouts is for all of them only if they add up to it: otherwise which is short is unknown.
 _BY_REFERENCE: Final = f"""
 WITH lines AS ({_LINES}), payouts AS ({_PAYOUTS}),
 names AS (
-    SELECT bank_reference AS reference, processor, account, payout_id, currency, net_minor FROM payouts
-     WHERE bank_reference IS NOT NULL
-    UNION SELECT payout_id, processor, account, payout_id, currency, net_minor FROM payouts),
-named AS (
-    SELECT DISTINCT l.source, l.line_id, l.amount_minor, l.returned, n.processor, n.account, n.payout_id, n.currency,
-           n.net_minor
+    SELECT bank_reference AS reference, true AS given_to_bank, processor, account, payout_id, currency, net_minor
+      FROM payouts WHERE bank_reference IS NOT NULL
+    UNION ALL SELECT payout_id, false, processor, account, payout_id, currency, net_minor FROM payouts),
+found AS (
+    SELECT l.source, l.line_id, l.amount_minor, l.returned, n.processor, n.account, n.payout_id, n.currency,
+           n.net_minor, given.whole, bool_or(given.whole) OVER (PARTITION BY l.source, l.line_id) AS any_whole
       FROM lines AS l
      CROSS JOIN LATERAL (
-        SELECT unnest(l."references") AS word
-        UNION SELECT word FROM regexp_split_to_table(l.text, '[^A-Za-z0-9_-]+') AS word
+        SELECT unnest(l."references") AS word, true AS whole
+        UNION SELECT word, false FROM unnest(l."references" || l.text) AS part,
+                     regexp_split_to_table(part, '[^A-Za-z0-9_-]+') AS word
                WHERE length(word) >= {WORD_CHARS_MIN}) AS given
-      JOIN names AS n ON n.reference = given.word AND n.currency = l.currency),
+      JOIN names AS n ON n.reference = given.word AND n.currency = l.currency
+       AND (n.given_to_bank OR length(n.reference) >= {WORD_CHARS_MIN} OR abs(n.net_minor) = abs(l.amount_minor))),
+named AS (
+    SELECT DISTINCT source, line_id, amount_minor, returned, processor, account, payout_id, currency, net_minor
+      FROM found WHERE whole OR NOT any_whole),
 counted AS (
     SELECT *, count(*) OVER line AS payouts, sum(net_minor) OVER line AS total FROM named
     WINDOW line AS (PARTITION BY source, line_id))

@@ -11,7 +11,8 @@ import psycopg
 import sqlalchemy as sa
 
 from services.reconciliation.adapters import tables
-from services.reconciliation.adapters.staging_sql import BANK_STEPS, COUNTED, SETTLEMENT_STEPS
+from services.reconciliation.adapters.staging_bank_sql import BANK_STEPS, STATED_ACCOUNT
+from services.reconciliation.adapters.staging_sql import COUNTED, SETTLEMENT_STEPS
 from services.reconciliation.domain.files import Staged
 from services.reconciliation.domain.lines import (
     BankLine,
@@ -19,6 +20,7 @@ from services.reconciliation.domain.lines import (
     QuarantinedLine,
     ReportRecord,
     SettlementLine,
+    StatementHead,
     UnreadableFileError,
 )
 from services.reconciliation.domain.payouts import naming_closes
@@ -32,6 +34,10 @@ _PATIENCE: Final = (
 _BANK_FIELDS: Final = tuple(column.strip('"') for column in tables.BANK_LINE)
 _LINE_FIELDS: Final = ("line_number", "line_id")
 _QUARANTINE_FIELDS: Final = ("line_number", "code", "field", "expected", "raw")
+_HEAD_FIELDS: Final = (
+    "account_number", "statement_id", "sequence", "currency", "opening_on", "opening_minor", "closing_minor", "final",
+    "created_at", "first_line", "last_line",
+)  # fmt: skip
 _TOTAL_FIELDS: Final = ("name", "subject", "currency", "stated_minor", "counted_minor")
 
 
@@ -46,6 +52,11 @@ class SqlStaging:
         """Take as long as a large file takes."""
         for statement in _PATIENCE:
             self._connection.exec_driver_sql(statement)
+
+    def stated_account(self, source: str) -> str | None:
+        """The account of the first statement of the source that was staged."""
+        found = self._connection.exec_driver_sql(STATED_ACCOUNT, {"source": source}).scalar_one_or_none()
+        return None if found is None else str(found)
 
     def add(self, file_id: str, batch: Sequence[ReportRecord]) -> None:
         """Write what a file says, a batch at a time."""
@@ -107,6 +118,7 @@ _TABLES: Final[dict[type, tuple[str, tuple[str, ...]]]] = {
     BankLine: ("statement_lines", (*_LINE_FIELDS, *_BANK_FIELDS)),
     QuarantinedLine: ("quarantined_lines", _QUARANTINE_FIELDS),
     ControlTotal: ("control_totals", _TOTAL_FIELDS),
+    StatementHead: ("statement_heads", _HEAD_FIELDS),
 }
 
 

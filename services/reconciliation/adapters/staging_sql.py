@@ -1,4 +1,4 @@
-"""The statements that let a file's lines stand, in their order; each sees what those before it did.
+"""The statements that let a report's lines stand, in their order; each sees what those before it did.
 
 A reading that was not announced is replaced where it lies: the ledger has not heard of it, and ``report_lines`` keeps
 what every file said. One that was announced stays, and the next revision takes its place.
@@ -12,17 +12,17 @@ from services.reconciliation.adapters import tables
 
 _SAYS: Final = ", ".join(tables.SETTLEMENT_LINE)
 _REST: Final = ", ".join(column for column in tables.SETTLEMENT_LINE if column != "payout_id")
-_BANK: Final = ", ".join(tables.BANK_LINE)
 
 
-def _of(alias: str, columns: str) -> str:
+def of(alias: str, columns: str) -> str:
+    """The columns as those of one table of a join."""
     return ", ".join(f"{alias}.{column}" for column in columns.split(", "))
 
 
 # Of a line that a file has twice, the first holds; the others are said to be in quarantine.
 _SAID: Final = """
 SELECT DISTINCT ON (line_id) * FROM {table} WHERE file_id = %(file_id)s ORDER BY line_id, line_number"""
-_REPEATED: Final = """
+REPEATED: Final = """
 INSERT INTO quarantined_lines (file_id, line_number, code, field, expected, raw)
 SELECT %(file_id)s, line_number, 'line_repeated', 'line_id', 'each id once in a file', line_id
   FROM (SELECT line_number, line_id, row_number() OVER (PARTITION BY line_id ORDER BY line_number) AS nth
@@ -31,7 +31,7 @@ SELECT %(file_id)s, line_number, 'line_repeated', 'line_id', 'each id once in a 
 """
 # What is paid out is not taken back to unpaid by a report that does not know of the payout yet.
 _OTHERWISE: Final = f"""
-(coalesce(s.payout_id, n.payout_id), {_of("s", _REST)}) IS DISTINCT FROM ({_of("n", _SAYS)})"""
+(coalesce(s.payout_id, n.payout_id), {of("s", _REST)}) IS DISTINCT FROM ({of("n", _SAYS)})"""
 # What could not be read may be what seems to be gone: such a file is not whole, and takes nothing away.
 _STATED: Final = f"""
 INSERT INTO stated_payouts (file_id, payout_id, currency, stated_net_minor, lines_net_minor, line_count, whole)
@@ -56,7 +56,7 @@ ON CONFLICT (processor, account, payout_id, currency) DO UPDATE
 _REPLACE: Final = f"""
 UPDATE settlement_lines AS n
    SET (file_id, line_number, withdrawn, {_SAYS})
-     = (s.file_id, s.line_number, false, coalesce(s.payout_id, n.payout_id), {_of("s", _REST)})
+     = (s.file_id, s.line_number, false, coalesce(s.payout_id, n.payout_id), {of("s", _REST)})
   FROM ({_SAID.format(table="report_lines")}) AS s
  WHERE n.source = %(source)s AND n.line_id = s.line_id AND n.stands AND NOT n.announced
    AND (n.withdrawn OR {_OTHERWISE})
@@ -69,7 +69,7 @@ UPDATE settlement_lines AS n SET stands = false
 _ADD: Final = f"""
 INSERT INTO settlement_lines (source, line_id, revision, file_id, line_number, {_SAYS})
 SELECT %(source)s, s.line_id, coalesce(former.revision, 0) + 1, s.file_id, s.line_number,
-       coalesce(s.payout_id, former.payout_id), {_of("s", _REST)}
+       coalesce(s.payout_id, former.payout_id), {of("s", _REST)}
   FROM ({_SAID.format(table="report_lines")}) AS s
   LEFT JOIN settlement_lines AS n ON n.source = %(source)s AND n.line_id = s.line_id AND n.stands
   LEFT JOIN LATERAL (SELECT revision, payout_id FROM settlement_lines AS f
@@ -141,7 +141,7 @@ UPDATE payouts AS p
  WHERE p.source = %(source)s AND (p.payout_id, p.currency) = (summed.payout_id, summed.net_currency)
 """
 SETTLEMENT_STEPS: Final = (
-    _REPEATED.format(table="report_lines"),
+    REPEATED.format(table="report_lines"),
     _STATED,
     _TOUCHED,
     _REPLACE,
@@ -153,61 +153,6 @@ SETTLEMENT_STEPS: Final = (
     _SUM,
 )
 
-_BANK_OTHERWISE: Final = f"({_of('s', _BANK)}) IS DISTINCT FROM ({_of('n', _BANK)})"
-# A statement is whole where it has totals and all of them hold.
-_STATED_STATEMENTS: Final = f"""
-INSERT INTO stated_statements (file_id, statement_id, whole)
-SELECT %(file_id)s, s.statement_id,
-       EXISTS (SELECT FROM control_totals AS c WHERE c.file_id = %(file_id)s AND c.subject = s.statement_id)
-       AND NOT EXISTS (SELECT FROM control_totals AS c WHERE c.file_id = %(file_id)s AND c.subject = s.statement_id
-                          AND c.stated_minor <> c.counted_minor)
-  FROM (SELECT DISTINCT statement_id FROM ({_SAID.format(table="statement_lines")}) AS said) AS s
-"""
-_BANK_OVERTAKE: Final = f"""
-UPDATE bank_lines AS n SET stands = false
-  FROM ({_SAID.format(table="statement_lines")}) AS s
- WHERE n.source = %(source)s AND n.line_id = s.line_id AND n.stands AND (n.withdrawn OR {_BANK_OTHERWISE})
-"""
-_BANK_ADD: Final = f"""
-INSERT INTO bank_lines (source, line_id, revision, file_id, line_number, {_BANK})
-SELECT %(source)s, s.line_id, coalesce(former.revision, 0) + 1, s.file_id, s.line_number, {_of("s", _BANK)}
-  FROM ({_SAID.format(table="statement_lines")}) AS s
-  LEFT JOIN bank_lines AS n ON n.source = %(source)s AND n.line_id = s.line_id AND n.stands
-  LEFT JOIN LATERAL (SELECT max(revision) AS revision FROM bank_lines AS f
-                      WHERE f.source = %(source)s AND f.line_id = s.line_id) AS former ON true
- WHERE n.line_id IS NULL
-"""
-_BANK_WITHDRAW: Final = """
-UPDATE bank_lines AS n SET stands = false
-  FROM stated_statements AS p
- WHERE p.file_id = %(file_id)s AND p.whole AND p.statement_id = n.statement_id
-   AND n.source = %(source)s AND n.stands AND NOT n.withdrawn
-   AND NOT EXISTS (SELECT FROM statement_lines AS r WHERE r.file_id = %(file_id)s AND r.line_id = n.line_id)
-   AND EXISTS (SELECT FROM stated_statements AS e JOIN report_files AS f USING (file_id)
-                 JOIN statement_lines AS r ON r.file_id = e.file_id AND r.statement_id = e.statement_id
-                WHERE f.source = %(source)s AND e.whole AND e.file_id <> %(file_id)s
-                  AND e.statement_id = n.statement_id AND r.line_id = n.line_id)
-"""
-_BANK_SAYS_NOTHING: Final = ", ".join(
-    "0" if column == "amount_minor" else column for column in tables.BANK_LINE
-)
-_BANK_ADD_WITHDRAWN: Final = f"""
-INSERT INTO bank_lines (source, line_id, revision, file_id, line_number, withdrawn, {_BANK})
-SELECT source, line_id, revision + 1, %(file_id)s, 0, true, {_BANK_SAYS_NOTHING}
-  FROM bank_lines AS n
- WHERE n.source = %(source)s AND NOT n.stands
-   AND n.statement_id IN (SELECT statement_id FROM stated_statements WHERE file_id = %(file_id)s AND whole)
-   AND NOT EXISTS (SELECT FROM bank_lines AS l
-                    WHERE l.source = n.source AND l.line_id = n.line_id AND l.revision > n.revision)
-"""
-BANK_STEPS: Final = (
-    _REPEATED.format(table="statement_lines"),
-    _STATED_STATEMENTS,
-    _BANK_OVERTAKE,
-    _BANK_ADD,
-    _BANK_WITHDRAW,
-    _BANK_ADD_WITHDRAWN,
-)
 _COUNT: Final = """
 SELECT count(*) AS lines, min({time}) AS period_from, max({time}) AS period_to,
        (SELECT count(*) FROM quarantined_lines WHERE file_id = %(file_id)s) AS quarantined

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from services.reconciliation.app.ports import ReconciliationUnit
-from services.reconciliation.domain.sources import Source, check_source
+from services.reconciliation.domain.sources import Format, Source, check_source
 from shared.kernel.errors import Rejected
 from shared.kernel.operators import Actor, OperatorAct
 
 
 def declare_source(
-    source: Source, reason: str, actor: Actor, formats: Mapping[str, str], work: ReconciliationUnit
+    source: Source, reason: str, actor: Actor, formats: Mapping[str, Format], work: ReconciliationUnit
 ) -> Source:
     """Add the source, or change how its files are read from now on; whose money it tells of never changes.
 
-    ``formats`` are the formats that can be read, each with the kind of its files.
+    ``formats`` are the formats that can be read, each with the kind of its files and the options that it knows.
     """
     check_source(source, formats)
     known = work.sources.get(source.source)

@@ -71,6 +71,10 @@ class Staging(Protocol):
         """Let this transaction take as long as a large file takes."""
         ...
 
+    def stated_account(self, source: str) -> str | None:
+        """The account of the first statement of the source that was staged."""
+        ...
+
     def add(self, file_id: str, batch: Sequence[ReportRecord]) -> None:
         """Write what a file says."""
         ...

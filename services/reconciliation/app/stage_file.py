@@ -8,14 +8,17 @@ from typing import Final
 
 from services.reconciliation.app.declare_source import declared_source
 from services.reconciliation.app.ports import ReconciliationUnit
+from services.reconciliation.domain.bank_accounts import same_account
 from services.reconciliation.domain.files import FileRefused, Refusal, ReportFile
-from services.reconciliation.domain.lines import ReportRecord, UnreadableFileError
+from services.reconciliation.domain.lines import ReportRecord, StatementHead, UnreadableFileError
 from services.reconciliation.domain.readers import Reader, ReadingContext
-from services.reconciliation.domain.sources import Source
+from services.reconciliation.domain.sources import ACCOUNT_OPTION, Source, SourceKind
 from shared.kernel.crash_points import crash_point
 
 READER_FAILED: Final = "reader_failed"
 """The refusal of a file that a reader broke on: ours to mend."""
+ACCOUNT_DIFFERS: Final = "account_differs"
+"""The refusal of a file with a statement of another account than its source's."""
 BATCH_RECORDS: Final = 5_000
 """Read, then written with one COPY per kind: a few MiB in memory, and a round trip that does not count."""
 
@@ -49,8 +52,12 @@ def stage_next(readers: Mapping[str, Reader], work: ReconciliationUnit) -> Repor
 
 
 def _read(reader: Reader, source: Source, file: ReportFile, work: ReconciliationUnit) -> None:
-    records = reader.read(work.files.content(file.file_id), context_of(source))
-    for batch in _batches(_without_faults(reader, records)):
+    records = _without_faults(reader, reader.read(work.files.content(file.file_id), context_of(source)))
+    if source.kind is SourceKind.BANK:
+        records = _of_its_account(
+            records, _declared_account(source) or work.staging.stated_account(source.source)
+        )
+    for batch in _batches(records):
         work.staging.add(file.file_id, batch)
 
 
@@ -60,6 +67,20 @@ def _without_faults(reader: Reader, records: Iterator[ReportRecord]) -> Iterator
         yield from records
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as fault:
         raise UnreadableFileError(READER_FAILED, reader.name, "a file that the reader can read") from fault
+
+
+def _declared_account(source: Source) -> str | None:
+    return source.options.get(ACCOUNT_OPTION) or None
+
+
+def _of_its_account(records: Iterator[ReportRecord], account: str | None) -> Iterator[ReportRecord]:
+    """Another account's statement refuses its file: its money would be taken for this one's."""
+    for record in records:
+        if isinstance(record, StatementHead):
+            account = account or record.account_number
+            if not same_account(account, record.account_number, record.currency):
+                raise UnreadableFileError(ACCOUNT_DIFFERS, record.account_field, f"the account {account}")
+        yield record
 
 
 def context_of(source: Source) -> ReadingContext:

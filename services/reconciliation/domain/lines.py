@@ -99,6 +99,34 @@ class ControlTotal:
     counted_minor: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementHead:
+    """One statement of a bank, told after its entries: whose it is, which one, and between which balances.
+
+    Two heads with the same account, id, sequence, currency and opening balance, of the same day, are one statement.
+    """
+
+    account_number: str
+    """As the statement names it (IBAN or other)."""
+    account_field: str
+    """Where the format says it."""
+    statement_id: str
+    sequence: str
+    """What counts statements beside the id; empty where the format has nothing of the kind."""
+    currency: str
+    opening_on: date | None
+    opening_minor: int | None
+    """None where the statement does not say it."""
+    closing_minor: int | None
+    final: bool
+    """From a booked opening to a booked closing balance: no page of a longer one, no interim reading of a day."""
+    created_at: datetime | None
+    """When the bank made it; None where it does not say so, or not of which clock."""
+    first_line: int
+    last_line: int
+    """Its entries are numbered within these."""
+
+
 class UnreadableFileError(Exception):
     """The file as a whole cannot be read: truncated, wrong encoding or separator, a required column missing.
 
@@ -110,4 +138,4 @@ class UnreadableFileError(Exception):
         self.code, self.field, self.expected = code, field, expected
 
 
-ReportRecord = SettlementLine | BankLine | QuarantinedLine | ControlTotal
+ReportRecord = SettlementLine | BankLine | QuarantinedLine | ControlTotal | StatementHead

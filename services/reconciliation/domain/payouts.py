@@ -3,8 +3,7 @@
 A file states a payout in whole where it has the payout's own row and its other lines of the payout come to it. Such a
 file corrects every earlier file of the same source that stated the same payout in whole: a line that only those have
 is withdrawn. What is in pieces, cut, does not add up or has rows that cannot be read takes nothing away; it adds lines
-and amends those that it has. A statement of a bank only adds and amends: by its id alone no earlier one is known to be
-the same.
+and amends those that it has.
 """
 
 from __future__ import annotations

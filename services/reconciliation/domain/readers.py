@@ -37,6 +37,11 @@ class Reader(Protocol):
         """What the format's files are."""
         ...
 
+    @property
+    def options(self) -> Mapping[str, str]:
+        """What its sources may declare, by name, each with what it says."""
+        ...
+
     def read(self, content: BinaryIO, context: ReadingContext) -> Iterator[ReportRecord]:
         """Records in the order of the file; ``UnreadableFileError`` where the file as a whole cannot be read."""
         ...

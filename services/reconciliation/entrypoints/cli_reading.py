@@ -32,13 +32,23 @@ def add_reading(cli: typer.Typer) -> None:
 
         if file_format not in READERS:
             raise typer.BadParameter(f"one of {', '.join(sorted(READERS))}", param_hint="FORMAT")
-        found = _read(READERS[file_format], file, dict(_pair(each) for each in option or ()))
+        options = dict(_pair(each) for each in option or ())
+        for name in sorted(options.keys() - READERS[file_format].options.keys()):
+            known = ", ".join(sorted(READERS[file_format].options)) or "none"
+            raise typer.BadParameter(f"{name}: one of {known}", param_hint="--option")
+        found = _read(READERS[file_format], file, options)
         emit(found, as_json=as_json)
         raise typer.Exit(0 if found["holds"] else 1)
 
 
 def _read(reader: Any, file: Path, options: dict[str, str]) -> dict[str, Any]:
-    from services.reconciliation.domain.lines import ControlTotal, QuarantinedLine, UnreadableFileError
+    from services.reconciliation.domain.lines import (
+        BankLine,
+        ControlTotal,
+        QuarantinedLine,
+        SettlementLine,
+        UnreadableFileError,
+    )
     from services.reconciliation.domain.readers import ReadingContext
 
     context = ReadingContext(
@@ -66,7 +76,7 @@ def _read(reader: Any, file: Path, options: dict[str, str]) -> dict[str, Any]:
                         unequal.append(
                             f"{record.subject}: {record.name}: {record.stated_minor}, {record.counted_minor}"
                         )
-                else:
+                elif isinstance(record, BankLine | SettlementLine):
                     lines += 1
         except UnreadableFileError as unreadable:
             refused = str(unreadable)

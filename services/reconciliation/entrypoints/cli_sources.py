@@ -49,7 +49,7 @@ def add_sources(cli: typer.Typer) -> None:
         as_json: JsonFlag = False,
     ) -> None:
         """Declare a source, or change how its files are read from now on."""
-        from services.reconciliation.adapters.readers import READERS
+        from services.reconciliation.adapters.readers import FORMATS
         from services.reconciliation.app.declare_source import declare_source
         from services.reconciliation.entrypoints.http_sources import DeclareSourceBody
         from shared.kernel.operators import Actor as Who
@@ -59,11 +59,10 @@ def add_sources(cli: typer.Typer) -> None:
             "source": source, "format": file_format, "processor": processor, "account": account,
             "bank_account": bank_account, "options": dict(_pair(each) for each in option or ()), "reason": reason,
         }  # fmt: skip
-        formats = {name: reader.kind for name, reader in READERS.items()}
 
         def work(uow: ReconciliationUnitOfWork) -> Source:
             declared = validate_model(DeclareSourceBody, given).declared()
-            return declare_source(declared, reason, Who(name=actor, role="operator"), formats, uow)
+            return declare_source(declared, reason, Who(name=actor, role="operator"), FORMATS, uow)
 
         emit(asdict(command_line(cli).run(work, "sources declare")), as_json=as_json)
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from services.reconciliation.adapters.sources import list_sources
 from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
 from services.reconciliation.app.declare_source import declare_source, declared_source
-from services.reconciliation.domain.sources import OPTION_CHARS_MAX, OPTIONS_MAX, Source, SourceKind
+from services.reconciliation.domain.sources import OPTION_CHARS_MAX, OPTIONS_MAX, Format, Source, SourceKind
 from shared.runtime.http import document
 from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply, json_answer
 from shared.runtime.models import ApiModel
@@ -51,9 +51,9 @@ def add_sources(
     app: FastAPI,
     http: IdempotentHttp[ReconciliationUnitOfWork],
     verifier: TokenVerifier | None,
-    formats: Mapping[str, str],
+    formats: Mapping[str, Format],
 ) -> None:
-    """Add the routes; ``formats`` are those that can be read, each with the kind of its files."""
+    """Add the routes; ``formats`` are those that can be read."""
     transactions = http.transactions
     viewer = Depends(operator_with(verifier, OperatorRole.VIEWER))
     declare = http.endpoint("POST", "/sources", DeclareSourceBody, render=_render)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 
-from services.reconciliation.adapters.readers import READERS
+from services.reconciliation.adapters.readers import FORMATS, READERS
 from services.reconciliation.app.declare_source import declare_source
 from services.reconciliation.app.receive_file import IncomingFile, receive_file
 from services.reconciliation.domain.sources import Source, SourceKind
@@ -13,7 +13,6 @@ from services.reconciliation.entrypoints.worker import stage_one
 from services.reconciliation.tests.writers import csv_bytes, tieout_payout, tieout_row
 from shared.kernel.operators import Actor
 
-FORMATS = {name: reader.kind for name, reader in READERS.items()}
 ADA = Actor(name="ada", role="operator")
 ALPHA = Source(
     source="alpha", kind=SourceKind.SETTLEMENT, format="tieout_csv", processor="alpha", account="acct_1", options={}

@@ -129,13 +129,14 @@ def camt_balance(code, minor, currency):
 
 
 def camt_statement(
-    statement, entries, opening, closing, *, currency="EUR", account="DE02120300000000202051", summary=""
-):
+    statement, entries, opening, closing, *, currency="EUR", account="DE02120300000000202051", summary="",
+    created="2026-11-27T21:00:00+01:00", closing_code="CLBD",
+):  # fmt: skip
     """A ``Stmt`` of entries that are written already."""
     return (
-        f"<Stmt><Id>{statement}</Id><CreDtTm>2026-11-27T21:00:00+01:00</CreDtTm><Acct><Id><IBAN>{account}</IBAN></Id></Acct>\n"
+        f"<Stmt><Id>{statement}</Id><CreDtTm>{created}</CreDtTm><Acct><Id><IBAN>{account}</IBAN></Id></Acct>\n"
         + camt_balance("OPBD", opening, currency)
-        + camt_balance("CLBD", closing, currency)
+        + camt_balance(closing_code, closing, currency)
         + summary
         + "".join(entries)
         + "</Stmt>\n"
@@ -210,17 +211,19 @@ def mt940_entry(
     return f":61:{dates}{mark}{comma(minor, currency)}NTRF{customer}{bank}\n{details}"
 
 
-def mt940_statement(number, entries, opening, closing, *, currency="EUR", account="DE02120300000000202051"):
+def mt940_statement(
+    number, entries, opening, closing, *, currency="EUR", account="DE02120300000000202051", closing_tag="62F", on="261127"
+):  # fmt: skip
     """A statement of entries that are written already."""
 
     def balance(tag, minor):
-        return f":{tag}:{'D' if minor < 0 else 'C'}261127{currency}{comma(minor, currency)}\n"
+        return f":{tag}:{'D' if minor < 0 else 'C'}{on}{currency}{comma(minor, currency)}\n"
 
     return (
         f":20:S{number}\n:25:{account}\n:28C:{number}\n"
         + balance("60F", opening)
         + "".join(entries)
-        + balance("62F", closing)
+        + balance(closing_tag, closing)
         + "-\n"
     )
 
@@ -241,15 +244,18 @@ def bai2_account(entries, opening, closing, *, currency="EUR", account="00012345
     return [*lines, f"49,{total},{len(lines) + 1}/"], total
 
 
-def bai2_group(accounts, *, as_of="261127", currency="", status="1"):
-    lines, total = [f"02,US,SAMPLEBANK,{status},{as_of},,{currency},2/"], sum(total for _, total in accounts)
+def bai2_group(accounts, *, as_of="261127", currency="", status="1", reading="2"):
+    lines, total = (
+        [f"02,US,SAMPLEBANK,{status},{as_of},,{currency},{reading}/"],
+        sum(total for _, total in accounts),
+    )
     for made, _ in accounts:
         lines += made
     return [*lines, f"98,{total},{len(accounts)},{len(lines) + 1}/"], total
 
 
-def bai2_file(groups):
-    lines, total = ["01,SAMPLEBANK,US,261127,2100,1,,,2/"], sum(total for _, total in groups)
+def bai2_file(groups, *, made_at="261127,2100"):
+    lines, total = [f"01,SAMPLEBANK,US,{made_at},1,,,2/"], sum(total for _, total in groups)
     for made, _ in groups:
         lines += made
     return "\n".join([*lines, f"99,{total},{len(groups)},{len(lines) + 1}/"]) + "\n"

@@ -4,6 +4,7 @@ from typing import Final
 
 from tools.sabotage.case import Case
 from tools.sabotage.cases.adjusting import ADJUSTING
+from tools.sabotage.cases.bank import BANK
 from tools.sabotage.cases.books import BOOKS
 from tools.sabotage.cases.calling import CALLING
 from tools.sabotage.cases.closing import CLOSING
@@ -36,5 +37,6 @@ CASES: Final[tuple[Case, ...]] = (
     *SETTLEMENT,
     *REPORTS,
     *READING,
+    *BANK,
     *MATCHING,
 )

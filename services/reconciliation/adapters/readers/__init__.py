@@ -12,8 +12,13 @@ from services.reconciliation.adapters.readers.mt940 import Mt940
 from services.reconciliation.adapters.readers.stripe_payout_csv import StripePayoutCsv
 from services.reconciliation.adapters.readers.tieout_csv import TieoutCsv
 from services.reconciliation.domain.readers import Reader
+from services.reconciliation.domain.sources import Format
 
 READERS: Final[Mapping[str, Reader]] = {
     reader.name: reader
     for reader in (TieoutCsv(), StripePayoutCsv(), AdyenSettlementCsv(), Camt053(), Mt940(), Bai2())
 }
+FORMATS: Final[Mapping[str, Format]] = {
+    name: Format(reader.kind, frozenset(reader.options)) for name, reader in READERS.items()
+}
+"""What sources may declare."""

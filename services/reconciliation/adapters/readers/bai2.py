@@ -18,6 +18,7 @@ from services.reconciliation.adapters.readers.bai2_sections import (
     open_file,
     open_group,
 )
+from services.reconciliation.adapters.readers.bank_lines import BANK_OPTIONS
 from services.reconciliation.adapters.readers.line_ids import LineIds
 from services.reconciliation.adapters.readers.text_lines import raw_text
 from services.reconciliation.domain.lines import QuarantinedLine, ReportRecord, UnreadableFileError
@@ -25,6 +26,7 @@ from services.reconciliation.domain.readers import ReadingContext
 from services.reconciliation.domain.report_values import FieldError
 
 BAI2_OPTIONS: Final[Mapping[str, str]] = {
+    **BANK_OPTIONS,
     "encoding": "encoding of the text; utf-8 where nothing is declared",
     "currency": "the currency where the file names none; without it such a file is refused",
 }
@@ -100,13 +102,15 @@ class _Document:
         elif record.code == "02":
             self._open.append(open_group(fields, self._declared_currency))
         elif record.code == "03":
-            self._open.append(open_account(fields, self._open[-1]))
+            self._open.append(open_account(fields, self._open[-1], record.number))
         if record.code in {"01", "02", "03"}:
             self._open[-1].record_count += len(record.lines)
             return
         section = self._open.pop()
         section.record_count += len(record.lines)
         yield from section.control_totals(fields)
+        if isinstance(section, Account):
+            yield section.head(record.number, self._open[0].created_at)
         if self._open:
             self._open[-1].close_inner(section)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, time
 from typing import Final
 
 from services.reconciliation.adapters.readers.bai2_records import day, number, signed_minor
-from services.reconciliation.domain.lines import BankLine, ControlTotal
+from services.reconciliation.domain.lines import BankLine, ControlTotal, StatementHead
 from services.reconciliation.domain.report_values import FieldError, currency, visible
 
 _VERSION: Final = "2"
@@ -18,6 +19,10 @@ _AVAILABILITY_FIELDS: Final[Mapping[str, int]] = {"S": 3, "V": 2}
 _OPENING: Final = "010"
 _CLOSING: Final = "015"
 _ID_CHARS_MAX: Final = 64
+_READING: Final = 6
+_INTERIM: Final = frozenset({"1", "3"})
+"""Of the readings of a day, those that are not the last: previous day and same day, interim."""
+_TIME: Final = re.compile(r"([01][0-9]|2[0-3])([0-5][0-9])", re.ASCII)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,6 +35,10 @@ class Section:
     as_of: date
     record_count: int = 0
     total_minor: int = 0
+    created_at: datetime | None = None
+    """When the bank made the file: said by the file's header alone."""
+    interim: bool = False
+    """A reading of a day that goes on: said by the group's header."""
     inner_count: int = 0
 
     def close_inner(self, inner: Section) -> None:
@@ -60,6 +69,7 @@ class Account(Section):
     """An account: its balances, and what was booked on it."""
 
     account: str
+    first_line: int
     balances: dict[str, int] = field(default_factory=dict)
     booked_minor: int = 0
 
@@ -84,12 +94,36 @@ class Account(Section):
             counted_minor = self.balances[_OPENING] + self.booked_minor
             yield self._total("opening + booked = closing", self.balances[_CLOSING], counted_minor)
 
+    def head(self, last_line: int, created_at: datetime | None) -> StatementHead:
+        """Which statement it was: a day of an account, with the balances that it states."""
+        return StatementHead(
+            account_number=self.account,
+            account_field="03",
+            statement_id=self.as_of.isoformat(),
+            sequence="",
+            currency=self.currency,
+            opening_on=self.as_of,
+            opening_minor=self.balances.get(_OPENING),
+            closing_minor=self.balances.get(_CLOSING),
+            final=not self.interim,
+            created_at=created_at,
+            first_line=self.first_line,
+            last_line=last_line,
+        )
+
 
 def open_file(fields: list[str]) -> Section:
     """``01``: sender, receiver, day, time, id, record length, block size, version."""
     if len(fields) < 8 or fields[7] != _VERSION:  # noqa: PLR2004
         raise FieldError("version_unknown", "01", "a file header of BAI version 2")
-    return Section(name="file", subject=fields[4][:_ID_CHARS_MAX], currency="", as_of=day(fields[2], "01"))
+    made_on = day(fields[2], "01")
+    return Section(
+        name="file",
+        subject=fields[4][:_ID_CHARS_MAX],
+        currency="",
+        as_of=made_on,
+        created_at=_moment(made_on, fields[3]),
+    )
 
 
 def open_group(fields: list[str], declared_currency: str | None) -> Section:
@@ -101,11 +135,15 @@ def open_group(fields: list[str], declared_currency: str | None) -> Section:
     stated = (fields[5] if len(fields) > 5 else "") or declared_currency or ""  # noqa: PLR2004
     as_of = day(fields[3], "02")
     return Section(
-        name="group", subject=as_of.isoformat(), currency=stated and currency(stated, "02"), as_of=as_of
+        name="group",
+        subject=as_of.isoformat(),
+        currency=stated and currency(stated, "02"),
+        as_of=as_of,
+        interim=len(fields) > _READING and fields[_READING] in _INTERIM,
     )
 
 
-def open_account(fields: list[str], group: Section) -> Account:
+def open_account(fields: list[str], group: Section, number_of_line: int) -> Account:
     """``03``: account, currency, then balances and sums, each with its availability."""
     account = visible("".join(fields[0].split()), "03", _ID_CHARS_MAX)
     stated = (fields[1] if len(fields) > 1 else "") or group.currency
@@ -118,6 +156,8 @@ def open_account(fields: list[str], group: Section) -> Account:
         currency=code,
         as_of=group.as_of,
         account=account,
+        first_line=number_of_line,
+        interim=group.interim,
     )
     rest = fields[2:]
     while rest and rest != [""]:
@@ -130,6 +170,13 @@ def open_account(fields: list[str], group: Section) -> Account:
             opened.balances[type_code] = amount_minor
         rest = rest[4 + _availability_fields(rest[3:]) :]
     return opened
+
+
+def _moment(made_on: date, text: str) -> datetime:
+    """The bank's clock, whose zone no file says: the same for all of a bank's files, and only compared among them."""
+    found = _TIME.fullmatch(text)
+    at = time() if found is None else time(int(found[1]), int(found[2]))
+    return datetime.combine(made_on, at, UTC)
 
 
 def _availability_fields(funds: list[str]) -> int:

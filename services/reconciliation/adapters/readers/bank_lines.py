@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Final
 
 from services.reconciliation.adapters.readers.line_ids import LineIds, content_digest
 
+BANK_OPTIONS: Final[Mapping[str, str]] = {
+    "account_number": "the account whose statements are taken, as IBAN or as the bank writes it, several forms between"
+    " commas; without it, that of the first statement",
+}
+"""What every bank statement's source may declare, whatever the format."""
 REFERENCES_MAX: Final = 256
 """Of a bulk booking of more payments the first ones are kept; its amount is the whole."""
 REFERENCE_CHARS_MAX: Final = 255

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Final, Literal
 
 from lxml import etree
 
+from services.reconciliation.adapters.readers.bank_lines import BANK_OPTIONS
 from services.reconciliation.adapters.readers.camt053_elements import children, local_name, text_at
 from services.reconciliation.adapters.readers.camt053_entries import BOOKED, Details, bank_line, status_of
 from services.reconciliation.adapters.readers.camt053_statements import Statement
@@ -32,7 +33,7 @@ class Camt053:
 
     name: str = "camt053"
     kind: Literal["bank"] = "bank"
-    options: Mapping[str, str] = {}
+    options: Mapping[str, str] = BANK_OPTIONS
 
     def read(self, content: BinaryIO, context: ReadingContext) -> Iterator[ReportRecord]:  # noqa: ARG002 - all is stated
         """Entries in the order of the file, and after each statement whether its balances hold."""
@@ -67,7 +68,7 @@ class _Document:
             elif local_name(element) == "Stmt":
                 if self._statement is not None:
                     raise UnreadableFileError("element_misplaced", "Stmt", "no statement within a statement")
-                self._statement = Statement()
+                self._statement = Statement(self._position + 1)
         if not self._checked:
             raise UnreadableFileError("wrong_format", "Document", "a statement in camt.053")
 
@@ -84,6 +85,7 @@ class _Document:
         elif name == "Stmt":
             self._statement = None
             yield from statement.control_totals()
+            yield statement.head(self._position)
             _forget(element)
         elif local_name(element.getparent()) == "Stmt":
             statement.take(name, element)

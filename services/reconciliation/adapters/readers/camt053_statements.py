@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from services.reconciliation.adapters.readers.camt053_elements import children, signed_amount, text_at
-from services.reconciliation.domain.lines import BankLine, ControlTotal, UnreadableFileError
-from services.reconciliation.domain.report_values import FieldError, Figures, visible
+from services.reconciliation.domain.lines import (
+    BankLine,
+    ControlTotal,
+    StatementHead,
+    UnreadableFileError,
+)
+from services.reconciliation.domain.report_values import FieldError, Figures, day, visible
 
 _OPENING: Final = ("OPBD", "PRCD")
 _CLOSING: Final = "CLBD"
@@ -20,9 +26,13 @@ _ID_CHARS_MAX: Final = 64
 class Statement:
     """Fills up as its elements end; nothing of it is read after its end."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_line: int) -> None:
         self.statement_id = ""
         self.account = ""
+        self._first_line = first_line
+        self._sequence = ""
+        self._created_at: datetime | None = None
+        self._opening_on: date | None = None
         self._balances: dict[str, list[tuple[str, int]]] = {}
         self._stated: dict[str, str] = {}
         self._sums = {1: 0, -1: 0}
@@ -51,6 +61,8 @@ class Statement:
                     or ""
                 )
                 self._balances.setdefault(code, []).append(signed_amount(children(element)))
+                if code in _OPENING:
+                    self._opening_on = _day_of(text_at(element, "Dt", "Dt"))
             elif name == "TxsSummry":
                 self._take_summary(element)
         except FieldError as refused:
@@ -93,9 +105,33 @@ class Statement:
                 stated_minor = sign * self._summed(self._stated[name], currency, name)
                 yield ControlTotal(label, subject, currency, stated_minor, self._sums[sign])
 
+    def head(self, last_line: int) -> StatementHead:
+        """Which statement it was, once all of it was read."""
+        if not self.account:
+            raise UnreadableFileError("element_missing", "Acct", "an account of the statement")
+        currency, opening_minor = self._opening()
+        return StatementHead(
+            account_number=self.account,
+            account_field="Acct/Id",
+            statement_id=self.statement_id,
+            sequence=self._sequence,
+            currency=currency,
+            opening_on=self._opening_on,
+            opening_minor=opening_minor,
+            closing_minor=self._closing()[1],
+            final=_CLOSING in self._balances and any(code in self._balances for code in _OPENING),
+            created_at=self._created_at,
+            first_line=self._first_line,
+            last_line=last_line,
+        )
+
     def _take_account(self, element: Any) -> None:
         # The statement's id stands before its account, and is still there.
-        self.statement_id = visible(_solid(text_at(element.getparent(), "Id")), "Stmt/Id", _ID_CHARS_MAX)
+        statement = element.getparent()
+        self.statement_id = visible(_solid(text_at(statement, "Id")), "Stmt/Id", _ID_CHARS_MAX)
+        numbered = text_at(statement, "ElctrncSeqNb") or text_at(statement, "LglSeqNb")
+        self._sequence = _solid(numbered)[:_ID_CHARS_MAX]
+        self._created_at = _moment_of(text_at(statement, "CreDtTm"))
         stated = text_at(element, "Id", "IBAN") or text_at(element, "Id", "Othr", "Id")
         self.account = visible(_solid(stated), "Id", _ID_CHARS_MAX)
 
@@ -136,6 +172,22 @@ class Statement:
             return _FIGURES.unsigned(plain, currency, name)
         except FieldError as refused:
             raise UnreadableFileError(refused.code, f"TxsSummry/{name}/Sum", refused.expected) from None
+
+
+def _moment_of(text: str | None) -> datetime | None:
+    """A time of which nobody can say when it was says nothing of which statement is newer."""
+    try:
+        stated = datetime.fromisoformat((text or "").strip())
+    except ValueError:
+        return None
+    return None if stated.tzinfo is None else stated.astimezone(UTC)
+
+
+def _day_of(text: str | None) -> date | None:
+    try:
+        return day((text or "")[:10], "Bal/Dt")
+    except FieldError:
+        return None
 
 
 def _solid(text: str | None) -> str:

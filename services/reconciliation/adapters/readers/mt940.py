@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO, Final, Literal
 
+from services.reconciliation.adapters.readers.bank_lines import BANK_OPTIONS
 from services.reconciliation.adapters.readers.line_ids import LineIds
 from services.reconciliation.adapters.readers.mt940_entries import bank_line
 from services.reconciliation.adapters.readers.mt940_fields import TextField, fields_of
@@ -19,7 +20,9 @@ from services.reconciliation.domain.readers import ReadingContext
 from services.reconciliation.domain.report_values import FieldError
 
 MT940_OPTIONS: Final[Mapping[str, str]] = {
-    "encoding": "encoding of the text; utf-8 where nothing is declared"
+    **BANK_OPTIONS,
+    "encoding": "encoding of the text; utf-8 where nothing is declared",
+    "last_line_end": "`optional` where the last line has no line end; without it such a file counts as cut off",
 }
 _ENTRY: Final = "61"
 _DETAILS: Final = "86"
@@ -77,12 +80,13 @@ class _Document:
                 raise UnreadableFileError(
                     "truncated", f"line {field.number}", "a closing balance before :20:"
                 )
-            self._statement = Statement()
+            self._statement = Statement(field.number)
         elif field.tag in {"62F", "62M"}:
             statement = self._open(field)
             statement.take(field)
             self._statement = None
             yield from statement.control_totals()
+            yield statement.head(field.number)
         elif field.tag in Statement.TAGS:
             self._open(field).take(field)
         elif field.tag not in _PASSED_OVER and field.tag != _DETAILS:

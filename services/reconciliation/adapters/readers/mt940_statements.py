@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from typing import ClassVar, Final
 
 from mt940.tags import Tags
 
 from services.reconciliation.adapters.readers.mt940_fields import TextField
-from services.reconciliation.domain.lines import BankLine, ControlTotal, UnreadableFileError
+from services.reconciliation.domain.lines import (
+    BankLine,
+    ControlTotal,
+    StatementHead,
+    UnreadableFileError,
+)
 from services.reconciliation.domain.report_values import MINOR_MAX, FieldError, Figures, currency, visible
 
 _AMOUNT: Final = re.compile(r"([0-9]{1,15}),([0-9]{0,5})", re.ASCII)
@@ -17,6 +23,7 @@ _BALANCE: Final = Tags.OPENING_BALANCE.value.re
 _SIGNS: Final = {"C": 1, "D": -1}
 _FIGURES: Final = Figures()
 _ID_CHARS_MAX: Final = 64
+_YEAR_2000: Final = 2000
 
 
 def amount(text: str, code: str, field: str) -> int:
@@ -36,7 +43,10 @@ class Statement:
 
     TAGS: ClassVar[frozenset[str]] = frozenset({"25", "25P", "28", "28C", "60F", "60M"})
 
-    def __init__(self) -> None:
+    def __init__(self, first_line: int) -> None:
+        self._first_line = first_line
+        self._opening_on: date | None = None
+        self._final = False
         self.account = ""
         self.statement_id = ""
         self.currency = ""
@@ -60,9 +70,11 @@ class Statement:
             elif field.tag.startswith("60"):
                 if self.currency:
                     raise FieldError("tag_repeated", name, "one opening balance")  # noqa: TRY301
-                self.currency, self._opening_minor = _balance(field.text, name)
+                self.currency, self._opening_on, self._opening_minor = _balance(field.text, name)
+                self._final = field.tag == "60F"
             else:
-                code, self._closing_minor = _balance(field.text, name)
+                code, _, self._closing_minor = _balance(field.text, name)
+                self._final = self._final and field.tag == "62F"
                 self.begin_entries(field.number)
                 if code != self.currency:
                     raise FieldError("currency_differs", name, f"{self.currency}, as the opening balance")  # noqa: TRY301
@@ -89,11 +101,35 @@ class Statement:
             "opening + booked = closing", subject, self.currency, self._closing_minor, counted_minor
         )
 
+    def head(self, last_line: int) -> StatementHead:
+        """Which statement it was. ``:20:`` names the message and not the statement: a corrected one has another."""
+        return StatementHead(
+            account_number=self.account,
+            account_field=":25:",
+            statement_id=self.statement_id,
+            sequence="",
+            currency=self.currency,
+            opening_on=self._opening_on,
+            opening_minor=self._opening_minor,
+            closing_minor=self._closing_minor,
+            final=self._final,
+            created_at=None,
+            first_line=self._first_line,
+            last_line=last_line,
+        )
 
-def _balance(text: str, name: str) -> tuple[str, int]:
+
+def _balance(text: str, name: str) -> tuple[str, date | None, int]:
     found = _BALANCE.fullmatch(text.strip())
     sign = None if found is None else _SIGNS.get(found["status"])
     if found is None or sign is None:
         raise FieldError("balance_malformed", name, "C or D, a date, a currency and an amount")
     code = currency(found["currency"], name)
-    return code, sign * amount(found["amount"], code, name)
+    return code, _day_of(found), sign * amount(found["amount"], code, name)
+
+
+def _day_of(found: re.Match[str]) -> date | None:
+    try:
+        return date(_YEAR_2000 + int(found["year"]), int(found["month"]), int(found["day"]))
+    except ValueError:
+        return None

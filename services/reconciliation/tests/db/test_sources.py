@@ -8,12 +8,16 @@ import pytest
 
 from services.reconciliation.adapters.sources import list_sources
 from services.reconciliation.app.declare_source import declare_source
-from services.reconciliation.domain.sources import Source, SourceKind
+from services.reconciliation.domain.sources import Format, Source, SourceKind
 from shared.kernel.errors import Rejected
 from shared.kernel.operators import Actor
 
 pytestmark = pytest.mark.db
-FORMATS = {"report_csv": "settlement", "other_csv": "settlement", "statement_xml": "bank"}
+FORMATS = {
+    "report_csv": Format("settlement", ()),
+    "other_csv": Format("settlement", {"separator"}),
+    "statement_xml": Format("bank", ()),
+}
 ADA = Actor(name="ada", role="operator")
 REPORT = Source(
     source="alpha", kind=SourceKind.SETTLEMENT, format="report_csv", processor="alpha", account="acct_1", options={}
