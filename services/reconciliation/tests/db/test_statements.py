@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from services.reconciliation.domain.files import Refusal
 from services.reconciliation.domain.sources import Source, SourceKind
 from services.reconciliation.tests import writers
 from services.reconciliation.tests.reports import declare, take_in
@@ -133,10 +134,10 @@ def test_a_statement_of_another_account_is_refused_with_the_field_and_the_accoun
     own = {"account": "0001234567"} if form == "bai2" else {"account": IBAN}
     declare(desk, bank(form, account_number=own["account"]))
     assert take_in(desk, WRITERS[form]([("A", 500)], **own), source="bank").refusal is None
-    refused = take_in(desk, WRITERS[form]([("B", 500)], account=account), source="bank").refusal
-    assert (refused.code, refused.field, refused.expected) == (
-        "account_differs", field, f"the account {own['account']}",
-    )  # fmt: skip
+    other = take_in(desk, WRITERS[form]([("B", 500)], account=account), source="bank")
+    assert other.refusal == Refusal(
+        code="account_differs", field=field, expected=f"the account {own['account']}"
+    )
     assert standing(desk) == {"A": 500}
 
 
