@@ -10,9 +10,15 @@ from __future__ import annotations
 from typing import Final
 
 from services.reconciliation.adapters import tables
-from services.reconciliation.adapters.staging_sql import REPEATED, of
+from services.reconciliation.adapters.staging_sql import REPEATED
 
 _BANK: Final = ", ".join(tables.BANK_LINE)
+
+
+def _of(alias: str) -> str:
+    return ", ".join(f"{alias}.{column}" for column in tables.BANK_LINE)
+
+
 STATED_ACCOUNT: Final = """
 SELECT coalesce(
     (SELECT h.account_number FROM statement_heads AS h JOIN report_files AS f USING (file_id)
@@ -50,11 +56,11 @@ _OVERTAKE: Final = f"""
 UPDATE bank_lines AS n SET stands = false
   FROM ({_SAID}) AS s
  WHERE n.source = %(source)s AND n.line_id = s.line_id AND n.stands
-   AND (n.withdrawn OR ({of("s", _BANK)}) IS DISTINCT FROM ({of("n", _BANK)}))
+   AND (n.withdrawn OR ({_of("s")}) IS DISTINCT FROM ({_of("n")}))
 """
 _ADD: Final = f"""
 INSERT INTO bank_lines (source, line_id, revision, file_id, line_number, {_BANK})
-SELECT %(source)s, s.line_id, coalesce(former.revision, 0) + 1, s.file_id, s.line_number, {of("s", _BANK)}
+SELECT %(source)s, s.line_id, coalesce(former.revision, 0) + 1, s.file_id, s.line_number, {_of("s")}
   FROM ({_SAID}) AS s
   LEFT JOIN bank_lines AS n ON n.source = %(source)s AND n.line_id = s.line_id AND n.stands
   LEFT JOIN LATERAL (SELECT max(revision) AS revision FROM bank_lines AS f

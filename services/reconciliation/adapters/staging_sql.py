@@ -14,8 +14,7 @@ _SAYS: Final = ", ".join(tables.SETTLEMENT_LINE)
 _REST: Final = ", ".join(column for column in tables.SETTLEMENT_LINE if column != "payout_id")
 
 
-def of(alias: str, columns: str) -> str:
-    """The columns as those of one table of a join."""
+def _of(alias: str, columns: str) -> str:
     return ", ".join(f"{alias}.{column}" for column in columns.split(", "))
 
 
@@ -31,7 +30,7 @@ SELECT %(file_id)s, line_number, 'line_repeated', 'line_id', 'each id once in a 
 """
 # What is paid out is not taken back to unpaid by a report that does not know of the payout yet.
 _OTHERWISE: Final = f"""
-(coalesce(s.payout_id, n.payout_id), {of("s", _REST)}) IS DISTINCT FROM ({of("n", _SAYS)})"""
+(coalesce(s.payout_id, n.payout_id), {_of("s", _REST)}) IS DISTINCT FROM ({_of("n", _SAYS)})"""
 # What could not be read may be what seems to be gone: such a file is not whole, and takes nothing away.
 _STATED: Final = f"""
 INSERT INTO stated_payouts (file_id, payout_id, currency, stated_net_minor, lines_net_minor, line_count, whole)
@@ -56,7 +55,7 @@ ON CONFLICT (processor, account, payout_id, currency) DO UPDATE
 _REPLACE: Final = f"""
 UPDATE settlement_lines AS n
    SET (file_id, line_number, withdrawn, {_SAYS})
-     = (s.file_id, s.line_number, false, coalesce(s.payout_id, n.payout_id), {of("s", _REST)})
+     = (s.file_id, s.line_number, false, coalesce(s.payout_id, n.payout_id), {_of("s", _REST)})
   FROM ({_SAID.format(table="report_lines")}) AS s
  WHERE n.source = %(source)s AND n.line_id = s.line_id AND n.stands AND NOT n.announced
    AND (n.withdrawn OR {_OTHERWISE})
@@ -69,7 +68,7 @@ UPDATE settlement_lines AS n SET stands = false
 _ADD: Final = f"""
 INSERT INTO settlement_lines (source, line_id, revision, file_id, line_number, {_SAYS})
 SELECT %(source)s, s.line_id, coalesce(former.revision, 0) + 1, s.file_id, s.line_number,
-       coalesce(s.payout_id, former.payout_id), {of("s", _REST)}
+       coalesce(s.payout_id, former.payout_id), {_of("s", _REST)}
   FROM ({_SAID.format(table="report_lines")}) AS s
   LEFT JOIN settlement_lines AS n ON n.source = %(source)s AND n.line_id = s.line_id AND n.stands
   LEFT JOIN LATERAL (SELECT revision, payout_id FROM settlement_lines AS f
