@@ -9,6 +9,7 @@ from typing import Any, Final
 from services.reconciliation.adapters.readers import FORMATS, READERS
 from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
 from services.reconciliation.app.keep_matched import keep_matched
+from services.reconciliation.app.work_out_days import work_out_days
 from services.reconciliation.settings import ReconciliationSettings
 from shared.runtime.process import Role, ServiceRuntime
 from shared.runtime.roles import PeriodicRole
@@ -43,6 +44,7 @@ class ReconciliationParts:
         _entry("http_files").add_files(made, http, tokens, self.settings.file_bytes_max)
         _entry("http_matching").add_matching(made, http, tokens)
         _entry("http_report").add_report(made, http, tokens)
+        _entry("http_periods").add_periods(made, http, tokens)
         return made
 
     def consume(self, topic: str) -> Role:
@@ -79,6 +81,15 @@ class ReconciliationParts:
 
         return PeriodicRole("work.match", self.settings.matching_interval_s, turn, self.common.clock)
 
+    def work_out_days(self) -> Role:
+        """Works out each day when it is over; several may be at work, one does it."""
+
+        def turn() -> bool:
+            self.common.transactions.run(work_out_days, name="work out days")
+            return False
+
+        return PeriodicRole("work.days", self.settings.days_interval_s, turn, self.common.clock)
+
     def tell_matches(self) -> Role:
         """Tells of matches, a batch at a time."""
 
@@ -102,6 +113,7 @@ def build(settings: ReconciliationSettings, surroundings: Surroundings | None = 
             "work.folder": parts.watch_folder,
             "work.match": parts.match,
             "work.tell": parts.tell_matches,
+            "work.days": parts.work_out_days,
             **common.key_roles(),
         },
     )

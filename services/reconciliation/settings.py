@@ -39,3 +39,6 @@ class ReconciliationSettings(ServiceSettings):
     telling_interval_s: float = Field(
         1.0, gt=0, description="seconds between two looks for matches that were not told yet"
     )
+    days_interval_s: float = Field(
+        60.0, gt=0, description="seconds between two looks whether a day is over and has to be worked out"
+    )

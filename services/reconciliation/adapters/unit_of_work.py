@@ -9,10 +9,12 @@ import sqlalchemy as sa
 from services.reconciliation.adapters.allocating import Allocator
 from services.reconciliation.adapters.announcing import SqlAnnouncing
 from services.reconciliation.adapters.breaks import StoredBreaks
+from services.reconciliation.adapters.daily_runs import StoredDays
 from services.reconciliation.adapters.files import StoredFiles
 from services.reconciliation.adapters.finding_breaks import BreakFinder
 from services.reconciliation.adapters.matching import Matcher
 from services.reconciliation.adapters.our_items import StoredOurSide
+from services.reconciliation.adapters.periods import StoredPeriods
 from services.reconciliation.adapters.publishing import TOPIC, line_told
 from services.reconciliation.adapters.runs import StoredDue, StoredRuns
 from services.reconciliation.adapters.sources import StoredSources
@@ -39,6 +41,8 @@ class ReconciliationUnitOfWork(UnitOfWork):
         self.breaks = StoredBreaks(connection, now)
         self.runs = StoredRuns(connection)
         self.due = StoredDue(connection, now)
+        self.periods = StoredPeriods(connection, now)
+        self.days = StoredDays(connection, now)
         self.telling = MatchTeller(connection, outbox, now)
         self.files = StoredFiles(connection, now)
         self.staging = SqlStaging(connection, now)

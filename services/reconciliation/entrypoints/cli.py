@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.reconciliation.entrypoints.cli_files import add_files
 from services.reconciliation.entrypoints.cli_matching import add_matching
+from services.reconciliation.entrypoints.cli_periods import add_periods
 from services.reconciliation.entrypoints.cli_reading import add_reading
 from services.reconciliation.entrypoints.cli_report import add_report
 from services.reconciliation.entrypoints.cli_sources import add_sources
@@ -19,6 +20,7 @@ add_files(cli)
 add_reading(cli)
 add_matching(cli)
 add_report(cli)
+add_periods(cli)
 
 
 def main() -> None:
