@@ -8,15 +8,17 @@ from services.sandbox.domain.balance_transactions import BalanceTransaction
 from services.sandbox.domain.bank import BankEntry
 from services.sandbox.domain.planted_errors import EntryShift
 
+LineKey = tuple[str | None, str]
+"""A line's processor and its id there: each processor numbers its own."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distortions:
     """The planted errors of one report, by what they change. The book knows nothing of them."""
 
-    changed: Mapping[str, BalanceTransaction] = field(default_factory=dict)
-    """By the line's id."""
-    left_out: frozenset[str] = frozenset()
-    """Ids of lines that the report does not have at their place."""
+    changed: Mapping[LineKey, BalanceTransaction] = field(default_factory=dict)
+    left_out: frozenset[LineKey] = frozenset()
+    """Lines that the report does not have at their place."""
     added: Mapping[str, Sequence[BalanceTransaction]] = field(default_factory=dict)
     """Lines that it has too many, by payout."""
     shifted: Mapping[str, Sequence[EntryShift]] = field(default_factory=dict)
@@ -28,7 +30,8 @@ class Distortions:
 
     def line(self, line: BalanceTransaction) -> BalanceTransaction | None:
         """The line as the report tells it; none where it leaves it out."""
-        return None if line.id in self.left_out else self.changed.get(line.id, line)
+        key = line_key(line)
+        return None if key in self.left_out else self.changed.get(key, line)
 
     def entry(self, entry: BankEntry) -> BankEntry | None:
         """The entry as the statement tells it."""
@@ -56,6 +59,11 @@ class Distortions:
     def invented_on(self, day: date) -> Iterable[BankEntry]:
         """The entries of that day that nobody booked."""
         return (entry for entry in self.invented if entry.booked_on == day)
+
+
+def line_key(line: BalanceTransaction) -> LineKey:
+    """The line's name among those of every processor."""
+    return line.processor, line.id
 
 
 def _counts(found: EntryShift | BankEntry, currency: str, before: date) -> bool:

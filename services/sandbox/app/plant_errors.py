@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from services.sandbox.app.distortions import HONEST, Distortions
+from services.sandbox.app.distortions import HONEST, Distortions, line_key
 from services.sandbox.app.settlement_ports import PlantedErrors
 from services.sandbox.domain.planted_errors import TEMPLATES, Candidate, EntryShift, Error, Planted
 from services.sandbox.domain.planter import Planter
@@ -73,7 +73,7 @@ class PlantErrors:
         for payout, line in await self.store.plantable(
             processor, TEMPLATES[error], self._today, drawn_by, limit
         ):
-            if line.id in planter.used:
+            if planter.has_used(line):
                 continue
             entries = await self.store.entries_of(payout)
             following = await self.store.payout_after(payout, self._today) if error is Error.LATE else None
@@ -104,8 +104,8 @@ def distortions_of(planted: Sequence[Planted]) -> Distortions:
         for shift in each.entry_shifts:
             shifted.setdefault(shift.entry_id, []).append(shift)
     return Distortions(
-        changed={each.changed.id: each.changed for each in planted if each.changed},
-        left_out=frozenset(each.left_out for each in planted if each.left_out),
+        changed={line_key(each.changed): each.changed for each in planted if each.changed},
+        left_out=frozenset((each.processor, each.left_out) for each in planted if each.left_out),
         added={
             payout_id: [
                 addition.line for each in found for addition in each.added if addition.payout_id == payout_id

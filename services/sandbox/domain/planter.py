@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from services.sandbox.domain.balance_transactions import BalanceTransaction
 from services.sandbox.domain.bank import BankEntry, bank_reference
 from services.sandbox.domain.error_makers import MAKERS
 from services.sandbox.domain.planted_errors import BREAK_TYPES, Candidate, EntryShift, Error, Planted
@@ -14,25 +15,30 @@ class Planter:
     """Makes the errors of one seed. Every line and entry is used at most once, and none comes to nothing."""
 
     seed: str
-    used: set[str] = field(default_factory=set)
+    used: set[tuple[str | None, str]] = field(default_factory=set)
+    """By processor and id: each processor numbers its own lines, and the bank its entries."""
     shifted: dict[str, int] = field(default_factory=dict)
 
     def plant(self, error: Error, found: Candidate) -> Planted | None:
         """The error made from this line; none where the line is used or does not allow it."""
         line = found.line
-        if line.id in self.used or line.exchange_rate is not None:
+        if self.has_used(line) or line.exchange_rate is not None:
             return None
         made = MAKERS[error](found, self._draw(error, line.id))
         if made is None or not self._shift(made.entry_shifts, (*found.entries, *found.next_entries)):
             return None
-        self.used.add(line.id)
+        self.used.add((line.processor, line.id))
         return made
+
+    def has_used(self, line: BalanceTransaction) -> bool:
+        """Whether the line bears an error already."""
+        return (line.processor, line.id) in self.used
 
     def unbook(self, entry: BankEntry) -> Planted | None:
         """The entry is not on the statement."""
-        if entry.id in self.used or entry.id in self.shifted or len(entry.parts) != 1:
+        if (None, entry.id) in self.used or entry.id in self.shifted or len(entry.parts) != 1:
             return None
-        self.used.add(entry.id)
+        self.used.add((None, entry.id))
         part = entry.parts[0]
         return Planted(
             error=Error.UNBOOKED,
@@ -88,7 +94,7 @@ class Planter:
         for shift in shifts:
             sums[shift.entry_id] = sums.get(shift.entry_id, 0) + shift.amount_minor
             after_minor = amounts[shift.entry_id] + sums[shift.entry_id]
-            if shift.entry_id in self.used or after_minor * amounts[shift.entry_id] <= 0:
+            if (None, shift.entry_id) in self.used or after_minor * amounts[shift.entry_id] <= 0:
                 return False
         self.shifted.update(sums)
         return True

@@ -283,7 +283,8 @@ def _the_bank_agrees(traded, paid, errors):
     assert arrived[errors["invented"]["reference"]] > 0
 
 
-def test_errors_are_planted_at_both_processors_and_only_in_what_has_reached_the_bank(beta):
+def _both_pay_out(beta):
+    """Lines of the same ids at both processors: each numbers its own."""
     alpha = beta.alpha
     for number in range(12):
         alpha.sell(f"k{number}", amount=10_000 + number)
@@ -293,6 +294,31 @@ def test_errors_are_planted_at_both_processors_and_only_in_what_has_reached_the_
         beta.post(f"transactions/{charge}/credit", {"merchant_ref": f"op_c{charge}"})
     for processor in ("alpha", "beta"):
         script(alpha, "payouts", processor=processor, everything=True)
+    return alpha
+
+
+def test_a_report_says_no_error_of_another_processor(beta):
+    alpha = _both_pay_out(beta)
+    alpha.advance(10 * DAY_S)
+    planted = script(alpha, "errors", seed="7", each=2)["data"]
+    for processor in ("alpha", "beta"):
+        asked = {"processor": processor, "format": "tieout_csv", **span(alpha)}
+        honest = {
+            row["balance_transaction_id"]: row for row in rows(get(alpha, "settlement", **asked).content)
+        }
+        told = rows(get(alpha, "settlement", **asked, seed="7").content)
+        said = {row["balance_transaction_id"]: row for row in told if row["reporting_category"] != "payout"}
+        wrong = {line for line, row in said.items() if row != honest.get(line)}
+        left_out = {line for line, row in honest.items() if row["reporting_category"] != "payout"} - set(said)
+        own = {
+            error["transaction_id"]: error["error"] for error in planted if error["processor"] == processor
+        }
+        gone = {line for line, error in own.items() if line and error.endswith("left_out")}
+        assert (left_out, wrong) == (gone, {line for line in own if line} - gone)
+
+
+def test_errors_are_planted_at_both_processors_and_only_in_what_has_reached_the_bank(beta):
+    alpha = _both_pay_out(beta)
     assert script(alpha, "errors", seed="early")["data"] == []
     alpha.advance(10 * DAY_S)
     for processor in ("alpha", "beta"):
