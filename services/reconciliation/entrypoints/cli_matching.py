@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -38,13 +38,21 @@ def _add_runs(cli: typer.Typer) -> None:
     def match(
         actor: Actor,
         full: Annotated[bool, typer.Option(help="Match everything anew.")] = False,
+        as_of: Annotated[
+            datetime | None,
+            typer.Option(
+                formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"],
+                help="Judge what is late as of this time in UTC instead of now.",
+            ),
+        ] = None,
         as_json: JsonFlag = False,
     ) -> None:
         """Match what changed, allocate what the bank says, and find breaks; tell what is new."""
         from services.reconciliation.app.run_matching import RunKind, run_matching
 
         kind = RunKind.FULL if full else RunKind.INCREMENTAL
-        done = command_line(cli).run(lambda uow: run_matching(kind, actor, uow), "match")
+        then = as_of.replace(tzinfo=UTC) if as_of else None
+        done = command_line(cli).run(lambda uow: run_matching(kind, actor, uow, then), "match")
         emit(asdict(done), as_json=as_json)
 
     @cli.command()

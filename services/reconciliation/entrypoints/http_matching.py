@@ -1,7 +1,7 @@
 """Operators run matching, work on breaks, and see each payout and day explained to zero."""
 
 from collections.abc import Callable, Coroutine
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from fastapi import Depends, FastAPI, Path, Query, Request
@@ -42,10 +42,22 @@ def _day(given: object) -> date:
     return date.fromisoformat(given)
 
 
+def _moment(given: object) -> datetime:
+    said = datetime.fromisoformat(given) if isinstance(given, str) else None
+    if said is None or said.tzinfo is None:
+        raise ValueError("a time with its offset from UTC, such as 2026-11-30T00:00:00Z")
+    return said
+
+
 class RunBody(ApiModel):
     """POST /runs: over what changed since the last one, or over everything anew."""
 
     kind: Literal["incremental", "full"] = "incremental"
+    as_of: Annotated[
+        datetime | None,
+        BeforeValidator(_moment),
+        Field(description="When what is late is judged to be late; now without it."),
+    ] = None
     reason: Reason
 
 
@@ -114,7 +126,7 @@ def _add_runs(
         caller = OperatorCaller(verifier, request, OperatorRole.OPERATOR)
 
         def execute(uow: ReconciliationUnitOfWork, body: RunBody) -> Outcome:
-            done = run_matching(RunKind(body.kind), actor_of(caller).name, uow)
+            done = run_matching(RunKind(body.kind), actor_of(caller).name, uow, body.as_of)
             return Outcome(resource_id=done.run_id, reply=json_answer(201, _run_view(done.run_id, uow)))
 
         return await start.handle(request, caller, execute)

@@ -128,6 +128,24 @@ def test_a_run_by_post_is_done_once_per_key_and_listed(office, world):
     assert office.call("POST", "/runs", body, role=OperatorRole.VIEWER).status == 403
 
 
+def test_a_run_judges_what_is_late_as_of_the_time_that_it_is_asked_for(office, world):
+    world.captured(3, 700, at=datetime.now(UTC))
+    delay, lost = (
+        {"as_of": f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}"} for days in (7, 40)
+    )
+    found = [office.call("POST", "/runs", {"reason": "ahead", **said}).document for said in (delay, lost, {})]
+    assert [run["result"]["breaks"].get("settlement_delay", 0) for run in found] == [1, 0, 0]
+    assert [run["result"]["breaks"].get("internal_success_processor_failure", 0) for run in found] == [
+        0,
+        1,
+        0,
+    ]
+    assert found[0]["as_of"] == delay["as_of"]
+    for wrong in ("tomorrow", "2026-12-01T00:00:00", 7):
+        refused = office.call("POST", "/runs", {"reason": "ahead", "as_of": wrong})
+        assert (refused.status, refused.document["param"]) == (422, "as_of")
+
+
 def test_a_payout_and_a_day_are_explained_to_zero_or_by_a_named_break(office, world):
     world.payout("po_1", 50_900)
     world.bank_line("b1", 50_900, "ref_po_1")
