@@ -33,6 +33,7 @@ SELECT 'item:' || i.item_key,
        {
     _type(
         {
+            Sign.KNOWN_AS_STRAY: "i.kind = 'stray'",
             Sign.REFUND_OVERDUE: "i.category = 'refund' AND i.lost_by <= %(as_of)s",
             Sign.LATE: "i.lost_by > %(as_of)s",
             Sign.OVERDUE: "i.lost_by <= %(as_of)s",
@@ -86,19 +87,32 @@ _CLAIMED_ALREADY: Final = """l.category = 'charge' AND EXISTS (
                 WHERE i.category = 'charge' AND i.processor = l.processor AND i.account = l.account
                   AND (i.object_id = l.object_id OR i.operation_id = l.our_reference
                        OR i.payment_id = l.our_reference))"""
+# We hold the refund to have succeeded, and know of no failure of it.
+_REFUND_STANDS: Final = """l.category = 'refund_failure' AND EXISTS (
+               SELECT FROM our_items AS i
+                WHERE i.category = 'refund' AND i.standing = 'expected' AND i.processor = l.processor
+                  AND i.account = l.account AND i.object_id = l.object_id)
+           AND NOT EXISTS (
+               SELECT FROM our_items AS i
+                WHERE i.category = 'refund_failure' AND i.processor = l.processor AND i.account = l.account
+                  AND i.object_id = l.object_id)"""
 _LINES_ALONE: Final = f"""
 SELECT 'line:' || l.source || ':' || l.line_id,
        {
     _type(
         {
             Sign.SECOND_REFERENCE: _CLAIMED_ALREADY,
+            Sign.WE_GAVE_UP: "g.name IS NOT NULL",
+            Sign.WE_SAY_SUCCEEDED: _REFUND_STANDS,
             Sign.LINE_ALONE: "l.category <> 'refund'",
             Sign.REFUND_LINE_ALONE: "l.category = 'refund'",
         }
     )
 } AS type,
-       l.currency, 0, l.gross_minor, l.processor, l.account, NULL, l.occurred_at, NULL::timestamptz
-  FROM matchable_lines AS l LEFT JOIN claims AS c USING (source, line_id) WHERE c.match_id IS NULL
+       l.currency, 0, l.gross_minor, l.processor, l.account, g.payment_id, l.occurred_at, NULL::timestamptz
+  FROM matchable_lines AS l LEFT JOIN claims AS c USING (source, line_id)
+  LEFT JOIN given_up AS g ON g.name = l.our_reference AND g.category = l.category
+ WHERE c.match_id IS NULL
 UNION ALL
 SELECT 'line:' || l.source || ':' || l.line_id, {
     _type({Sign.LINE_ALONE: "true"})

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from services.reconciliation.app.our_side import JournalFact, ToldFact
 from services.reconciliation.domain.calendars import Calendar
+from services.reconciliation.domain.given_up import GivenUp
 from services.reconciliation.domain.our_items import (
     OurItem,
     RefundObject,
@@ -55,6 +56,10 @@ UPDATE our_items AS failure
 _KEEP: Final = """
 INSERT INTO {table} ({columns}) SELECT {columns} FROM {rows} ORDER BY {key} ON CONFLICT ({key}) DO NOTHING
 """
+_GIVE_UP: Final = f"""
+INSERT INTO given_up (name, category, payment_id)
+SELECT name, category, payment_id FROM {_ROWS.format(table="given_up")} ORDER BY name, category ON CONFLICT DO NOTHING
+"""
 _CALENDARS: Final = (
     "SELECT processor, time_zone, settles_after_days, lost_after_days, holidays FROM processor_calendars"
 )
@@ -71,6 +76,7 @@ class StoredOurSide:
         self._connection = connection
         self._items: dict[str, OurItem] = {}
         self._objects: set[RefundObject] = set()
+        self._given_up: set[GivenUp] = set()
         self._facts: list[ToldFact] = []
         self._journals: list[JournalFact] = []
 
@@ -80,6 +86,10 @@ class StoredOurSide:
         self._items[item.item_key] = item if known is None else stronger(known, item)
         if (named := refund_object_of(item)) is not None:
             self._objects.add(named)
+
+    def hear_given_up(self, given_up: GivenUp) -> None:
+        """Remember that we expect no money under that name."""
+        self._given_up.add(given_up)
 
     def hear_fact(self, fact: ToldFact) -> None:
         """Remember that the ledger has to book it."""
@@ -93,12 +103,16 @@ class StoredOurSide:
         """Write it all, set-based."""
         items, self._items = list(self._items.values()), {}
         objects, self._objects = sorted(self._objects), set()
+        given_up, self._given_up = sorted(self._given_up), set()
         facts, self._facts = self._facts, []
         journals, self._journals = self._journals, []
         if items:
             self._write_items(items)
             waiting = {item.business_id for item in items if item.standing is Standing.WAITING}
             self._complete(objects, {business_id for business_id in waiting if business_id is not None})
+        if given_up:
+            rows = orjson.dumps([asdict(each) for each in given_up]).decode()
+            self._connection.exec_driver_sql(_GIVE_UP, {"rows": rows})
         if facts:
             self._keep("told_facts", _FACT, facts)
         if journals:

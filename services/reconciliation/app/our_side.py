@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
+from services.reconciliation.domain.given_up import GIVING_UP, GivenUp, given_up_by
 from services.reconciliation.domain.our_items import ITEM_ROWS, OurItem, item_of
 
 Fields = Mapping[str, Any]
@@ -48,6 +49,10 @@ class OurSide(Protocol):
         """Keep it with this transaction."""
         ...
 
+    def hear_given_up(self, given_up: GivenUp) -> None:
+        """Remember that we expect no money under that name."""
+        ...
+
     def hear_fact(self, fact: ToldFact) -> None:
         """Remember that the ledger has to book it."""
         ...
@@ -57,8 +62,8 @@ class OurSide(Protocol):
         ...
 
 
-#: What is heard: everything that moves money outside of us, or in the books.
-HEARD: Final = frozenset(ITEM_ROWS) | {
+#: What is heard: everything that moves money outside of us, or in the books, and what says that none will move.
+HEARD: Final = frozenset(ITEM_ROWS) | GIVING_UP | {
     "CaptureSettled", "CaptureUnsettled", "RefundRequested", "StrayReturnRequested", "StrayAccepted",
     "DisputeWrittenOff", "DisputeWriteOffReversed",
 }  # fmt: skip
@@ -77,6 +82,8 @@ def hear_event(event_type: str, fields: Fields, *, event_id: str, told_at: datet
     item = item_of(event_type, fields, event_id=event_id, told_at=told_at)
     if item is not None:
         side.hear(item)
+    for given_up in given_up_by(event_type, fields):
+        side.hear_given_up(given_up)
     if _is_booked(event_type, fields):
         side.hear_fact(
             ToldFact(
@@ -91,6 +98,8 @@ def hear_event(event_type: str, fields: Fields, *, event_id: str, told_at: datet
 
 
 def _is_booked(event_type: str, fields: Fields) -> bool:
+    if "amount_minor" not in fields:
+        return False
     unless = UNBOOKED.get(event_type)
     if event_type in NOT_ALWAYS_BOOKED or (unless and fields.get(unless[0]) == unless[1]):
         return False

@@ -37,6 +37,10 @@ class Sign(StrEnum):
     KNOWN_AS_STRAY = "known_as_stray"
     #: The processor moved money for what we hold in doubt.
     WE_ARE_IN_DOUBT = "we_are_in_doubt"
+    #: It moved money under an operation or payment that we gave up.
+    WE_GAVE_UP = "we_gave_up"
+    #: It says that a refund failed which we hold to have succeeded.
+    WE_SAY_SUCCEEDED = "we_say_succeeded"
     LINE_ALONE = "line_alone"
     REFUND_LINE_ALONE = "refund_line_alone"
     REFUND_OVERDUE = "refund_overdue"
@@ -57,6 +61,8 @@ FIRST_MATCH: Final[tuple[tuple[Sign, BreakType], ...]] = (
     (_S.SECOND_REFERENCE, _B.DUPLICATE_CHARGE),
     (_S.KNOWN_AS_STRAY, _B.STRAY_CAPTURE),
     (_S.WE_ARE_IN_DOUBT, _B.STATUS_CONFLICT),
+    (_S.WE_GAVE_UP, _B.STATUS_CONFLICT),
+    (_S.WE_SAY_SUCCEEDED, _B.STATUS_CONFLICT),
     (_S.LINE_ALONE, _B.PROCESSOR_SUCCESS_INTERNAL_MISSING),
     (_S.REFUND_LINE_ALONE, _B.MISSING_REFUND),
     (_S.REFUND_OVERDUE, _B.MISSING_REFUND),

@@ -87,6 +87,8 @@ class World:
             "fee_minor": 0,
             "effective_at": at,
         } | changes
+        if not amount:
+            del fields["amount_minor"], fields["currency"]
         event_id = f"evt_{self._events:026d}"
         self.desk.run(
             lambda uow: hear_event(event_type, fields, event_id=event_id, told_at=at, side=uow.our_side)
