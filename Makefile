@@ -7,11 +7,12 @@ WORKERS ?= 2
 SEEDS ?= 1000
 COUNT ?= 1000
 STEPS ?= 100000
+PAYMENTS ?= 10000
 export UV_PYTHON_DOWNLOADS := never
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-db test-kafka crash sim sim-planted deep faults up down logs status verify bench lint types arch format schemas compatible docs lock sabotage
+.PHONY: help setup demo test test-unit test-db test-kafka crash sim sim-planted deep faults up down logs status verify bench month lint types arch format schemas compatible docs lock sabotage
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -78,6 +79,9 @@ verify: setup ## the auditor over the running stack
 
 bench: setup ## speed as ratios to raw pgbench and raw Kafka in the same run
 	@$(BIN)/tieout bench
+
+month: setup ## a month over six formats with errors planted, to its answer key: make month PAYMENTS=1000000 SEED=1
+	@$(BIN)/tieout infra -- $(BIN)/python -m tests.integration.months --payments $(PAYMENTS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 sabotage: setup ## take out each protection in turn and show which test or invariant notices
 	@$(BIN)/tieout infra -- $(BIN)/python -m tools.sabotage $(ARGS)

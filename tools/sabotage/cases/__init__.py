@@ -13,6 +13,7 @@ from tools.sabotage.cases.edge import EDGE
 from tools.sabotage.cases.growing import GROWING
 from tools.sabotage.cases.importing import IMPORTING
 from tools.sabotage.cases.matching import MATCHING
+from tools.sabotage.cases.months import MONTHS
 from tools.sabotage.cases.payments import PAYMENTS
 from tools.sabotage.cases.people import PEOPLE
 from tools.sabotage.cases.publishing import PUBLISHING
@@ -39,4 +40,5 @@ CASES: Final[tuple[Case, ...]] = (
     *READING,
     *BANK,
     *MATCHING,
+    *MONTHS,
 )
