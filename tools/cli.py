@@ -102,7 +102,7 @@ def bench(
     as_json: JsonFlag = False,
     quick: Annotated[bool, typer.Option("--quick", help="One short repetition of each.")] = False,
     write: Annotated[bool, typer.Option("--write", help="Write docs/benchmarks.md as well.")] = False,
-    only: Annotated[str | None, typer.Option(help="One section that needs no stack: readers.")] = None,
+    only: Annotated[str | None, typer.Option(help="One section: readers, matching or projection.")] = None,
     growth: Annotated[
         bool, typer.Option("--growth", help="Measure how the ledger grows instead; an hour.")
     ] = False,

@@ -82,7 +82,7 @@ def measure(site: Site) -> list[Figure]:
     site.broker.ensure_topic(TOPIC, partitions=PARTITIONS, settings={})
     count = 20_000 if site.quick else 100_000
     produced = repeated(site.repetitions, lambda: _produce(site, count))
-    consumed = repeated(site.repetitions, lambda: _consume(site, count))
+    consumed = repeated(site.repetitions, lambda: consume_raw(site, TOPIC, count))
     figures += [
         Figure(section=SECTION, name="produce 500 bytes", unit="msg/s", samples=produced),
         Figure(section=SECTION, name="consume 500 bytes", unit="msg/s", samples=consumed),
@@ -131,12 +131,13 @@ def _produce(site: Site, count: int) -> float:
     return count / (time.perf_counter() - started)
 
 
-def _consume(site: Site, count: int) -> float:
+def consume_raw(site: Site, topic: str, count: int) -> float:
+    """Messages per second of a client that only counts what lies in a topic, from its beginning."""
     settings: dict[str, Any] = {
         **CONSUMER_SETTINGS, "bootstrap.servers": site.stack.bootstrap, "group.id": f"bench-raw-{time.time_ns()}",
     }  # fmt: skip
     consumer = Consumer(settings)
-    consumer.subscribe([site.stack.topic_prefix + TOPIC])
+    consumer.subscribe([site.stack.topic_prefix + topic])
     try:
         while consumer.poll(0.1) is None:  # joining the group is not what is measured
             continue

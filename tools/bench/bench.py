@@ -12,7 +12,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from tools.bench import baseline, books, bulk, growth, latency, payments, readers
+from tools.bench import baseline, books, bulk, growth, latency, matching, payments, projection, readers
 from tools.bench.figures import HEADINGS, Figure, cells
 from tools.bench.site import Progress, Site, benchmark_site
 from tools.local_stack.layout import REPOSITORY
@@ -25,11 +25,17 @@ RAN: Final = {
     "commit to effect at 200/s": "PostgreSQL, Kafka, one writer, one relay, one consumer, each a process",
     payments.CREATE: "PostgreSQL, `payment serve`, the load generator; Kafka idle",
     readers.SECTION: readers.RAN,
+    matching.SECTION: matching.RAN,
+    projection.SECTION: projection.RAN,
     payments.JOURNEY: "PostgreSQL, Kafka, load generator; sandbox, ledger, risk, webhook_ingest, processor, payment",
     growth.SECTION: "PostgreSQL, Kafka, `ledger consume` with 2 group members; then `ledger serve`, one client",
 }
-ALONE: Final = {readers.SECTION: readers.measure}
-"""Sections that need no stack, and no base of another section: ``--only`` runs one of them."""
+ALONE: Final = {
+    readers.SECTION: readers.measure,
+    matching.SECTION: matching.measure,
+    projection.SECTION: projection.measure,
+}
+"""Sections that need no base of another section: ``--only`` runs one of them, on a stack of its own if it needs one."""
 _BASES: Final = ("pgbench, journal in 7 statements", "pgbench, payment in 5 statements")
 _GROWTH_HEAD: Final = "## Growth\n"
 _PAGE_HEAD: Final = """# Benchmarks
@@ -52,7 +58,8 @@ def run_bench(
             figures = _measure(site) if growth_to is None else growth.measure(site, growth_to)
             machine = _machine(_postgresql(site))
         if growth_to is None:
-            figures += readers.measure(progress, quick=quick)
+            for section in ALONE.values():
+                figures += section(progress, quick=quick)
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "quick": quick,

@@ -169,6 +169,11 @@ def _members_at_work(site: Site, admin: AdminClient) -> int:
     return sum(any(p.topic == topic for p in m.assignment.topic_partitions) for m in found.members)
 
 
+def publish_captures(site: Site, count: int) -> None:
+    """Have so many captures lie in the topic."""
+    _publish(site, _captures(count, hot=False))
+
+
 def _captures(count: int, *, hot: bool) -> list[Record]:
     """Captures as payment's relay would send them: one per payment, its first version."""
     ids, chance = UlidIds(), random.Random(count)  # noqa: S311  # spreads load, protects nothing
