@@ -21,6 +21,8 @@ VALUES (%(file_id)s, %(source)s, %(sha256)s, %(name)s, %(byte_count)s, 'RECEIVED
 ON CONFLICT (source, sha256) DO NOTHING RETURNING {_COLUMNS}
 """
 _KEEP: Final = b"COPY report_file_chunks (file_id, chunk_number, content) FROM STDIN (FORMAT BINARY)"
+#: A statement has a time limit, and a file may have a thousand chunks: what is limited is how long so many take.
+CHUNKS_PER_STATEMENT: Final = 16
 _CHUNK: Final = """
 SELECT content FROM report_file_chunks WHERE file_id = %(file_id)s AND chunk_number = %(number)s
 """
@@ -87,14 +89,17 @@ class StoredFiles:
         return self._one(_ADD, values)
 
     def keep(self, file_id: str, content: BinaryIO) -> None:
-        """Store its bytes, chunk by chunk."""
+        """Store its bytes, chunk by chunk, some chunks a statement."""
         driver: Any = self._connection.connection.driver_connection
-        with driver.cursor() as cursor, cursor.copy(_KEEP) as copy:
-            copy.set_types(["text", "int4", "bytea"])
-            number = 0
-            while chunk := content.read(CHUNK_BYTES):
-                copy.write_row((file_id, number, chunk))
-                number += 1
+        number = 0
+        while chunk := content.read(CHUNK_BYTES):
+            with driver.cursor() as cursor, cursor.copy(_KEEP) as copy:
+                copy.set_types(["text", "int4", "bytea"])
+                for _ in range(CHUNKS_PER_STATEMENT):
+                    copy.write_row((file_id, number, chunk))
+                    number += 1
+                    if number % CHUNKS_PER_STATEMENT == 0 or not (chunk := content.read(CHUNK_BYTES)):
+                        break
 
     def next_waiting(self) -> ReportFile | None:
         """The first file of a source that nobody works at; its source is this transaction's until it ends."""
