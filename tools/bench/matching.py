@@ -44,9 +44,12 @@ SELECT 'charge:alpha:acct_alpha:ch_' || n, 'capture', 'charge', 'expected', 2, '
        10000, 'EUR', '2026-11-24 10:00+00', '2100-01-01', '2100-01-08'
   FROM generate_series(0, %(lines)s::int - 1) AS n WHERE n %% %(alone)s <> 7
 """
-# What the exact pass comes to, by somebody who needs nothing else: into a table that is as durable.
-_PLAIN: Final = """
-CREATE TABLE plain_join AS
+# What the exact pass comes to, by somebody who needs nothing else, and by somebody who needs each side claimed once.
+_KEPT: Final = """
+CREATE TABLE kept_join (source text COLLATE "C", line_id text COLLATE "C", item_key text COLLATE "C" UNIQUE,
+                        UNIQUE (source, line_id))
+"""
+_JOIN: Final = """
 SELECT l.source, l.line_id, i.item_key FROM settlement_lines AS l JOIN sources AS s USING (source)
   JOIN our_items AS i ON i.object_id = l.object_id AND i.processor = s.processor AND i.account = s.account
    AND i.category = l.category AND i.currency = l.currency AND i.amount_minor = l.gross_minor
@@ -73,6 +76,9 @@ def measure(progress: Progress, *, quick: bool) -> list[Figure]:
 def _figures(lines: int, found: dict[str, float], first: Base | None) -> list[Figure]:
     at = f"{lines:,} lines"
     plain = Figure(section=SECTION, name=f"{at}: plain join", unit="s", samples=(found["plain_s"],))
+    kept = Figure(
+        section=SECTION, name=f"{at}: plain join, each claimed once", unit="s", samples=(found["kept_s"],)
+    )
     return [
         Figure(
             section=SECTION, name=f"{at}: matched, breaks found", unit="lines/s", samples=(lines / found["run_s"],),
@@ -87,6 +93,11 @@ def _figures(lines: int, found: dict[str, float], first: Base | None) -> list[Fi
         Figure(
             section=SECTION, name=f"{at}: exact pass", unit="s", samples=(found["exact_s"],), base=plain.as_base(),
             aim=EXACT_AIM, smaller_is_better=True,
+        ),
+        kept,
+        Figure(
+            section=SECTION, name=f"{at}: exact pass again", unit="s", samples=(found["exact_s"],), base=kept.as_base(),
+            smaller_is_better=True,
         ),
         Figure(
             section=SECTION, name=f"{at}: worker's memory, at most", unit="MiB", samples=(found["peak_mib"],),
@@ -130,15 +141,20 @@ def _one(site: Site, lines: int) -> dict[str, float]:
         exact = sum(_exact_pass(log, begins))
         _check(books, lines)
         books.execute("ANALYZE settlement_lines")
-        before = time.perf_counter()
-        books.execute(_PLAIN)
-        plain = time.perf_counter() - before
-        books.execute("DROP TABLE plain_join")
+        books.execute(_KEPT)
+        plain = _timed(books, f"CREATE TABLE plain_join AS {_JOIN}")
+        kept = _timed(books, f"INSERT INTO kept_join {_JOIN}")
     file.unlink()
     return {
         "all_s": ended - started, "staged_s": staged - started, "run_s": ended - staged, "peak_mib": peak,
-        "plain_s": plain, "exact_s": exact,
+        "plain_s": plain, "kept_s": kept, "exact_s": exact,
     }  # fmt: skip
+
+
+def _timed(books: Any, statement: str) -> float:
+    started = time.perf_counter()
+    books.execute(statement)
+    return time.perf_counter() - started
 
 
 def _command(site: Site, *words: str) -> None:

@@ -1,14 +1,16 @@
 """Which payout each line of the bank is for: by reference, else by amount, currency and value date.
 
-What is wanted is worked out anew each time; what was told before is corrected by a further allocation of the
-difference, so a run that finds nothing new tells nothing.
+What is wanted is worked out anew once a payout or a bank's line changed; what was told before is corrected by a
+further allocation of the difference, so a run that finds nothing new tells nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, time
 from typing import Final
 
+import orjson
 import sqlalchemy as sa
 
 from services.reconciliation.adapters.publishing_matches import TOPIC, bank_credit_allocated, payout_returned
@@ -134,9 +136,19 @@ SELECT source, line_id, processor, account, payout_id, currency, bank_account, b
 _KEEP: Final = """
 INSERT INTO payout_allocations (source, line_id, processor, account, payout_id, currency, allocation_number,
                                 amount_minor, returned, rule, run_id, event_id, allocated_at)
-VALUES (%(source)s, %(line_id)s, %(processor)s, %(account)s, %(payout_id)s, %(currency)s, %(allocation_number)s,
-        %(amount_minor)s, %(returned)s, %(rule)s, %(run_id)s, %(event_id)s, %(now)s)
+SELECT r.source, r.line_id, r.processor, r.account, r.payout_id, r.currency, r.allocation_number, r.amount_minor,
+       r.returned, r.rule, %(run_id)s, r.event_id, %(now)s
+  FROM jsonb_populate_recordset(NULL::payout_allocations, %(rows)s::jsonb) AS r
 """
+_TAKE_CHANGED: Final = """
+WITH taken AS (DELETE FROM touched_bank RETURNING what) INSERT INTO dirty_bank SELECT what FROM taken
+"""
+#: So many are told at a time.
+BATCH_ROWS: Final = 1_000
+_KEPT: Final = (
+    "source", "line_id", "processor", "account", "payout_id", "currency", "allocation_number", "amount_minor",
+    "returned", "rule",
+)  # fmt: skip
 
 
 class Allocator:
@@ -147,20 +159,27 @@ class Allocator:
         self._outbox = outbox
         self._now = now
 
-    def allocate(self, run_id: str) -> int:
-        """Work out which line is for which payout, and tell what is new; how many allocations were told."""
+    def allocate(self, run_id: str, *, everything: bool) -> int:
+        """Work out which line is for which payout, if any changed, and tell what is new; how many allocations."""
+        changed = self._connection.exec_driver_sql(_TAKE_CHANGED).rowcount
+        if not (changed or everything):
+            return 0
         for statement in (_BY_REFERENCE, _BY_AMOUNT, _RETURNED_BY_AMOUNT):
             self._connection.exec_driver_sql(statement)
-        new = list(self._connection.exec_driver_sql(_DIFFERENCES).mappings())
-        for row in new:
-            self._tell(row, run_id)
-        return len(new)
+        told = 0
+        new = self._connection.exec_driver_sql(_DIFFERENCES, execution_options={"yield_per": BATCH_ROWS})
+        for rows in new.mappings().partitions():
+            self._tell(rows, run_id)
+            told += len(rows)
+        return told
 
-    def _tell(self, row: sa.RowMapping, run_id: str) -> None:
+    def _tell(self, rows: Sequence[sa.RowMapping], run_id: str) -> None:
+        kept = [{name: row[name] for name in _KEPT} | {"event_id": self._append(row, run_id)} for row in rows]
+        values = {"rows": orjson.dumps(kept).decode(), "run_id": run_id, "now": self._now}
+        self._connection.exec_driver_sql(_KEEP, values)
+
+    def _append(self, row: sa.RowMapping, run_id: str) -> str:
         effective_at = datetime.combine(row["booked_on"], time.min, UTC)
         event = (payout_returned if row["returned"] else bank_credit_allocated)(row, effective_at)
         key = f"{row['processor']}:{row['account']}:{row['payout_id']}"
-        event_id = self._outbox.append(TOPIC, event, key=key, cause_id=run_id)
-        self._connection.exec_driver_sql(
-            _KEEP, {**row, "run_id": run_id, "event_id": event_id, "now": self._now}
-        )
+        return self._outbox.append(TOPIC, event, key=key, cause_id=run_id)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import orjson
 import sqlalchemy as sa
@@ -12,22 +13,37 @@ import sqlalchemy as sa
 from services.reconciliation.adapters.exact_matches import EXACT_MATCH
 from services.reconciliation.domain.announcing import ToldLine, UntoldLine
 
-_OPEN: Final = """
- WHERE n.source = {source} AND n.stands AND NOT n.announced AND n.category <> 'payout' AND n.payout_id IS NOT NULL
-   AND NOT (n.withdrawn AND n.revision = 1)
-   AND (SELECT bool_or(p.closed_at IS NOT NULL) FROM payouts AS p
-         WHERE p.source = n.source AND p.payout_id = n.payout_id)"""
-_SOURCE: Final = f"""
-SELECT s.source FROM sources AS s
- WHERE s.kind = 'settlement' AND EXISTS (SELECT FROM settlement_lines AS n {_OPEN.format(source="s.source")})
+_SOURCE: Final = """
+SELECT s.source FROM sources AS s WHERE EXISTS (SELECT FROM payouts_to_tell AS q WHERE q.source = s.source)
  ORDER BY s.source LIMIT 1 FOR NO KEY UPDATE OF s SKIP LOCKED
 """
-# Asked once the source is held: what was seen while somebody else held it may be told by now. The lines are chosen
-# first, along their index, and looked up then: what is asked of each of them must not be asked of all that wait.
+#: So many payouts are looked at in one transaction.
+PAYOUTS_MAX: Final = 100
+_TAKE: Final = f"""
+DELETE FROM payouts_to_tell AS q
+ WHERE source = %(source)s AND nth IN (
+       SELECT nth FROM payouts_to_tell WHERE source = %(source)s ORDER BY nth LIMIT {PAYOUTS_MAX})
+RETURNING payout_id
+"""
+_OPEN: Final = """
+n.source = %(source)s AND n.payout_id = taken.payout_id AND n.stands AND NOT n.announced AND n.category <> 'payout'
+   AND NOT (n.withdrawn AND n.revision = 1)"""
+# What a full batch has left of a payout comes again.
+_PUT_BACK: Final = f"""
+INSERT INTO payouts_to_tell (source, payout_id)
+SELECT %(source)s, payout_id FROM unnest(%(payouts)s::text[], %(told)s::int[]) AS taken (payout_id, told)
+ WHERE EXISTS (SELECT FROM settlement_lines AS n WHERE {_OPEN} OFFSET told)
+"""
+# The lines are chosen first, along their index, and looked up then: what is asked of each of them must not be asked of
+# all that wait.
 _UNTOLD: Final = f"""
 WITH n AS MATERIALIZED (
-    SELECT * FROM settlement_lines AS n {_OPEN.format(source="%(source)s")}
-     ORDER BY n.payout_id, n.line_id LIMIT %(limit)s)
+    SELECT n.* FROM unnest(%(payouts)s::text[]) AS taken (payout_id)
+     CROSS JOIN LATERAL (
+        SELECT * FROM settlement_lines AS n WHERE {_OPEN} ORDER BY n.line_id LIMIT %(limit)s) AS n
+     WHERE EXISTS (SELECT FROM payouts AS p WHERE p.source = %(source)s AND p.payout_id = taken.payout_id
+                      AND p.closed_at IS NOT NULL)
+     LIMIT %(limit)s)
 SELECT n.source, s.processor, s.account, n.line_id, n.revision, n.file_id, n.payout_id, n.category, n.currency,
        n.gross_minor, n.fee_currency, n.fee_minor, n.net_currency, n.net_minor, n.exchange_rate,
        n.fee_in_net_currency_minor, n.available_on, n.occurred_at, ours.payment_id, ours.merchant_id, ours.object_id,
@@ -69,8 +85,23 @@ class SqlAnnouncing:
         source = self._connection.exec_driver_sql(_SOURCE).scalar_one_or_none()
         if source is None:
             return []
-        values = {"source": source, "limit": limit}
-        return [UntoldLine(**row) for row in self._connection.exec_driver_sql(_UNTOLD, values).mappings()]
+        # Asked once the source is held: what was seen while somebody else held it may be told by now.
+        while payouts := self._take(source):
+            values: dict[str, Any] = {"source": source, "payouts": payouts, "limit": limit}
+            untold = [
+                UntoldLine(**row) for row in self._connection.exec_driver_sql(_UNTOLD, values).mappings()
+            ]
+            if len(untold) == limit:
+                told = Counter(line.payout_id for line in untold)
+                values["told"] = [told[payout_id] for payout_id in payouts]
+                self._connection.exec_driver_sql(_PUT_BACK, values)
+            if untold:
+                return untold
+        return []
+
+    def _take(self, source: str) -> list[str]:
+        """The payouts that changed first, each once."""
+        return sorted(set(self._connection.exec_driver_sql(_TAKE, {"source": source}).scalars()))
 
     def told(self, lines: Sequence[ToldLine]) -> None:
         """Remember that they were, and by which event."""

@@ -1,7 +1,7 @@
 """Moves the breaks to what is wrong now: their state is a function of the data, and of what people decided.
 
-What is wanted is worked out anew by every run. So a break closes itself when what was missing comes, opens again when
-it goes, and two runs over the same data change nothing.
+What is wanted is worked out anew by every run, where anything changed or a time has come. So a break closes itself when
+what was missing comes, opens again when it goes, and two runs over the same data change nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,15 @@ from typing import Any, Final
 import orjson
 import sqlalchemy as sa
 
-from services.reconciliation.adapters.finding_breaks_sql import EXPLAIN_THEMSELVES, QUERIES
+from services.reconciliation.adapters.finding_breaks_sql import (
+    EXPLAIN_THEMSELVES,
+    QUERIES,
+    SUSPECT,
+    TAKE_EVENTS,
+    narrowed,
+    suspects,
+)
+from services.reconciliation.adapters.planning import FEW, Planning
 from services.reconciliation.domain.break_life import BreakState, Trigger, advance
 from services.reconciliation.domain.breaks import BreakType, money_at_risk_minor
 
@@ -24,7 +32,7 @@ SELECT subject, w.type, w.currency, w.ours_minor, w.theirs_minor, w.processor, w
        b.ours_minor AS old_ours_minor, b.theirs_minor AS old_theirs_minor, b.at_risk_minor AS old_at_risk_minor,
        (w.type, w.currency, w.ours_minor, w.theirs_minor)
            IS DISTINCT FROM (b.type, b.currency, b.ours_minor, b.theirs_minor) AS differs
-  FROM wanted_breaks AS w FULL JOIN breaks AS b USING (subject)
+  FROM {wanted} AS w FULL JOIN {known} AS b USING (subject)
  WHERE CASE WHEN b.break_id IS NULL THEN true
             WHEN w.type IS NULL THEN b.state <> 'SELF_CLOSED'
             WHEN b.state = 'SELF_CLOSED' THEN true
@@ -32,6 +40,34 @@ SELECT subject, w.type, w.currency, w.ours_minor, w.theirs_minor, w.processor, w
             ELSE (w.type, w.currency, w.ours_minor, w.theirs_minor)
                  IS DISTINCT FROM (b.type, b.currency, b.ours_minor, b.theirs_minor) END
  ORDER BY subject
+"""
+_ALL_NEWS: Final = _NEWS.format(wanted="wanted_breaks", known="breaks")
+# A break that was put off until now, and about which nothing changed, is as it was.
+_NEWS_OF_CHANGED: Final = """
+WITH suspects AS MATERIALIZED ({suspects}),
+put_off AS MATERIALIZED (
+    SELECT * FROM breaks AS d WHERE state = 'DEFERRED' AND due_on < (%(as_of)s AT TIME ZONE 'UTC')::date
+       AND NOT EXISTS (SELECT FROM suspects AS s WHERE s.subject = d.subject)),
+wanted AS (
+    SELECT {columns} FROM wanted_breaks UNION ALL SELECT {columns} FROM put_off),
+known AS (
+    SELECT * FROM breaks AS k WHERE subject IN (SELECT subject FROM suspects UNION ALL SELECT subject FROM put_off))
+{news}"""
+_WANTED: Final = (
+    "subject, type, currency, ours_minor, theirs_minor, processor, account, payment_id, since, expected_by"
+)
+# A run may be asked for as of another time: what was taken since then has to be looked for among everything.
+_SINCE: Final = """
+SELECT CASE WHEN last.as_of >= (SELECT max(least(as_of, started_at)) FROM runs) AND last.as_of <= %(as_of)s
+            THEN last.as_of END
+  FROM (SELECT as_of FROM runs ORDER BY nth DESC LIMIT 1) AS last
+"""
+_TAKE_RULES: Final = "DELETE FROM touched_rules"
+_BANK_CHANGED: Final = "SELECT EXISTS (SELECT FROM dirty_bank)"
+_COUNT_SUSPECTS: Final = f"""
+SELECT (SELECT count(*) FROM (SELECT FROM suspect_lines LIMIT {FEW}) AS lines)
+     + (SELECT count(*) FROM (SELECT FROM suspect_items LIMIT {FEW}) AS items)
+     + (SELECT count(*) FROM (SELECT FROM suspect_events LIMIT {FEW}) AS events)
 """
 _ROW: Final = """jsonb_to_recordset(%(rows)s::jsonb) AS r(
     break_id text, subject text, trigger text, from_state text, to_state text, type text, currency text,
@@ -62,9 +98,10 @@ SELECT break_id, trigger, from_state, to_state, type, currency, ours_minor, thei
        %(now)s FROM {_ROW} ORDER BY subject
 """
 _BY_TYPE: Final = """
-SELECT type, count(*), sum(at_risk_minor)::bigint FROM wanted_breaks JOIN breaks USING (subject, type)
- WHERE state <> 'RESOLVED' GROUP BY type ORDER BY type
+SELECT type, count(*) FROM breaks WHERE state IN ('OPEN', 'DEFERRED', 'PROPOSED') GROUP BY type ORDER BY type
 """
+#: So many are moved at a time: what a run holds does not grow with what is wrong.
+BATCH_ROWS: Final = 1_000
 ID_LETTERS: Final = 26
 
 
@@ -74,24 +111,61 @@ class BreakFinder:
     def __init__(self, connection: sa.Connection, now: datetime) -> None:
         self._connection = connection
         self._now = now
+        self._planning = Planning(connection)
 
-    def find(self, run_id: str, as_of: datetime) -> dict[str, int]:
-        """Look for everything that is wrong as of then; how many breaks each trigger moved."""
-        values = {"as_of": as_of, "explain_themselves": list(EXPLAIN_THEMSELVES)}
-        for query in QUERIES:
-            self._connection.exec_driver_sql(query, values)
-        news = self._connection.exec_driver_sql(_NEWS, {"as_of": as_of}).mappings()
-        moves = [_moved(row) for row in news]
-        if moves:
-            self._write(moves, run_id)
+    def find(self, run_id: str, as_of: datetime, *, everything: bool) -> dict[str, int]:
+        """Look for what is wrong as of then, wherever anything changed; how many breaks each trigger moved."""
+        since = self._connection.exec_driver_sql(_SINCE, {"as_of": as_of}).scalar_one_or_none()
+        rules = self._connection.exec_driver_sql(_TAKE_RULES).rowcount
+        values = {
+            "as_of": as_of,
+            "since": since,
+            "now": self._now,
+            "explain_themselves": list(EXPLAIN_THEMSELVES),
+        }
+        self._connection.exec_driver_sql(TAKE_EVENTS, values)
+        news = self._look_at_all(values) if everything or rules or since is None else self._look_at(values)
         counts: dict[str, int] = {}
-        for move in moves:
-            counts[move["trigger"].value] = counts.get(move["trigger"].value, 0) + 1
+        for rows in news.mappings().partitions():
+            moves = [_moved(row) for row in rows]
+            self._write(moves, run_id)
+            for move in moves:
+                counts[move["trigger"].value] = counts.get(move["trigger"].value, 0) + 1
         return counts
 
     def standing(self) -> dict[str, int]:
         """How many breaks of each type stand after :meth:`find`."""
-        return {kind: int(count) for kind, count, _ in self._connection.exec_driver_sql(_BY_TYPE)}
+        return {kind: int(count) for kind, count in self._connection.exec_driver_sql(_BY_TYPE)}
+
+    def _look_at_all(self, values: Mapping[str, Any]) -> sa.CursorResult[Any]:
+        for query in QUERIES:
+            self._connection.exec_driver_sql(query, values)
+        return self._stream(_ALL_NEWS, values)
+
+    def _look_at(self, values: Mapping[str, Any]) -> sa.CursorResult[Any]:
+        bank_changed = bool(self._connection.exec_driver_sql(_BANK_CHANGED).scalar_one())
+        self._plan()
+        for statement in SUSPECT:
+            self._connection.exec_driver_sql(statement, values)
+        self._plan()
+        for query in QUERIES:
+            self._connection.exec_driver_sql(narrowed(query, bank_changed=bank_changed), values)
+        self._planning.filled("wanted_breaks")
+        news = _NEWS_OF_CHANGED.format(
+            suspects=suspects(bank_changed=bank_changed),
+            columns=_WANTED,
+            news=_NEWS.format(wanted="wanted", known="known"),
+        )
+        streamed = self._stream(news, values)
+        self._planning.plan_for(FEW)
+        return streamed
+
+    def _plan(self) -> None:
+        self._planning.plan_for(int(self._connection.exec_driver_sql(_COUNT_SUSPECTS).scalar_one()))
+        self._planning.filled("suspect_lines", "suspect_items", "suspect_events")
+
+    def _stream(self, query: str, values: Mapping[str, Any]) -> sa.CursorResult[Any]:
+        return self._connection.exec_driver_sql(query, values, execution_options={"yield_per": BATCH_ROWS})
 
     def _write(self, moves: Sequence[Mapping[str, Any]], run_id: str) -> None:
         rows = orjson.dumps(moves).decode()

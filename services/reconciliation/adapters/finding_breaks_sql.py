@@ -1,4 +1,8 @@
-"""The statements that look for everything that is wrong now, one row per subject, typed by the first-match table."""
+"""The statements that look for what is wrong now, one row per subject, typed by the first-match table.
+
+Written over everything; what a run that only looks at what changed joins beside it is marked (``/*of items*/`` and so
+on) and filled in by :func:`narrowed`.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +45,7 @@ SELECT 'item:' || i.item_key,
     )
 } AS type,
        i.currency, i.amount_minor, 0, i.processor, i.account, i.payment_id, i.occurred_at, i.expected_by
-  FROM matchable_items AS i LEFT JOIN claims AS c USING (item_key)
+  FROM matchable_items AS i /*of items*/ LEFT JOIN claims AS c USING (item_key)
  WHERE c.match_id IS NULL AND i.standing = 'expected' AND i.expected_by <= %(as_of)s
 """
 _MATCHES: Final = f"""
@@ -64,8 +68,9 @@ SELECT 'line:' || m.match_id,
                min(i.occurred_at) AS occurred_at, min(i.expected_by) AS expected_by
           FROM claims AS c LEFT JOIN matchable_lines AS l USING (source, line_id)
           LEFT JOIN our_items AS i USING (item_key)
-         WHERE c.rule_rank >= {DIFFERS_FROM_RANK} OR c.match_id IN (
-               SELECT s.match_id FROM claims AS s JOIN our_items AS o USING (item_key) WHERE o.kind = 'stray')
+         WHERE c.match_id IN (
+               SELECT s.match_id FROM claims AS s JOIN our_items AS o USING (item_key) /*of items*/
+                WHERE s.rule_rank >= {DIFFERS_FROM_RANK} OR o.kind = 'stray')
          GROUP BY c.match_id) AS m
   LEFT JOIN tolerances AS t ON t.source = m.source AND t.currency = m.currency AND t.field = 'gross'
 """
@@ -75,7 +80,7 @@ SELECT 'line:' || f.match_id, {_type({Sign.FEE_DIFFERS: "abs(f.agreed - f.fee_mi
   FROM (SELECT c.match_id, l.fee_currency, l.fee_minor, l.processor, l.account, i.payment_id, l.occurred_at,
                sign(l.gross_minor)::bigint * floor((abs(l.gross_minor)::numeric * a.per_million + 500000) / 1000000)
                    ::bigint + a.fixed_minor AS agreed, coalesce(t.tolerance_minor, 0) AS tolerance
-          FROM agreed_fees AS a JOIN matchable_lines AS l USING (source, category, currency)
+          FROM agreed_fees AS a JOIN matchable_lines AS l USING (source, category, currency) /*of lines*/
           JOIN claims AS c USING (source, line_id) JOIN our_items AS i USING (item_key)
           LEFT JOIN tolerances AS t ON t.source = a.source AND t.currency = a.currency AND t.field = 'fee'
          WHERE l.fee_currency = l.currency) AS f
@@ -110,7 +115,7 @@ SELECT 'line:' || l.source || ':' || l.line_id,
     )
 } AS type,
        l.currency, 0, l.gross_minor, l.processor, l.account, g.payment_id, l.occurred_at, NULL::timestamptz
-  FROM matchable_lines AS l LEFT JOIN claims AS c USING (source, line_id)
+  FROM matchable_lines AS l /*of lines*/ LEFT JOIN claims AS c USING (source, line_id)
   LEFT JOIN given_up AS g ON g.name = l.our_reference AND g.category = l.category
  WHERE c.match_id IS NULL
 UNION ALL
@@ -118,7 +123,7 @@ SELECT 'line:' || l.source || ':' || l.line_id, {
     _type({Sign.LINE_ALONE: "true"})
 }, l.net_currency, 0, l.net_minor,
        s.processor, s.account, NULL, l.occurred_at, NULL
-  FROM settlement_lines AS l JOIN sources AS s USING (source)
+  FROM settlement_lines AS l JOIN sources AS s USING (source) /*of lines*/
  WHERE l.stands AND NOT l.withdrawn AND l.category = 'other' AND l.net_minor <> 0
 """
 _PAYOUTS: Final = f"""
@@ -136,32 +141,32 @@ SELECT 'payout:' || p.processor || ':' || p.account || ':' || p.payout_id || ':'
        p.late_on::timestamp AT TIME ZONE 'UTC'
   FROM (SELECT p.processor, p.account, p.payout_id, p.currency, p.closed_at, p.lines_net_minor AS net,
                coalesce(p.expected_on, (p.closed_at AT TIME ZONE 'UTC')::date) + {BANK_GRACE_DAYS} AS late_on,
-               coalesce((SELECT sum(w.amount_minor) FROM wanted_allocations AS w
+               coalesce((SELECT sum(w.amount_minor) FROM payout_allocations AS w
                           WHERE (w.processor, w.account, w.payout_id, w.currency)
                               = (p.processor, p.account, p.payout_id, p.currency)), 0)::bigint AS paid,
                coalesce(t.tolerance_minor, 0) AS tolerance
           FROM payouts AS p
           LEFT JOIN tolerances AS t ON t.source = p.source AND t.currency = p.currency AND t.field = 'bank'
-         WHERE p.closed_at IS NOT NULL) AS p
+         WHERE p.closed_at IS NOT NULL /*of payouts*/) AS p
 """
 _BANK: Final = f"""
 SELECT 'bank:' || b.source || ':' || b.line_id, {_type({Sign.BANK_LINE_LEFT: "b.amount_minor <> b.allocated"})} AS type,
        b.currency, b.allocated, b.amount_minor, NULL, NULL, NULL, b.value_on::timestamp AT TIME ZONE 'UTC',
        NULL::timestamptz
-  FROM (SELECT l.*, coalesce((SELECT sum(w.amount_minor) FROM wanted_allocations AS w
+  FROM (SELECT l.*, coalesce((SELECT sum(w.amount_minor) FROM payout_allocations AS w
                                WHERE w.source = l.source AND w.line_id = l.line_id), 0)::bigint AS allocated
-          FROM bank_lines AS l WHERE l.stands AND NOT l.withdrawn) AS b
+          FROM bank_lines AS l WHERE l.stands AND NOT l.withdrawn /*of bank*/) AS b
 """
 _UNPOSTED: Final = f"""
 SELECT 'event:' || f.event_id, {_type({Sign.NO_JOURNAL: "true"})} AS type, f.currency, f.amount_minor, 0, NULL, NULL,
        f.payment_id, f.told_at, NULL::timestamptz
-  FROM told_facts AS f
+  FROM told_facts AS f /*of events*/
  WHERE f.told_at <= %(as_of)s - make_interval(mins => {BOOKED_WITHIN_MINUTES})
    AND NOT EXISTS (SELECT FROM journal_facts AS j WHERE j.cause_event_id = f.event_id)
 UNION ALL
 SELECT 'event:' || a.event_id, {_type({Sign.NO_JOURNAL: "true"})}, l.net_currency, 0, l.net_minor, s.processor,
        s.account, a.payment_id, a.announced_at, NULL
-  FROM announced_lines AS a
+  FROM announced_lines AS a /*of events*/
   JOIN settlement_lines AS l USING (source, line_id, revision) JOIN sources AS s USING (source)
  WHERE a.announced_at <= %(as_of)s - make_interval(mins => {BOOKED_WITHIN_MINUTES})
    AND (l.gross_minor <> 0 OR l.net_minor <> 0 OR l.fee_minor <> 0)
@@ -169,7 +174,7 @@ SELECT 'event:' || a.event_id, {_type({Sign.NO_JOURNAL: "true"})}, l.net_currenc
 UNION ALL
 SELECT 'event:' || p.event_id, {_type({Sign.NO_JOURNAL: "true"})}, p.currency, 0, p.amount_minor, p.processor,
        p.account, NULL, p.allocated_at, NULL
-  FROM payout_allocations AS p
+  FROM payout_allocations AS p /*of events*/
  WHERE p.allocated_at <= %(as_of)s - make_interval(mins => {BOOKED_WITHIN_MINUTES})
    AND NOT EXISTS (SELECT FROM journal_facts AS j WHERE j.cause_event_id = p.event_id)
 """
@@ -177,7 +182,7 @@ SELECT 'event:' || p.event_id, {_type({Sign.NO_JOURNAL: "true"})}, p.currency, 0
 _UNEXPLAINED: Final = f"""
 SELECT 'journal:' || j.journal_id, {_type({Sign.NO_CAUSE: "true"})} AS type, j.currency, 0, j.amount_minor, NULL, NULL,
        j.payment_id, j.told_at, NULL::timestamptz
-  FROM journal_facts AS j
+  FROM journal_facts AS j /*of causes*/
  WHERE j.told_at <= %(as_of)s - make_interval(mins => {BOOKED_WITHIN_MINUTES})
    AND split_part(j.cause_event_type, '.v', 1) <> ALL (%(explain_themselves)s)
    AND NOT EXISTS (SELECT FROM told_facts AS f WHERE f.event_id = j.cause_event_id)
@@ -190,3 +195,79 @@ QUERIES: Final = tuple(
 )
 #: Causes of journals that people decided or brought along, and that need no event of a payment.
 EXPLAIN_THEMSELVES: Final = ("OperatorActed", "OperationResolved", "JournalImported")
+#: The day on which a payout is due becomes one that is over.
+_DUE_SINCE: Final = f"""AND coalesce(p.expected_on, (p.closed_at AT TIME ZONE 'UTC')::date) BETWEEN
+           (%(since)s AT TIME ZONE 'UTC')::date - {BANK_GRACE_DAYS}
+       AND (%(as_of)s AT TIME ZONE 'UTC')::date - {BANK_GRACE_DAYS + 1}"""
+_OF: Final[Mapping[str, str]] = {
+    "/*of items*/": "JOIN suspect_items USING (item_key)",
+    "/*of lines*/": "JOIN suspect_lines USING (source, line_id)",
+    "/*of events*/": "JOIN suspect_events USING (event_id)",
+    "/*of causes*/": "JOIN suspect_events AS cause ON cause.event_id = j.cause_event_id",
+    "/*of payouts*/": _DUE_SINCE,
+    "/*of bank*/": "AND false",
+}
+_OF_CHANGED_BANK: Final[Mapping[str, str]] = {**_OF, "/*of payouts*/": "", "/*of bank*/": ""}
+_SUBJECTS: Final = """
+SELECT subject FROM wanted_breaks
+UNION ALL SELECT 'item:' || item_key FROM suspect_items
+UNION ALL SELECT 'line:' || source || ':' || line_id FROM suspect_lines
+UNION ALL SELECT 'event:' || event_id FROM suspect_events
+UNION ALL SELECT 'journal:' || j.journal_id FROM journal_facts AS j /*of causes*/"""
+_DUE_SUBJECTS: Final = f"""
+UNION ALL SELECT 'payout:' || p.processor || ':' || p.account || ':' || p.payout_id || ':' || p.currency
+  FROM payouts AS p WHERE p.closed_at IS NOT NULL {_DUE_SINCE}"""
+_BANK_SUBJECTS: Final = """
+UNION ALL SELECT subject FROM breaks
+ WHERE (subject >= 'bank:' AND subject < 'bank;') OR (subject >= 'payout:' AND subject < 'payout;')"""
+
+
+def narrowed(query: str, *, bank_changed: bool) -> str:
+    """The query over what changed only; payouts and the bank's lines are looked at whole if any of them did."""
+    for mark, filled in (_OF_CHANGED_BANK if bank_changed else _OF).items():
+        query = query.replace(mark, filled)
+    return query
+
+
+def suspects(*, bank_changed: bool) -> str:
+    """Subjects of which a run that looks at what changed knows whether anything is wrong with them."""
+    rest = _BANK_SUBJECTS if bank_changed else _DUE_SUBJECTS
+    return narrowed(_SUBJECTS, bank_changed=bank_changed) + rest
+
+
+#: What changed of our side or of the names that lines had can make another break of a line that nobody claimed.
+SUSPECT: Final = (
+    """
+INSERT INTO suspect_lines
+SELECT l.source, l.line_id
+  FROM (SELECT i.object_id AS name FROM suspect_items JOIN our_items AS i USING (item_key)
+         WHERE i.object_id IS NOT NULL
+        UNION SELECT k FROM dirty_keys WHERE kind = 'object') AS named
+  JOIN matchable_lines AS l ON l.object_id = named.name
+  LEFT JOIN claims AS c ON c.source = l.source AND c.line_id = l.line_id
+ WHERE c.match_id IS NULL ON CONFLICT DO NOTHING
+""",
+    """
+INSERT INTO suspect_lines
+SELECT DISTINCT l.source, l.line_id
+  FROM (SELECT i.operation_id AS name FROM suspect_items JOIN our_items AS i USING (item_key)
+         WHERE i.operation_id IS NOT NULL
+        UNION SELECT i.payment_id FROM suspect_items JOIN our_items AS i USING (item_key)
+        UNION SELECT k FROM dirty_keys WHERE kind IN ('operation', 'payment', 'named')) AS named
+  JOIN matchable_lines AS l ON l.our_reference = named.name
+  LEFT JOIN claims AS c ON c.source = l.source AND c.line_id = l.line_id
+ WHERE c.match_id IS NULL ON CONFLICT DO NOTHING
+""",
+    """
+INSERT INTO suspect_items
+SELECT item_key FROM our_items WHERE expected_by > %(since)s AND expected_by <= %(as_of)s
+UNION SELECT item_key FROM our_items WHERE lost_by > %(since)s AND lost_by <= %(as_of)s
+    ON CONFLICT DO NOTHING
+""",
+)
+#: Of events whose time has come, by the clock too: one that is looked at ahead of it is looked at again.
+TAKE_EVENTS: Final = """
+WITH due AS (SELECT DISTINCT event_id FROM touched_events WHERE look_at <= %(as_of)s),
+taken AS (DELETE FROM touched_events WHERE look_at <= least(%(as_of)s, %(now)s))
+INSERT INTO suspect_events SELECT event_id FROM due
+"""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 import sqlalchemy as sa
 
 from services.reconciliation.adapters import matching_sql
+from services.reconciliation.adapters.planning import FEW, Planning
 
 _NAME: Final = "hashtextextended('reconciliation runs', 0)"
 #: Runs take turns: held until the transaction ends, so nobody can lose it while still at work.
@@ -18,14 +21,26 @@ _PATIENCE: Final = (
     "SET LOCAL statement_timeout = '30min'",
     "SET LOCAL lock_timeout = '30min'",
     "SET LOCAL idle_in_transaction_session_timeout = '60s'",
+    "SET LOCAL work_mem = '64MB'",
+    # What a plan is kept from counts as cost, and what costs is compiled: seconds for a statement of milliseconds.
+    "SET LOCAL jit = off",
 )
-#: So many looks by an index cost less than reading everything once.
-FEW: Final = 2_000
 _COUNT_DIRTY: Final = f"""
 SELECT (SELECT count(*) FROM (SELECT FROM dirty_lines LIMIT {FEW}) AS lines)
      + (SELECT count(*) FROM (SELECT FROM dirty_items LIMIT {FEW}) AS lines)
 """
-_BY_RULE: Final = "SELECT rule, count(DISTINCT match_id) FROM claims GROUP BY rule ORDER BY rule"
+_DIRTY: Final = ("dirty_lines", "dirty_items", "dirty_keys")
+_JOINED: Final = ("settlement_lines", "our_items", "claims")
+#: Where more than a quarter of everything changed, what depends on it is looked at whole: both come to the same.
+_IS_MOST: Final = """
+SELECT 4 * (SELECT count(*) FROM dirty_lines) + 4 * (SELECT count(*) FROM dirty_items)
+     > (SELECT sum(reltuples) FROM pg_class WHERE oid IN ('settlement_lines'::regclass, 'our_items'::regclass))
+"""
+#: A match has one row that names both sides.
+_BY_RULE: Final = """
+SELECT rule, count(*) FROM claims WHERE line_id IS NOT NULL AND item_key IS NOT NULL GROUP BY rule
+"""
+_BY_RULE_BEFORE: Final = "SELECT result -> 'matches' FROM runs ORDER BY nth DESC LIMIT 1"
 
 
 class Matcher:
@@ -33,43 +48,81 @@ class Matcher:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+        self._planning = Planning(connection)
+        self._moved: Counter[str] = Counter()
 
     def take_turn(self) -> None:
         """Wait until no other run is at work, and clear what it left in the work tables."""
-        for setting in _PATIENCE:
-            self._run(setting)
+        self._run_all(_PATIENCE)
         self._run(_LOCK)
         self._run(matching_sql.EMPTY_ALL)
 
-    def match(self, run_id: str, *, everything: bool) -> None:
-        """Match what was touched since the last run, or everything anew."""
-        for statement in matching_sql.TAKE_EVERYTHING if everything else matching_sql.TAKE_TOUCHED:
-            self._run(statement)
-        self._run(matching_sql.RELEASE_CHANGED)
+    def match(self, run_id: str, *, everything: bool) -> bool:
+        """Match what was touched since the last run, or everything anew; whether that is most of what there is."""
+        is_most = everything or self._take_touched()
+        if everything:
+            self._run_all(matching_sql.TAKE_EVERYTHING)
+            self._planning.filled(*_DIRTY)
+            self._planning.filled_much(*_JOINED)
+        self._release(matching_sql.RELEASE_CHANGED)
         for one in matching_sql.STATEMENTS:
             changed = self._count_dirty()
             if not changed:
                 break
-            # Nobody keeps statistics of the work tables: planned for thousands, one line would cost a look at all.
-            self._run(f"SET LOCAL enable_hashjoin = {'off' if changed < FEW else 'on'}")
-            self._run(f"SET LOCAL enable_mergejoin = {'off' if changed < FEW else 'on'}")
-            self._run(matching_sql.EMPTY_GROUPS)
-            self._run(one.gather_lines)
-            self._run(one.gather_items)
-            self._run(matching_sql.RELEASE_GROUPS)
-            self._connection.exec_driver_sql(one.pair, {"run_id": run_id})
-            for statement in matching_sql.MARK_CLAIMED:
-                self._run(statement)
-        for setting in ("enable_hashjoin", "enable_mergejoin"):
-            self._run(f"SET LOCAL {setting} = on")
+            self._planning.plan_for(changed)
+            self._match_by(one, run_id)
+        if not is_most:
+            self._run_all(matching_sql.SUSPECT_DIRTY)
+        self._run_all(matching_sql.LEAVE_SEEN)
+        if everything:
+            self._moved = Counter(self._by_rule(_BY_RULE))
+        self._planning.plan_for(FEW)
+        return is_most
 
     def matches_by_rule(self) -> dict[str, int]:
-        """How many matches each rule stands for now."""
-        return {rule: int(count) for rule, count in self._connection.exec_driver_sql(_BY_RULE)}
+        """How many matches each rule stands for now: as many as after the last run, and what this one did."""
+        return {rule: count for rule, count in sorted(self._moved.items()) if count}
+
+    def _take_touched(self) -> bool:
+        self._run_all(matching_sql.TAKE_TOUCHED)
+        before = self._connection.exec_driver_sql(_BY_RULE_BEFORE).scalar_one_or_none()
+        self._moved = Counter(before if before is not None else self._by_rule(_BY_RULE))
+        changed = self._count_dirty()
+        self._planning.plan_for(changed)
+        self._planning.filled(*_DIRTY)
+        self._planning.filled_much(*_JOINED)
+        is_most = changed >= FEW and bool(self._connection.exec_driver_sql(_IS_MOST).scalar_one())
+        if not is_most:
+            self._run_all(matching_sql.SUSPECT_DIRTY)
+        return is_most
+
+    def _match_by(self, one: matching_sql.PassStatements, run_id: str) -> None:
+        self._run(matching_sql.EMPTY_GROUPS)
+        if not self._connection.exec_driver_sql(one.gather_lines).rowcount:
+            return
+        self._planning.filled("group_lines")
+        self._run(one.gather_items)
+        self._planning.filled("group_items")
+        self._release(matching_sql.RELEASE_GROUPS)
+        made = self._connection.exec_driver_sql(one.pair, {"run_id": run_id}).scalar_one()
+        self._moved[one.passing.rule.value] += int(made)
+        self._planning.filled_much("claims")
+        self._run_all(matching_sql.MARK_CLAIMED)
+        self._planning.filled("dirty_lines", "dirty_items")
+
+    def _release(self, statement: str) -> None:
+        self._moved.subtract(self._by_rule(statement))
+
+    def _by_rule(self, statement: str) -> dict[str, int]:
+        return {rule: int(count) for rule, count in self._connection.exec_driver_sql(statement)}
 
     def _count_dirty(self) -> int:
         """How much changed, as far as it is few."""
         return int(self._connection.exec_driver_sql(_COUNT_DIRTY).scalar_one())
+
+    def _run_all(self, statements: Sequence[str]) -> None:
+        for statement in statements:
+            self._run(statement)
 
     def _run(self, statement: str) -> None:
         self._connection.exec_driver_sql(statement)

@@ -1,8 +1,9 @@
 """The statements of each pass of matching, made from the table of passes.
 
-Members of a pass are what shares a key with anything that changed and no earlier pass has claimed; claims of this and
-later passes on them are released first. Within a partition the k-th line and the k-th item, by time and then by key,
-belong together: two equal payments of one minute are two matches, in whichever order anything arrived.
+Members of a pass are what shares a key with anything that changed, or that left, and no earlier pass has claimed;
+claims of this and later passes on them are released first. Within a partition the k-th line and the k-th item, by time
+and then by key, belong together: two equal payments of one minute are two matches, in whichever order anything arrived.
+Where nothing is named, only a line and an item that are each other's one candidate do.
 """
 
 from __future__ import annotations
@@ -54,11 +55,25 @@ SELECT l.source, l.line_id FROM ({_keys(one)}) AS shared
 def _gather_items(one: Pass) -> str:
     return f"""
 INSERT INTO group_items (item_key)
-SELECT i.item_key FROM ({_keys(one)}) AS shared
-  JOIN matchable_items AS i ON {_ITEM_KEYS[one.key]} = shared.k
+SELECT i.item_key FROM ({_of_gathered_lines(one)}) AS shared
+  JOIN matchable_items AS i ON {_ITEM_KEYS[one.key]} = shared.k{_nearby(one)}
   LEFT JOIN claims AS c ON c.item_key = i.item_key
  WHERE (c.match_id IS NULL OR c.rule_rank >= {one.rank}) AND i.standing = '{one.standing.value}'
 """
+
+
+def _of_gathered_lines(one: Pass) -> str:
+    """Keys, with the time of their lines: where there is no line of it, no item of it can be claimed."""
+    return f"""
+    SELECT {_LINE_KEYS[one.key]} AS k, min(l.occurred_at) AS first_at, max(l.occurred_at) AS last_at
+      FROM group_lines JOIN matchable_lines AS l USING (source, line_id) GROUP BY 1"""
+
+
+def _nearby(one: Pass) -> str:
+    if one.shape is not Shape.ONLY_CANDIDATES:
+        return ""
+    far = f"interval '{int(one.within.total_seconds())} seconds'"
+    return f" AND i.occurred_at BETWEEN shared.first_at - {far} AND shared.last_at + {far}"
 
 
 def _line_filter(one: Pass) -> str:
@@ -72,7 +87,9 @@ def _keys(one: Pass) -> str:
      WHERE {_line_filter(one)}
     UNION
     SELECT {item_key} FROM dirty_items JOIN matchable_items AS i USING (item_key)
-     WHERE {item_key} IS NOT NULL AND i.standing = '{one.standing.value}'"""
+     WHERE {item_key} IS NOT NULL AND i.standing = '{one.standing.value}'
+    UNION
+    SELECT k FROM dirty_keys WHERE kind = '{one.key.value}'"""
 
 
 def _lines(one: Pass) -> str:
@@ -99,14 +116,29 @@ def _one_to_one(one: Pass) -> str:
     by = ", ".join(partition)
     lines = numbered.format(by=by, key="source, line_id", side=_lines(one))
     items = numbered.format(by=by, key="item_key", side=_items(one))
-    near = ""
-    if one.within is not None:
-        seconds = int(one.within.total_seconds())
-        near = f"WHERE abs(extract(epoch FROM l.occurred_at - i.occurred_at)) <= {seconds}"
     return f"""
 INSERT INTO claims (match_id, rule, rule_rank, source, line_id, item_key, run_id)
 SELECT l.source || ':' || l.line_id, '{one.rule.value}', {one.rank}, l.source, l.line_id, i.item_key, %(run_id)s
-  FROM ({lines}) AS l JOIN ({items}) AS i USING ({by}, n) {near}
+  FROM ({lines}) AS l JOIN ({items}) AS i USING ({by}, n)
+"""
+
+
+def _only_candidates(one: Pass) -> str:
+    """Counted by a frame over both sides in the order of time: pairs would be the square of a group."""
+    by = ", ".join((*_SAME_WAY, "k", "way", "currency", "amount_minor"))
+    far = f"interval '{int(one.within.total_seconds())} seconds'"
+    return f"""
+WITH both_sides AS (
+    SELECT source, line_id, NULL AS item_key, occurred_at, {by} FROM ({_lines(one)}) AS l
+    UNION ALL SELECT NULL, NULL, item_key, occurred_at, {by} FROM ({_items(one)}) AS i),
+counted AS (
+    SELECT *, count(line_id) OVER near AS lines, count(item_key) OVER near AS items FROM both_sides
+    WINDOW near AS (PARTITION BY {by} ORDER BY occurred_at RANGE BETWEEN {far} PRECEDING AND {far} FOLLOWING))
+INSERT INTO claims (match_id, rule, rule_rank, source, line_id, item_key, run_id)
+SELECT l.source || ':' || l.line_id, '{one.rule.value}', {one.rank}, l.source, l.line_id, i.item_key, %(run_id)s
+  FROM (SELECT * FROM counted WHERE line_id IS NOT NULL AND items = 1) AS l
+  JOIN (SELECT item_key, occurred_at, {by} FROM counted WHERE item_key IS NOT NULL AND lines = 1) AS i USING ({by})
+ WHERE i.occurred_at BETWEEN l.occurred_at - {far} AND l.occurred_at + {far}
 """
 
 
@@ -141,8 +173,16 @@ def _several(one: Pass, statement: str) -> str:
 
 
 def _pair(one: Pass) -> str:
+    """What is claimed, and how many matches it is: each has one row that names both sides."""
+    made = f"made AS ({_claim(one)} RETURNING line_id, item_key)"
+    return f"WITH {made} SELECT count(*) FROM made WHERE line_id IS NOT NULL AND item_key IS NOT NULL"
+
+
+def _claim(one: Pass) -> str:
     if one.shape is Shape.ONE_TO_ONE:
         return _one_to_one(one)
+    if one.shape is Shape.ONLY_CANDIDATES:
+        return _only_candidates(one)
     several = _SEVERAL_LINES if one.shape is Shape.ONE_ITEM_SEVERAL_LINES else _SEVERAL_ITEMS
     return _several(one, several)
 
@@ -151,33 +191,58 @@ STATEMENTS: Final[tuple[PassStatements, ...]] = tuple(
     PassStatements(one, _gather_lines(one), _gather_items(one), _pair(one)) for one in PASSES
 )
 
-#: What changed since the last run; later changes wait for the next one.
+_KEYS_LEFT: Final = """
+       INSERT INTO dirty_keys SELECT DISTINCT kind, k FROM taken CROSS JOIN LATERAL (VALUES {former}) AS v(kind, k)
+        WHERE k IS NOT NULL ON CONFLICT DO NOTHING"""
+_LINE_KEYS_LEFT: Final = _KEYS_LEFT.format(
+    former="('object', former_object_id), ('money_row', former_object_id), ('operation', former_reference),"
+    " ('payment', former_reference), ('amount', former_amount)"
+)
+_ITEM_KEYS_LEFT: Final = _KEYS_LEFT.format(
+    former="('object', former_object_id), ('money_row', former_money_row_id), ('operation', former_operation_id),"
+    " ('payment', former_payment_id), ('amount', former_amount)"
+)
+#: What changed since the last run, and the groups that it left; later changes wait for the next one. What any touch
+#: says is fresh no run has seen, whatever happened to it since.
 TAKE_TOUCHED: Final = (
-    """WITH taken AS (DELETE FROM touched_lines RETURNING source, line_id, fresh)
-       INSERT INTO dirty_lines SELECT * FROM taken""",
-    """WITH taken AS (DELETE FROM touched_items RETURNING item_key, fresh)
-       INSERT INTO dirty_items SELECT * FROM taken""",
+    f"""WITH taken AS (DELETE FROM touched_lines RETURNING *), keys AS ({_LINE_KEYS_LEFT})
+       INSERT INTO dirty_lines SELECT source, line_id, bool_or(fresh) FROM taken GROUP BY source, line_id""",
+    f"""WITH taken AS (DELETE FROM touched_items RETURNING *), keys AS ({_ITEM_KEYS_LEFT})
+       INSERT INTO dirty_items SELECT item_key, bool_or(fresh) FROM taken GROUP BY item_key""",
+    """WITH taken AS (DELETE FROM touched_names RETURNING name)
+       INSERT INTO dirty_keys SELECT DISTINCT 'named', name FROM taken""",
 )
 TAKE_EVERYTHING: Final = (
     "DELETE FROM touched_lines",
     "DELETE FROM touched_items",
+    "DELETE FROM touched_names",
     "DELETE FROM claims",
     "INSERT INTO dirty_lines SELECT source, line_id, true FROM matchable_lines",
     "INSERT INTO dirty_items SELECT item_key, true FROM matchable_items",
+)
+#: Whatever was looked at: fresh lines that were claimed are dirty no more by then, hence once before and once after.
+SUSPECT_DIRTY: Final = (
+    "INSERT INTO suspect_lines SELECT source, line_id FROM dirty_lines ON CONFLICT DO NOTHING",
+    "INSERT INTO suspect_items SELECT item_key FROM dirty_items ON CONFLICT DO NOTHING",
+)
+#: What came while this run was at work it may have seen: its touches stay, but nobody takes it for unseen.
+LEAVE_SEEN: Final = (
+    "UPDATE touched_lines SET fresh = false WHERE fresh",
+    "UPDATE touched_items SET fresh = false WHERE fresh",
 )
 _RELEASED: Final = """
 WITH gone AS (
     DELETE FROM claims WHERE match_id IN (
         SELECT match_id FROM claims JOIN {lines} USING (source, line_id) {not_fresh}
         UNION SELECT match_id FROM claims JOIN {items} USING (item_key) {not_fresh})
-    RETURNING source, line_id, item_key),
+    RETURNING rule, source, line_id, item_key),
 lines AS (
     INSERT INTO dirty_lines SELECT source, line_id, false FROM gone WHERE line_id IS NOT NULL
     ON CONFLICT (source, line_id) DO UPDATE SET fresh = false),
 items AS (
     INSERT INTO dirty_items SELECT item_key, false FROM gone WHERE item_key IS NOT NULL
     ON CONFLICT (item_key) DO UPDATE SET fresh = false)
-SELECT count(*) FROM gone
+SELECT rule, count(*) FILTER (WHERE line_id IS NOT NULL AND item_key IS NOT NULL) FROM gone GROUP BY rule
 """
 #: What changed is claimed anew: by what it was claimed with, too.
 RELEASE_CHANGED: Final = _RELEASED.format(
@@ -195,5 +260,6 @@ MARK_CLAIMED: Final = (
 )
 EMPTY_GROUPS: Final = "TRUNCATE group_lines, group_items"
 EMPTY_ALL: Final = (
-    "TRUNCATE dirty_lines, dirty_items, group_lines, group_items, wanted_allocations, wanted_breaks"
+    "TRUNCATE dirty_lines, dirty_items, dirty_keys, dirty_bank, group_lines, group_items, suspect_lines,"
+    " suspect_items, suspect_events, wanted_allocations, wanted_breaks"
 )

@@ -17,10 +17,10 @@ INSERT INTO runs (run_id, kind, as_of, started_by, started_at, result)
 VALUES (%(run_id)s, %(kind)s, %(as_of)s, %(started_by)s, %(started_at)s, %(result)s::jsonb)
 """
 _IS_DUE: Final = """
-SELECT EXISTS (SELECT FROM touched_lines) OR EXISTS (SELECT FROM touched_items)
-    OR coalesce((SELECT max(started_at) FROM runs), 'epoch') < coalesce(
-        (SELECT max(closed_at) FROM report_files), 'epoch')
-    OR (coalesce((SELECT max(started_at) FROM runs), 'epoch') < %(before)s
+SELECT EXISTS (SELECT FROM touched_lines) OR EXISTS (SELECT FROM touched_items) OR EXISTS (SELECT FROM touched_bank)
+    OR EXISTS (SELECT FROM touched_rules) OR EXISTS (SELECT FROM touched_names)
+    OR EXISTS (SELECT FROM touched_events WHERE look_at <= %(now)s)
+    OR (coalesce((SELECT started_at FROM runs ORDER BY nth DESC LIMIT 1), 'epoch') < %(before)s
         AND (EXISTS (SELECT FROM our_items) OR EXISTS (SELECT FROM report_files)))
 """
 _RUN: Final = "SELECT run_id, kind, as_of, started_by, started_at, result FROM runs"
@@ -61,7 +61,7 @@ class StoredDue:
         """Whether anything changed since the last run, or it is that long ago, and nobody is at it already."""
         if not self._connection.exec_driver_sql(TRY_TURN).scalar_one():
             return False
-        values = {"before": self._now - at_least_every}
+        values = {"before": self._now - at_least_every, "now": self._now}
         return bool(self._connection.exec_driver_sql(_IS_DUE, values).scalar_one())
 
 

@@ -15,11 +15,11 @@ BATCH_LINES_MAX: Final = 1_000
 
 _WAITING: Final = "SELECT EXISTS (SELECT FROM untold_lines)"
 _TAKE: Final = """
-DELETE FROM untold_lines WHERE (source, line_id) IN (
-    SELECT source, line_id FROM untold_lines ORDER BY source, line_id LIMIT %(limit)s)
+DELETE FROM untold_lines WHERE nth IN (SELECT nth FROM untold_lines ORDER BY nth LIMIT %(limit)s)
 RETURNING source, line_id
 """
-# Asked after they were taken, by a statement of its own: taking may have waited for whoever announces one of them.
+# Asked after they were taken, by a statement of its own. A line that somebody announces just now has a row of its own
+# for that, which is there once that is done.
 # A line of several items is told of only where all are about one object: its money cannot be said in parts.
 _DIFFERENT: Final = """
 WITH taken AS (
@@ -63,7 +63,7 @@ class MatchTeller:
         """Tell of a batch of lines; true where there may be more. Not while a run is at work."""
         if not self._is(_WAITING) or not self._is(TRY_TURN):
             return False
-        taken = list(self._connection.exec_driver_sql(_TAKE, {"limit": BATCH_LINES_MAX}))
+        taken = sorted(set(map(tuple, self._connection.exec_driver_sql(_TAKE, {"limit": BATCH_LINES_MAX}))))
         named = {"sources": [source for source, _ in taken], "line_ids": [line_id for _, line_id in taken]}
         rows = list(self._connection.exec_driver_sql(_DIFFERENT, named).mappings())
         if rows:

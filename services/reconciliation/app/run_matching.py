@@ -37,8 +37,8 @@ class Matching(Protocol):
         """Wait until no other run is at work."""
         ...
 
-    def match(self, run_id: str, *, everything: bool) -> None:
-        """Claim what belongs together."""
+    def match(self, run_id: str, *, everything: bool) -> bool:
+        """Claim what belongs together; whether so much changed that all that depends on it is looked at anew."""
         ...
 
     def matches_by_rule(self) -> dict[str, int]: ...
@@ -47,16 +47,16 @@ class Matching(Protocol):
 class Allocating(Protocol):
     """The bank's lines and payouts."""
 
-    def allocate(self, run_id: str) -> int:
-        """Tell which payout each bank's line is for; how many allocations are new."""
+    def allocate(self, run_id: str, *, everything: bool) -> int:
+        """Tell which payout each bank's line is for, if any of them changed; how many allocations are new."""
         ...
 
 
 class Finding(Protocol):
     """Breaks."""
 
-    def find(self, run_id: str, as_of: datetime) -> dict[str, int]:
-        """Move breaks to what is wrong as of then; how many moved, by trigger."""
+    def find(self, run_id: str, as_of: datetime, *, everything: bool) -> dict[str, int]:
+        """Move breaks to what is wrong as of then, wherever anything changed; how many moved, by trigger."""
         ...
 
     def standing(self) -> dict[str, int]: ...
@@ -94,9 +94,9 @@ def run_matching(kind: RunKind, started_by: str, uow: RunUnit, as_of: datetime |
     as_of = as_of or uow.now
     run_id = uow.ids.new("run_")
     uow.matching.take_turn()
-    uow.matching.match(run_id, everything=kind is RunKind.FULL)
-    allocated = uow.allocating.allocate(run_id)
-    moved = uow.finding.find(run_id, as_of)
+    everything = uow.matching.match(run_id, everything=kind is RunKind.FULL)
+    allocated = uow.allocating.allocate(run_id, everything=everything)
+    moved = uow.finding.find(run_id, as_of, everything=everything)
     run = Run(
         run_id=run_id,
         kind=kind,

@@ -34,6 +34,8 @@ class Shape(StrEnum):
     """How many lines and items make one match."""
 
     ONE_TO_ONE = "one to one"
+    #: The one candidate of the other, and the other way round; of several nobody chooses.
+    ONLY_CANDIDATES = "only candidates"
     ONE_ITEM_SEVERAL_LINES = "one item, several lines"
     ONE_LINE_SEVERAL_ITEMS = "one line, several items"
 
@@ -61,7 +63,8 @@ class Pass:
     same_money: bool = True
     """Amount and currency agree; otherwise the difference is a break."""
     standing: Standing = Standing.EXPECTED
-    within: timedelta | None = None
+    within: timedelta = timedelta(0)
+    """How far apart candidates are at most, where nothing is named."""
 
 
 #: How far apart two clocks may be where nothing else ties a line to an item.
@@ -103,8 +106,9 @@ PASSES: Final[tuple[Pass, ...]] = (
         rule=_R.ATTRIBUTES,
         rank=100,
         key=_K.AMOUNT,
+        shape=_SH.ONLY_CANDIDATES,
         within=ATTRIBUTES_WITHIN,
-        why="the same money within three days, where the line names nothing",
+        why="the only ones with that money within three days, where the line names nothing",
     ),
 )  # fmt: skip
 

@@ -23,7 +23,7 @@ def plain_matches(lines, items):
         for ours, theirs in parts.values():
             ours.sort(key=lambda line: (line["occurred_at"], line["line_id"]))
             theirs.sort(key=lambda item: (item["occurred_at"], item["item_key"]))
-            for matched_lines, matched_items in _pairs(one, ours, theirs):
+            for matched_lines, matched_items in list(_pairs(one, ours, theirs)):
                 ids = tuple(sorted(line["line_id"] for line in matched_lines))
                 keys = tuple(sorted(item["item_key"] for item in matched_items))
                 matches.add((one.rule.value, ids, keys))
@@ -37,8 +37,12 @@ def plain_matches(lines, items):
 def _pairs(one, lines, items):
     if one.shape is Shape.ONE_TO_ONE:
         for line, item in zip(lines, items, strict=False):
-            if one.within is None or abs(line["occurred_at"] - item["occurred_at"]) <= one.within:
-                yield [line], [item]
+            yield [line], [item]
+    elif one.shape is Shape.ONLY_CANDIDATES:
+        for line in lines:
+            near = _near(line, items, one.within)
+            if len(near) == 1 and len(_near(near[0], lines, one.within)) == 1:
+                yield [line], near
     elif one.shape is Shape.ONE_ITEM_SEVERAL_LINES:
         if len(lines) > 1 and len(items) == 1 and _total(lines) == items[0]["amount_minor"]:
             yield lines, items
@@ -46,12 +50,16 @@ def _pairs(one, lines, items):
         yield lines, items
 
 
+def _near(row, others, within):
+    return [other for other in others if abs(other["occurred_at"] - row["occurred_at"]) <= within]
+
+
 def _total(rows):
     return sum(row["amount_minor"] for row in rows)
 
 
 def _money(one, row):
-    if one.shape is not Shape.ONE_TO_ONE:
+    if one.shape in {Shape.ONE_ITEM_SEVERAL_LINES, Shape.ONE_LINE_SEVERAL_ITEMS}:
         return (row["currency"],)
     return (row["currency"], row["amount_minor"]) if one.same_money else ()
 

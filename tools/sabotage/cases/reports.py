@@ -9,6 +9,12 @@ _ANNOUNCING = "services/reconciliation/adapters/announcing.py"
 _SPOOLING = "services/reconciliation/adapters/spooling.py"
 _FOLDER = "services/reconciliation/adapters/watched_folder.py"
 _SCHEMA = "services/reconciliation/migrations/versions/0001_create_reconciliation.py"
+_QUEUED = "services/reconciliation/migrations/versions/0006_look_at_what_changed.py"
+_PAYOUT_CLOSED: Final = """     WHERE p.closed_at IS NOT NULL ORDER BY 1, 2;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER payouts_inserted"""
 _MATCHES = "services/reconciliation/adapters/exact_matches.py"
 _AMENDMENTS = "services/reconciliation/tests/db/test_amendments.py::"
 _ANNOUNCED = "services/reconciliation/tests/db/test_announcing.py::"
@@ -61,7 +67,8 @@ REPORTS: Final = (
         protection="a line is told once its payout is closed",
         change="as soon as its payout is named",
         patches=(
-            Patch(_ANNOUNCING, "(SELECT bool_or(p.closed_at IS NOT NULL) FROM", "(SELECT bool_or(true) FROM"),
+            Patch(_QUEUED, _PAYOUT_CLOSED, _PAYOUT_CLOSED.replace("p.closed_at IS NOT NULL", "true")),
+            Patch(_ANNOUNCING, "\n                      AND p.closed_at IS NOT NULL)", ")"),
         ),
         tests=(_ANNOUNCED + "test_nothing_is_told_before_its_payout_is_closed",),
     ),

@@ -141,6 +141,23 @@ def test_lines_in_another_currency_than_their_payout_are_told_as_well(desk):
     assert announce(desk) == 2
 
 
+def test_lines_that_wait_for_their_payout_are_not_looked_through(desk):
+    """The announcer looks each second; a month of lines whose payout is not closed must cost it nothing."""
+    take_in(desk, report(*[tieout_row(number, payout="po_open") for number in range(1, 60)]))
+    read = "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::int FROM pg_stat_xact_user_tables WHERE relname = "
+
+    def look(uow):
+        count = f"{read}'settlement_lines'"
+        before = uow.connection.exec_driver_sql(count).scalar_one() or 0
+        assert announce_lines(uow) == 0
+        return (uow.connection.exec_driver_sql(count).scalar_one() or 0) - before
+
+    assert desk.run(look) == 0
+    take_in(desk, report(tieout_payout("total", "po_open", 59 * 9_830)))
+    assert announce(desk) == 59
+    assert desk.rows("SELECT count(*) FROM payouts_to_tell") == [(0,)]
+
+
 def test_what_was_told_cannot_be_changed_in_sql(desk, app_sql):
     take_in(desk, report(payout("po_1", (1, {}))))
     announce(desk)

@@ -141,10 +141,10 @@ def test_ours_alone_is_waited_for_then_late_then_missing_and_closes_when_its_lin
 def test_two_equal_payments_of_one_minute_are_no_duplicate(world):
     for number in (1, 2):
         world.captured(number, 1_000)
-        world.line(f"l{number}", 1_000)
+        world.line(f"l{number}", 1_000, our_reference=op(number))
     world.match(as_of=LOST)
     assert world.breaks() == {}
-    assert {rule for rule, _, _ in world.matches()} == {"attributes"}
+    assert {rule for rule, _, _ in world.matches()} == {"same_operation"}
 
 
 def test_several_lines_of_one_capture_and_several_captures_in_one_line_add_up(world):

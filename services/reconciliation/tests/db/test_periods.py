@@ -107,7 +107,7 @@ def test_a_month_with_a_difference_that_nothing_names_is_not_closed_and_says_whi
     """Should a run ever fail to name a difference, the month does not close over it."""
     shop.january()
     shop.sold(5, 4_321, 1, 20)
-    monkeypatch.setattr(BreakFinder, "find", lambda *_: {})
+    monkeypatch.setattr(BreakFinder, "find", lambda *_, **__: {})
     refusal = refused("period_unexplained", shop.propose, JANUARY)
     assert len(refusal.extra["subjects"]) == 3
     assert refusal.extra["subjects"][-1] == "line:alpha:txn_2 EUR"
