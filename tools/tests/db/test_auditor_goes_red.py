@@ -18,7 +18,8 @@ from tools.auditor.audit import Report, audit
 from tools.auditor.draining import MayStay, Stuck
 from tools.auditor.registry import CHECKS, LIVENESS
 from tools.cli import app
-from tools.tests.db.tiny_history import PARTITIONS, SERVICES, Row, TinyHistory, partition_of
+from tools.tests.db.tiny_history import TinyHistory
+from tools.tests.db.tiny_rows import PARTITIONS, SERVICES, Row, partition_of
 
 PASSWORD = "tieout-test"
 
