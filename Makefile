@@ -27,7 +27,7 @@ setup: .venv/.ready ## install everything into .venv (done by every other target
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e schemas -e shared -e tools $(patsubst %,-e %,$(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml)))
 	@touch $@
 
-demo: setup ## the main job: real PostgreSQL and Kafka, payments of every kind, faults, and the proof; FAULT=list: one fault's story
+demo: setup ## the main job: real PostgreSQL and Kafka, payments of every kind, faults, the proof, and the day reconciled; FAULT=list: one fault's story
 	@$(BIN)/tieout demo $(if $(FAULT),--fault $(FAULT))
 
 test: setup ## every test, on a real PostgreSQL and Kafka that it starts itself

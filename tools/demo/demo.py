@@ -12,11 +12,15 @@ from rich.table import Table
 
 from tools.auditor.addresses import Addresses
 from tools.auditor.audit import Report, audit
+from tools.demo.day_tables import day_as_json, print_day
 from tools.demo.drive import Driven, drive, progress_display
 from tools.demo.healing import print_healed, told_live
+from tools.demo.office import Office
+from tools.demo.outside import OutsideWorld
+from tools.demo.reconciling import DayAtTheBank, DayEnd, reconciliation_settings, watched_folder
 from tools.demo.risk import RiskDesk, deny_late, risk_scenarios
 from tools.demo.sandbox_script import SandboxScript
-from tools.demo.scenarios import SCENARIOS
+from tools.demo.scenarios import EVENING, SCENARIOS
 from tools.demo.stories import STORIES, Story
 from tools.demo.storytelling import Narrator
 from tools.local_stack.layout import DEFAULT_HOME, Layout
@@ -43,20 +47,29 @@ def run_demo(console: Console, *, keep: bool = False) -> dict[str, object]:
         api_keys = {name: merchant.api_key for name, merchant in merchants.items()}
         desk = RiskDesk.of(stack)
         desk.put_in_force(merchants["alpha"].merchant_id)
+        bank = DayAtTheBank(OutsideWorld(stack), Office(stack), watched_folder(stack.place))
         payment_database = stack.reader_urls()["payment"]
         with progress_display(console) as progress, told_live(payment_database, console) as doubts:
             scenarios = (*SCENARIOS, *risk_scenarios(desk))
             driven = asyncio.run(drive(stack.url("payment"), api_keys, "demo", scenarios, progress))
+            bank.pay_out()
+            driven += asyncio.run(drive(stack.url("payment"), api_keys, "demo-evening", EVENING, progress))
             driven += deny_late(stack, api_keys["alpha"], progress)
         console.print("[bold]Waiting until everything has been delivered, then auditing[/bold]")
         addresses = Addresses(stack.reader_urls(), stack.bootstrap, stack.topic_prefix)
         report = audit(addresses, drained=True, deadline_s=DRAIN_S)
+        console.print(
+            "[bold]Reconciling the day with the processors' reports and the bank's statements[/bold]"
+        )
+        bank.pay_out({"alpha": "split"})
+        day = bank.reconcile()
     finally:
         if not keep:
             stack.down()
     print_healed(console, doubts)
     _print_proof(console, driven, report)
-    return _as_json(driven, report) | {"healed": [asdict(kind) for kind in doubts.healed()]}
+    print_day(console, day)
+    return _as_json(driven, report, day) | {"healed": [asdict(kind) for kind in doubts.healed()]}
 
 
 def run_story(console: Console, name: str, *, keep: bool = False) -> dict[str, object]:
@@ -93,16 +106,18 @@ def print_stories(console: Console) -> None:
 def _empty_stack() -> LocalStack:
     LocalStack(Layout(DEMO_HOME)).down()
     shutil.rmtree(DEMO_HOME)
-    return LocalStack(Layout(DEMO_HOME))
+    place = Layout(DEMO_HOME)
+    return LocalStack(place, extra_settings={"reconciliation": reconciliation_settings(place)})
 
 
-def _as_json(driven: Sequence[Driven], report: Report) -> dict[str, object]:
+def _as_json(driven: Sequence[Driven], report: Report, day: DayEnd) -> dict[str, object]:
     problems = [problem for item in driven for problem in item.problems]
     return {
-        "ties_out": report.holds and all(item.good for item in driven),
+        "ties_out": report.holds and all(item.good for item in driven) and day.holds,
         "payments": sum(len(item.outcomes) for item in driven),
         "problems": problems,
         "audit": asdict(report),
+        "reconciliation": day_as_json(day),
     }
 
 

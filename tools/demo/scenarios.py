@@ -302,3 +302,8 @@ SCENARIOS: Final = (
     Scenario("beta: webhook lost", 4, sale("pm_fault_webhook_lost"), "beta"),
     Scenario("beta: lost answer, lost webhook", 4, sale("pm_fault_timeout_after_webhook_lost"), "beta"),
 )
+EVENING: Final = (
+    Scenario("evening: sale", 8, sale()),
+    Scenario("evening, beta: sale", 8, sale(), "beta"),
+)
+"""Driven after the day's payouts: the next ones are theirs."""
