@@ -43,6 +43,8 @@ class ReconciliationParts:
         _entry("http_sources").add_sources(made, http, tokens, FORMATS)
         _entry("http_files").add_files(made, http, tokens, self.settings.file_bytes_max)
         _entry("http_matching").add_matching(made, http, tokens)
+        _entry("http_bulk").add_bulk(made, http, tokens)
+        _entry("http_terms").add_terms(made, http, tokens)
         _entry("http_report").add_report(made, http, tokens)
         _entry("http_periods").add_periods(made, http, tokens)
         return made

@@ -55,7 +55,7 @@ class StoredBreaks:
         rows = self._connection.exec_driver_sql(
             f"{_SELECT} WHERE break_id = %(break_id)s FOR UPDATE", {"break_id": break_id}
         ).mappings()
-        return next((_stored(row) for row in rows), None)
+        return next((stored_break(row) for row in rows), None)
 
     def decide(self, break_id: str, decided: Decided) -> None:
         """Add it to the history first: that is written from what stood before."""
@@ -69,7 +69,7 @@ def queue(
 ) -> list[dict[str, Any]]:
     """Breaks in these states, the most money at risk first."""
     values = {"states": list(states), "type": break_type, "limit": limit}
-    return [shown(_stored(row), now) for row in connection.exec_driver_sql(_QUEUE, values).mappings()]
+    return [shown(stored_break(row), now) for row in connection.exec_driver_sql(_QUEUE, values).mappings()]
 
 
 def one_break(connection: sa.Connection, now: datetime, break_id: str) -> dict[str, Any] | None:
@@ -79,7 +79,7 @@ def one_break(connection: sa.Connection, now: datetime, break_id: str) -> dict[s
     if found is None:
         return None
     history = [dict(row) for row in connection.exec_driver_sql(_HISTORY, values).mappings()]
-    return shown(_stored(found), now) | {"history": history}
+    return shown(stored_break(found), now) | {"history": history}
 
 
 def shown(stored: StoredBreak, now: datetime) -> dict[str, Any]:
@@ -89,5 +89,6 @@ def shown(stored: StoredBreak, now: datetime) -> dict[str, Any]:
     return asdict(stored) | age | {"suggested_cause": advice.cause, "suggested_fix": advice.fix}
 
 
-def _stored(row: Mapping[Any, Any]) -> StoredBreak:
+def stored_break(row: Mapping[Any, Any]) -> StoredBreak:
+    """A row with the columns ``BREAK``."""
     return StoredBreak(**{**row, "state": BreakState(row["state"])})

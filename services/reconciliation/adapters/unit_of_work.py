@@ -8,10 +8,10 @@ import sqlalchemy as sa
 
 from services.reconciliation.adapters.allocating import Allocator
 from services.reconciliation.adapters.announcing import SqlAnnouncing
-from services.reconciliation.adapters.breaks import StoredBreaks
 from services.reconciliation.adapters.daily_runs import StoredDays
 from services.reconciliation.adapters.files import StoredFiles
 from services.reconciliation.adapters.finding_breaks import BreakFinder
+from services.reconciliation.adapters.many_breaks import StoredManyBreaks
 from services.reconciliation.adapters.matching import Matcher
 from services.reconciliation.adapters.our_items import StoredOurSide
 from services.reconciliation.adapters.periods import StoredPeriods
@@ -20,6 +20,7 @@ from services.reconciliation.adapters.runs import StoredDue, StoredRuns
 from services.reconciliation.adapters.sources import StoredSources
 from services.reconciliation.adapters.staging import SqlStaging
 from services.reconciliation.adapters.telling_matches import MatchTeller
+from services.reconciliation.adapters.terms import StoredTerms
 from services.reconciliation.domain.announcing import UntoldLine
 from shared.kernel.ids import Ids
 from shared.kernel.operators import OperatorAct
@@ -38,12 +39,13 @@ class ReconciliationUnitOfWork(UnitOfWork):
         self.matching = Matcher(connection)
         self.allocating = Allocator(connection, outbox, now)
         self.finding = BreakFinder(connection, now)
-        self.breaks = StoredBreaks(connection, now)
+        self.breaks = StoredManyBreaks(connection, now)
         self.runs = StoredRuns(connection)
         self.due = StoredDue(connection, now)
         self.periods = StoredPeriods(connection, now)
         self.days = StoredDays(connection, now)
         self.telling = MatchTeller(connection, outbox, now)
+        self.terms = StoredTerms(connection, now)
         self.files = StoredFiles(connection, now)
         self.staging = SqlStaging(connection, now)
         self.announcing = SqlAnnouncing(connection, now)

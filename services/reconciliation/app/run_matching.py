@@ -30,6 +30,14 @@ class Run:
     result: Mapping[str, Any]
 
 
+class Agreed(Protocol):
+    """What people agreed may differ, and what processors take."""
+
+    def stand_as_of(self, moment: datetime) -> None:
+        """Let what was in force then count."""
+        ...
+
+
 class Matching(Protocol):
     """Claims of lines on items."""
 
@@ -80,6 +88,8 @@ class RunUnit(Protocol):
     @property
     def ids(self) -> Ids: ...
     @property
+    def terms(self) -> Agreed: ...
+    @property
     def matching(self) -> Matching: ...
     @property
     def allocating(self) -> Allocating: ...
@@ -94,6 +104,7 @@ def run_matching(kind: RunKind, started_by: str, uow: RunUnit, as_of: datetime |
     as_of = as_of or uow.now
     run_id = uow.ids.new("run_")
     uow.matching.take_turn()
+    uow.terms.stand_as_of(as_of)
     everything = uow.matching.match(run_id, everything=kind is RunKind.FULL)
     allocated = uow.allocating.allocate(run_id, everything=everything)
     moved = uow.finding.find(run_id, as_of, everything=everything)

@@ -8,6 +8,7 @@ from services.reconciliation.entrypoints.cli_periods import add_periods
 from services.reconciliation.entrypoints.cli_reading import add_reading
 from services.reconciliation.entrypoints.cli_report import add_report
 from services.reconciliation.entrypoints.cli_sources import add_sources
+from services.reconciliation.entrypoints.cli_terms import add_terms
 from shared.runtime.cli import service_cli
 
 cli = service_cli(
@@ -16,6 +17,7 @@ cli = service_cli(
     "services.reconciliation.bootstrap:build",
 )
 add_sources(cli)
+add_terms(cli)
 add_files(cli)
 add_reading(cli)
 add_matching(cli)

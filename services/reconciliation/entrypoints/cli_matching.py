@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from services.reconciliation.entrypoints.cli_bulk import add_bulk
 from shared.runtime.cli import Actor, JsonFlag, Reason, command_line, emit
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def _add_breaks(cli: typer.Typer) -> None:
         no_args_is_help=True, help="What is wrong: list, show, defer, accept, approve, reject."
     )
     cli.add_typer(group, name="breaks")
+    add_bulk(cli, group)
 
     @group.command("list")
     def list_all(

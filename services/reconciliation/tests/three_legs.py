@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from services.reconciliation.app.our_side import hear_event
 from services.reconciliation.app.run_matching import RunKind, run_matching
+from services.reconciliation.tests.agreed import agree_before
 
 T0 = datetime(2026, 11, 2, 9, tzinfo=UTC)
 """A Monday."""
@@ -142,17 +143,21 @@ class World:
 
     def agree_fee(self, category: str, *, per_million: int, fixed: int) -> None:
         """What the processor takes by contract."""
-        self._sql(
-            "INSERT INTO agreed_fees VALUES ('alpha_report', :category, 'EUR', :per_million, :fixed)",
-            category=category, per_million=per_million, fixed=fixed,
+        self._agree(
+            "agreed_fee", source="alpha_report", category=category, currency="EUR", per_million=per_million,
+            fixed_minor=fixed,
         )  # fmt: skip
 
     def tolerate(self, field: str, tolerance: int) -> None:
         """How much may differ without a break."""
-        self._sql(
-            "INSERT INTO tolerances VALUES ('alpha_report', 'EUR', :field, :tolerance)",
-            field=field, tolerance=tolerance,
-        )  # fmt: skip
+        self._agree(
+            "tolerance", source="alpha_report", currency="EUR", field=field, tolerance_minor=tolerance
+        )
+
+    def _agree(self, kind: str, **said) -> None:
+        """As two people did before anything happened."""
+        with self.desk.engine.begin() as connection:
+            agree_before(connection, kind, **said)
 
     def match(self, kind: RunKind = RunKind.INCREMENTAL, *, as_of: datetime = LATER, tell: bool = True):
         """One run, and what it has to tell."""

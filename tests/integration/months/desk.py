@@ -26,6 +26,7 @@ from services.reconciliation.app.run_matching import Run, RunKind, run_matching
 from services.reconciliation.domain.sources import Source, SourceKind
 from services.reconciliation.entrypoints.consumer import ROUTES
 from services.reconciliation.entrypoints.worker import announce_some, stage_one
+from services.reconciliation.tests.agreed import agree_before
 from services.sandbox.domain.bank import account_number
 from services.sandbox.domain.business_days import is_business_day
 from shared.kernel.clock import SystemClock
@@ -239,33 +240,16 @@ class MonthDesk:
 def _agree(connection: sa.Connection, processor: str) -> None:
     terms = TERMS_OF[processor]
     closed = [day for day in _days() if day.weekday() < 5 and not is_business_day(day)]
-    connection.execute(
-        sa.text(
-            "INSERT INTO processor_calendars VALUES (:processor, 'UTC', :settles, :lost, :closed)"
-            " ON CONFLICT DO NOTHING"
-        ),
-        {
-            "processor": processor,
-            "settles": terms.available_after_days,
-            "lost": LOST_AFTER_DAYS,
-            "closed": closed,
-        },
-    )
+    agree_before(
+        connection, "calendar", processor=processor, time_zone="UTC", settles_after_days=terms.available_after_days,
+        lost_after_days=LOST_AFTER_DAYS, holidays=closed,
+    )  # fmt: skip
     for currency in BANK_FORMAT_OF:
         price = terms.prices.get(currency, terms.price)
-        fixed_minor = price.fee_minor(0, currency)
-        connection.execute(
-            sa.text(
-                "INSERT INTO agreed_fees VALUES (:source, 'charge', :currency, :per_million, :fixed)"
-                " ON CONFLICT DO NOTHING"
-            ),
-            {
-                "source": processor,
-                "currency": currency,
-                "per_million": price.basis_points * _HUNDRED,
-                "fixed": fixed_minor,
-            },
-        )
+        agree_before(
+            connection, "agreed_fee", source=processor, category="charge", currency=currency,
+            per_million=price.basis_points * _HUNDRED, fixed_minor=price.fee_minor(0, currency),
+        )  # fmt: skip
 
 
 def _days() -> Iterator[date]:

@@ -4,6 +4,7 @@ from typing import Final
 
 from tools.sabotage.case import Case
 from tools.sabotage.cases.adjusting import ADJUSTING
+from tools.sabotage.cases.agreeing import AGREEING
 from tools.sabotage.cases.bank import BANK
 from tools.sabotage.cases.books import BOOKS
 from tools.sabotage.cases.calling import CALLING
@@ -41,4 +42,5 @@ CASES: Final[tuple[Case, ...]] = (
     *BANK,
     *MATCHING,
     *MONTHS,
+    *AGREEING,
 )

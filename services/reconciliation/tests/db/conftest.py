@@ -7,10 +7,16 @@ import pytest
 import sqlalchemy as sa
 
 from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
+from services.reconciliation.bootstrap import build
+from services.reconciliation.settings import ReconciliationSettings
+from services.reconciliation.tests.office import Office
 from shared.kernel.clock import SystemClock
 from shared.kernel.ids import UlidIds
 from shared.persistence.engine import make_engine
 from shared.persistence.unit_of_work import Transactions
+from shared.runtime.operator_tokens import new_key_pair
+from shared.runtime.settings import load_settings
+from shared.testing.serving import served
 
 
 class Desk:
@@ -52,3 +58,18 @@ def app_sql(reconciliation_urls):
     """Plain SQL as the application role, as somebody would type it."""
     with psycopg.connect(reconciliation_urls.app) as connection:
         yield connection
+
+
+@pytest.fixture
+def office(reconciliation_urls):
+    private, public = new_key_pair()
+    environment = {
+        "RECONCILIATION_DATABASE_URL": reconciliation_urls.app,
+        "RECONCILIATION_OPERATOR_PUBLIC_KEY": public,
+    }
+    runtime = build(load_settings(ReconciliationSettings, environment))
+    try:
+        with served(runtime.app()) as server:
+            yield Office(server, private)
+    finally:
+        runtime.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -10,48 +9,12 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from services.reconciliation.bootstrap import build
 from services.reconciliation.entrypoints.cli import cli
-from services.reconciliation.settings import ReconciliationSettings
 from services.reconciliation.tests.three_legs import T0, World
-from shared.runtime.operator_tokens import OperatorRole, TokenIssuer, new_key_pair
-from shared.runtime.settings import load_settings
-from shared.testing.serving import served
+from shared.runtime.operator_tokens import OperatorRole
 
 LOST = T0 + timedelta(days=20)
 DAYS = "first_day=2026-11-01&last_day=2026-11-30"
-
-
-class Office:
-    """Operators with tokens, each with keys of their own."""
-
-    def __init__(self, server, private_key):
-        self._server, self._issuer, self._numbers = server, TokenIssuer(private_key), itertools.count()
-
-    def call(self, method, path, body=None, *, who="ada", role=OperatorRole.OPERATOR, key=None):
-        headers = {
-            "Authorization": f"Bearer {self._issuer.operator(who, role)}",
-            "Idempotency-Key": key or f"k-{next(self._numbers)}",
-        }
-        return self._server.call(method, path, body, headers)
-
-    def decide(self, break_id, step, *, who="ada", role=OperatorRole.OPERATOR, **body):
-        return self.call("POST", f"/breaks/{break_id}/{step}", {"reason": "seen", **body}, who=who, role=role)
-
-
-@pytest.fixture
-def office(reconciliation_urls):
-    private, public = new_key_pair()
-    environment = {
-        "RECONCILIATION_DATABASE_URL": reconciliation_urls.app,
-        "RECONCILIATION_OPERATOR_PUBLIC_KEY": public,
-    }
-    runtime = build(load_settings(ReconciliationSettings, environment))
-    try:
-        with served(runtime.app()) as server:
-            yield Office(server, private)
-    finally:
-        runtime.close()
 
 
 @pytest.fixture

@@ -1,0 +1,7 @@
+-- Every row found here is a broken promise: the step is rolled back.
+SELECT table_name, privilege_type FROM information_schema.role_table_grants
+ WHERE grantee = 'reconciliation_app' AND privilege_type NOT IN ('SELECT', 'INSERT') AND table_name = 'terms';
+SELECT wanted FROM unnest(ARRAY['terms_step', 'terms_changed']) AS wanted
+ WHERE NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = wanted AND tgenabled <> 'D');
+SELECT wanted FROM unnest(ARRAY['terms_four_eyes', 'terms_decided']) AS wanted
+ WHERE NOT EXISTS (SELECT FROM pg_constraint WHERE conname = wanted);

@@ -1,0 +1,58 @@
+"""Sabotage of what people agree and decide in reconciliation: in twos, from then on, and exactly as it was seen."""
+
+from typing import Final
+
+from tools.sabotage.case import Case, Patch
+
+_SCHEMA: Final = "services/reconciliation/migrations/versions/0007_agree_terms.py"
+_AGREE: Final = "services/reconciliation/app/agree_terms.py"
+_BULK: Final = "services/reconciliation/app/bulk_breaks.py"
+_TERMS: Final = "services/reconciliation/tests/db/test_terms.py::"
+_MANY: Final = "services/reconciliation/tests/db/test_bulk_breaks.py::"
+
+AGREEING: Final = (
+    Case(
+        name="terms-two-people",
+        protection="a tolerance counts only where a second person approves it",
+        change="whoever proposed it may approve it, in Python and in SQL",
+        patches=(
+            Patch(_AGREE, "    check_four_eyes(term.proposed_by, actor.name)\n", ""),
+            Patch(_SCHEMA, "CHECK (state <> 'APPROVED' OR decided_by <> proposed_by)", "CHECK (true)"),
+        ),
+        tests=(_TERMS + "test_it_counts_once_a_second_person_approved_it_and_as_of_its_moment",),
+    ),
+    Case(
+        name="terms-two-people-in-sql",
+        protection="the database approves no term by its own proposer",
+        change="it does",
+        patches=(Patch(_SCHEMA, "CHECK (state <> 'APPROVED' OR decided_by <> proposed_by)", "CHECK (true)"),),
+        tests=(_TERMS + "test_plain_sql_agrees_nothing_alone",),
+    ),
+    Case(
+        name="terms-decided-once",
+        protection="what was decided of a term stays decided",
+        change="the trigger looks at new terms only",
+        patches=(Patch(_SCHEMA, " OR TG_OP = 'UPDATE' AND OLD.state <> 'PROPOSED'", ""),),
+        tests=(_TERMS + "test_a_decision_is_not_taken_back_in_sql",),
+    ),
+    Case(
+        name="terms-never-before",
+        protection="a term counts from its approval on, whatever moment it says",
+        change="it counts from the moment that it says",
+        patches=(
+            Patch(
+                _SCHEMA,
+                "AND greatest(valid_from, decided_at) <= terms_as_of()",
+                "AND valid_from <= terms_as_of()",
+            ),
+        ),
+        tests=(_TERMS + "test_nothing_counts_from_before_it_was_approved_and_an_end_leaves_nothing",),
+    ),
+    Case(
+        name="bulk-as-seen",
+        protection="of many breaks only what a preview showed is done",
+        change="the token is not looked at",
+        patches=(Patch(_BULK, "if result.preview != preview:", "if False:"),),
+        tests=(_MANY + "test_what_is_no_longer_what_was_seen_is_not_done",),
+    ),
+)
