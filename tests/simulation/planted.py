@@ -67,6 +67,8 @@ OUT_OF_REACH = {
     "one-probe-is-not-enough": _PACE,
     "no-stampede": _PACE,
     "fewer-calls": _PACE,
+    "attempts-written": "no row vanishes on its way into a database while a seed runs",
+    "delivery-kept": "no row vanishes on its way into a database while a seed runs",
     "dispute-before-return": _SECOND_LINE,
     "closed-case-stays": _SECOND_LINE,
     "doubt-dated-once": "no seed judges how old a doubt looks",

@@ -8,6 +8,7 @@ _ATTEMPT = "services/processor/domain/attempt.py"
 _BREAKER = "services/processor/domain/breaker.py"
 _ATTEMPT_TESTS = "services/processor/tests/unit/test_attempt.py::"
 _STORED_TESTS = "services/processor/tests/db/test_attempts_stored.py::"
+_WRITTEN_TESTS = "services/processor/tests/db/test_attempts_written.py::"
 _BREAKER_TESTS = "services/processor/tests/unit/test_breaker.py::"
 _OUTAGE_TESTS = "services/processor/tests/unit/test_outage.py::"
 
@@ -92,6 +93,18 @@ CALLING: Final = (
         ),
         tests=(
             _OUTAGE_TESTS + "test_a_processor_that_asks_for_fewer_calls_gets_fewer_and_nothing_is_abandoned",
+        ),
+    ),
+    Case(
+        name="attempts-written",
+        protection="an attempt that was not written as it was decided takes its transaction back",
+        change="nobody counts what was written",
+        patches=(
+            Patch("services/processor/adapters/attempts.py", "if answer.affected != rows:", "if False:"),
+        ),
+        tests=(
+            _WRITTEN_TESTS + "test_a_command_whose_attempt_is_not_written_is_not_taken_in",
+            _WRITTEN_TESTS + "test_an_attempt_whose_claim_is_not_written_is_not_sent",
         ),
     ),
 )

@@ -228,4 +228,13 @@ EDGE: Final = (
         ),
         tests=(_DELIVERY_TESTS + "test_the_same_delivery_many_times_at_once_is_one",),
     ),
+    Case(
+        name="delivery-kept",
+        protection="a webhook whose delivery was not written is not acknowledged",
+        change="nobody counts what was written",
+        patches=(
+            Patch("services/webhook_ingest/adapters/deliveries.py", "if answer.affected != 1:", "if False:"),
+        ),
+        tests=(_DELIVERY_TESTS + "test_a_delivery_that_was_not_written_is_not_acknowledged",),
+    ),
 )

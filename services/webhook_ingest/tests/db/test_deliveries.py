@@ -224,3 +224,18 @@ def test_claims_cannot_be_forgotten_by_the_application(ingest):
     ingest.deliver(event())
     with pytest.raises(sa.exc.DBAPIError), ingest.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM delivery_claims")
+
+
+def test_a_delivery_that_was_not_written_is_not_acknowledged(ingest):
+    """Whatever swallows the row, the processor has to send it again."""
+    with psycopg.connect(ingest.urls.owner) as owner:
+        owner.execute(
+            "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+            "CREATE TRIGGER swallowed BEFORE INSERT ON deliveries FOR EACH ROW EXECUTE FUNCTION swallow()"
+        )
+    assert ingest.deliver(event()).status >= 500
+    assert ingest.events() == []
+    assert ingest.query("SELECT count(*) FROM delivery_claims") == [(0,)]
+    with psycopg.connect(ingest.urls.owner) as owner:
+        owner.execute("DROP TRIGGER swallowed ON deliveries")
+    assert ingest.deliver(event()).status == 200
