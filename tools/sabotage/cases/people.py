@@ -9,6 +9,7 @@ _CASES: Final = "services/payment/domain/cases.py"
 _DISPUTES: Final = "services/payment/domain/absorbing_disputes.py"
 _SCHEMA: Final = "services/payment/migrations/versions/0015_decide_cases.py"
 _UNIT_TESTS: Final = "services/payment/tests/unit/test_cases.py::"
+_CONTRADICTED: Final = "services/payment/tests/unit/test_contradicted_decisions.py::"
 _REINSTATED_TESTS: Final = "services/payment/tests/unit/test_reinstated.py::"
 _PERSON_TESTS: Final = "services/payment/tests/db/test_before_a_person.py::"
 _DB_TESTS: Final = "services/payment/tests/db/test_cases_follow.py::"
@@ -41,7 +42,7 @@ PEOPLE: Final = (
             Patch(_PAYMENT, "elif (before, now) in _TURNED_AROUND:", "elif (now, before) in _TURNED_AROUND:"),
         ),
         tests=(
-            _UNIT_TESTS + "test_did_not_happen_and_then_the_same_object_succeeded",
+            _CONTRADICTED + "test_did_not_happen_and_then_the_same_object_succeeded",
             _UNIT_TESTS + "test_what_a_closed_case_knew_opens_nothing_and_what_it_did_not_know_opens_another",
             _DB_TESTS + "test_a_closed_case_is_opened_anew_by_more_and_not_by_the_same",
         ),
@@ -78,8 +79,8 @@ PEOPLE: Final = (
             ),
         ),
         tests=(
-            _UNIT_TESTS + "test_a_case_that_was_only_closed_decided_nothing_that_could_be_contradicted",
-            _UNIT_TESTS
+            _CONTRADICTED + "test_a_case_that_was_only_closed_decided_nothing_that_could_be_contradicted",
+            _CONTRADICTED
             + "test_a_decision_about_what_was_found_under_an_operation_is_none_about_the_operation",
         ),
     ),
@@ -112,7 +113,7 @@ PEOPLE: Final = (
             ),
         ),
         tests=(
-            _UNIT_TESTS + "test_a_decision_counts_although_its_case_had_been_closed_by_hand_before",
+            _CONTRADICTED + "test_a_decision_counts_although_its_case_had_been_closed_by_hand_before",
             _DB_TESTS + "test_a_decision_is_contradicted_although_its_case_had_been_closed_by_hand",
         ),
     ),

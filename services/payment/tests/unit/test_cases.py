@@ -1,97 +1,27 @@
-"""Cases live: an open one follows its cause, late evidence closes a review, what contradicts a closed one is a new one."""
+"""Cases live: an open one follows its cause, a closed one stays as it was, late evidence closes a review."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from services.payment.app.apply_fact import apply_fact, evidence_id_of
-from services.payment.app.cancel_payment import CancelPayment, cancel_payment
-from services.payment.app.capture_payment import CapturePayment, capture_payment
-from services.payment.app.create_payment import create_payment
-from services.payment.app.refund_payment import RefundPayment, refund_payment
+from services.payment.app.apply_fact import evidence_id_of
 from services.payment.app.wake_waiting_facts import WakeWaitingFacts, wake_waiting_facts
 from services.payment.domain.case_reasons import describe
-from services.payment.domain.cases import EVIDENCE, OF_REVIEW, OF_STATE, Case, CaseBook, Cause, Step
-from services.payment.domain.changes import Moment
+from services.payment.domain.cases import EVIDENCE, OF_REVIEW, OF_STATE, CaseBook, Step
 from services.payment.domain.deciding import give_up
 from services.payment.domain.events import CaseClosed, CaseOpened
-from services.payment.domain.facts import Fact
-from services.payment.domain.operations import Operation, OperationState
-from services.payment.domain.payment import Payment
+from services.payment.domain.operations import OperationState
 from services.payment.domain.reviewing import review
 from services.payment.domain.status import CaptureMethod, Source
-from services.payment.tests.memory import MemoryUnit
+from services.payment.tests.cases_world import CAUSE, World
 from services.payment.tests.world import (
-    MERCHANT,
     authorized,
     captured,
-    disputed,
     first_operation,
-    money_row,
     refunded,
-    told,
-    wish,
 )
-
-SAME = {"merchant_id": MERCHANT, "mode": "test", "request_id": "r"}
-CAUSE = Cause(reason="status_unknown", subject="cap_1", exposure_minor=100, currency="EUR", words="odd")
-
-
-class World:
-    def __init__(self, method: CaptureMethod = CaptureMethod.MANUAL) -> None:
-        self.unit = MemoryUnit()
-        self.payment: Payment = create_payment(wish(capture_method=method), self.unit)
-        self.unit.commit()
-        if method is CaptureMethod.MANUAL:
-            self.tell(authorized(self.payment))
-
-    def tell(self, *facts: Fact) -> None:
-        for what in facts:
-            apply_fact(told(what), self.unit)
-            self.unit.commit()
-
-    def moment(self, source: Source = Source.OPERATOR) -> Moment:
-        return Moment(now=self.unit.now, cause_id="dec_1", ids=self.unit.ids, source=source)
-
-    def ask(self, work: Callable[..., Any], command: type[Any], **more: Any) -> Operation:
-        work(command(**SAME, payment_id=self.payment.payment_id, **more), self.unit)
-        self.unit.commit()
-        operation = self.payment.latest_operation
-        assert operation is not None
-        return operation
-
-    def capture(self) -> Operation:
-        return self.ask(capture_payment, CapturePayment)
-
-    def exhausted(self, operation: Operation) -> Case:
-        review(self.payment, operation, "ladder_exhausted", self.moment(Source.POLL))
-        self.unit.commit()
-        return self.of("ladder_exhausted")
-
-    def decide(self, operation: Operation, outcome: OperationState) -> None:
-        """As an operator does, together with what was before a person about it."""
-        if outcome is OperationState.DECLINED:
-            give_up(self.payment, operation, outcome, self.moment())
-        else:
-            self.payment.advance(operation, outcome, self.moment())
-        about = [case for case in self.payment.cases if case.about({operation.operation_id})]
-        self.payment.answer_cases(about, self.moment(), why="ticket 12", by="ann", decision_id="dec_1")
-        self.unit.commit()
-
-    def of(self, reason: str) -> Case:
-        (case,) = [case for case in self.payment.cases if case.reason == reason]
-        return case
-
-    def open(self) -> set[str]:
-        return {case.reason for case in self.payment.cases if case.open}
-
-    def steps(self, case: Case) -> list[tuple[str, int]]:
-        return [(s.step.value, s.exposure_minor) for s in self.unit.case_steps if s.case_id == case.case_id]
-
 
 # -- an open case follows its cause
 
@@ -331,153 +261,3 @@ def test_a_fact_that_fits_after_all_closes_its_case() -> None:
     world.unit.commit()
     assert "fact_stuck" not in world.open()
     assert world.of("fact_stuck").closed_by == EVIDENCE
-
-
-# -- what contradicts a person's decision is a case again
-
-
-def test_a_decision_counts_although_its_case_had_been_closed_by_hand_before() -> None:
-    world = World()
-    operation = world.capture()
-    world.tell(captured(world.payment, operation.operation_id, status="pending"))
-    old = world.exhausted(operation)
-    world.payment.answer_cases([old], world.moment(), why="I am on it", by="olga")
-    world.decide(operation, OperationState.DECLINED)
-    world.tell(captured(world.payment, operation.operation_id, object_version=2))
-    assert operation.state is OperationState.SUCCEEDED
-    assert world.open() == {"decision_contradicted"}
-    assert world.of("decision_contradicted").follows_case_id == old.case_id
-
-
-def test_a_decision_about_what_was_found_under_an_operation_is_none_about_the_operation() -> None:
-    world = World(CaptureMethod.AUTOMATIC)
-    payment = world.payment
-    world.tell(authorized(payment), captured(payment))
-    operation = world.ask(refund_payment, RefundPayment, amount_minor=4_000)
-    case = world.exhausted(operation)
-    payment.answer_cases([case], world.moment(), why="sent back", by="ann", decision_id="dec_1")
-    for status, version in (("succeeded", 1), ("failed", 2)):
-        world.tell(refunded(payment, status, version, reference=operation.operation_id))
-    assert operation.state is OperationState.FAILED_LATER
-    assert world.open() == set()
-
-
-def test_a_case_that_was_only_closed_decided_nothing_that_could_be_contradicted() -> None:
-    world = World(CaptureMethod.AUTOMATIC)
-    payment = world.payment
-    world.tell(authorized(payment), captured(payment))
-    operation = world.ask(refund_payment, RefundPayment, amount_minor=4_000)
-    case = world.exhausted(operation)
-    payment.answer_cases([case], world.moment(), why="I am on it", by="ann")
-    for status, version in (("succeeded", 1), ("failed", 2)):
-        world.tell(refunded(payment, status, version, reference=operation.operation_id))
-    assert operation.state is OperationState.FAILED_LATER
-    assert world.open() == set()
-
-
-def test_did_not_happen_and_then_the_capture_turns_up() -> None:
-    world = World()
-    operation = world.capture()
-    old = world.exhausted(operation)
-    world.decide(operation, OperationState.DECLINED)
-    assert world.open() == set()
-    world.tell(captured(world.payment, operation.operation_id))
-    assert world.payment.amounts.captured_minor == 10_000
-    assert world.open() == {"capture_adopted"}
-    assert world.of("capture_adopted").follows_case_id == old.case_id
-    assert (old.open, old.closed_by, old.closed_reason) == (False, "ann", "ticket 12")
-
-
-def test_did_not_happen_and_then_it_is_astray_in_a_payment_that_ended() -> None:
-    world = World(CaptureMethod.AUTOMATIC)
-    operation = world.payment.operations[first_operation(world.payment)]
-    old = world.exhausted(operation)
-    world.payment.max_attempts = 1
-    world.decide(operation, OperationState.DECLINED)
-    world.tell(captured(world.payment))
-    assert world.of("stray_found").follows_case_id == old.case_id
-
-
-def test_did_not_happen_and_then_the_same_object_succeeded() -> None:
-    world = World()
-    operation = world.capture()
-    world.tell(captured(world.payment, operation.operation_id, status="pending"))
-    old = world.exhausted(operation)
-    world.decide(operation, OperationState.DECLINED)
-    world.tell(captured(world.payment, operation.operation_id, object_version=2))
-    assert operation.state is OperationState.SUCCEEDED
-    assert world.open() == {"decision_contradicted"}
-    assert world.of("decision_contradicted").follows_case_id == old.case_id
-
-
-def test_happened_and_then_it_had_failed() -> None:
-    world = World(CaptureMethod.AUTOMATIC)
-    payment = world.payment
-    world.tell(authorized(payment), captured(payment))
-    operation = world.ask(refund_payment, RefundPayment, amount_minor=4_000)
-    old = world.exhausted(operation)
-    proof = refunded(payment, "succeeded", 1, reference=operation.operation_id)
-    apply_fact(told(proof, Source.OPERATOR), world.unit)
-    world.decide(operation, OperationState.SUCCEEDED)
-    assert world.open() == set()
-    world.tell(refunded(payment, "failed", 2, reference=operation.operation_id))
-    assert operation.state is OperationState.FAILED_LATER
-    assert world.open() == {"decision_contradicted"}
-    assert world.of("decision_contradicted").follows_case_id == old.case_id
-
-
-def test_did_not_happen_and_then_the_refund_turns_up() -> None:
-    world = World(CaptureMethod.AUTOMATIC)
-    payment = world.payment
-    world.tell(authorized(payment), captured(payment))
-    operation = world.ask(refund_payment, RefundPayment, amount_minor=4_000)
-    old = world.exhausted(operation)
-    world.decide(operation, OperationState.DECLINED)
-    world.tell(refunded(payment, "succeeded", 1, reference=operation.operation_id))
-    assert world.of("refund_adopted").follows_case_id == old.case_id
-
-
-def test_did_not_happen_and_then_the_hold_was_voided() -> None:
-    world = World()
-    operation = world.ask(cancel_payment, CancelPayment)
-    old = world.exhausted(operation)
-    world.decide(operation, OperationState.DECLINED)
-    world.tell(authorized(world.payment, status="voided", object_version=2))
-    assert world.open() == {"decision_contradicted"}
-    assert world.of("decision_contradicted").follows_case_id == old.case_id
-
-
-def test_a_refund_that_nobody_decided_fails_later_without_a_case() -> None:
-    world = World(CaptureMethod.AUTOMATIC)
-    payment = world.payment
-    world.tell(authorized(payment), captured(payment))
-    operation = world.ask(refund_payment, RefundPayment, amount_minor=4_000)
-    world.exhausted(operation)
-    for status, version in (("succeeded", 1), ("failed", 2)):
-        world.tell(refunded(payment, status, version, reference=operation.operation_id))
-    assert operation.state is OperationState.FAILED_LATER
-    assert world.open() == set()
-
-
-def test_a_dispute_that_returns_refunded_money_is_followed_while_it_grows() -> None:
-    world = World(CaptureMethod.AUTOMATIC)
-    payment = world.payment
-    world.tell(authorized(payment), captured(payment), refunded(payment, "succeeded", 1, amount_minor=9_000))
-    world.tell(disputed(payment, "opened", 1, amount_minor=3_000))
-    assert world.of("refunds_exceed_captured").exposure_minor == 2_000
-    world.tell(disputed(payment, "opened", 2, amount_minor=5_000))
-    world.tell(money_row(payment, "dispute", "opened", 5_000, "row_1"))
-    assert world.of("refunds_exceed_captured").exposure_minor == 4_000
-
-
-@pytest.mark.parametrize(("final", "capturable_minor"), [(True, 0), (False, 4_000)])
-def test_an_adopted_capture_that_was_asked_for_as_the_last_one_leaves_no_hold(
-    final: bool, capturable_minor: int
-) -> None:
-    world = World()
-    operation = world.ask(capture_payment, CapturePayment, amount_minor=6_000, final=final)
-    give_up(world.payment, operation, OperationState.ABANDONED, world.moment(Source.POLL))
-    world.unit.commit()
-    world.tell(captured(world.payment, operation.operation_id, amount_minor=6_000))
-    assert world.open() == {"capture_adopted"}
-    assert world.payment.amounts.capturable_minor == capturable_minor
