@@ -172,7 +172,9 @@ class MonthDesk:
             said = msgspec.json.decode(row["payload"])
             amount_minor = abs(said.get("net_minor", said.get("amount_minor", 1))) or 1
             journal = _journal(row["event_id"], row["event_type"], self.clock.now(), amount_minor)
-            self._send("ledger.events", journal.journal_id, journal, self.ids.new("evt_"), self.clock.now())
+            self._send(
+                "ledger.events", journal.journal_id, journal, f"evt_o{row['event_id'][5:]}", self.clock.now()
+            )
         self._flush()
         self.consume()
 

@@ -1,0 +1,103 @@
+"""The same inputs come to the same: in any order of files and pieces, killed at random points, and twice at once."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+import sqlalchemy as sa
+
+from services.reconciliation.app.run_matching import RunKind
+from tests.integration.months.whole import (
+    at_its_end,
+    month_of,
+    outcome,
+    take_in_pieces,
+    take_in_whole,
+)
+
+KILLS = 3
+DEADLINE_S = 120
+
+
+@pytest.fixture
+def desks(service_database):
+    made = []
+
+    def desk(urls=None):
+        urls = urls or service_database("reconciliation")
+        made.append(at_its_end(urls.app))
+        return made[-1]
+
+    yield desk
+    for each in made:
+        each.close()
+
+
+def whole(desks, seed):
+    """What the month comes to by one process that nobody disturbs, and by how many statements."""
+    desk, statements = desks(), []
+    sa.event.listen(desk.engine, "before_cursor_execute", lambda *_: statements.append(1))
+    month = month_of(seed)
+    take_in_whole(desk, month)
+    assert {answer.type for answer in desk.breaks()} == {
+        answer.type for answer in month.key.answers(month.plan.stops[-1])
+    }
+    return month, outcome(desk), len(statements)
+
+
+def assert_same(found, wanted):
+    for name, rows in wanted.items():
+        assert found[name] == rows, name
+
+
+def test_in_any_order_and_pieces_with_runs_in_between(desks):
+    seed = "4"
+    month, wanted, _ = whole(desks, seed)
+    desk = desks()
+    take_in_pieces(desk, month, random.Random(seed))  # noqa: S311 - a seed must replay
+    assert_same(outcome(desk), wanted)
+    desk.match(RunKind.FULL)
+    assert_same(outcome(desk), wanted)
+
+
+def test_killed_at_random_points_and_begun_again(desks, service_database):
+    seed = "6"
+    _, wanted, statements = whole(desks, seed)
+    urls, dice = service_database("reconciliation"), random.Random(seed)  # noqa: S311 - a seed must replay
+    codes = []
+    for nth in range(KILLS + 1):
+        at = 0 if nth == KILLS else dice.randrange(statements // 10, statements * 9 // 10)
+        words = [sys.executable, "-m", "tests.integration.months.whole", urls.app, seed, str(at)]
+        codes.append(subprocess.run(words, check=False, timeout=DEADLINE_S, capture_output=True).returncode)
+    assert codes[0] == -signal.SIGKILL
+    assert codes[-1] == 0
+    assert set(codes) <= {0, -signal.SIGKILL}
+    assert_same(outcome(desks(urls)), wanted)
+
+
+def test_two_at_once_do_everything_once(desks, service_database):
+    month, wanted, _ = whole(desks, "7")
+    urls, failures = service_database("reconciliation"), []
+
+    def take_in(desk):
+        try:
+            take_in_whole(desk, month)
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    threads = [threading.Thread(target=take_in, args=(desks(urls),)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE_S)
+    assert failures == []
+    desk = desks(urls)
+    assert_same(outcome(desk), wanted)
+    desk.match(RunKind.FULL)
+    assert_same(outcome(desk), wanted)
