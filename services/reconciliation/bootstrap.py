@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from services.reconciliation.adapters.readers import FORMATS, READERS
+from services.reconciliation.adapters.standing_gauges import StandingGauges
 from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
 from services.reconciliation.app.keep_matched import keep_matched
 from services.reconciliation.app.work_out_days import work_out_days
@@ -37,6 +38,7 @@ class ReconciliationParts:
     def served(self) -> Any:
         """The operator API."""
         self.common.watch()
+        StandingGauges(self.common.engine, self.common.clock).register()
         made = _entry("http").application()
         http = self.common.add_mechanism_routes(made)
         tokens = self.common.operator_tokens()

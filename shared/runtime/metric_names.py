@@ -246,6 +246,39 @@ RECONCILIATION_LINES_TOLD: Final = _counter(
     "tieout_reconciliation_lines_told_total",
     "Lines of closed payouts told to the ledger and to payments, as accepted or amended.",
 )
+RECONCILIATION_BREAKS: Final = _gauge(
+    "tieout_reconciliation_breaks",
+    "Breaks that stand now, put off or waiting for a second person too, by type and currency.",
+    "type", "currency",
+)  # fmt: skip
+RECONCILIATION_AT_RISK_MINOR: Final = _gauge(
+    "tieout_reconciliation_at_risk_minor",
+    "Money at risk in those breaks, in minor units; currencies are never added.",
+    "type", "currency",
+)  # fmt: skip
+RECONCILIATION_OLDEST_BREAK_S: Final = _gauge(
+    "tieout_reconciliation_oldest_break_seconds",
+    "Age of the oldest of those breaks, since what it is about happened.",
+    "type", "currency",
+)  # fmt: skip
+RECONCILIATION_FILES_HELD: Final = _gauge(
+    "tieout_reconciliation_files_held",
+    "Files that no line stands of, by state: RECEIVED waits to be staged, REFUSED waits for people.",
+    "state",
+)
+RECONCILIATION_LINES_UNTOLD: Final = _gauge(
+    "tieout_reconciliation_lines_untold",
+    "Standing lines of closed payouts that neither the ledger nor payments heard of; counted up to 100,000.",
+)
+RECONCILIATION_RUN_AGE_S: Final = _gauge(
+    "tieout_reconciliation_run_age_seconds",
+    "Seconds since the last run began; without one since the first file or item, 0 without any.",
+)
+RECONCILIATION_UNEXPLAINED_AGE_S: Final = _gauge(
+    "tieout_reconciliation_unexplained_age_seconds",
+    "Seconds since the start of the first day, of those that are over, with a payout that is neither paid to the "
+    "minor unit nor named by a break; 0 where every day is explained to zero.",
+)
 
 # Books
 JOURNALS_POSTED: Final = _counter("tieout_journals_posted_total", "Journals posted, by rule.", "rule")

@@ -154,7 +154,7 @@ kept_late AS (
     INSERT INTO period_late (period, kind, subject, currency, amount_minor, revision, happened_at)
     SELECT %(period)s, * FROM ({_LATE}) AS late){{kept_items}}
 SELECT (SELECT count(*) FROM report_files WHERE state = 'RECEIVED'),
-       (SELECT count(*) FROM touched_lines) + (
+       (SELECT count(*) FROM touched_lines) + (SELECT count(*) FROM touched_bank) + (
            SELECT count(*) FROM touched_items JOIN our_items USING (item_key) WHERE occurred_at < %(ends_at)s),
        (SELECT count(*) FROM parked_keys),
        ARRAY(SELECT subject || ' ' || currency FROM positions WHERE named_by IS NULL

@@ -33,14 +33,19 @@ INSERT INTO closed_periods (period, close_id, digest, starts_at, ends_at, run_id
 VALUES (%(period)s, %(close_id)s, %(digest)s, %(starts_at)s, %(ends_at)s, %(run_id)s, %(rules)s::jsonb,
         %(rules_version)s, %(closed_at)s)
 """
-# What people declared, and what therefore has to be kept to compute the month once more.
+# What was declared and given up, and what therefore has to be kept to compute the month once more.
 _RULES: Final = """
 SELECT jsonb_build_object(
     'sources', (SELECT coalesce(jsonb_agg(to_jsonb(s) ORDER BY s.source), '[]') FROM sources AS s),
     'tolerances', (SELECT coalesce(jsonb_agg(to_jsonb(t) ORDER BY t.source, t.currency, t.field), '[]')
                      FROM tolerances AS t),
     'agreed_fees', (SELECT coalesce(jsonb_agg(to_jsonb(a) ORDER BY a.source, a.category, a.currency), '[]')
-                      FROM agreed_fees AS a))::text
+                      FROM agreed_fees AS a),
+    -- Of what we gave up, what types a line that matches nothing.
+    'given_up', (SELECT coalesce(jsonb_agg(DISTINCT to_jsonb(g)), '[]')
+                   FROM matchable_lines AS l LEFT JOIN claims AS c USING (source, line_id)
+                   JOIN given_up AS g ON g.name = l.our_reference AND g.category = l.category
+                  WHERE c.match_id IS NULL))::text
 """
 _TURN: Final = "SELECT pg_advisory_xact_lock(hashtextextended('reconciliation closing', 0))"
 _PATIENCE: Final = (
@@ -105,9 +110,13 @@ class StoredPeriods:
     def try_out(self, month: Month, as_of: datetime) -> WorkedOut:
         """Write the figures as a close would, take their digest, and undo it."""
         with self._connection.begin_nested() as savepoint:
-            worked_out = self._write(period_figures_sql.TRY_OUT, month, as_of)
+            worked_out = self.write(month, as_of)
             savepoint.rollback()
         return worked_out
+
+    def write(self, month: Month, as_of: datetime) -> WorkedOut:
+        """Write the figures alone, without what they are computed from."""
+        return self._write(period_figures_sql.TRY_OUT, month, as_of)
 
     def work_out(self, month: Month, as_of: datetime) -> WorkedOut:
         """Write the figures, and each word about our items that no earlier month kept."""

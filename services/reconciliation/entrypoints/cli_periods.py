@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -28,6 +30,7 @@ def add_periods(cli: typer.Typer) -> None:
     )
     cli.add_typer(group, name="periods")
     _add_reads(cli, group)
+    _add_recompute(cli, group)
     _add_steps(cli, group)
     _add_days(cli)
 
@@ -99,6 +102,28 @@ def _add_reads(cli: typer.Typer, group: typer.Typer) -> None:
             [{"file": str(out / name), "bytes": len(content)} for name, content in files.items()],
             as_json=as_json,
         )
+
+
+def _add_recompute(cli: typer.Typer, group: typer.Typer) -> None:
+    @group.command()
+    def recompute(period: PeriodArgument, as_json: JsonFlag = False) -> None:
+        """Compute a closed month once more from its files' bytes and what it kept; exit 1 where anything differs."""
+        from services.reconciliation.adapters.readers import READERS
+        from services.reconciliation.adapters.recomputing import recompute as compute
+        from services.reconciliation.domain.periods import Month
+
+        done = command_line(cli).run(
+            lambda uow: compute(READERS, Month.read(period), uow.connection, uow.now, uow.ids),
+            "periods recompute",
+        )
+        said = asdict(done) | {"same": done.same}
+        if not as_json:
+            said["differences"] = len(done.differences)
+        emit(said, as_json=as_json)
+        if not as_json and done.differences:
+            for difference in done.differences:
+                typer.echo(json.dumps(difference, default=str))
+        raise typer.Exit(0 if done.same else 1)
 
 
 def _add_steps(cli: typer.Typer, group: typer.Typer) -> None:

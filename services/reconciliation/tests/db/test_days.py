@@ -19,7 +19,9 @@ def work_out(shop, now=TODAY):
     """As the worker does it, at another time."""
 
     def work(uow):
-        parts = {name: getattr(uow, name) for name in ("ids", "matching", "allocating", "finding", "runs")}
+        parts = {
+            name: getattr(uow, name) for name in ("ids", "terms", "matching", "allocating", "finding", "runs")
+        }
         return work_out_days(SimpleNamespace(now=now, days=StoredDays(uow.connection, now), **parts))
 
     return shop.desk.run(work)

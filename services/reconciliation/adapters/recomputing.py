@@ -1,0 +1,217 @@
+"""Computes a closed month once more, from the bytes of its files and the words that it kept, and compares.
+
+Nothing of the live lines, matches and breaks is read: the files are hashed and staged again, our items are those that
+the month and the ones before it kept, tolerances and sources are those of each close, and what people had decided of a
+break is what the month says. The breaks of the books alone are not computed again: they name no difference of a leg.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+import sqlalchemy as sa
+
+from services.reconciliation.adapters.allocating import Allocator
+from services.reconciliation.adapters.announcing import SqlAnnouncing
+from services.reconciliation.adapters.files import StoredFiles
+from services.reconciliation.adapters.finding_breaks import BreakFinder
+from services.reconciliation.adapters.matching import Matcher
+from services.reconciliation.adapters.our_items import ITEM
+from services.reconciliation.adapters.period_tables import TABLES, select
+from services.reconciliation.adapters.periods import StoredPeriods, rules_version
+from services.reconciliation.adapters.shadow_tables import shadow_tables
+from services.reconciliation.adapters.sources import StoredSources
+from services.reconciliation.adapters.staging import SqlStaging
+from services.reconciliation.app.stage_file import stage_next
+from services.reconciliation.domain.announcing import UntoldLine
+from services.reconciliation.domain.files import CHUNK_BYTES, FileRefused
+from services.reconciliation.domain.periods import Month
+from services.reconciliation.domain.readers import Reader
+from shared.kernel.errors import InvariantViolation, Rejected
+from shared.kernel.ids import Ids
+from shared.kernel.operators import OperatorAct
+from shared.persistence.outbox import Outbox
+
+#: Differences that are shown one by one.
+DIFFERENCES_MAX: Final = 100
+COMPARED: Final = ("rolls", "positions", "late", "files")
+_CLOSED: Final = """
+SELECT period, rules, rules_version, ends_at, closed_at FROM public.closed_periods
+ WHERE period <= %(period)s ORDER BY period
+"""
+_RULES: Final = """
+INSERT INTO {table} SELECT * FROM jsonb_populate_recordset(NULL::public.{table}, %(rows)s::jsonb)
+"""
+_RULE_TABLES: Final = ("given_up", "agreed_fees", "tolerances", "sources")
+_FILES: Final = """
+INSERT INTO report_files (file_id, nth, source, sha256, name, byte_count, state, received_at, received_by)
+OVERRIDING SYSTEM VALUE
+SELECT f.file_id, f.nth, f.source, p.sha256, f.name, f.byte_count, 'RECEIVED', f.received_at, f.received_by
+  FROM public.period_files AS p JOIN public.report_files AS f USING (file_id) WHERE p.period = %(period)s
+"""
+_COLUMNS: Final = ", ".join(ITEM)
+_ITEMS: Final = f"""
+INSERT INTO our_items ({_COLUMNS})
+SELECT DISTINCT ON (item_key) {_COLUMNS} FROM public.period_items WHERE period <= %(period)s
+ ORDER BY item_key, period DESC
+"""
+# A payout without a day of its own is due when it was closed, which no file says.
+_CLOSED_AT: Final = """
+UPDATE payouts AS p SET closed_at = l.closed_at FROM public.payouts AS l
+ WHERE (l.processor, l.account, l.payout_id, l.currency) = (p.processor, p.account, p.payout_id, p.currency)
+   AND p.closed_at IS NOT NULL AND l.closed_at IS NOT NULL
+"""
+_DECISIONS: Final = """
+UPDATE breaks AS b SET state = p.break_state, due_on = '9999-12-31', proposed_by = 'one', approved_by = 'another',
+       resolution = 'accepted'
+  FROM public.period_positions AS p
+ WHERE p.period = %(period)s AND p.subject = b.subject AND p.named_by = b.type AND p.break_state <> b.state
+"""
+_FORMER: Final = """
+INSERT INTO period_{table} SELECT * FROM public.period_{table} WHERE period < %(period)s
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recomputed:
+    """What a closed month came to when it was computed once more."""
+
+    period: str
+    rules_version: str
+    rules_version_now: str
+    files: int
+    differences: Sequence[Mapping[str, Any]]
+
+    @property
+    def same(self) -> bool:
+        return not self.differences
+
+
+class _Silent(Outbox):
+    """Takes what would be told and tells nobody."""
+
+    def __init__(self, ids: Ids) -> None:
+        self._ids = ids
+
+    def append(self, *_args: Any, **_more: Any) -> str:
+        return self._ids.new("evt_")
+
+
+class _ShadowUnit:
+    """What staging needs of a transaction, over the shadow tables."""
+
+    def __init__(self, connection: sa.Connection, now: datetime, ids: Ids) -> None:
+        self.now = now
+        self.ids = ids
+        self.sources = StoredSources(connection, now)
+        self.files = StoredFiles(connection, now)
+        self.staging = SqlStaging(connection, now)
+        self.announcing = SqlAnnouncing(connection, now)
+
+    def announce(self, act: OperatorAct) -> None:
+        raise InvariantViolation("recompute_tells_nothing", act.action)
+
+    def tell(self, line: UntoldLine) -> str:
+        raise InvariantViolation("recompute_tells_nothing", line.line_id)
+
+
+def recompute(
+    readers: Mapping[str, Reader], month: Month, connection: sa.Connection, now: datetime, ids: Ids
+) -> Recomputed:
+    """Compute it in shadow tables and compare with what was closed; writes nothing that lasts."""
+    SqlStaging(connection, now).be_patient()
+    closes = [dict(row) for row in connection.exec_driver_sql(_CLOSED, {"period": str(month)}).mappings()]
+    if not closes or closes[-1]["period"] != str(month):
+        raise Rejected("period_not_closed", f"{month} is not closed", status=404, stored=False)
+    close = closes[-1]
+    with shadow_tables(connection):
+        unit = _ShadowUnit(connection, close["closed_at"], ids)
+        files, differences = _stage_all(readers, closes, unit, connection)
+        connection.exec_driver_sql(_ITEMS, {"period": str(month)})
+        connection.exec_driver_sql(_CLOSED_AT)
+        differences += _work_out(month, close["closed_at"], connection, ids)
+    return Recomputed(
+        period=str(month),
+        rules_version=close["rules_version"],
+        rules_version_now=rules_version(),
+        files=files,
+        differences=differences[:DIFFERENCES_MAX],
+    )
+
+
+def _stage_all(
+    readers: Mapping[str, Reader],
+    closes: Sequence[Mapping[str, Any]],
+    unit: _ShadowUnit,
+    connection: sa.Connection,
+) -> tuple[int, list[Mapping[str, Any]]]:
+    """Hash and stage the files, month by month under the rules of that month."""
+    count = 0
+    differences: list[Mapping[str, Any]] = []
+    for close in closes:
+        for table in _RULE_TABLES:
+            connection.exec_driver_sql(f"DELETE FROM {table}")
+            rows = orjson.dumps(close["rules"].get(table, [])).decode()
+            connection.exec_driver_sql(_RULES.format(table=table), {"rows": rows})
+        connection.exec_driver_sql(_FILES, {"period": close["period"]})
+        waiting = connection.exec_driver_sql(
+            "SELECT file_id, sha256 FROM report_files WHERE state = 'RECEIVED' ORDER BY nth"
+        ).all()
+        count += len(waiting)
+        for file_id, sha256 in waiting:
+            if _hash_of(unit.files, file_id) != bytes(sha256):
+                differences.append({"table": "files", "computed": "other bytes", "file_id": file_id})
+        try:
+            while stage_next(readers, unit):
+                pass
+        except FileRefused as refused:
+            differences.append(
+                {"table": "files", "computed": refused.refusal.code, "file_id": refused.file_id}
+            )
+            break
+    return count, differences
+
+
+def _work_out(month: Month, as_of: datetime, connection: sa.Connection, ids: Ids) -> list[Mapping[str, Any]]:
+    run_id = ids.new("run_")
+    Matcher(connection).match(run_id, everything=True)
+    Allocator(connection, _Silent(ids), as_of).allocate(run_id, everything=True)
+    BreakFinder(connection, as_of).find(run_id, as_of, everything=True)
+    connection.exec_driver_sql(_DECISIONS, {"period": str(month)})
+    for table in ("rolls", "files"):
+        connection.exec_driver_sql(_FORMER.format(table=table), {"period": str(month)})
+    unfinished = StoredPeriods(connection, as_of).write(month, as_of).unfinished
+    differences: list[Mapping[str, Any]] = [
+        {"table": "positions", "computed": "without a name", "subject": subject}
+        for subject in unfinished.unnamed
+    ]
+    for table in COMPARED:
+        differences.extend(_differences(table, str(month), connection))
+    return differences
+
+
+def _differences(table: str, period: str, connection: sa.Connection) -> list[Mapping[str, Any]]:
+    _, order = TABLES[table]
+    computed = select(table).rpartition(" ORDER BY ")[0]
+    recorded = computed.replace(f"FROM period_{table}", f"FROM public.period_{table}")
+    found: list[Mapping[str, Any]] = []
+    for side, one, other in (("recorded", recorded, computed), ("computed", computed, recorded)):
+        rows = connection.exec_driver_sql(
+            f"({one}) EXCEPT ({other}) LIMIT {DIFFERENCES_MAX}", {"period": period}
+        )
+        found.extend({"table": table, "only": side, **row} for row in rows.mappings())
+    key = tuple(name for name in order.split(", ") if name != "nth")
+    return sorted(found, key=lambda row: (*(str(row[name]) for name in key), row["only"]))
+
+
+def _hash_of(files: StoredFiles, file_id: str) -> bytes:
+    said = hashlib.sha256()
+    content = files.content(file_id)
+    while piece := content.read(CHUNK_BYTES):
+        said.update(piece)
+    return said.digest()

@@ -1,0 +1,102 @@
+"""A closed month is computed once more from bytes and kept words: the same, whatever came later; or it says what differs."""
+
+from __future__ import annotations
+
+import json
+
+import psycopg
+import pytest
+from typer.testing import CliRunner
+
+from services.reconciliation.adapters.readers import READERS
+from services.reconciliation.adapters.recomputing import recompute
+from services.reconciliation.entrypoints.cli import cli
+from services.reconciliation.tests.months import FEBRUARY, JANUARY, Shop
+
+
+@pytest.fixture
+def shop(desk):
+    made = Shop(desk)
+    made.january()
+    made.close(JANUARY)
+    return made
+
+
+def again(shop, month=JANUARY):
+    return shop.desk.run(lambda uow: recompute(READERS, month, uow.connection, uow.now, uow.ids))
+
+
+def test_a_closed_month_comes_to_the_same_whatever_came_since(shop):
+    assert again(shop).differences == []
+    shop.february()
+    with shop.desk.engine.begin() as connection:
+        # A stronger word about an item of January.
+        connection.exec_driver_sql(
+            "UPDATE our_items SET amount_minor = 6900, event_id = 'evt_0' WHERE amount_minor = 7000"
+        )
+    shop.sold(77, 123, 1, 15)
+    shop.match()
+    shop.close(FEBRUARY)
+    for month, files in ((JANUARY, 2), (FEBRUARY, 4)):
+        done = again(shop, month)
+        assert (done.differences, done.files) == ([], files)
+
+
+def test_what_was_decided_of_a_break_is_part_of_what_was_closed(desk):
+    made = Shop(desk)
+    made.january()
+    made.match()
+    with desk.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE breaks SET state = 'DEFERRED', due_on = '2999-01-01' WHERE type = 'amount_mismatch'"
+        )
+    made.close(JANUARY)
+    assert ("timing", "amount_mismatch") in made.positions(JANUARY).values()
+    assert again(made).differences == []
+
+
+def test_it_leaves_nothing_and_tells_nothing(shop):
+    def all_of_it():
+        tables = shop.rows("SELECT relname FROM pg_class WHERE relnamespace = 'recompute'::regnamespace")
+        counts = [
+            shop.rows(f"SELECT count(*) FROM {table}")
+            for table in (
+                "outbox",
+                "claims",
+                "breaks",
+                "break_history",
+                "report_lines",
+                "runs",
+                "payout_allocations",
+            )
+        ]
+        return tables, counts
+
+    before = all_of_it()
+    again(shop)
+    assert all_of_it() == before
+    assert before[0] == []
+
+
+def test_other_bytes_or_other_words_are_told_and_end_with_one(shop, reconciliation_urls):
+    """A superuser can change what is append-only; whoever computes the month again sees it."""
+    assert shop.rows("SELECT count(*) FROM period_items") == [(3,)]
+    with psycopg.connect(reconciliation_urls.owner) as owner:
+        owner.execute("ALTER TABLE period_items DISABLE TRIGGER USER")
+        owner.execute("UPDATE period_items SET amount_minor = 9000 WHERE amount_minor = 10000")
+        owner.execute("ALTER TABLE report_file_chunks DISABLE TRIGGER USER")
+        owner.execute(
+            "UPDATE report_file_chunks SET content = convert_to(replace(convert_from(content, 'UTF8'),"
+            " '69.00', '68.00'), 'UTF8') WHERE position('69.00' IN convert_from(content, 'UTF8')) > 0"
+        )
+    environment = {"RECONCILIATION_DATABASE_URL": reconciliation_urls.app}
+    done = CliRunner().invoke(cli, ["periods", "recompute", "2026-01", "--json"], env=environment)
+    assert done.exit_code == 1, done.output
+    said = json.loads(done.output.splitlines()[-1])
+    assert not said["same"]
+    assert {"table": "files", "computed": "other bytes"}.items() <= said["differences"][0].items()
+    assert {row.get("only") for row in said["differences"] if row["table"] == "rolls"} == {
+        "recorded",
+        "computed",
+    }
+    assert CliRunner().invoke(cli, ["periods", "recompute", "2026-02"], env=environment).exit_code == 1
