@@ -8,6 +8,7 @@ from tools.sabotage.cases.agreeing import AGREEING
 from tools.sabotage.cases.bank import BANK
 from tools.sabotage.cases.books import BOOKS
 from tools.sabotage.cases.calling import CALLING
+from tools.sabotage.cases.closed_months import CLOSED_MONTHS
 from tools.sabotage.cases.closing import CLOSING
 from tools.sabotage.cases.consuming import CONSUMING
 from tools.sabotage.cases.edge import EDGE
@@ -43,4 +44,5 @@ CASES: Final[tuple[Case, ...]] = (
     *MATCHING,
     *MONTHS,
     *AGREEING,
+    *CLOSED_MONTHS,
 )

@@ -94,7 +94,7 @@ def test_other_bytes_or_other_words_are_told_and_end_with_one(shop, reconciliati
     assert done.exit_code == 1, done.output
     said = json.loads(done.output.splitlines()[-1])
     assert not said["same"]
-    assert {"table": "files", "computed": "other bytes"}.items() <= said["differences"][0].items()
+    assert "other bytes" in [row.get("computed") for row in said["differences"]]
     assert {row.get("only") for row in said["differences"] if row["table"] == "rolls"} == {
         "recorded",
         "computed",
