@@ -944,6 +944,26 @@ class SettlementLineMatchedV1(Payload, frozen=True, kw_only=True, omit_defaults=
     matched_at: Timestamp
 
 
+class SettlementLineUnmatchedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """What a line was told to be about, when it was accepted or matched, it is not, and nothing took its
+    place. It moves no money."""
+
+    source: str
+    line_id: str
+    revision: int
+    processor: str
+    account: str
+    payout_id: str
+    category: Literal["charge", "refund", "refund_failure", "dispute", "reversal", "reserve", "other"]
+    match_number: int
+    payment_id: str
+    object_id: str
+    currency: str
+    gross_minor: int
+    available_on: Timestamp
+    unmatched_at: Timestamp
+
+
 class RiskDecidedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
     """Risk judged one operation of a payment, once."""
 
@@ -1047,6 +1067,7 @@ EVENT_CLASSES: Mapping[str, type[Payload]] = {
     "SettlementLineAccepted.v1": SettlementLineAcceptedV1,
     "SettlementLineAmended.v1": SettlementLineAmendedV1,
     "SettlementLineMatched.v1": SettlementLineMatchedV1,
+    "SettlementLineUnmatched.v1": SettlementLineUnmatchedV1,
     "RiskDecided.v1": RiskDecidedV1,
     "WebhookFactReceived.v1": WebhookFactReceivedV1,
     "WebhookUnrecognised.v1": WebhookUnrecognisedV1,

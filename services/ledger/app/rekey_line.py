@@ -31,7 +31,8 @@ def _told(event: IncomingEvent) -> Rekeying:
         revision=revision,
         number=number,
         clearing_key=clearing_key,
-        payment_id=event.data.payment_id,
+        # Back under its own key it is about no payment.
+        payment_id=event.data.payment_id if clearing_key != line_key else None,
         cause_event_id=event.event_id,
         told_at=event.time,
     )

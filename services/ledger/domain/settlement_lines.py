@@ -64,6 +64,10 @@ def _matched(fields: Fields) -> dict[str, Any]:
     return {"line_key": _line_key(fields), "object_key": _object_key(fields)}
 
 
+def _unmatched(fields: Fields) -> dict[str, Any]:
+    return {"line_key": _line_key(fields)}
+
+
 def _credited(fields: Fields) -> dict[str, Any]:
     banked = _banked(fields)
     # A correction of what was allocated is a fact of its own.
@@ -80,6 +84,7 @@ _COMPLETED: Final[Mapping[str, Callable[[Fields], dict[str, Any]]]] = {
     "SettlementLineAccepted": _accepted,
     "SettlementLineAmended": _amended,
     "SettlementLineMatched": _matched,
+    "SettlementLineUnmatched": _unmatched,
     "BankCreditAllocated": _credited,
     "PayoutReturned": _banked,
 }

@@ -136,6 +136,13 @@ SETTLEMENT_RULES: Final[tuple[Row, ...]] = (
         rank=READING,
         why="the line's money is booked already; only what it clears is known now",
     ),
+    Rekeying(
+        on="SettlementLineUnmatched",
+        key="line_key",
+        becomes="line_key",
+        rank=READING,
+        why="a match that was taken back moved no money either",
+    ),
     Posting(
         on="BankCreditAllocated",
         rule="bank_credit",

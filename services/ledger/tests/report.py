@@ -60,6 +60,15 @@ def matched(line_id, payment, kind, gross_minor, *, nth=0, number=1, category="c
     )  # fmt: skip
 
 
+def unmatched(line_id, payment, kind, gross_minor, *, nth=0, number=2, category="charge", revision=1):
+    said = {name: value for name, value in of(payment, kind, nth).items() if name != "merchant_id"}
+    return generated.SettlementLineUnmatchedV1(
+        **AT_ALPHA, source=SOURCE, line_id=line_id, revision=revision, payout_id="po_1", category=category,
+        match_number=number, currency="EUR", gross_minor=gross_minor, available_on=AVAILABLE_ON,
+        unmatched_at=NOW, **said,
+    )  # fmt: skip
+
+
 def bank_credit(amount_minor, line_id="2026-11-25/1", payout_id="po_1", currency="EUR", number=None):
     banked = _banked(amount_minor, line_id, payout_id, currency)
     return generated.BankCreditAllocatedV1(allocation_number=number, **banked)

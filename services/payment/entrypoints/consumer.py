@@ -318,6 +318,7 @@ ROUTES: Final[Routes[PaymentUnitOfWork]] = Routes(
         ("reconciliation.events", "SettlementLineAccepted", 1): on_settlement_line,
         ("reconciliation.events", "SettlementLineAmended", 1): on_settlement_line,
         ("reconciliation.events", "SettlementLineMatched", 1): on_settlement_line,
+        ("reconciliation.events", "SettlementLineUnmatched", 1): on_settlement_line,
         ("risk.events", "RiskDecided", 1): on_risk_decided,
         ("webhook.events", "WebhookFactReceived", 1): on_webhook_fact,
         ("webhook.events", "WebhookUnrecognised", 1): on_webhook_unrecognised,

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from schemas.generated import SettlementLineAcceptedV1, SettlementLineAmendedV1, SettlementLineMatchedV1
+from schemas.generated import (
+    SettlementLineAcceptedV1,
+    SettlementLineAmendedV1,
+    SettlementLineMatchedV1,
+    SettlementLineUnmatchedV1,
+)
 from services.payment.adapters.unit_of_work import PaymentUnitOfWork
 from services.payment.app.apply_settlement_line import apply_settlement_line
 from services.payment.domain.settling import SettlementLine
 from shared.messaging.envelope import Event
 
-Told = SettlementLineAcceptedV1 | SettlementLineAmendedV1 | SettlementLineMatchedV1
+Matched = SettlementLineMatchedV1 | SettlementLineUnmatchedV1
+Told = SettlementLineAcceptedV1 | SettlementLineAmendedV1 | Matched
 
 
 def line_of(told: Told) -> SettlementLine:
-    """The line as this event reads it."""
+    """The line as this event reads it; one whose match was taken back is about nothing of ours."""
+    nothing = isinstance(told, SettlementLineUnmatchedV1)
     return SettlementLine(
         source=told.source,
         line_id=told.line_id,
         revision=told.revision,
-        match_number=told.match_number if isinstance(told, SettlementLineMatchedV1) else 0,
+        match_number=told.match_number if isinstance(told, Matched) else 0,
         processor=told.processor,
         account=told.account,
         category=told.category,
-        payment_id=told.payment_id,
-        object_id=told.object_id,
+        payment_id=None if nothing else told.payment_id,
+        object_id=None if nothing else told.object_id,
         gross_minor=told.gross_minor,
         currency=told.currency,
         available_on=told.available_on,
@@ -32,7 +39,7 @@ def line_of(told: Told) -> SettlementLine:
 
 
 def on_settlement_line(event: Event, uow: PaymentUnitOfWork) -> None:
-    """A line was read, read otherwise, or matched."""
+    """A line was read, read otherwise, matched, or its match was taken back."""
     apply_settlement_line(line_of(event.data), event.event_id, uow)
 
 

@@ -73,6 +73,7 @@ class Matcher:
             self._match_by(one, run_id)
         if not is_most:
             self._run_all(matching_sql.SUSPECT_DIRTY)
+        self._run(matching_sql.HAVE_LEFT_TOLD)
         self._run_all(matching_sql.LEAVE_SEEN)
         if everything:
             self._moved = Counter(self._by_rule(_BY_RULE))

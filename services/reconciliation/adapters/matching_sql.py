@@ -213,11 +213,13 @@ TAKE_TOUCHED: Final = (
        INSERT INTO dirty_keys SELECT DISTINCT 'named', name FROM taken""",
 )
 TAKE_EVERYTHING: Final = (
-    "DELETE FROM touched_lines",
+    # Also what cannot be matched any more: its match is to be taken back.
+    """WITH taken AS (DELETE FROM touched_lines RETURNING source, line_id, fresh)
+       INSERT INTO dirty_lines SELECT DISTINCT source, line_id, false FROM taken WHERE NOT fresh""",
     "DELETE FROM touched_items",
     "DELETE FROM touched_names",
     "DELETE FROM claims",
-    "INSERT INTO dirty_lines SELECT source, line_id, true FROM matchable_lines",
+    "INSERT INTO dirty_lines SELECT source, line_id, true FROM matchable_lines ON CONFLICT DO NOTHING",
     "INSERT INTO dirty_items SELECT item_key, true FROM matchable_items",
 )
 #: Whatever was looked at: fresh lines that were claimed are dirty no more by then, hence once before and once after.
@@ -258,6 +260,14 @@ MARK_CLAIMED: Final = (
     "DELETE FROM dirty_lines AS d USING claims AS c WHERE d.fresh AND c.source = d.source AND c.line_id = d.line_id",
     "DELETE FROM dirty_items AS d USING claims AS c WHERE d.fresh AND c.item_key = d.item_key",
 )
+#: Lines that this run looked at and left without a claim: what was told of them is to be taken back.
+HAVE_LEFT_TOLD: Final = """
+INSERT INTO untold_lines (source, line_id)
+SELECT d.source, d.line_id FROM dirty_lines AS d
+ WHERE NOT EXISTS (SELECT FROM claims AS c WHERE c.source = d.source AND c.line_id = d.line_id)
+   AND EXISTS (SELECT FROM announced_lines AS a WHERE a.source = d.source AND a.line_id = d.line_id)
+ ORDER BY d.source, d.line_id
+"""
 EMPTY_GROUPS: Final = "TRUNCATE group_lines, group_items"
 EMPTY_ALL: Final = (
     "TRUNCATE dirty_lines, dirty_items, dirty_keys, dirty_bank, group_lines, group_items, suspect_lines,"

@@ -7,7 +7,12 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from schemas.generated import BankCreditAllocatedV1, PayoutReturnedV1, SettlementLineMatchedV1
+from schemas.generated import (
+    BankCreditAllocatedV1,
+    PayoutReturnedV1,
+    SettlementLineMatchedV1,
+    SettlementLineUnmatchedV1,
+)
 
 TOPIC: Final = "reconciliation.events"
 
@@ -30,6 +35,26 @@ def line_matched(row: sa.RowMapping, match_number: int, now: datetime) -> Settle
         gross_minor=row["gross_minor"],
         available_on=row["available_on"],
         matched_at=now,
+    )
+
+
+def line_unmatched(row: sa.RowMapping, match_number: int, now: datetime) -> SettlementLineUnmatchedV1:
+    """An announced line that was told to be about an object of ours, and is about none that is known."""
+    return SettlementLineUnmatchedV1(
+        source=row["source"],
+        line_id=row["line_id"],
+        revision=row["revision"],
+        processor=row["processor"],
+        account=row["account"],
+        payout_id=row["payout_id"],
+        category=row["category"],
+        match_number=match_number,
+        payment_id=row["told_payment_id"],
+        object_id=row["told_object_id"],
+        currency=row["currency"],
+        gross_minor=row["gross_minor"],
+        available_on=row["available_on"],
+        unmatched_at=now,
     )
 
 

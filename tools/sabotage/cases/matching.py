@@ -14,6 +14,7 @@ _DB: Final = "services/reconciliation/tests/db/"
 _ANY_ORDER: Final = (
     _DB + "test_any_order.py::test_run_in_pieces_it_comes_to_what_one_run_over_everything_comes_to"
 )
+_TAKEN_BACK: Final = _DB + "test_matches_taken_back.py::"
 _CLAIMED_ONCE: Final = _DB + "test_breaks_found.py::test_an_item_and_a_line_are_claimed_once_whoever_writes"
 
 MATCHING: Final = (
@@ -60,11 +61,49 @@ MATCHING: Final = (
         patches=(
             Patch(
                 _TELLING,
-                "       IS DISTINCT FROM (coalesce(t.payment_id, a.payment_id), coalesce(t.object_id, a.object_id))\n",
-                "       IS NOT NULL\n",
+                "   AND (i.payment_id, i.object_id) IS DISTINCT FROM (t.payment_id, t.object_id)\n",
+                "   AND (i.payment_id, i.object_id) IS NOT NULL\n",
             ),
         ),
         tests=(_DB + "test_exact_path.py::test_a_second_run_tells_nothing_and_changes_nothing",),
+    ),
+    Case(
+        name="recon-match-taken-back",
+        protection="a match that was told and goes away is told, once",
+        change="lines that a run leaves without a match are not looked at",
+        patches=(
+            Patch(
+                "services/reconciliation/adapters/matching.py",
+                "        self._run(matching_sql.HAVE_LEFT_TOLD)\n",
+                "",
+            ),
+        ),
+        tests=(_TAKEN_BACK + "test_a_match_that_another_line_takes_is_taken_back_once",),
+    ),
+    Case(
+        name="recon-taken-back-after-a-run",
+        protection="nothing is taken back before a run has seen the line and the item as they are now",
+        change="nothing is waited for",
+        patches=(Patch(_TELLING, "i.payment_id IS NULL AND (\n", "false AND (\n"),),
+        tests=(
+            _TAKEN_BACK + "test_nothing_is_taken_back_before_a_run_has_seen_the_line",
+            _TAKEN_BACK + "test_nothing_is_taken_back_before_a_run_has_seen_the_item",
+        ),
+    ),
+    Case(
+        name="payment-match-taken-back",
+        protection="a line whose match was taken back settles nothing",
+        change="it stays with the payment that it was matched to",
+        patches=(
+            Patch(
+                "services/payment/entrypoints/settlement.py",
+                "isinstance(told, SettlementLineUnmatchedV1)",
+                "told is None",
+            ),
+        ),
+        tests=(
+            "services/payment/tests/db/test_settlement.py::test_a_match_that_is_taken_back_settles_nothing_any_more",
+        ),
     ),
     Case(
         name="recon-credit-told-once",

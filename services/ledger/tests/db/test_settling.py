@@ -234,6 +234,25 @@ def test_a_match_told_again_is_one_and_told_otherwise_is_poison(ledger):
             ledger.tell(*batch)
 
 
+@pytest.mark.parametrize("same_batch", [True, False])
+def test_a_match_that_is_taken_back_leaves_the_line_under_its_own_key(ledger, same_batch):
+    payment = Payment(1)
+    story = [
+        report.accepted("1", "charge", 10_000),
+        report.matched("1", payment, "cap", 10_000),
+        report.unmatched("1", payment, "cap", 10_000),
+    ]
+    for batch in [story] if same_batch else [[event] for event in story]:
+        ledger.tell(*batch)
+    ledger.tell(*story)
+    assert open_keys(ledger) == {
+        ("processor_receivable", report.line_key("1")): -10_000,
+        ("bank_clearing", report.payout_key()): 10_000,
+    }
+    assert ledger.rows("SELECT count(*) FROM journals") == [(1,)]
+    assert ledger.rows("SELECT payment_id FROM line_matches WHERE number = 2") == [(None,)]
+
+
 def by_effect(ledger, at):
     """Balances of what has taken effect by then, debits less credits, without the zeros."""
     return {

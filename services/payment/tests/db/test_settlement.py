@@ -13,6 +13,7 @@ from schemas.generated import (
     SettlementLineAcceptedV1,
     SettlementLineAmendedV1,
     SettlementLineMatchedV1,
+    SettlementLineUnmatchedV1,
     WebhookFactReceivedV1,
 )
 from services.payment.app.apply_settlement_line import apply_settlement_line
@@ -80,6 +81,12 @@ def matched(payment: Payment, name: str) -> SettlementLineMatchedV1:
     names = SettlementLineMatchedV1.__struct_fields__
     kept = {field: value for field, value in line.items() if field in names}
     return SettlementLineMatchedV1(**kept, match_number=1, matched_at=NOW)
+
+
+def unmatched(payment: Payment, name: str) -> SettlementLineUnmatchedV1:
+    names = SettlementLineUnmatchedV1.__struct_fields__
+    kept = {field: value for field, value in said(payment, name).items() if field in names}
+    return SettlementLineUnmatchedV1(**kept, match_number=2, unmatched_at=NOW)
 
 
 def consume(stand: Stand, *payloads: Any) -> None:
@@ -159,6 +166,18 @@ def test_an_unmatched_line_waits_for_its_match(stand: Stand) -> None:
     assert told(stand, one) == []
     consume(stand, matched(one, "one"))
     assert told(stand, one) == ["CaptureSettled.v1"]
+
+
+@pytest.mark.parametrize("same_batch", [True, False])
+def test_a_match_that_is_taken_back_settles_nothing_any_more(stand: Stand, same_batch: bool) -> None:
+    one = taken(stand, "one")
+    story = [accepted(None, "one"), matched(one, "one"), unmatched(one, "one")]
+    for batch in [story] if same_batch else [[event] for event in story]:
+        consume(stand, *batch)
+    consume(stand, *story)
+    assert told(stand, one) == ["CaptureSettled.v1", "CaptureUnsettled.v1"]
+    after = stand.payment(one.payment_id)
+    assert (after.status, after.amounts.settled_minor) == ("CAPTURED", 0)
 
 
 def test_a_newer_reading_is_never_overwritten(stand: Stand) -> None:
