@@ -858,6 +858,27 @@ class BankCreditAllocatedV1(Payload, frozen=True, kw_only=True, omit_defaults=Tr
     effective_at: Timestamp
 
 
+class ObjectReportedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """Evidence: a line of a closed payout shows money of an object that we hold in doubt, hold otherwise, or
+    do not know. It moves no money by itself."""
+
+    payment_id: str
+    source: str
+    line_id: str
+    revision: int
+    processor: str
+    account: str
+    object_type: Literal["capture", "refund"]
+    object_id: str
+    status: Literal["succeeded", "failed"]
+    amount_minor: int
+    currency: str
+    operation_id: str | None = None
+    parent_object_id: str | None = None
+    effective_at: Timestamp
+    digest: str
+
+
 class PayoutReturnedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
     """The bank sent a payout back to the processor after it had credited it."""
 
@@ -1063,6 +1084,7 @@ EVENT_CLASSES: Mapping[str, type[Payload]] = {
     "LookedUp.v1": LookedUpV1,
     "OperationDeadLettered.v1": OperationDeadLetteredV1,
     "BankCreditAllocated.v1": BankCreditAllocatedV1,
+    "ObjectReported.v1": ObjectReportedV1,
     "PayoutReturned.v1": PayoutReturnedV1,
     "SettlementLineAccepted.v1": SettlementLineAcceptedV1,
     "SettlementLineAmended.v1": SettlementLineAmendedV1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from importlib import import_module
 from typing import Any, Final
@@ -102,6 +103,15 @@ class ReconciliationParts:
 
         return PeriodicRole("work.tell", self.settings.telling_interval_s, turn, self.common.clock)
 
+    def report_objects(self) -> Role:
+        """Tells payments what lines prove of objects that they hold in doubt or otherwise."""
+        after = timedelta(seconds=self.settings.reporting_after_s)
+
+        def turn() -> bool:
+            return self.common.transactions.run(lambda uow: uow.reporting.tell(after), name="report objects")
+
+        return PeriodicRole("work.report", self.settings.reporting_interval_s, turn, self.common.clock)
+
 
 def build(settings: ReconciliationSettings, surroundings: Surroundings | None = None) -> ServiceRuntime:
     """The roles ``serve``, ``relay``, ``consume`` and ``work``, not yet running."""
@@ -118,6 +128,7 @@ def build(settings: ReconciliationSettings, surroundings: Surroundings | None = 
             "work.match": parts.match,
             "work.tell": parts.tell_matches,
             "work.days": parts.work_out_days,
+            "work.report": parts.report_objects,
             **common.key_roles(),
         },
     )

@@ -42,3 +42,11 @@ class ReconciliationSettings(ServiceSettings):
     days_interval_s: float = Field(
         60.0, gt=0, description="seconds between two looks whether a day is over and has to be worked out"
     )
+    reporting_interval_s: float = Field(
+        5.0, gt=0, description="seconds between two looks for evidence that payments were not told of yet"
+    )
+    reporting_after_s: float = Field(
+        10.0,
+        ge=0,
+        description="how long after it was told a line must match nothing certain before it is told as evidence",
+    )

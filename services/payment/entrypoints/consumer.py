@@ -13,6 +13,7 @@ from schemas.generated import (
     FactV1,
     LadderExhaustedV1,
     LookedUpV1,
+    ObjectReportedV1,
     RiskDecidedV1,
     WebhookFactReceivedV1,
     WebhookUnrecognisedV1,
@@ -35,7 +36,12 @@ from services.payment.app.ports import Ref
 from services.payment.domain.answering import Answer
 from services.payment.domain.facts import Fact, ObjectType
 from services.payment.domain.status import Source
-from services.payment.entrypoints.settlement import load_lines, on_settlement_line
+from services.payment.entrypoints.settlement import (
+    load_lines,
+    on_object_reported,
+    on_settlement_line,
+    reported_fact,
+)
 from shared.messaging.envelope import Event
 from shared.messaging.routes import BatchLimits, Routes
 
@@ -290,6 +296,8 @@ def _facts(event: Event) -> Iterator[Fact]:
             yield from (fact_of(fact) for fact in facts)
         case FactObservedV1(fact=fact) | WebhookFactReceivedV1(fact=fact):
             yield fact_of(fact)
+        case ObjectReportedV1():
+            yield reported_fact(event.data)
         case _:
             return
 
@@ -315,6 +323,7 @@ ROUTES: Final[Routes[PaymentUnitOfWork]] = Routes(
         ("processor.events", "LadderExhausted", 1): on_ladder_exhausted,
         ("processor.events", "AttemptClosed", 1): on_attempt_closed,
         ("processor.events", "FactObserved", 1): on_fact_observed,
+        ("reconciliation.events", "ObjectReported", 1): on_object_reported,
         ("reconciliation.events", "SettlementLineAccepted", 1): on_settlement_line,
         ("reconciliation.events", "SettlementLineAmended", 1): on_settlement_line,
         ("reconciliation.events", "SettlementLineMatched", 1): on_settlement_line,

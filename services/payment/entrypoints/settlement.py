@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from schemas.generated import (
+    ObjectReportedV1,
     SettlementLineAcceptedV1,
     SettlementLineAmendedV1,
     SettlementLineMatchedV1,
     SettlementLineUnmatchedV1,
 )
 from services.payment.adapters.unit_of_work import PaymentUnitOfWork
+from services.payment.app.apply_fact import ApplyFact
+from services.payment.app.apply_reported_object import apply_reported_object
 from services.payment.app.apply_settlement_line import apply_settlement_line
+from services.payment.domain.facts import Fact, ObjectType
 from services.payment.domain.settling import SettlementLine
+from services.payment.domain.status import Source
 from shared.messaging.envelope import Event
 
 Matched = SettlementLineMatchedV1 | SettlementLineUnmatchedV1
@@ -41,6 +46,38 @@ def line_of(told: Told) -> SettlementLine:
 def on_settlement_line(event: Event, uow: PaymentUnitOfWork) -> None:
     """A line was read, read otherwise, matched, or its match was taken back."""
     apply_settlement_line(line_of(event.data), event.event_id, uow)
+
+
+def reported_fact(told: ObjectReportedV1) -> Fact:
+    """What the report proves, as a fact about the object; its key is the report's own, whichever line says it."""
+    return Fact(
+        processor=told.processor,
+        account=told.account,
+        object_type=ObjectType(told.object_type),
+        object_id=told.object_id,
+        status=told.status,
+        amount_minor=told.amount_minor,
+        currency=told.currency,
+        occurred_at=told.effective_at,
+        digest=told.digest,
+        fact_key=f"{told.processor}:{told.account}:{told.object_id}:{told.status}:reported",
+        reference=told.operation_id,
+        payment_id=told.payment_id,
+        parent_type="capture" if told.parent_object_id else None,
+        parent_id=told.parent_object_id,
+    )
+
+
+def on_object_reported(event: Event, uow: PaymentUnitOfWork) -> None:
+    """A settlement report shows money of an object that we hold in doubt, otherwise, or not at all."""
+    command = ApplyFact(
+        fact=reported_fact(event.data),
+        source=Source.SETTLEMENT,
+        cause_id=event.event_id,
+        received_at=event.time,
+        payment_id=event.data.payment_id,
+    )
+    apply_reported_object(command, uow)
 
 
 def load_lines(events: Sequence[Event], uow: PaymentUnitOfWork) -> set[str]:

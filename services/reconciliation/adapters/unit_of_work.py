@@ -21,6 +21,7 @@ from services.reconciliation.adapters.sources import StoredSources
 from services.reconciliation.adapters.staging import SqlStaging
 from services.reconciliation.adapters.telling_matches import MatchTeller
 from services.reconciliation.adapters.terms import StoredTerms
+from services.reconciliation.adapters.telling_objects import ObjectTeller
 from services.reconciliation.domain.announcing import UntoldLine
 from shared.kernel.ids import Ids
 from shared.kernel.operators import OperatorAct
@@ -46,6 +47,7 @@ class ReconciliationUnitOfWork(UnitOfWork):
         self.days = StoredDays(connection, now)
         self.telling = MatchTeller(connection, outbox, now)
         self.terms = StoredTerms(connection, now)
+        self.reporting = ObjectTeller(connection, outbox, now)
         self.files = StoredFiles(connection, now)
         self.staging = SqlStaging(connection, now)
         self.announcing = SqlAnnouncing(connection, now)

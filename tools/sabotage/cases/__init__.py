@@ -12,6 +12,7 @@ from tools.sabotage.cases.closed_months import CLOSED_MONTHS
 from tools.sabotage.cases.closing import CLOSING
 from tools.sabotage.cases.consuming import CONSUMING
 from tools.sabotage.cases.edge import EDGE
+from tools.sabotage.cases.evidence import EVIDENCE
 from tools.sabotage.cases.growing import GROWING
 from tools.sabotage.cases.importing import IMPORTING
 from tools.sabotage.cases.matching import MATCHING
@@ -45,4 +46,5 @@ CASES: Final[tuple[Case, ...]] = (
     *MONTHS,
     *AGREEING,
     *CLOSED_MONTHS,
+    *EVIDENCE,
 )

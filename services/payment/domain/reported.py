@@ -1,0 +1,34 @@
+"""What a processor's settlement report proves of one of its objects, and how it ranks among what is known of it.
+
+A report has no versions. Money in a payout is the latest word wherever it follows from what is known, and no word at
+all where what is known says more: a refund that failed had been paid out before.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from services.payment.domain.facts import Fact
+from services.payment.domain.payment import Payment
+
+#: What is known of an object, and what a report says of it that comes after.
+FOLLOWS: Final = frozenset(
+    {
+        ("pending", "succeeded"),
+        ("pending", "failed"),
+        # It was called refused, and its money moved all the same.
+        ("declined", "succeeded"),
+        ("succeeded", "failed"),
+    }
+)
+
+
+def as_known(payment: Payment, fact: Fact) -> Fact:
+    """The report's word as the version after the one that is known, where it follows; else as it is."""
+    known = payment.objects.get(fact.key)
+    if known is None or known.implied or (known.status, fact.status) not in FOLLOWS:
+        return fact
+    return replace(
+        fact,
+        object_version=known.version + 1 if known.version > 0 else None,
+        occurred_at=max(known.occurred_at, fact.occurred_at),
+    )

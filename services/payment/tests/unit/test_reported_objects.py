@@ -1,0 +1,198 @@
+"""What a settlement report proves of an object: a doubt that it ends, a refund that failed, a second charge; each once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from services.payment.app.apply_fact import ApplyFact, apply_fact
+from services.payment.app.apply_reported_object import apply_reported_object
+from services.payment.app.refund_payment import RefundPayment, refund_payment
+from services.payment.domain.facts import Fact
+from services.payment.domain.payment import Payment
+from services.payment.domain.status import Source
+from services.payment.tests.memory import START, MemoryUnit
+from services.payment.tests.unit.test_operations_and_doubt import a_sale, answered
+from services.payment.tests.world import MERCHANT, captured, fact, first_operation, picture, refunded, told
+
+LATER = START + timedelta(days=2)
+
+
+@pytest.fixture
+def unit() -> MemoryUnit:
+    return MemoryUnit()
+
+
+def reported(payment: Payment, **changes: Any) -> Fact:
+    """As the consumer reads it: no version, and of a capture nothing of its hold."""
+    said = {
+        "object_type": "capture", "object_id": "cap_1", "status": "succeeded", "object_version": None,
+        "payment_id": payment.payment_id, "occurred_at": LATER,
+    } | changes  # fmt: skip
+    return fact(**said)
+
+
+def reports(unit: MemoryUnit, what: Fact) -> None:
+    """The report's word, in a transaction of its own."""
+    command = ApplyFact(
+        fact=what,
+        source=Source.SETTLEMENT,
+        cause_id="evt_report",
+        received_at=LATER,
+        payment_id=what.payment_id,
+    )
+    apply_reported_object(command, unit)
+    unit.commit()
+
+
+def says(unit: MemoryUnit, what: Fact) -> None:
+    """The processor's own word."""
+    apply_fact(told(what), unit)
+    unit.commit()
+
+
+def kinds(unit: MemoryUnit, *wanted: str) -> list[str]:
+    names = [type(event).__name__ for _, event in unit.events]
+    return [name for name in names if name in wanted]
+
+
+def a_doubt(unit: MemoryUnit) -> Payment:
+    payment = a_sale(unit)
+    answered(unit, payment, "unknown")
+    return payment
+
+
+def a_refund(unit: MemoryUnit, *, doubt: bool = False) -> tuple[Payment, str]:
+    """A captured payment and its refund of 4,000, succeeded unless it is in doubt."""
+    payment = a_sale(unit)
+    says(unit, captured(payment))
+    command = RefundPayment(
+        merchant_id=MERCHANT, mode="test", payment_id=payment.payment_id, amount_minor=4_000, reason=None,
+        request_id="r",
+    )  # fmt: skip
+    refund = refund_payment(command, unit)
+    unit.commit()
+    operation_id = str(refund.operation_id)
+    if doubt:
+        answered(unit, payment, "unknown")
+    else:
+        says(unit, refunded(payment, "succeeded", 2, reference=operation_id))
+    return payment, operation_id
+
+
+def test_a_sale_in_doubt_is_captured_by_a_line_alone(unit: MemoryUnit) -> None:
+    payment = a_doubt(unit)
+    reports(unit, reported(payment, reference=first_operation(payment)))
+    assert (payment.status, payment.certainty, payment.amounts.captured_minor) == (
+        "CAPTURED",
+        "certain",
+        10_000,
+    )
+    assert kinds(unit, "OperationResolved", "PaymentCaptured") == ["OperationResolved", "PaymentCaptured"]
+    assert "OperationDecided" in [type(command).__name__ for command in unit.commands]
+
+
+@pytest.mark.parametrize("report_at", range(3))
+def test_what_webhooks_say_of_it_before_or_after_has_its_effect_once(
+    unit: MemoryUnit, report_at: int
+) -> None:
+    payment = a_doubt(unit)
+    webhook = captured(payment)
+    for turn in range(3):
+        if turn == report_at:
+            reports(unit, reported(payment, reference=first_operation(payment)))
+        else:
+            says(unit, webhook)
+    assert kinds(unit, "PaymentCaptured", "StrayFound") == ["PaymentCaptured"]
+    assert (payment.amounts.captured_minor, payment.case_keys) == (10_000, set())
+
+
+def test_a_refund_in_doubt_succeeds_by_a_line_alone(unit: MemoryUnit) -> None:
+    payment, operation_id = a_refund(unit, doubt=True)
+    reports(
+        unit,
+        reported(
+            payment, object_type="refund", object_id="ref_1", amount_minor=4_000, reference=operation_id,
+            parent_id="cap_1",
+        ),
+    )  # fmt: skip
+    assert (payment.amounts.refunded_minor, payment.amounts.refund_reserved_minor) == (4_000, 0)
+    assert kinds(unit, "RefundSucceeded", "RefundAdopted") == ["RefundSucceeded"]
+
+
+def failure(payment: Payment) -> Fact:
+    return reported(payment, object_type="refund", object_id="ref_1", status="failed", amount_minor=4_000)
+
+
+def test_a_refund_that_a_report_gives_back_restores_its_room(unit: MemoryUnit) -> None:
+    payment, _ = a_refund(unit)
+    assert payment.amounts.refunded_minor == 4_000
+    reports(unit, failure(payment))
+    assert (payment.status, payment.amounts.refunded_minor) == ("CAPTURED", 0)
+    (failed,) = [event for _, event in unit.events if type(event).__name__ == "RefundFailed"]
+    assert (failed.was_succeeded, failed.amount_minor) == (True, 4_000)  # type: ignore[union-attr]
+
+
+def test_in_whichever_order_report_and_webhooks_say_that_a_refund_failed_it_fails_once() -> None:
+    pictures = []
+    for order in permutations(range(3)):
+        unit = MemoryUnit()
+        payment, operation_id = a_refund(unit)
+        words = [
+            lambda unit=unit, payment=payment: reports(unit, failure(payment)),
+            lambda unit=unit, payment=payment, name=operation_id: says(
+                unit, refunded(payment, "failed", 3, reference=name, occurred_at=LATER)
+            ),
+            lambda unit=unit, payment=payment, name=operation_id: says(
+                unit, refunded(payment, "succeeded", 2, reference=name)
+            ),
+        ]
+        for turn in order:
+            words[turn]()
+        assert kinds(unit, "RefundFailed") == ["RefundFailed"], order
+        pictures.append(picture(payment))
+    assert all(seen == pictures[0] for seen in pictures)
+
+
+def test_a_second_charge_of_one_operation_is_a_stray_once(unit: MemoryUnit) -> None:
+    payment = a_sale(unit)
+    says(unit, captured(payment))
+    second = reported(payment, object_id="cap_2", reference=first_operation(payment))
+    reports(unit, second)
+    reports(unit, second)
+    says(unit, captured(payment, object_id="cap_2", parent_id=None))
+    (stray,) = payment.strays.values()
+    assert (stray.object_id, stray.amount_minor, stray.operation_id) == (
+        "cap_2",
+        10_000,
+        first_operation(payment),
+    )
+    assert kinds(unit, "StrayFound", "PaymentCaptured") == ["PaymentCaptured", "StrayFound"]
+    assert payment.amounts.captured_minor == 10_000
+
+
+def test_a_report_of_other_money_than_was_asked_for_goes_before_a_person(unit: MemoryUnit) -> None:
+    payment = a_doubt(unit)
+    reports(unit, reported(payment, reference=first_operation(payment), amount_minor=9_000))
+    assert payment.amounts.captured_minor == 0
+    assert payment.operations[first_operation(payment)].state == "IN_REVIEW"
+    assert [stray.amount_minor for stray in payment.strays.values()] == [9_000]
+
+
+def test_a_line_of_the_refund_itself_takes_nothing_back_of_its_failure(unit: MemoryUnit) -> None:
+    payment, operation_id = a_refund(unit)
+    reports(unit, failure(payment))
+    reports(
+        unit,
+        reported(
+            payment, object_type="refund", object_id="ref_1", amount_minor=4_000, reference=operation_id
+        ),
+    )
+    assert payment.amounts.refunded_minor == 0
+    assert kinds(unit, "RefundSucceeded", "RefundFailed", "RefundAdopted") == [
+        "RefundSucceeded",
+        "RefundFailed",
+    ]

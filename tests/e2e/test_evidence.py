@@ -1,0 +1,139 @@
+"""What a processor's report proves: a doubt ends by a line alone, a failed refund and a second charge are found, each once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.testing.waiting import eventually
+from tests.e2e.books import Books
+from tests.e2e.shop import SETTLE_S, Shop, new_key, order
+from tests.e2e.test_settlement import (  # noqa: F401 - ``office`` is a fixture
+    AMOUNT,
+    Office,
+    captured,
+    line,
+    office,
+    payout_row,
+    report,
+    shows,
+)
+
+#: Takes effect, says nothing of it by any way that we hear within two minutes.
+SILENT = "pm_fault_outlives_key"
+REFUND = 4_000
+
+
+def heard(books: Books, item_key: str) -> None:
+    eventually(
+        lambda: books.count("reconciliation", "SELECT count(*) FROM our_items WHERE item_key = %s", item_key),
+        timeout_s=SETTLE_S,
+        describe=f"reconciliation heard of {item_key}",
+    )
+
+
+def settles(office: Office, *rows: dict[str, str], net: int) -> None:  # noqa: F811
+    """A whole report of one payout."""
+    payout = rows[0]["automatic_payout_id"]
+    file = office.send(f"{payout}.csv", report(*rows, payout_row(payout, payout, net)))
+    assert (file["state"], file["quarantined_count"]) == ("STAGED", 0)
+
+
+def entry(minor: int, payout: str, **more: str) -> dict[str, str]:
+    """A row with every column that any row of these reports has."""
+    return line(f"txn_{new_key()}", payout, minor, **({"our_reference": ""} | more))
+
+
+def test_a_payment_in_doubt_is_captured_and_settled_by_a_line_alone(
+    shop: Shop,
+    books: Books,
+    office: Office,  # noqa: F811
+) -> None:
+    told = shop.post("/payments", order(AMOUNT, method=SILENT), wait_s=30)
+    payment_id, operation_id = told.document["id"], told.document["operation"]["id"]
+
+    def doubtful() -> bool:
+        return shop.payment(payment_id)["certainty"] == "uncertain"
+
+    eventually(doubtful, timeout_s=SETTLE_S, describe=f"doubt about {payment_id}")
+    (capture_id,) = books.captures(payment_id)
+    heard(books, f"in_doubt:{operation_id}")
+    payout = f"po_{new_key()}"
+    settles(office, entry(AMOUNT, payout, source_id=capture_id, our_reference=operation_id), net=AMOUNT)
+    shows(shop, payment_id, "SETTLED", AMOUNT)
+    payment = shop.payment(payment_id)
+    assert (payment["certainty"], payment["amount_captured"], payment["amount_in_doubt"]) == (
+        "certain",
+        AMOUNT,
+        0,
+    )
+    evidence = books.rows(
+        "payment",
+        "SELECT DISTINCT source FROM evidence WHERE payment_id = %s AND verdict = 'applied'",
+        payment_id,
+    )
+    assert [row["source"] for row in evidence] == ["settlement"]
+    assert books.charges(payment_id) == [(1, AMOUNT, "EUR")]
+
+
+def reversed_once(books: Books, payment_id: str) -> None:
+    """Of what the refund booked, each journal has one reversal."""
+
+    def reversals() -> list[int]:
+        journals = books.journals(payment_id, rule="refund_succeeded")
+        undone = [journal["reverses_journal_id"] for journal in journals]
+        booked = [
+            journal for journal in journals if journal["rule"] in {"refund_requested", "refund_succeeded"}
+        ]
+        return [undone.count(journal["journal_id"]) for journal in booked]
+
+    eventually(lambda: reversals() == [1, 1], timeout_s=SETTLE_S, describe=lambda: f"one each: {reversals()}")
+
+
+def test_a_refund_that_a_report_says_failed_is_reversed_once_whoever_else_says_so(
+    shop: Shop,
+    books: Books,
+    office: Office,  # noqa: F811
+) -> None:
+    payment_id: str = shop.post("/payments", order(AMOUNT, method="pm_card_refundFail"), wait_s=30).document[
+        "id"
+    ]
+    assert shop.settled(payment_id)["status"] == "CAPTURED"
+    made = shop.post("/refunds", {"payment": payment_id, "amount": REFUND}, wait_s=30)
+    assert made.status == 201, made
+
+    def succeeded() -> list[dict[str, Any]]:
+        return books.rows(
+            "payment", "SELECT object_id FROM processor_objects WHERE payment_id = %s AND object_type = 'refund'",
+            payment_id,
+        )  # fmt: skip
+
+    (refund,) = eventually(succeeded, timeout_s=SETTLE_S, describe="the refund has an object") or [{}]
+    payout = f"po_{new_key()}"
+    settles(
+        office,
+        entry(-REFUND, payout, source_id=refund["object_id"], reporting_category="refund"),
+        entry(REFUND, payout, source_id=refund["object_id"], reporting_category="refund_failure"),
+        net=0,
+    )
+
+    def seen() -> tuple[int, str]:
+        return shop.payment(payment_id)["amount_refunded"], shop.get(
+            f"/refunds/{made.document['id']}"
+        ).document["status"]
+
+    eventually(
+        lambda: seen() == (0, "failed"),
+        timeout_s=SETTLE_S,
+        describe=lambda: f"the refund failed; it is {seen()}",
+    )
+    reversed_once(books, payment_id)
+    again = shop.post("/refunds", {"payment": payment_id, "amount": AMOUNT}, wait_s=30)
+    assert again.status == 201, again
+    told = books.count(
+        "payment",
+        "SELECT count(*) FROM outbox WHERE key = %s AND event_type = 'RefundFailed.v1'"
+        " AND convert_from(payload, 'UTF8')::jsonb ->> 'refund_id' = %s",
+        payment_id,
+        made.document["id"],
+    )
+    assert told == 1

@@ -1,0 +1,54 @@
+"""Sabotage of what lines prove: told once, of one payment, not before its time; ranked by what the payment knows."""
+
+from typing import Final
+
+from tools.sabotage.case import Case, Patch
+
+_TELLING: Final = "services/reconciliation/adapters/telling_objects.py"
+_TOLD: Final = "services/reconciliation/tests/db/test_evidence.py::"
+_REPORTED: Final = "services/payment/domain/reported.py"
+_UNIT: Final = "services/payment/tests/unit/test_reported_objects.py::"
+
+EVIDENCE: Final = (
+    Case(
+        name="recon-evidence-once",
+        protection="the database keeps what was told of an object once, whoever writes",
+        change="its key is no key",
+        patches=(
+            Patch(
+                "services/reconciliation/migrations/versions/0010_tell_objects.py",
+                "    PRIMARY KEY (processor, account, object_id, category),\n",
+                "",
+            ),
+        ),
+        tests=(_TOLD + "test_an_object_is_told_once_whoever_writes_and_stays_told",),
+    ),
+    Case(
+        name="recon-evidence-waits",
+        protection="what may still be on its way to us is waited for before a line is told as evidence",
+        change="a line is told at once",
+        patches=(Patch(_TELLING, "   AND a.announced_at <= %(before)s\n", ""),),
+        tests=(_TOLD + "test_what_may_be_on_its_way_is_waited_for",),
+    ),
+    Case(
+        name="recon-evidence-no-guess",
+        protection="of two lines about one object neither is told as evidence",
+        change="each is",
+        patches=(Patch(_TELLING, "AND other.source = l.source)", "AND false)"),),
+        tests=(_TOLD + "test_what_proves_nothing_of_one_payment_is_not_told",),
+    ),
+    Case(
+        name="payment-report-follows",
+        protection="a report's word that follows from what is known of an object is the newer one",
+        change="it ranks as a word without a version",
+        patches=(Patch(_REPORTED, "(known.status, fact.status) not in FOLLOWS", "True"),),
+        tests=(_UNIT + "test_a_refund_that_a_report_gives_back_restores_its_room",),
+    ),
+    Case(
+        name="payment-report-says-less",
+        protection="a report's word that says less than is known changes nothing",
+        change="every word of a report is the newest",
+        patches=(Patch(_REPORTED, "(known.status, fact.status) not in FOLLOWS", "False"),),
+        tests=(_UNIT + "test_a_line_of_the_refund_itself_takes_nothing_back_of_its_failure",),
+    ),
+)
