@@ -985,6 +985,23 @@ class SettlementLineUnmatchedV1(Payload, frozen=True, kw_only=True, omit_default
     unmatched_at: Timestamp
 
 
+class StrayReturnProposedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """Two people decided that a charge which is astray is to be given back. Payment returns it by its own
+    rules, at most once."""
+
+    break_id: str
+    payment_id: str
+    processor: str
+    account: str
+    object_id: str
+    amount_minor: int
+    currency: str
+    reason: str
+    proposed_by: str
+    approved_by: str
+    approved_at: Timestamp
+
+
 class RiskDecidedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
     """Risk judged one operation of a payment, once."""
 
@@ -1090,6 +1107,7 @@ EVENT_CLASSES: Mapping[str, type[Payload]] = {
     "SettlementLineAmended.v1": SettlementLineAmendedV1,
     "SettlementLineMatched.v1": SettlementLineMatchedV1,
     "SettlementLineUnmatched.v1": SettlementLineUnmatchedV1,
+    "StrayReturnProposed.v1": StrayReturnProposedV1,
     "RiskDecided.v1": RiskDecidedV1,
     "WebhookFactReceived.v1": WebhookFactReceivedV1,
     "WebhookUnrecognised.v1": WebhookUnrecognisedV1,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
+import httpx2
+
+from shared.runtime.operator_tokens import OperatorRole, TokenIssuer
 from shared.testing.waiting import eventually
 from tests.e2e.books import Books
-from tests.e2e.shop import SETTLE_S, Shop, new_key, order
+from tests.e2e.desk import Desk
+from tests.e2e.shop import SETTLE_S, Shop, new_key, order, server_at
 from tests.e2e.test_settlement import (  # noqa: F401 - ``office`` is a fixture
     AMOUNT,
     Office,
@@ -17,6 +22,7 @@ from tests.e2e.test_settlement import (  # noqa: F401 - ``office`` is a fixture
     report,
     shows,
 )
+from tools.local_stack.stack import LocalStack
 
 #: Takes effect, says nothing of it by any way that we hear within two minutes.
 SILENT = "pm_fault_outlives_key"
@@ -137,3 +143,73 @@ def test_a_refund_that_a_report_says_failed_is_reversed_once_whoever_else_says_s
         made.document["id"],
     )
     assert told == 1
+
+
+def charge_again(stack: LocalStack, payment_id: str, operation_id: str) -> str:
+    """Somebody charges the same operation a second time at the processor; no webhook tells of it."""
+    sale = {
+        "amount": AMOUNT, "currency": "EUR", "payment_method": "pm_fault_webhook_lost", "reference": operation_id,
+        "capture": True, "metadata": {"payment": payment_id},
+    }  # fmt: skip
+    reply = httpx2.post(
+        stack.url("sandbox") + "/alpha/v1/authorizations",
+        json=sale,
+        headers={
+            "Authorization": f"Bearer {stack.secrets.text('alpha_api_key')}",
+            "Idempotency-Key": uuid.uuid4().hex,
+        },
+    )
+    assert reply.status_code == 201, reply.text
+    captured_id: str = reply.json()["captures"][0]["id"]
+    return captured_id
+
+
+def decides(stack: LocalStack, who: str, break_id: str, step: str) -> dict[str, Any]:
+    """One of two people at reconciliation."""
+    token = TokenIssuer(stack.secrets.ed25519("operator_tokens")[0]).operator(who, OperatorRole.APPROVER)
+    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": new_key()}
+    server = server_at(stack.url("reconciliation"))
+    reply = server.call("POST", f"/breaks/{break_id}/{step}", {"reason": "charged twice"}, headers)
+    assert reply.status == 200, reply
+    document: dict[str, Any] = reply.document
+    return document
+
+
+def test_a_second_charge_is_found_and_given_back_once_by_two_people(
+    stack: LocalStack,
+    shop: Shop,
+    books: Books,
+    desk: Desk,
+    office: Office,  # noqa: F811
+) -> None:
+    payment_id, capture_id = captured(shop, books)
+    operation_id = shop.payment(payment_id)["operation"]["id"]
+    second_id = charge_again(stack, payment_id, operation_id)
+    payout, named = f"po_{new_key()}", {"our_reference": operation_id}
+    settles(
+        office,
+        entry(AMOUNT, payout, source_id=capture_id, **named),
+        entry(AMOUNT, payout, source_id=second_id, **named),
+        net=2 * AMOUNT,
+    )
+
+    def astray() -> list[dict[str, Any]]:
+        return [row for row in desk.of("strays", payment_id) if row["kind"] == "money"]
+
+    eventually(astray, timeout_s=SETTLE_S, describe="payment knows the second charge as a stray")
+
+    def known_break() -> list[dict[str, Any]]:
+        return books.rows(
+            "reconciliation",
+            "SELECT break_id, state FROM breaks WHERE payment_id = %s AND type = 'stray_capture' AND state = 'OPEN'",
+            payment_id,
+        )
+
+    (found,) = eventually(known_break, timeout_s=SETTLE_S, describe="the break of the stray") or [{}]
+    assert decides(stack, "ann", found["break_id"], "return")["state"] == "PROPOSED"
+    assert decides(stack, "bob", found["break_id"], "approve")["state"] == "RESOLVED"
+    eventually(lambda: not astray(), timeout_s=SETTLE_S, describe=lambda: f"it was given back: {astray()}")
+    book = books.at_processors(payment_id)
+    assert (book["captured_minor"], book["refunded_minor"], book["refunds"]) == (2 * AMOUNT, AMOUNT, 1)
+    assert shop.payment(payment_id)["amount_refunded"] == 0
+    shows(shop, payment_id, "SETTLED", AMOUNT)

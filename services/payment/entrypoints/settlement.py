@@ -10,10 +10,13 @@ from schemas.generated import (
     SettlementLineAmendedV1,
     SettlementLineMatchedV1,
     SettlementLineUnmatchedV1,
+    StrayReturnProposedV1,
 )
+from services.payment.adapters.notes import Note
 from services.payment.adapters.unit_of_work import PaymentUnitOfWork
 from services.payment.app.apply_fact import ApplyFact
 from services.payment.app.apply_reported_object import apply_reported_object
+from services.payment.app.apply_return_proposed import ApplyReturnProposed, apply_return_proposed
 from services.payment.app.apply_settlement_line import apply_settlement_line
 from services.payment.domain.facts import Fact, ObjectType
 from services.payment.domain.settling import SettlementLine
@@ -78,6 +81,35 @@ def on_object_reported(event: Event, uow: PaymentUnitOfWork) -> None:
         payment_id=event.data.payment_id,
     )
     apply_reported_object(command, uow)
+
+
+def on_return_proposed(event: Event, uow: PaymentUnitOfWork) -> None:
+    """Two people decided to give a charge astray back; what became of it stands on the timeline."""
+    said: StrayReturnProposedV1 = event.data
+    outcome = apply_return_proposed(
+        ApplyReturnProposed(
+            payment_id=said.payment_id,
+            processor=said.processor,
+            account=said.account,
+            object_id=said.object_id,
+            amount_minor=said.amount_minor,
+            currency=said.currency,
+            proposed_by=said.proposed_by,
+            approved_by=said.approved_by,
+            cause_id=event.event_id,
+        ),
+        uow,
+    )
+    uow.notes.add(
+        Note(
+            cause_id=event.event_id,
+            payment_id=said.payment_id,
+            kind="return_proposed",
+            result=outcome,
+            detail=f"{said.object_id}: {said.proposed_by}, approved by {said.approved_by} for {said.break_id}",
+            at=said.approved_at,
+        )
+    )
 
 
 def load_lines(events: Sequence[Event], uow: PaymentUnitOfWork) -> set[str]:

@@ -16,6 +16,7 @@ from services.reconciliation.adapters.matching import Matcher
 from services.reconciliation.adapters.our_items import StoredOurSide
 from services.reconciliation.adapters.periods import StoredPeriods
 from services.reconciliation.adapters.publishing import TOPIC, line_told
+from services.reconciliation.adapters.returning import StoredReturns
 from services.reconciliation.adapters.runs import StoredDue, StoredRuns
 from services.reconciliation.adapters.sources import StoredSources
 from services.reconciliation.adapters.staging import SqlStaging
@@ -48,6 +49,7 @@ class ReconciliationUnitOfWork(UnitOfWork):
         self.telling = MatchTeller(connection, outbox, now)
         self.terms = StoredTerms(connection, now)
         self.reporting = ObjectTeller(connection, outbox, now)
+        self.returns = StoredReturns(connection, outbox, now)
         self.files = StoredFiles(connection, now)
         self.staging = SqlStaging(connection, now)
         self.announcing = SqlAnnouncing(connection, now)

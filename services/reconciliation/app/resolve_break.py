@@ -16,6 +16,11 @@ from services.reconciliation.domain.break_life import (
 from shared.kernel.errors import Rejected
 from shared.kernel.operators import Actor, OperatorAct
 
+#: What is announced of a proposal.
+PROPOSED_AS: Final = {
+    Resolution.ACCEPTED: "break_acceptance_proposed",
+    Resolution.STRAY_RETURN: "break_return_proposed",
+}
 #: Nothing that really is a difference of timing takes longer.
 DEFERRED_FOR_MAX: Final = timedelta(days=90)
 
@@ -112,6 +117,13 @@ def defer_break(break_id: str, due_on: date, reason: str, actor: Actor, uow: Res
 
 def propose_acceptance(break_id: str, reason: str, actor: Actor, uow: ResolveUnit) -> StoredBreak:
     """Propose to accept the difference as it is; nothing is accepted before somebody else approves."""
+    return propose_resolution(break_id, Resolution.ACCEPTED, reason, actor, uow)
+
+
+def propose_resolution(
+    break_id: str, resolution: Resolution, reason: str, actor: Actor, uow: ResolveUnit
+) -> StoredBreak:
+    """Propose it; it waits for a second person."""
     stored = _locked(break_id, uow)
     decided = Decided(
         state=advance(break_id, stored.state, Trigger.PROPOSE),
@@ -119,10 +131,10 @@ def propose_acceptance(break_id: str, reason: str, actor: Actor, uow: ResolveUni
         actor=actor.name,
         reason=reason,
         owner=actor.name,
-        resolution=Resolution.ACCEPTED,
+        resolution=resolution,
         proposed_by=actor.name,
     )
-    return _decide(break_id, decided, "break_acceptance_proposed", actor, uow)
+    return _decide(break_id, decided, PROPOSED_AS[resolution], actor, uow)
 
 
 def approve_resolution(break_id: str, reason: str, actor: Actor, uow: ResolveUnit) -> StoredBreak:

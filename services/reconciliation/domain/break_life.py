@@ -40,6 +40,8 @@ class Resolution(StrEnum):
 
     ACCEPTED = "accepted"
     TIMING_DIFFERENCE = "timing_difference"
+    #: A charge that is astray is given back, by payment.
+    STRAY_RETURN = "stray_return"
 
 
 _S, _T = BreakState, Trigger

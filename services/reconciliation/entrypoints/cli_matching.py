@@ -67,7 +67,7 @@ def _add_runs(cli: typer.Typer) -> None:
 
 def _add_breaks(cli: typer.Typer) -> None:
     group = typer.Typer(
-        no_args_is_help=True, help="What is wrong: list, show, defer, accept, approve, reject."
+        no_args_is_help=True, help="What is wrong: list, show, defer, accept, return, approve, reject."
     )
     cli.add_typer(group, name="breaks")
     add_bulk(cli, group)
@@ -117,12 +117,19 @@ def _add_breaks(cli: typer.Typer) -> None:
 
         _resolve(cli, propose_acceptance, break_id, actor, reason, as_json=as_json)
 
+    @group.command("return")
+    def give_back(break_id: BreakArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+        """Propose that payment gives the second or stray charge back."""
+        from services.reconciliation.app.propose_return import propose_return
+
+        _resolve(cli, propose_return, break_id, actor, reason, as_json=as_json)
+
     @group.command()
     def approve(break_id: BreakArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
         """Resolve it as somebody else proposed."""
-        from services.reconciliation.app.resolve_break import approve_resolution
+        from services.reconciliation.app.approve_break import approve_break
 
-        _resolve(cli, approve_resolution, break_id, actor, reason, role="approver", as_json=as_json)
+        _resolve(cli, approve_break, break_id, actor, reason, role="approver", as_json=as_json)
 
     @group.command()
     def reject(break_id: BreakArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:

@@ -12,9 +12,10 @@ from services.reconciliation.adapters.breaks import UNSETTLED, one_break, queue,
 from services.reconciliation.adapters.explaining import explained_days, explained_payouts
 from services.reconciliation.adapters.runs import list_runs, one_run
 from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
+from services.reconciliation.app.approve_break import approve_break
+from services.reconciliation.app.propose_return import propose_return
 from services.reconciliation.app.resolve_break import (
     StoredBreak,
-    approve_resolution,
     defer_break,
     propose_acceptance,
     reject_resolution,
@@ -86,7 +87,13 @@ DECISIONS: Final = (
         propose_acceptance,
         "Propose to accept the difference; somebody else has to approve it.",
     ),
-    Decision("approve", OperatorRole.APPROVER, approve_resolution, "Resolve it as somebody else proposed."),
+    Decision(
+        "return",
+        OperatorRole.OPERATOR,
+        propose_return,
+        "Propose that payment gives the second or stray charge back; somebody else has to approve it.",
+    ),
+    Decision("approve", OperatorRole.APPROVER, approve_break, "Resolve it as somebody else proposed."),
     Decision("reject", OperatorRole.OPERATOR, reject_resolution, "Open it again."),
 )
 

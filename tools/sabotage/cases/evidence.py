@@ -7,6 +7,9 @@ from tools.sabotage.case import Case, Patch
 _TELLING: Final = "services/reconciliation/adapters/telling_objects.py"
 _TOLD: Final = "services/reconciliation/tests/db/test_evidence.py::"
 _REPORTED: Final = "services/payment/domain/reported.py"
+_RETURNS: Final = "services/reconciliation/migrations/versions/0011_propose_returns.py"
+_RETURNING: Final = "services/reconciliation/tests/db/test_returning.py::"
+_PROPOSED: Final = "services/payment/tests/db/test_returns_proposed.py::"
 _UNIT: Final = "services/payment/tests/unit/test_reported_objects.py::"
 
 EVIDENCE: Final = (
@@ -50,5 +53,52 @@ EVIDENCE: Final = (
         change="every word of a report is the newest",
         patches=(Patch(_REPORTED, "(known.status, fact.status) not in FOLLOWS", "False"),),
         tests=(_UNIT + "test_a_line_of_the_refund_itself_takes_nothing_back_of_its_failure",),
+    ),
+    Case(
+        name="recon-return-two-people",
+        protection="payment is told only of returns that a break was resolved as, by the two people whom it names",
+        change="the database does not compare",
+        patches=(Patch(_RETURNS, "BEFORE INSERT ON told_returns FOR", "BEFORE DELETE ON told_returns FOR"),),
+        tests=(_RETURNING + "test_nobody_writes_a_return_that_two_people_did_not_decide",),
+    ),
+    Case(
+        name="recon-return-as-it-stands",
+        protection="a return is told only while the line says what was approved",
+        change="the line is not looked at again",
+        patches=(
+            Patch(
+                "services/reconciliation/app/propose_return.py",
+                "if (charge.amount_minor, charge.currency) != (stored.theirs_minor, stored.currency):",
+                "if not charge.currency:",
+            ),
+            Patch(_RETURNS, "BEFORE INSERT ON told_returns FOR", "BEFORE DELETE ON told_returns FOR"),
+        ),
+        tests=(_RETURNING + "test_of_a_line_that_says_something_else_by_now_nothing_is_told",),
+    ),
+    Case(
+        name="payment-return-as-approved",
+        protection="payment returns nothing but the amount that two people approved",
+        change="whatever is astray is returned",
+        patches=(
+            Patch(
+                "services/payment/app/apply_return_proposed.py",
+                "if (stray.amount_minor, stray.currency) != (command.amount_minor, command.currency):",
+                "if not stray.currency:",
+            ),
+        ),
+        tests=(_PROPOSED + "test_what_is_not_what_was_approved_is_not_returned",),
+    ),
+    Case(
+        name="payment-return-two-people",
+        protection="payment returns nothing that one person alone decided",
+        change="payment does not compare them",
+        patches=(
+            Patch(
+                "services/payment/app/apply_return_proposed.py",
+                "if command.proposed_by == command.approved_by:",
+                "if not command.approved_by:",
+            ),
+        ),
+        tests=(_PROPOSED + "test_one_person_alone_returns_nothing",),
     ),
 )

@@ -1,0 +1,56 @@
+"""Two people at reconciliation decided to give a charge astray back: payment does it, by its own rules, once."""
+
+from dataclasses import dataclass
+
+from services.payment.app.decide import return_astray
+from services.payment.app.ports import OperatorUnit
+from services.payment.domain.changes import Moment
+from services.payment.domain.payment import Payment
+from services.payment.domain.status import Source
+from services.payment.domain.strays import Stray
+from shared.kernel.errors import Poison, Rejected
+
+ASKED = "return_asked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyReturnProposed:
+    """What was decided, and by whom."""
+
+    payment_id: str
+    processor: str
+    account: str
+    object_id: str
+    amount_minor: int
+    currency: str
+    proposed_by: str
+    approved_by: str
+    cause_id: str
+
+
+def apply_return_proposed(command: ApplyReturnProposed, uow: OperatorUnit) -> str:
+    """Ask for the return, or say in one word why not: the case of the stray stays before a person then.
+
+    What is under way, given back already, disputed, or another amount than was approved is never returned by it.
+    """
+    if command.proposed_by == command.approved_by:
+        raise Poison(f"one person alone proposed and approved the return of {command.object_id}")
+    payment = uow.payments.locked(command.payment_id)
+    if payment is None:
+        raise Poison(f"payment {command.payment_id} is not ours")
+    stray = _stray_of(payment, command)
+    if stray is None:
+        return "stray_unknown"
+    if (stray.amount_minor, stray.currency) != (command.amount_minor, command.currency):
+        return "stray_differs"
+    moment = Moment(now=uow.now, cause_id=command.cause_id, ids=uow.ids, source=Source.OPERATOR)
+    try:
+        return_astray(payment, stray, moment, uow)
+    except Rejected as refused:
+        return refused.code
+    return ASKED
+
+
+def _stray_of(payment: Payment, command: ApplyReturnProposed) -> Stray | None:
+    thing = payment.objects.get((command.processor, command.account, command.object_id))
+    return payment.strays.get(thing.stray_id or "") if thing is not None else None

@@ -1,0 +1,25 @@
+"""The second person's word: the break is resolved as proposed, and what follows of it is told with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from services.reconciliation.app.propose_return import ReturnUnit, tell_return
+from services.reconciliation.app.resolve_break import StoredBreak, approve_resolution
+from services.reconciliation.domain.break_life import Resolution
+from shared.kernel.operators import Actor
+
+#: What an approval leads to elsewhere; other resolutions end here.
+FOLLOWS: Final[Mapping[str, Callable[[StoredBreak, str, ReturnUnit], None]]] = {
+    Resolution.STRAY_RETURN.value: tell_return,
+}
+
+
+def approve_break(break_id: str, reason: str, actor: Actor, uow: ReturnUnit) -> StoredBreak:
+    """Resolve it as somebody else proposed; what it leads to is told in the same transaction, or nothing is decided."""
+    stored = approve_resolution(break_id, reason, actor, uow)
+    follows = FOLLOWS.get(stored.resolution or "")
+    if follows is not None:
+        follows(stored, reason, uow)
+    return stored
