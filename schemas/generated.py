@@ -843,6 +843,25 @@ class OperationDeadLetteredV1(Payload, frozen=True, kw_only=True, omit_defaults=
     dead_at: Timestamp
 
 
+class AdjustmentProposedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """Two people decided that a break is to be resolved by an adjustment of the books. The ledger keeps it as
+    a proposal, and books it by its own rules."""
+
+    break_id: str
+    template: str
+    amount_minor: int
+    currency: str
+    merchant_id: str | None = None
+    clearing_key: str | None = None
+    processor: str | None = None
+    account: str | None = None
+    bank_account: str | None = None
+    reason: str
+    proposed_by: str
+    approved_by: str
+    approved_at: Timestamp
+
+
 class BankCreditAllocatedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
     """A line of the bank's statement, or a part of it, was allocated to a payout."""
 
@@ -1100,6 +1119,7 @@ EVENT_CLASSES: Mapping[str, type[Payload]] = {
     "LadderExhausted.v1": LadderExhaustedV1,
     "LookedUp.v1": LookedUpV1,
     "OperationDeadLettered.v1": OperationDeadLetteredV1,
+    "AdjustmentProposed.v1": AdjustmentProposedV1,
     "BankCreditAllocated.v1": BankCreditAllocatedV1,
     "ObjectReported.v1": ObjectReportedV1,
     "PayoutReturned.v1": PayoutReturnedV1,

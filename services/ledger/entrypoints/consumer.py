@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from schemas.generated import AdjustmentProposedV1
 from services.ledger.adapters.unit_of_work import LedgerUnitOfWork
 from services.ledger.app.amend_line import amend_line
+from services.ledger.app.hear_adjustment import hear_adjustment
 from services.ledger.app.post_event import load_books, post_event
 from services.ledger.app.rekey_line import load_matches, rekey_line
+from services.ledger.domain.adjustment_templates import PARAMETERS
+from services.ledger.domain.adjustments import Proposed
 from services.ledger.domain.posting_rules import PAYMENT_RULES
 from services.ledger.domain.rules import Amendment, NoPosting, Rekeying, Row
 from services.ledger.domain.settlement_rules import SETTLEMENT_RULES
@@ -33,6 +37,21 @@ def _handler(row: Row) -> Handler[LedgerUnitOfWork]:
     return rekey_line if isinstance(row, Rekeying) else post_event
 
 
+def on_adjustment_proposed(event: Event, uow: LedgerUnitOfWork) -> None:
+    """Two people at reconciliation ask for an adjustment."""
+    said: AdjustmentProposedV1 = event.data
+    given = {name: getattr(said, name, None) for name in PARAMETERS}
+    proposed = Proposed(
+        template=said.template,
+        parameters={name: value for name, value in given.items() if value is not None},
+        amount_minor=said.amount_minor,
+        currency=said.currency,
+        reason=said.reason,
+        attachment=said.break_id,
+    )
+    hear_adjustment(proposed, proposed_by=said.proposed_by, approved_by=said.approved_by, work=uow)
+
+
 def load(events: Sequence[Event], uow: LedgerUnitOfWork) -> None:
     """Read what a whole batch needs, set-based."""
     load_books(events, uow)
@@ -41,7 +60,10 @@ def load(events: Sequence[Event], uow: LedgerUnitOfWork) -> None:
 
 ROUTES: Final[Routes[LedgerUnitOfWork]] = Routes(
     consumer="ledger",
-    handlers=dict(_handlers()),
+    handlers={
+        **dict(_handlers()),
+        ("reconciliation.events", "AdjustmentProposed", 1): on_adjustment_proposed,
+    },
     prepare=load,
     limits=BatchLimits(max_records=BATCH_MESSAGES_MAX),
 )

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from services.reconciliation.adapters.allocating import Allocator
 from services.reconciliation.adapters.announcing import SqlAnnouncing
+from services.reconciliation.adapters.break_adjustments import StoredBreakAdjustments
 from services.reconciliation.adapters.daily_runs import StoredDays
 from services.reconciliation.adapters.files import StoredFiles
 from services.reconciliation.adapters.finding_breaks import BreakFinder
@@ -21,8 +22,8 @@ from services.reconciliation.adapters.runs import StoredDue, StoredRuns
 from services.reconciliation.adapters.sources import StoredSources
 from services.reconciliation.adapters.staging import SqlStaging
 from services.reconciliation.adapters.telling_matches import MatchTeller
-from services.reconciliation.adapters.terms import StoredTerms
 from services.reconciliation.adapters.telling_objects import ObjectTeller
+from services.reconciliation.adapters.terms import StoredTerms
 from services.reconciliation.domain.announcing import UntoldLine
 from shared.kernel.ids import Ids
 from shared.kernel.operators import OperatorAct
@@ -50,6 +51,7 @@ class ReconciliationUnitOfWork(UnitOfWork):
         self.terms = StoredTerms(connection, now)
         self.reporting = ObjectTeller(connection, outbox, now)
         self.returns = StoredReturns(connection, outbox, now)
+        self.break_adjustments = StoredBreakAdjustments(connection, outbox, now)
         self.files = StoredFiles(connection, now)
         self.staging = SqlStaging(connection, now)
         self.announcing = SqlAnnouncing(connection, now)

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, Protocol
 
+from services.reconciliation.app.propose_adjustment import AdjustUnit, tell_adjustment
 from services.reconciliation.app.propose_return import ReturnUnit, tell_return
 from services.reconciliation.app.resolve_break import StoredBreak, approve_resolution
 from services.reconciliation.domain.break_life import Resolution
 from shared.kernel.operators import Actor
 
+
+class ApproveUnit(ReturnUnit, AdjustUnit, Protocol):
+    """What one transaction offers."""
+
+
 #: What an approval leads to elsewhere; other resolutions end here.
-FOLLOWS: Final[Mapping[str, Callable[[StoredBreak, str, ReturnUnit], None]]] = {
+FOLLOWS: Final[Mapping[str, Callable[[StoredBreak, str, ApproveUnit], None]]] = {
     Resolution.STRAY_RETURN.value: tell_return,
+    Resolution.ADJUSTMENT.value: tell_adjustment,
 }
 
 
-def approve_break(break_id: str, reason: str, actor: Actor, uow: ReturnUnit) -> StoredBreak:
+def approve_break(break_id: str, reason: str, actor: Actor, uow: ApproveUnit) -> StoredBreak:
     """Resolve it as somebody else proposed; what it leads to is told in the same transaction, or nothing is decided."""
     stored = approve_resolution(break_id, reason, actor, uow)
     follows = FOLLOWS.get(stored.resolution or "")

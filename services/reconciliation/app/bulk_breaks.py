@@ -24,7 +24,7 @@ from services.reconciliation.app.resolve_break import (
     propose_acceptance,
     reject_resolution,
 )
-from services.reconciliation.domain.break_life import BreakState
+from services.reconciliation.domain.break_life import TOLD_ELSEWHERE, BreakState
 from shared.kernel.errors import Rejected
 from shared.kernel.operators import Actor, OperatorAct
 
@@ -158,14 +158,23 @@ def _defer(break_id: str, wanted: Wanted, reason: str, actor: Actor, uow: Resolv
     return defer_break(break_id, wanted.due_on, reason, actor, uow)
 
 
+def _approve(break_id: str, _: Wanted, reason: str, actor: Actor, uow: ResolveUnit) -> StoredBreak:
+    found = uow.breaks.locked(break_id)
+    if found is not None and found.resolution in TOLD_ELSEWHERE:
+        raise Rejected(
+            "break_approved_alone",
+            f"break {break_id}: a {found.resolution} is approved by itself",
+            stored=False,
+        )
+    return approve_resolution(break_id, reason, actor, uow)
+
+
 STEPS: Final[Mapping[BulkAction, _Step]] = {
     BulkAction.DEFER: _Step(BreakState.OPEN, _defer),
     BulkAction.ACCEPT: _Step(
         BreakState.OPEN, lambda name, _, reason, actor, uow: propose_acceptance(name, reason, actor, uow)
     ),
-    BulkAction.APPROVE: _Step(
-        BreakState.PROPOSED, lambda name, _, reason, actor, uow: approve_resolution(name, reason, actor, uow)
-    ),
+    BulkAction.APPROVE: _Step(BreakState.PROPOSED, _approve),
     BulkAction.REJECT: _Step(
         BreakState.PROPOSED, lambda name, _, reason, actor, uow: reject_resolution(name, reason, actor, uow)
     ),

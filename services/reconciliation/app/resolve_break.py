@@ -20,6 +20,7 @@ from shared.kernel.operators import Actor, OperatorAct
 PROPOSED_AS: Final = {
     Resolution.ACCEPTED: "break_acceptance_proposed",
     Resolution.STRAY_RETURN: "break_return_proposed",
+    Resolution.ADJUSTMENT: "break_adjustment_proposed",
 }
 #: Nothing that really is a difference of timing takes longer.
 DEFERRED_FOR_MAX: Final = timedelta(days=90)

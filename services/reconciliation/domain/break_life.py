@@ -42,7 +42,12 @@ class Resolution(StrEnum):
     TIMING_DIFFERENCE = "timing_difference"
     #: A charge that is astray is given back, by payment.
     STRAY_RETURN = "stray_return"
+    #: The books are corrected, or the difference is written off: the ledger is asked.
+    ADJUSTMENT = "adjustment"
 
+
+#: What another service is told of when it is approved: each by itself, never among many.
+TOLD_ELSEWHERE: Final = frozenset({Resolution.STRAY_RETURN.value, Resolution.ADJUSTMENT.value})
 
 _S, _T = BreakState, Trigger
 #: Absent means forbidden. The database holds the same pairs in ``check_break_step``.

@@ -67,7 +67,8 @@ def _add_runs(cli: typer.Typer) -> None:
 
 def _add_breaks(cli: typer.Typer) -> None:
     group = typer.Typer(
-        no_args_is_help=True, help="What is wrong: list, show, defer, accept, return, approve, reject."
+        no_args_is_help=True,
+        help="What is wrong: list, show, defer, accept, return, adjust, approve, reject.",
     )
     cli.add_typer(group, name="breaks")
     add_bulk(cli, group)
@@ -123,6 +124,44 @@ def _add_breaks(cli: typer.Typer) -> None:
         from services.reconciliation.app.propose_return import propose_return
 
         _resolve(cli, propose_return, break_id, actor, reason, as_json=as_json)
+
+    @group.command()
+    def adjust(  # noqa: PLR0917 - each parameter that a template may take
+        break_id: BreakArgument,
+        template: Annotated[str, typer.Option(help="One of `ledger adjustments templates`.")],
+        actor: Actor,
+        reason: Reason,
+        amount: Annotated[
+            int | None, typer.Option(min=1, help="Minor units; all that is at risk without.")
+        ] = None,
+        merchant: Annotated[str | None, typer.Option(help="Whose account, where it takes one.")] = None,
+        clearing_key: Annotated[
+            str | None, typer.Option(help="The key to clear, where it takes one.")
+        ] = None,
+        processor: Annotated[str | None, typer.Option(help="The processor, where it takes one.")] = None,
+        account: Annotated[str | None, typer.Option(help="Our account there.")] = None,
+        bank_account: Annotated[
+            str | None, typer.Option(help="The bank account, where it takes one.")
+        ] = None,
+        as_json: JsonFlag = False,
+    ) -> None:
+        """Propose that the ledger adjusts the books or writes it off."""
+        from services.reconciliation.app.propose_adjustment import WantedAdjustment, propose_adjustment
+
+        given = {
+            "merchant_id": merchant, "clearing_key": clearing_key, "processor": processor, "account": account,
+            "bank_account": bank_account,
+        }  # fmt: skip
+        wanted = WantedAdjustment(
+            template=template,
+            parameters={name: value for name, value in given.items() if value is not None},
+            amount_minor=amount,
+        )
+
+        def propose(one: str, why: str, who: Any, uow: ReconciliationUnitOfWork) -> StoredBreak:
+            return propose_adjustment(one, wanted, why, who, uow)
+
+        _resolve(cli, propose, break_id, actor, reason, as_json=as_json)
 
     @group.command()
     def approve(break_id: BreakArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:

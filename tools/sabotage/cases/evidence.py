@@ -10,6 +10,9 @@ _REPORTED: Final = "services/payment/domain/reported.py"
 _RETURNS: Final = "services/reconciliation/migrations/versions/0011_propose_returns.py"
 _RETURNING: Final = "services/reconciliation/tests/db/test_returning.py::"
 _PROPOSED: Final = "services/payment/tests/db/test_returns_proposed.py::"
+_ADJUSTMENTS: Final = "services/reconciliation/migrations/versions/0012_propose_adjustments.py"
+_ADJUSTING: Final = "services/reconciliation/tests/db/test_adjusting.py::"
+_KEPT_NOWHERE: Final = "test_what_cannot_be_proposed_is_before_people_and_kept_nowhere"
 _UNIT: Final = "services/payment/tests/unit/test_reported_objects.py::"
 
 EVIDENCE: Final = (
@@ -100,5 +103,41 @@ EVIDENCE: Final = (
             ),
         ),
         tests=(_PROPOSED + "test_one_person_alone_returns_nothing",),
+    ),
+    Case(
+        name="recon-adjust-as-proposed",
+        protection="an adjustment is kept only as its break was proposed for, and told only as two people resolved it",
+        change="the database compares neither",
+        patches=(
+            Patch(_ADJUSTMENTS, "BEFORE INSERT ON break_adjustments", "BEFORE DELETE ON break_adjustments"),
+            Patch(_ADJUSTMENTS, "BEFORE INSERT ON told_adjustments", "BEFORE DELETE ON told_adjustments"),
+        ),
+        tests=(_ADJUSTING + "test_nobody_keeps_or_tells_what_two_people_did_not_decide",),
+    ),
+    Case(
+        name="recon-adjust-within-risk",
+        protection="no more is asked of the ledger than the break has at risk",
+        change="the service does not compare",
+        patches=(
+            Patch(
+                "services/reconciliation/app/propose_adjustment.py",
+                "if not 0 < amount_minor <= stored.at_risk_minor:",
+                "if amount_minor is None:",
+            ),
+        ),
+        tests=(_ADJUSTING + "test_no_more_is_asked_for_than_is_at_risk",),
+    ),
+    Case(
+        name="ledger-asked-two-people",
+        protection="the ledger keeps no adjustment that one person alone asks for elsewhere",
+        change="it does not compare them",
+        patches=(
+            Patch(
+                "services/ledger/app/hear_adjustment.py",
+                "if proposed_by == approved_by:",
+                "if not approved_by:",
+            ),
+        ),
+        tests=("services/ledger/tests/db/test_asked_adjustments.py::" + _KEPT_NOWHERE,),
     ),
 )

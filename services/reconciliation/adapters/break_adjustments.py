@@ -1,0 +1,74 @@
+"""Adjustments that operators ask the ledger for: kept as proposed, told as approved."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+import orjson
+import sqlalchemy as sa
+
+from schemas.generated import AdjustmentProposedV1
+from services.reconciliation.adapters.publishing import TOPIC
+from services.reconciliation.app.propose_adjustment import WantedAdjustment
+from services.reconciliation.app.resolve_break import StoredBreak
+from shared.persistence.outbox import Outbox
+
+_KEEP: Final = """
+INSERT INTO break_adjustments (break_id, proposed_at, proposed_by, template, parameters, amount_minor, currency)
+VALUES (%(break_id)s, %(now)s, %(proposed_by)s, %(template)s, %(parameters)s::jsonb, %(amount_minor)s, %(currency)s)
+"""
+_LAST: Final = """
+SELECT proposed_at, template, parameters, amount_minor, currency FROM break_adjustments
+ WHERE break_id = %(break_id)s ORDER BY proposed_at DESC LIMIT 1
+"""
+_TOLD: Final = """
+INSERT INTO told_adjustments (event_id, break_id, proposed_at, approved_by, told_at)
+VALUES (%(event_id)s, %(break_id)s, %(proposed_at)s, %(approved_by)s, %(now)s)
+"""
+
+
+class StoredBreakAdjustments:
+    """Adjustments of one transaction."""
+
+    def __init__(self, connection: sa.Connection, outbox: Outbox, now: datetime) -> None:
+        self._connection = connection
+        self._outbox = outbox
+        self._now = now
+
+    def keep(self, stored: StoredBreak, wanted: WantedAdjustment, amount_minor: int) -> None:
+        """Remember what was proposed."""
+        values = {
+            "break_id": stored.break_id,
+            "proposed_by": stored.proposed_by,
+            "template": wanted.template,
+            "parameters": orjson.dumps(dict(wanted.parameters), option=orjson.OPT_SORT_KEYS).decode(),
+            "amount_minor": amount_minor,
+            "currency": stored.currency,
+            "now": self._now,
+        }
+        self._connection.exec_driver_sql(_KEEP, values)
+
+    def tell(self, stored: StoredBreak, reason: str) -> None:
+        """Tell the ledger of the last one that was kept: the one that was approved now."""
+        kept = self._connection.exec_driver_sql(_LAST, {"break_id": stored.break_id}).mappings().one()
+        said = AdjustmentProposedV1(
+            break_id=stored.break_id,
+            template=kept["template"],
+            amount_minor=kept["amount_minor"],
+            currency=kept["currency"],
+            reason=reason,
+            proposed_by=stored.proposed_by or "",
+            approved_by=stored.approved_by or "",
+            approved_at=self._now,
+            **kept["parameters"],
+        )
+        event_id = self._outbox.append(TOPIC, said, key=stored.break_id, cause_id=stored.break_id)
+        values = {
+            "event_id": event_id,
+            "break_id": stored.break_id,
+            "proposed_at": kept["proposed_at"],
+            "approved_by": stored.approved_by,
+            "now": self._now,
+        }
+        self._connection.exec_driver_sql(_TOLD, values)

@@ -1,0 +1,105 @@
+"""A break is adjusted or written off: proposed by one, approved by another, and asked of the ledger once."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from services.reconciliation.app.approve_break import approve_break
+from services.reconciliation.app.propose_adjustment import WantedAdjustment, propose_adjustment
+from services.reconciliation.app.resolve_break import reject_resolution
+from services.reconciliation.tests.three_legs import World
+from shared.kernel.errors import Rejected
+from shared.kernel.operators import Actor
+
+pytestmark = pytest.mark.db
+ADA, BOB = Actor(name="ada", role="operator"), Actor(name="bob", role="approver")
+KEY = "line:alpha_report:l1"
+
+
+@pytest.fixture
+def world(desk):
+    """The processor paid 100 less than was captured."""
+    made = World(desk)
+    made.payout("po_1", 900)
+    made.captured(1, 1_000)
+    made.line("l1", 900, object_id="cap_1")
+    made.match()
+    return made
+
+
+def the_break(world):
+    ((break_id,),) = world.rows("SELECT break_id FROM breaks WHERE subject = 'line:alpha_report:l1'")
+    return break_id
+
+
+def propose(world, amount=None, template="suspense_shortfall_write_off"):
+    wanted = WantedAdjustment(template=template, parameters={"clearing_key": KEY}, amount_minor=amount)
+    return world.desk.run(lambda uow: propose_adjustment(the_break(world), wanted, "too small", ADA, uow))
+
+
+def approve(world, actor=BOB):
+    return world.desk.run(lambda uow: approve_break(the_break(world), "yes", actor, uow))
+
+
+def told(world):
+    return world.events("AdjustmentProposed.v1")
+
+
+@pytest.mark.parametrize(("asked", "amount"), [(None, 100), (40, 40)])
+def test_what_two_people_decide_is_asked_of_the_ledger_once(world, asked, amount):
+    assert propose(world, asked).state == "PROPOSED"
+    assert told(world) == []
+    assert approve(world).state == "RESOLVED"
+    (said,) = told(world)
+    assert (said["template"], said["amount_minor"], said["currency"]) == (
+        "suspense_shortfall_write_off",
+        amount,
+        "EUR",
+    )
+    assert (said["clearing_key"], said["proposed_by"], said["approved_by"]) == (KEY, "ada", "bob")
+    assert world.rows("SELECT key FROM outbox WHERE event_type = 'AdjustmentProposed.v1'") == [
+        (the_break(world),)
+    ]
+    with pytest.raises(Rejected, match="is RESOLVED"):
+        approve(world)
+
+
+@pytest.mark.parametrize("amount", [0, -1, 101])
+def test_no_more_is_asked_for_than_is_at_risk(world, amount):
+    with pytest.raises(Rejected, match="at risk"):
+        propose(world, amount)
+    assert world.rows("SELECT state FROM breaks WHERE subject = 'line:alpha_report:l1'") == [("OPEN",)]
+
+
+def test_whoever_proposed_it_does_not_approve_it(world):
+    propose(world)
+    with pytest.raises(Rejected, match="cannot approve"):
+        approve(world, ADA)
+    assert told(world) == []
+
+
+def test_of_several_proposals_the_one_that_stands_is_asked_for(world):
+    propose(world, 10)
+    world.desk.run(lambda uow: reject_resolution(the_break(world), "no", BOB, uow))
+    propose(world, 20)
+    approve(world)
+    assert [said["amount_minor"] for said in told(world)] == [20]
+
+
+def test_nobody_keeps_or_tells_what_two_people_did_not_decide(world, app_sql):
+    keep = (
+        "INSERT INTO break_adjustments SELECT break_id, changed_at, 'ada', 'write_off', '{}', %s, currency FROM breaks"
+        " WHERE subject = 'line:alpha_report:l1'"
+    )
+    tell = "INSERT INTO told_adjustments SELECT 'evt_x', break_id, proposed_at, 'bob', now() FROM break_adjustments"
+    with pytest.raises(psycopg.errors.CheckViolation, match="not proposed so"):
+        app_sql.execute(keep, (10,))
+    app_sql.rollback()
+    propose(world, 10)
+    with pytest.raises(psycopg.errors.CheckViolation, match="no two people"):
+        app_sql.execute(tell)
+    app_sql.rollback()
+    approve(world)
+    with pytest.raises(psycopg.errors.CheckViolation, match="no two people"):
+        app_sql.execute(tell)
