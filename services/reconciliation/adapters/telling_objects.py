@@ -36,7 +36,8 @@ SELECT l.source, l.line_id, l.revision, s.processor, s.account, l.category, l.ob
         SELECT payment_id, processor, account FROM our_items WHERE operation_id = l.our_reference
         UNION ALL SELECT payment_id, processor, account FROM our_items WHERE payment_id = l.our_reference
         UNION ALL SELECT payment_id, processor, account FROM our_items
-         WHERE object_id IN (l.object_id, l.parent_object_id)) AS named
+         WHERE object_id IN (l.object_id, l.parent_object_id)
+        UNION ALL SELECT payment_id, s.processor, s.account FROM given_up WHERE name = l.our_reference) AS named
      WHERE (processor, account) = (s.processor, s.account)
     HAVING count(DISTINCT payment_id) = 1) AS ours
  WHERE b.state IN ('OPEN', 'DEFERRED', 'PROPOSED') AND b.subject LIKE 'line:%%'

@@ -85,7 +85,15 @@ def in_doubt_and_other_money(world):
     return [("capture", "cap_1", "succeeded", 9_000, op(1))]
 
 
+def given_up(world):
+    """A charge under an operation that was declined, as we heard."""
+    world.told("PaymentMethodDeclined", 1, 0)
+    world.line("l1", 10_000, object_id="cap_1", our_reference=op(1))
+    return [("capture", "cap_1", "succeeded", 10_000, op(1))]
+
+
 PROOFS = (
+    given_up,
     in_doubt, refund_in_doubt, failed_refund, charged_twice, charged_twice_by_payment, in_doubt_and_other_money,
 )  # fmt: skip
 
