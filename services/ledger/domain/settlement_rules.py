@@ -21,6 +21,7 @@ from services.ledger.domain.rules import (
     Amendment,
     Amount,
     Leg,
+    NoPosting,
     Posting,
     Rekeying,
     Row,
@@ -156,5 +157,13 @@ SETTLEMENT_RULES: Final[tuple[Row, ...]] = (
         fact_key="fact_key",
         subject="fact_key",
         legs=(debit(BC, AMOUNT, *PAYOUT), credit(BANK_CASH, AMOUNT)),
+    ),
+    NoPosting(
+        on="ObjectReported", why="evidence for payment; what follows of it comes as payment's own event"
+    ),
+    NoPosting(on="StrayReturnProposed", why="a wish to payment; what it returns comes as its own event"),
+    NoPosting(
+        on="AdjustmentProposed",
+        why="a proposal moves no money; what two people approve of it here is an adjustment",
     ),
 )

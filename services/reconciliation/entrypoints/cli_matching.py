@@ -111,6 +111,12 @@ def _add_breaks(cli: typer.Typer) -> None:
         )
         emit(asdict(stored), as_json=as_json)
 
+    _add_proposals(cli, group)
+    _add_adjust(cli, group)
+    _add_second_words(cli, group)
+
+
+def _add_proposals(cli: typer.Typer, group: typer.Typer) -> None:
     @group.command()
     def accept(break_id: BreakArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
         """Propose to accept the difference as it is."""
@@ -125,6 +131,8 @@ def _add_breaks(cli: typer.Typer) -> None:
 
         _resolve(cli, propose_return, break_id, actor, reason, as_json=as_json)
 
+
+def _add_adjust(cli: typer.Typer, group: typer.Typer) -> None:
     @group.command()
     def adjust(  # noqa: PLR0917 - each parameter that a template may take
         break_id: BreakArgument,
@@ -163,6 +171,8 @@ def _add_breaks(cli: typer.Typer) -> None:
 
         _resolve(cli, propose, break_id, actor, reason, as_json=as_json)
 
+
+def _add_second_words(cli: typer.Typer, group: typer.Typer) -> None:
     @group.command()
     def approve(break_id: BreakArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
         """Resolve it as somebody else proposed."""
