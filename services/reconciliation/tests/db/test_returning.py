@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from services.reconciliation.app.approve_break import approve_break
+from services.reconciliation.app.bulk_breaks import STEPS, BulkAction, Selection, Wanted
 from services.reconciliation.app.propose_return import propose_return
 from services.reconciliation.app.resolve_break import reject_resolution
 from services.reconciliation.tests.three_legs import World, op, pay
@@ -112,3 +113,11 @@ def test_nobody_writes_a_return_that_two_people_did_not_decide(world, app_sql):
     app_sql.rollback()
     with pytest.raises(psycopg.errors.CheckViolation, match="no two people"):
         app_sql.execute(insert.replace("10000", "20000"))
+
+
+def test_a_return_is_not_approved_among_many(world):
+    propose(world)
+    many = Wanted(action=BulkAction.APPROVE, selection=Selection())
+    with pytest.raises(Rejected, match="approved by itself"):
+        world.desk.run(lambda uow: STEPS[BulkAction.APPROVE].apply(the_break(world), many, "yes", BOB, uow))
+    assert world.breaks("PROPOSED").keys() == {"line:alpha_report:l2"}
