@@ -15,6 +15,7 @@ from services.reconciliation.entrypoints.cli import cli
 from services.reconciliation.tests.three_legs import World
 from shared.kernel.errors import Rejected
 from shared.kernel.operators import Actor
+from shared.runtime.operator_tokens import OperatorRole
 
 pytestmark = pytest.mark.db
 NOW = datetime.now(UTC)
@@ -190,3 +191,23 @@ def test_the_terminal_agrees_in_twos(world, reconciliation_urls):
     assert typed("reject", calendar["term_id"], *ada)["state"] == "REJECTED"
     assert "tolerance_minor" in typed("tolerance", *of, "--field", "gross", *ada)
     assert [row["term_id"] for row in typed("list")] == [calendar["term_id"], made["term_id"]]
+
+
+def test_over_http_an_operator_proposes_and_an_approver_approves(office, world):
+    fee = {
+        "kind": "agreed_fee", "source": "alpha_report", "category": "charge", "currency": "EUR", "per_million": 14_000,
+        "fixed_minor": 25, "reason": "a contract",
+    }  # fmt: skip
+    made = office.call("POST", "/terms", fee)
+    assert (made.status, made.document["state"]) == (201, "PROPOSED")
+    path, why = f"/terms/{made.document['term_id']}", {"reason": "read it"}
+    assert office.call("POST", f"{path}/approve", why, who="bob").status == 403
+    own = office.call("POST", f"{path}/approve", why, role=OperatorRole.APPROVER)
+    assert (own.status, own.document["code"]) == (403, "four_eyes")
+    approved = office.call("POST", f"{path}/approve", why, who="bob", role=OperatorRole.APPROVER).document
+    assert (approved["state"], approved["decided_by"], approved["per_million"]) == ("APPROVED", "bob", 14_000)
+    assert office.call("GET", path).document == approved
+    assert office.call("GET", "/terms?state=APPROVED").document["data"] == [approved]
+    wrong = office.call("POST", "/terms", {**fee, "per_million": -1})
+    assert (wrong.document["code"], wrong.document["param"]) == ("term_invalid", "per_million")
+    assert office.call("POST", "/terms", {**fee, "valid_from": "2026-12-01"}).status in {400, 422}
