@@ -20,8 +20,11 @@ from tests.integration.months.whole import (
     take_in_whole,
 )
 
+pytestmark = pytest.mark.timeout(600)
+"""A month is much work, and the machine may be shared."""
+
 KILLS = 3
-DEADLINE_S = 120
+DEADLINE_S = 300
 
 
 @pytest.fixture

@@ -11,6 +11,9 @@ from tests.integration.months.month import Month, Plan, stops
 from tests.integration.months.residue import unexplained
 from tests.integration.months.trade import START
 
+pytestmark = pytest.mark.timeout(600)
+"""A month is much work, and the machine may be shared."""
+
 
 @pytest.fixture
 def desk(service_database):
