@@ -8,7 +8,6 @@ from itertools import count
 from typing import Any, Final
 
 import httpx2
-import psycopg
 
 from shared.runtime.operator_tokens import OperatorRole, TokenIssuer
 from shared.testing.waiting import eventually
@@ -21,17 +20,19 @@ ROWS_MAX: Final = 1_000
 
 
 class Office:
-    """One operator with a token; every call is an intention of its own."""
+    """Ann's token, and Bob's for what takes two; every call is an intention of its own."""
 
     def __init__(self, stack: LocalStack) -> None:
         issuer = TokenIssuer(stack.secrets.ed25519("operator_tokens")[0])
-        self._http = httpx2.Client(
-            headers={"Authorization": f"Bearer {issuer.operator('ann', OperatorRole.OPERATOR)}"},
-            timeout=PATIENCE_S,
+        ann, bob = (
+            issuer.operator("ann", OperatorRole.OPERATOR),
+            issuer.operator("bob", OperatorRole.APPROVER),
         )
+        self._http = httpx2.Client(headers={"Authorization": f"Bearer {ann}"}, timeout=PATIENCE_S)
+        self._bob = {"Authorization": f"Bearer {bob}"}
         self._url = stack.url("reconciliation")
         self._ledger = stack.url("ledger")
-        self.database = stack.owner_url("reconciliation")
+        self.database = stack.reader_urls()["reconciliation"]
         self._numbers = count()
 
     def declare(self, source: str, form: str, **whose: str) -> None:
@@ -40,12 +41,11 @@ class Office:
         self._post("/sources", json=said)
 
     def agree(self, source: str, currency: str, per_million: int, fixed_minor: int) -> None:
-        """Write down what a processor takes of a charge by contract."""
-        with psycopg.connect(self.database, autocommit=True) as connection:
-            connection.execute(
-                "INSERT INTO agreed_fees VALUES (%s, 'charge', %s, %s, %s)",
-                (source, currency, per_million, fixed_minor),
-            )
+        """Agree what a processor takes of a charge: Ann proposes it, Bob approves."""
+        fee = {"kind": "agreed_fee", "source": source, "category": "charge", "currency": currency}
+        price = {"per_million": per_million, "fixed_minor": fixed_minor}
+        term = self._post("/terms", json=fee | price | {"reason": "the contract"})["term_id"]
+        self._post(f"/terms/{term}/approve", self._bob, json={"reason": "the contract"})
 
     def send(self, source: str, name: str, content: bytes) -> str:
         """A file, durable when this returns; its id."""
@@ -96,9 +96,10 @@ class Office:
         """Close the connections."""
         self._http.close()
 
-    def _post(self, path: str, **sent: Any) -> Row:
+    def _post(self, path: str, who: Row | None = None, **sent: Any) -> Row:
+        """As Ann, or as somebody else."""
         key = {"Idempotency-Key": f"demo-office-{next(self._numbers)}"}
-        reply = self._http.post(self._url + path, headers=key, **sent)
+        reply = self._http.post(self._url + path, headers=key | (who or {}), **sent)
         if reply.is_error:
             raise AssertionError(f"{path}: {reply.status_code} {reply.text}")
         return dict(reply.json())

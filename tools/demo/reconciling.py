@@ -171,14 +171,15 @@ class DayAtTheBank:
         for processor, forms in REPORTS.items():
             source = f"{processor}_report"
             whose = {"processor": processor, "account": ACCOUNTS[processor]}
+            self._office.declare(source, forms[0], **whose)
+            for (whose_price, currency), (per_million, fixed_minor) in PRICES.items():
+                if whose_price == processor:
+                    self._office.agree(source, currency, per_million, fixed_minor)
             for day, form in zip(days, forms, strict=True):
                 self._office.declare(source, form, **whose)
                 content = self._outside.settlement(processor, form, day, SEED)
                 sent = self._office.send(source, f"{processor}-{day}.csv", content)
                 self._office.staged(sent)  # as the format that was declared for it
-            for (whose_price, currency), (per_million, fixed_minor) in PRICES.items():
-                if whose_price == processor:
-                    self._office.agree(source, currency, per_million, fixed_minor)
         return len(REPORTS) * len(days)
 
     def _send_statements(self, first: date, last: date) -> int:

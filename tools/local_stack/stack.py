@@ -88,11 +88,6 @@ class LocalStack:
         """The read-only URL of every service's database, for the auditor."""
         return {service.name: self._provision(service).reader for service in SERVICES}
 
-    def owner_url(self, service_name: str) -> str:
-        """The owner's URL of a service's database, for what operators do in SQL."""
-        service = next(service for service in SERVICES if service.name == service_name)
-        return self._provision(service).owner
-
     # -- up --------------------------------------------------------------------------------------------------------
 
     def up(self, progress: Progress) -> None:
