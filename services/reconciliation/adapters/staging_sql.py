@@ -65,16 +65,17 @@ UPDATE settlement_lines AS n SET stands = false
   FROM ({_SAID.format(table="report_lines")}) AS s
  WHERE n.source = %(source)s AND n.line_id = s.line_id AND n.stands AND n.announced AND (n.withdrawn OR {_OTHERWISE})
 """
+# The newest revision stands, or none does. It is looked up by its order: by any other index of a table that is empty as
+# this is planned, a line would be looked for among all that were just added.
 _ADD: Final = f"""
 INSERT INTO settlement_lines (source, line_id, revision, file_id, line_number, {_SAYS})
 SELECT %(source)s, s.line_id, coalesce(former.revision, 0) + 1, s.file_id, s.line_number,
        coalesce(s.payout_id, former.payout_id), {_of("s", _REST)}
   FROM ({_SAID.format(table="report_lines")}) AS s
-  LEFT JOIN settlement_lines AS n ON n.source = %(source)s AND n.line_id = s.line_id AND n.stands
-  LEFT JOIN LATERAL (SELECT revision, payout_id FROM settlement_lines AS f
+  LEFT JOIN LATERAL (SELECT revision, payout_id, stands FROM settlement_lines AS f
                       WHERE f.source = %(source)s AND f.line_id = s.line_id
                       ORDER BY revision DESC LIMIT 1) AS former ON true
- WHERE n.line_id IS NULL
+ WHERE former.stands IS NOT TRUE
 """
 # Lines that only earlier files have which stated the same payout in whole, as this one does.
 _GONE: Final = """
