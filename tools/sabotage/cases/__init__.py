@@ -24,6 +24,7 @@ from tools.sabotage.cases.reading import READING
 from tools.sabotage.cases.reports import REPORTS
 from tools.sabotage.cases.risk import RISK
 from tools.sabotage.cases.settlement import SETTLEMENT
+from tools.sabotage.cases.what_changed import WHAT_CHANGED
 
 CASES: Final[tuple[Case, ...]] = (
     *EDGE,
@@ -43,6 +44,7 @@ CASES: Final[tuple[Case, ...]] = (
     *READING,
     *BANK,
     *MATCHING,
+    *WHAT_CHANGED,
     *MONTHS,
     *AGREEING,
     *CLOSED_MONTHS,

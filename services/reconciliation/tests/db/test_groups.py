@@ -105,3 +105,14 @@ def test_a_group_that_an_item_leaves_is_looked_at_again(world):
     found = world.matches(), world.breaks()
     world.match(RunKind.FULL, as_of=LATER)
     assert (world.matches(), world.breaks()) == found
+
+
+def test_a_line_that_nobody_claimed_is_a_duplicate_once_another_is_claimed_for_its_operation(world):
+    """Nothing about the line itself changes: its break becomes another by what it names."""
+    world.line("l2", 1_000, object_id="cap_77", our_reference=op(1))
+    world.match()
+    assert world.breaks() == {"line:alpha_report:l2": ("processor_success_internal_missing", 1_000)}
+    world.captured(1, 1_000)
+    world.line("l1", 1_000, object_id="cap_1")
+    world.match()
+    assert world.breaks() == {"line:alpha_report:l2": ("duplicate_charge", 1_000)}
