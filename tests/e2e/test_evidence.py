@@ -128,7 +128,7 @@ def test_a_refund_that_a_report_says_failed_is_reversed_once_whoever_else_says_s
         ).document["status"]
 
     eventually(
-        lambda: seen() == (0, "failed"),
+        lambda: seen() == (0, "FAILED"),
         timeout_s=SETTLE_S,
         describe=lambda: f"the refund failed; it is {seen()}",
     )
