@@ -30,7 +30,7 @@ SELECT (SELECT count(*) FROM (SELECT FROM dirty_lines LIMIT {FEW}) AS lines)
      + (SELECT count(*) FROM (SELECT FROM dirty_items LIMIT {FEW}) AS lines)
 """
 _DIRTY: Final = ("dirty_lines", "dirty_items", "dirty_keys")
-_JOINED: Final = ("settlement_lines", "our_items", "claims")
+_MATCHED: Final = ("settlement_lines", "our_items")
 #: Where more than a quarter of everything changed, what depends on it is looked at whole: both come to the same.
 _IS_MOST: Final = """
 SELECT 4 * (SELECT count(*) FROM dirty_lines) + 4 * (SELECT count(*) FROM dirty_items)
@@ -63,7 +63,7 @@ class Matcher:
         if everything:
             self._run_all(matching_sql.TAKE_EVERYTHING)
             self._planning.filled(*_DIRTY)
-            self._planning.filled_much(*_JOINED)
+            self._planning.filled_much(*_MATCHED)
         self._release(matching_sql.RELEASE_CHANGED)
         for one in matching_sql.STATEMENTS:
             changed = self._count_dirty()
@@ -76,6 +76,8 @@ class Matcher:
         self._run(matching_sql.HAVE_LEFT_TOLD)
         self._run_all(matching_sql.LEAVE_SEEN)
         if everything:
+            # Statistics of the claims while none stood would have everybody join them row by row from now on.
+            self._planning.filled("claims")
             self._moved = Counter(self._by_rule(_BY_RULE))
         self._planning.plan_for(FEW)
         return is_most
@@ -91,7 +93,7 @@ class Matcher:
         changed = self._count_dirty()
         self._planning.plan_for(changed)
         self._planning.filled(*_DIRTY)
-        self._planning.filled_much(*_JOINED)
+        self._planning.filled_much(*_MATCHED, "claims")
         is_most = changed >= FEW and bool(self._connection.exec_driver_sql(_IS_MOST).scalar_one())
         if not is_most:
             self._run_all(matching_sql.SUSPECT_DIRTY)
