@@ -136,7 +136,9 @@ def test_parked_keys_are_released_over_http_once_per_key_and_by_the_right_people
     assert again.headers["idempotent-replayed"] == "true"
     reused = desk("ann", "/redrive", **asked | {"reason": "other"})
     assert (reused.status, reused.document["param"]) == (422, "reason")
-    assert [(act.actor.name, act.action, act.actor.role) for act in recorded] == [("ann", "redrive", "approver")]
+    assert [(act.actor.name, act.action, act.actor.role) for act in recorded] == [
+        ("ann", "redrive", "approver")
+    ]
     skip = asked | {"version": 5}
     assert desk("ann", "/skip", once="s", **skip).status == 200
     assert desk("ann", "/approve-skip", once="a", **skip).document["code"] == "same_person"

@@ -189,7 +189,9 @@ def test_the_worked_examples_of_settlement_end_as_the_design_says():
 
 def test_every_rule_of_settlement_has_its_worked_example():
     told = [story for example in SETTLEMENT_EXAMPLES for story in example.told]
-    assert {row.on for row in SETTLEMENT_RULES if not isinstance(row, NoPosting | Rekeying)} <= {name for name, _ in told}
+    assert {row.on for row in SETTLEMENT_RULES if not isinstance(row, NoPosting | Rekeying)} <= {
+        name for name, _ in told
+    }
     lines = [fields for name, fields in told if name == "SettlementLineAccepted"]
     base = {"currency": "EUR", "processor": "alpha", "account": "acct"}
     kinds = {completed("SettlementLineAccepted", base | dict(fields))["line_kind"] for fields in lines}
