@@ -142,9 +142,14 @@ def take(payment: Payment, thing: ProcessorObject, proof: Fact, operation: Opera
 
 
 def _parent_may_come(payment: Payment, fact: Fact) -> bool:
-    """A capture without a reference may be of a hold whose grant is still on its way to us."""
+    """A capture without a reference may be of a hold whose grant is still on its way to us.
+
+    One that names neither an operation nor a hold may be what an operation in doubt did: that is decided first.
+    """
     blocking = payment.blocking_operation()
     authorizing = blocking is not None and blocking.type is OperationType.AUTHORIZE
+    if fact.parent_id is None and fact.reference is None:
+        return authorizing or payment.undecided_taking() is not None
     known = (fact.processor, fact.account, fact.parent_id or "") in payment.objects
     return authorizing and not known and payment.authorization_id != fact.parent_id
 

@@ -10,13 +10,24 @@ import pytest
 
 from services.payment.app.apply_fact import ApplyFact, apply_fact
 from services.payment.app.apply_reported_object import apply_reported_object
+from services.payment.app.capture_payment import CapturePayment, capture_payment
 from services.payment.app.refund_payment import RefundPayment, refund_payment
+from services.payment.app.wake_waiting_facts import WakeWaitingFacts, wake_waiting_facts
 from services.payment.domain.facts import Fact
 from services.payment.domain.payment import Payment
-from services.payment.domain.status import Source
+from services.payment.domain.status import CaptureMethod, Source
 from services.payment.tests.memory import START, MemoryUnit
 from services.payment.tests.unit.test_operations_and_doubt import a_sale, answered
-from services.payment.tests.world import MERCHANT, captured, fact, first_operation, picture, refunded, told
+from services.payment.tests.world import (
+    MERCHANT,
+    authorized,
+    captured,
+    fact,
+    first_operation,
+    picture,
+    refunded,
+    told,
+)
 
 LATER = START + timedelta(days=2)
 
@@ -93,6 +104,30 @@ def test_a_sale_in_doubt_is_captured_by_a_line_alone(unit: MemoryUnit) -> None:
     )
     assert kinds(unit, "OperationResolved", "PaymentCaptured") == ["OperationResolved", "PaymentCaptured"]
     assert "OperationDecided" in [type(command).__name__ for command in unit.commands]
+
+
+@pytest.mark.parametrize("method", ["automatic", "manual"])
+def test_a_line_that_names_the_payment_alone_waits_for_what_its_doubt_comes_to(
+    unit: MemoryUnit, method: str
+) -> None:
+    payment = a_sale(unit, capture_method=CaptureMethod(method))
+    if method == "manual":
+        says(unit, authorized(payment))
+        capture_payment(
+            CapturePayment(merchant_id=MERCHANT, mode="test", payment_id=payment.payment_id, request_id="r"),
+            unit,
+        )
+        unit.commit()
+    answered(unit, payment, "unknown")
+    reports(unit, reported(payment))
+    assert (payment.strays, [each.fact.object_id for each in unit.waiting.rows.values()]) == ({}, ["cap_1"])
+    assert "LookUpOperation" in [type(command).__name__ for command in unit.commands]
+    doubtful = max(payment.operations.values(), key=lambda operation: operation.number)
+    says(unit, captured(payment, doubtful.operation_id))
+    unit.now += timedelta(hours=1)
+    wake_waiting_facts(WakeWaitingFacts(), unit)
+    assert (payment.status, payment.amounts.captured_minor, payment.strays) == ("CAPTURED", 10_000, {})
+    assert kinds(unit, "PaymentCaptured") == ["PaymentCaptured"]
 
 
 @pytest.mark.parametrize("report_at", range(3))
