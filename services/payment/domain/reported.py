@@ -5,6 +5,7 @@ all where what is known says more: a refund that failed had been paid out before
 """
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 
 from services.payment.domain.facts import Fact
@@ -27,8 +28,11 @@ def as_known(payment: Payment, fact: Fact) -> Fact:
     known = payment.objects.get(fact.key)
     if known is None or known.implied or (known.status, fact.status) not in FOLLOWS:
         return fact
-    return replace(
+    latest = replace(
         fact,
         object_version=known.version + 1 if known.version > 0 else None,
         occurred_at=max(known.occurred_at, fact.occurred_at),
     )
+    # Without versions time alone says what is later; of one moment a refusal would go before the money that moved.
+    later = latest.rank > known.rank
+    return latest if later else replace(latest, occurred_at=known.occurred_at + timedelta.resolution)

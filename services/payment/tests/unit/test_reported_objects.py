@@ -209,6 +209,19 @@ def test_a_second_charge_of_one_operation_is_a_stray_once(unit: MemoryUnit) -> N
     assert payment.amounts.captured_minor == 10_000
 
 
+@pytest.mark.parametrize("version", [None, 1])
+@pytest.mark.parametrize("refused_after", [-1, 0, 1])
+def test_money_that_moved_counts_whenever_its_object_was_called_refused(
+    unit: MemoryUnit, version: int | None, refused_after: int
+) -> None:
+    payment = a_sale(unit)
+    refusal = LATER + timedelta(hours=refused_after)
+    says(unit, captured(payment, status="declined", object_version=version, occurred_at=refusal))
+    assert payment.amounts.captured_minor == 0
+    reports(unit, reported(payment, reference=first_operation(payment)))
+    assert payment.amounts.captured_minor + payment.amounts.stray_minor == 10_000
+
+
 def test_a_report_of_other_money_than_was_asked_for_goes_before_a_person(unit: MemoryUnit) -> None:
     payment = a_doubt(unit)
     reports(unit, reported(payment, reference=first_operation(payment), amount_minor=9_000))
