@@ -23,11 +23,21 @@ FOLLOWS: Final = frozenset(
 )
 
 
+#: Taken back by a line: a line is a movement of money, and of less or more than all of it no word about the whole.
+_TAKEN_BACK: Final = ("succeeded", "failed")
+
+
 def as_known(payment: Payment, fact: Fact) -> Fact:
     """The report's word as the version after the one that is known, where it follows; else as it is."""
     known = payment.objects.get(fact.key)
     if known is None or known.implied or (known.status, fact.status) not in FOLLOWS:
         return fact
+    said, standing = (fact.amount_minor, fact.currency), (known.amount_minor, known.currency)
+    if (known.status, fact.status) == _TAKEN_BACK and said != standing:
+        # What is known stands, and a person looks: another word of the same version, and not the newer one.
+        return replace(
+            fact, object_version=known.version, occurred_at=known.occurred_at - timedelta.resolution
+        )
     latest = replace(
         fact,
         object_version=known.version + 1 if known.version > 0 else None,

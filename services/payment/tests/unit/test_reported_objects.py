@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
 from typing import Any
@@ -169,6 +170,36 @@ def test_a_refund_that_a_report_gives_back_restores_its_room(unit: MemoryUnit) -
     assert (payment.status, payment.amounts.refunded_minor) == ("CAPTURED", 0)
     (failed,) = [event for _, event in unit.events if type(event).__name__ == "RefundFailed"]
     assert (failed.was_succeeded, failed.amount_minor) == (True, 4_000)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("other", [{"amount_minor": 1_000}, {"currency": "USD"}], ids=["part", "currency"])
+@pytest.mark.parametrize("version", [None, 2])
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_line_of_other_money_than_the_refund_restores_no_room(
+    unit: MemoryUnit, other: dict[str, Any], version: int | None, *, ours: bool
+) -> None:
+    payment = a_sale(unit)
+    says(unit, captured(payment))
+    name = None
+    if ours:
+        refund = refund_payment(
+            RefundPayment(
+                merchant_id=MERCHANT, mode="test", payment_id=payment.payment_id, amount_minor=4_000, reason=None,
+                request_id="r",
+            ),
+            unit,
+        )  # fmt: skip
+        unit.commit()
+        name = refund.operation_id
+    succeeded = replace(refunded(payment, "succeeded", 2, reference=name), object_version=version)
+    says(unit, succeeded)
+    reports(unit, replace(failure(payment), **other))
+    assert (payment.amounts.refunded_minor, kinds(unit, "RefundFailed")) == (4_000, [])
+    assert any(case.startswith("contradicting_evidence:ref_1") for case in payment.case_keys)
+    # The processor's own word about all of it still counts.
+    third = refunded(payment, "failed", 3, reference=name, occurred_at=LATER)
+    says(unit, replace(third, object_version=version and 3))
+    assert (payment.amounts.refunded_minor, kinds(unit, "RefundFailed")) == (0, ["RefundFailed"])
 
 
 def test_in_whichever_order_report_and_webhooks_say_that_a_refund_failed_it_fails_once() -> None:
