@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from services.payment.domain.facts import Fact
+from services.payment.domain.facts import Fact, ObjectType
 from services.payment.domain.payment import Payment
 
 #: What is known of an object, and what a report says of it that comes after.
@@ -29,6 +29,7 @@ _TAKEN_BACK: Final = ("succeeded", "failed")
 
 def as_known(payment: Payment, fact: Fact) -> Fact:
     """The report's word as the version after the one that is known, where it follows; else as it is."""
+    fact = replace(fact, parent_id=_parent(payment, fact))
     known = payment.objects.get(fact.key)
     if known is None or known.implied or (known.status, fact.status) not in FOLLOWS:
         return fact
@@ -46,3 +47,26 @@ def as_known(payment: Payment, fact: Fact) -> Fact:
     # Without versions time alone says what is later; of one moment a refusal would go before the money that moved.
     later = latest.rank > known.rank
     return latest if later else replace(latest, occurred_at=known.occurred_at + timedelta.resolution)
+
+
+def _parent(payment: Payment, fact: Fact) -> str | None:
+    """What the object is of, where the line says it in our terms.
+
+    Formats name the charge itself, an intent or a hold in one column: a capture is of a hold that we know or of none
+    that is named, and a refund that names the hold is of its one capture.
+    """
+    named = payment.objects.get((fact.processor, fact.account, fact.parent_id or ""))
+    is_hold = fact.parent_id is not None and (
+        fact.parent_id == payment.authorization_id
+        or (named is not None and named.object_type is ObjectType.AUTHORIZATION)
+    )
+    if fact.object_type is ObjectType.CAPTURE:
+        return fact.parent_id if is_hold else None
+    captures = [
+        thing.object_id
+        for thing in payment.objects.values()
+        if thing.object_type is ObjectType.CAPTURE
+        and (thing.processor, thing.account, thing.parent_id)
+        == (fact.processor, fact.account, fact.parent_id)
+    ]
+    return captures[0] if is_hold and len(captures) == 1 else fact.parent_id

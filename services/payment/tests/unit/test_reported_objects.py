@@ -107,6 +107,45 @@ def test_a_sale_in_doubt_is_captured_by_a_line_alone(unit: MemoryUnit) -> None:
     assert "OperationDecided" in [type(command).__name__ for command in unit.commands]
 
 
+@pytest.mark.parametrize("parent_id", ["cap_1", "pi_1"])
+def test_a_charge_that_names_itself_or_an_intent_names_no_hold(unit: MemoryUnit, parent_id: str) -> None:
+    payment = a_doubt(unit)
+    reports(unit, reported(payment, reference=first_operation(payment), parent_id=parent_id))
+    says(unit, authorized(payment))
+    says(unit, captured(payment))
+    assert (payment.amounts.captured_minor, payment.strays, payment.case_keys) == (10_000, {}, set())
+
+
+def test_a_charge_of_our_hold_is_of_it(unit: MemoryUnit) -> None:
+    payment = a_sale(unit, capture_method=CaptureMethod.MANUAL)
+    says(unit, authorized(payment))
+    reports(unit, reported(payment, parent_id="auth_1"))
+    assert (payment.amounts.captured_minor, payment.strays, payment.case_keys) == (
+        10_000,
+        {},
+        {"capture_adopted:cap_1"},
+    )
+
+
+@pytest.mark.parametrize("parent_id", ["auth_1", "cap_1", None])
+def test_a_refund_is_of_the_capture_whichever_of_them_its_line_names(
+    unit: MemoryUnit, parent_id: str | None
+) -> None:
+    payment, operation_id = a_refund(unit, doubt=True)
+    says(unit, authorized(payment))
+    reports(
+        unit,
+        reported(
+            payment, object_type="refund", object_id="ref_1", amount_minor=4_000, reference=operation_id,
+            parent_id=parent_id,
+        ),
+    )  # fmt: skip
+    (refund,) = payment.refunds.values()
+    assert (refund.state, refund.capture_id) == ("SUCCEEDED", "cap_1")
+    says(unit, refunded(payment, "succeeded", 2, reference=operation_id))
+    assert (payment.amounts.refunded_minor, payment.case_keys) == (4_000, set())
+
+
 @pytest.mark.parametrize("method", ["automatic", "manual"])
 def test_a_line_that_names_the_payment_alone_waits_for_what_its_doubt_comes_to(
     unit: MemoryUnit, method: str
