@@ -9,6 +9,8 @@ from services.payment.app.ports import PaymentUnit, WaitingFact
 from services.payment.app.settle_counted import settle_counted
 from services.payment.domain.absorbing import Verdict, absorb
 from services.payment.domain.changes import Moment
+from services.payment.domain.reported import as_known
+from services.payment.domain.status import Source
 
 #: One transaction looks at so many; more would hold their payments' locks for too long.
 WAKE_BATCH: Final = 50
@@ -46,7 +48,10 @@ def _wake(waiting: WaitingFact, uow: PaymentUnit) -> None:
             evidence_id=waiting.evidence_id,
         )
         counted_before = payment.captures_counted
-        if absorb(payment, waiting.fact, moment) is not Verdict.WAITS:
+        # What is known of the object may have changed while a report's word waited.
+        reported = waiting.source is Source.SETTLEMENT
+        fact = as_known(payment, waiting.fact) if reported else waiting.fact
+        if absorb(payment, fact, moment) is not Verdict.WAITS:
             settle_counted(payment, counted_before, moment, uow)
             uow.waiting.finish(waiting.waiting_id)
             stuck = [

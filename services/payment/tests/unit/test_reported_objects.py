@@ -107,6 +107,17 @@ def test_a_sale_in_doubt_is_captured_by_a_line_alone(unit: MemoryUnit) -> None:
     assert "OperationDecided" in [type(command).__name__ for command in unit.commands]
 
 
+def test_a_word_that_waited_is_the_latest_of_what_is_known_by_then(unit: MemoryUnit) -> None:
+    payment = a_doubt(unit)
+    reports(unit, reported(payment))
+    says(unit, captured(payment, status="pending"))
+    assert payment.amounts.captured_minor == 0
+    unit.now += timedelta(hours=1)
+    wake_waiting_facts(WakeWaitingFacts(), unit)
+    assert (payment.status, payment.amounts.captured_minor) == ("CAPTURED", 10_000)
+    assert (unit.waiting.rows, payment.case_keys) == ({}, set())
+
+
 @pytest.mark.parametrize("parent_id", ["cap_1", "pi_1"])
 def test_a_charge_that_names_itself_or_an_intent_names_no_hold(unit: MemoryUnit, parent_id: str) -> None:
     payment = a_doubt(unit)
