@@ -35,15 +35,23 @@ SELECT %(source)s, payout_id FROM unnest(%(payouts)s::text[], %(told)s::int[]) A
  WHERE EXISTS (SELECT FROM settlement_lines AS n WHERE {_OPEN} OFFSET told)
 """
 # The lines are chosen first, along their index, and looked up then: what is asked of each of them must not be asked of
-# all that wait.
+# all that wait. Until a run has seen that a line names something else it is claimed by what it named before.
 _UNTOLD: Final = f"""
-WITH n AS MATERIALIZED (
+WITH chosen AS MATERIALIZED (
     SELECT n.* FROM unnest(%(payouts)s::text[]) AS taken (payout_id)
      CROSS JOIN LATERAL (
         SELECT * FROM settlement_lines AS n WHERE {_OPEN} ORDER BY n.line_id LIMIT %(limit)s) AS n
      WHERE EXISTS (SELECT FROM payouts AS p WHERE p.source = %(source)s AND p.payout_id = taken.payout_id
                       AND p.closed_at IS NOT NULL)
-     LIMIT %(limit)s)
+     LIMIT %(limit)s),
+renamed AS MATERIALIZED (
+    SELECT DISTINCT c.line_id
+      FROM (SELECT chosen.* FROM chosen JOIN claims USING (source, line_id) OFFSET 0) AS c
+      JOIN touched_lines AS u USING (source, line_id)
+     WHERE num_nonnulls(u.former_object_id, u.former_reference, u.former_amount) > 0
+       AND (u.former_object_id, u.former_reference) IS DISTINCT FROM (c.object_id, c.our_reference)),
+n AS MATERIALIZED (
+    SELECT chosen.*, renamed.line_id IS NOT NULL AS renamed FROM chosen LEFT JOIN renamed USING (line_id))
 SELECT n.source, s.processor, s.account, n.line_id, n.revision, n.file_id, n.payout_id, n.category, n.currency,
        n.gross_minor, n.fee_currency, n.fee_minor, n.net_currency, n.net_minor, n.exchange_rate,
        n.fee_in_net_currency_minor, n.available_on, n.occurred_at, ours.payment_id, ours.merchant_id, ours.object_id,

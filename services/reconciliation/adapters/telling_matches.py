@@ -20,19 +20,21 @@ RETURNING source, line_id
 """
 # Asked after they were taken, by a statement of its own. A line that somebody announces just now has a row of its own
 # for that, which is there once that is done.
-# A line of several items is told of only where all are about one object: its money cannot be said in parts. What was
-# told is taken back only once a run has seen both as they are now: where either changed since, that run is waited for.
+# A line of several items is told of only where all are about one object: its money cannot be said in parts. A line that
+# changed since is claimed as it was: the run that sees it as it is now is waited for. What was told is taken back only
+# once a run has seen the item, too.
 _DIFFERENT: Final = """
 WITH taken AS (
-    SELECT * FROM unnest(%(sources)s::text[], %(line_ids)s::text[]) AS named(source, line_id))
+    SELECT * FROM unnest(%(sources)s::text[], %(line_ids)s::text[]) AS named(source, line_id)),
+unseen AS MATERIALIZED (SELECT DISTINCT source, line_id FROM taken JOIN touched_lines USING (source, line_id))
 SELECT a.source, a.line_id, a.revision, a.event_key, s.processor, s.account, l.payout_id, l.category, l.currency,
        l.gross_minor, l.available_on, i.payment_id, i.merchant_id, i.object_id,
        CASE WHEN i.payment_id IS NOT NULL THEN i.rule END AS rule,
        t.payment_id AS told_payment_id, t.object_id AS told_object_id, t.match_number + 1 AS match_number,
-       i.payment_id IS NULL AND (
-           EXISTS (SELECT FROM touched_lines AS u WHERE u.source = l.source AND u.line_id = l.line_id)
-           OR EXISTS (SELECT FROM our_items AS o JOIN touched_items USING (item_key)
-                       WHERE o.object_id = t.object_id)) AS waits
+       EXISTS (SELECT FROM unseen AS u WHERE u.source = l.source AND u.line_id = l.line_id)
+           OR i.payment_id IS NULL AND EXISTS (
+               SELECT FROM our_items AS o JOIN touched_items USING (item_key)
+                WHERE o.object_id = t.object_id) AS waits
   FROM taken JOIN settlement_lines AS l USING (source, line_id)
   JOIN announced_lines AS a USING (source, line_id, revision)
   JOIN sources AS s USING (source)

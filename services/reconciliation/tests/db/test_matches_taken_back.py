@@ -7,7 +7,7 @@ import pytest
 
 from services.reconciliation.app.announce_lines import announce_lines
 from services.reconciliation.app.run_matching import RunKind
-from services.reconciliation.tests.three_legs import MERCHANT, T0, World, pay
+from services.reconciliation.tests.three_legs import MERCHANT, T0, World, op, pay
 
 pytestmark = pytest.mark.db
 
@@ -89,6 +89,32 @@ def test_nothing_is_taken_back_before_a_run_has_seen_the_item(world):
     assert world.desk.run(lambda uow: uow.telling.tell()) is False
     world.match()
     assert told(world) == []
+
+
+def test_a_corrected_line_is_not_told_of_what_it_was_matched_with_before(world):
+    world.captured(1, 10_000)
+    world.captured(2, 10_000)
+    world.line("l1", 10_000, object_id="cap_1")
+    world.match()
+    before = told(world)
+    world.amend("l1", 10_000, object_id="cap_2", announced=False)
+    world.desk.run(announce_lines)
+    (amended,) = world.events("SettlementLineAmended.v1")
+    assert (amended["payment_id"], amended["object_id"]) == (pay(2), "cap_2")
+    assert world.desk.run(lambda uow: uow.telling.tell()) is False
+    assert told(world) == before
+    world.match()
+    assert told(world) == before
+
+
+def test_a_corrected_line_that_names_what_it_named_stays_matched(world):
+    world.captured(1, 10_000)
+    world.line("l1", 10_000, our_reference=op(1))
+    world.match()
+    world.amend("l1", 9_000, our_reference=op(1), announced=False)
+    world.desk.run(announce_lines)
+    (amended,) = world.events("SettlementLineAmended.v1")
+    assert (amended["payment_id"], amended["object_id"]) == (pay(1), "cap_1")
 
 
 def test_a_line_that_a_correction_makes_something_else_is_told_as_amended_only(world):
