@@ -21,6 +21,8 @@ class AstrayCharge:
     object_id: str
     amount_minor: int
     currency: str
+    as_proposed: bool
+    """The line was read so already when the break was proposed last."""
 
 
 class Returns(Protocol):
@@ -68,6 +70,13 @@ def charge_for(stored: StoredBreak, returns: Returns) -> AstrayCharge:
         raise Rejected(
             "break_outdated",
             f"the line says {charge.amount_minor} {charge.currency} by now: run a matching first",
+            extra={"break_id": stored.break_id},
+            stored=False,
+        )
+    if not charge.as_proposed:
+        raise Rejected(
+            "break_outdated",
+            f"the line was read anew since and says {charge.object_id} by now: reject it and propose it again",
             extra={"break_id": stored.break_id},
             stored=False,
         )

@@ -90,6 +90,22 @@ def test_of_a_line_that_says_something_else_by_now_nothing_is_told(world):
     assert world.events("StrayReturnProposed.v1") == []
 
 
+def test_another_charge_of_the_same_amount_is_not_what_was_proposed(world):
+    propose(world)
+    world.amend("l2", 10_000, object_id="cap_3", our_reference=op(1))
+    world.match()
+    world.desk.run(lambda uow: uow.reporting.tell(timedelta(0)))
+    assert world.rows("SELECT object_id FROM told_objects ORDER BY 1") == [("cap_2",), ("cap_3",)]
+    assert world.breaks("PROPOSED").keys() == {"line:alpha_report:l2"}
+    with pytest.raises(Rejected, match="propose it again"):
+        approve(world)
+    assert world.events("StrayReturnProposed.v1") == []
+    world.desk.run(lambda uow: reject_resolution(the_break(world), "another one", BOB, uow))
+    propose(world)
+    approve(world)
+    assert [said["object_id"] for said in world.events("StrayReturnProposed.v1")] == ["cap_3"]
+
+
 def test_only_charges_that_payment_was_told_of_are_given_back(world):
     world.line("l3", 700, object_id="cap_9")
     world.match()
