@@ -84,7 +84,14 @@ MATCHING: Final = (
         name="recon-taken-back-after-a-run",
         protection="nothing is taken back before a run has seen the line and the item as they are now",
         change="nothing is waited for",
-        patches=(Patch(_TELLING, "i.payment_id IS NULL AND (\n", "false AND (\n"),),
+        patches=(
+            Patch(
+                _TELLING,
+                "EXISTS (SELECT FROM unseen AS u WHERE",
+                "false AND EXISTS (SELECT FROM unseen AS u WHERE",
+            ),
+            Patch(_TELLING, "OR i.payment_id IS NULL AND EXISTS (\n", "OR false AND EXISTS (\n"),
+        ),
         tests=(
             _TAKEN_BACK + "test_nothing_is_taken_back_before_a_run_has_seen_the_line",
             _TAKEN_BACK + "test_nothing_is_taken_back_before_a_run_has_seen_the_item",
