@@ -15,7 +15,7 @@ from services.ledger.app.moments import EVERYTHING, Moment
 from services.ledger.domain.adjustment_templates import TEMPLATES
 from services.ledger.domain.adjustments import Adjustment, Proposed
 from services.ledger.domain.chart import AccountRef
-from services.ledger.domain.decisions import DecisionState
+from shared.kernel.decisions import DecisionState
 
 _COLUMNS: Final = (
     "adjustment_id", "template", "parameters", "amount_minor", "currency", "reason", "attachment",

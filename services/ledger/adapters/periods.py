@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from services.ledger.app.period_ports import ChainEnd, ClosedPeriod
 from services.ledger.app.sign_closes import as_published
 from services.ledger.domain.closes import SignedClose
-from services.ledger.domain.decisions import DecisionState
-from services.ledger.domain.periods import Month, PeriodClose
 from services.ledger.domain.seals import GENESIS, SHARD
+from shared.kernel.decisions import DecisionState
 from shared.kernel.errors import Rejected
+from shared.kernel.months import Month, PeriodClose
 
 _COLUMNS: Final = (
     "close_id", "period", "reason", "state", "proposed_by", "proposed_at", "decided_by", "decided_at",

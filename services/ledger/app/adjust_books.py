@@ -19,10 +19,10 @@ from services.ledger.domain.adjustments import (
     reversal_for,
 )
 from services.ledger.domain.chart import Side
-from services.ledger.domain.decisions import DecisionState, check_four_eyes
 from services.ledger.domain.journal import Cause, Journal
 from services.ledger.domain.periods import check_open
 from services.ledger.domain.posting import entries_for
+from shared.kernel.decisions import DecisionState, check_four_eyes
 from shared.kernel.errors import InvariantViolation, Rejected
 from shared.kernel.operators import Actor, OperatorAct
 

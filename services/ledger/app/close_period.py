@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from services.ledger.app.period_ports import ClosingUnit
-from services.ledger.domain.decisions import DecisionState, check_four_eyes
-from services.ledger.domain.periods import Month, PeriodClose, check_next, check_step
+from shared.kernel.decisions import DecisionState, check_four_eyes
 from shared.kernel.errors import Rejected
+from shared.kernel.months import Month, PeriodClose, check_next, check_step
 from shared.kernel.operators import Actor, OperatorAct
 
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Protocol
 
 from services.ledger.domain.closes import SignedClose
-from services.ledger.domain.periods import Month, PeriodClose
 from shared.kernel.ids import Ids
+from shared.kernel.months import Month, PeriodClose
 from shared.kernel.operators import OperatorAct
 
 

@@ -13,8 +13,8 @@ from typing import Final, Protocol
 
 from services.ledger.app.period_ports import ClosedPeriod
 from services.ledger.domain.closes import SignedClose
-from services.ledger.domain.periods import Month
 from services.ledger.domain.seals import GENESIS, Seal
+from shared.kernel.months import Month
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from services.ledger.domain.adjustment_templates import PARAMETERS, STRAY_PREFIX, TEMPLATES, Template
 from services.ledger.domain.chart import AccountRef
-from services.ledger.domain.decisions import NEXT, DecisionState
 from services.ledger.domain.journal import AMOUNT_MINOR_MAX, Cause, Journal, check_entries, reversal_of
 from services.ledger.domain.posting import entries_for
+from shared.kernel.decisions import NEXT, DecisionState
 from shared.kernel.errors import Rejected
 from shared.kernel.money import currency_scale
 

@@ -12,7 +12,7 @@ from services.ledger.entrypoints.tables_on_terminals import show
 from shared.runtime.cli import Actor, JsonFlag, Reason, command_line, emit, refusals
 
 if TYPE_CHECKING:
-    from services.ledger.domain.periods import PeriodClose
+    from shared.kernel.months import PeriodClose
 
 Id = Annotated[str, typer.Argument(help="The close's id: ledger periods closes.")]
 
@@ -93,7 +93,7 @@ def _add_steps(cli: typer.Typer, group: typer.Typer) -> None:
     ) -> None:
         """Propose to close a month; another person must approve it."""
         from services.ledger.app.close_period import propose_close
-        from services.ledger.domain.periods import Month
+        from shared.kernel.months import Month
         from shared.kernel.operators import Actor as Who
 
         who = Who(name=actor, role="operator")

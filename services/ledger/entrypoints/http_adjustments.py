@@ -19,7 +19,7 @@ from services.ledger.app.adjust_books import (
 )
 from services.ledger.domain.adjustment_templates import PARAMETERS, TEMPLATES
 from services.ledger.domain.adjustments import Adjustment, Proposed
-from services.ledger.domain.decisions import DecisionState
+from shared.kernel.decisions import DecisionState
 from shared.kernel.money import normalise_currency
 from shared.runtime.http import document
 from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply, json_answer

@@ -12,7 +12,7 @@ from services.ledger.adapters.periods import closed_periods, list_closes
 from services.ledger.adapters.unit_of_work import LedgerUnitOfWork
 from services.ledger.app.close_period import approve_close, propose_close, reject_close, stored_close
 from services.ledger.app.period_ports import ClosedPeriod
-from services.ledger.domain.periods import Month, PeriodClose
+from shared.kernel.months import Month, PeriodClose
 from shared.runtime.http import document
 from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply, json_answer
 from shared.runtime.models import ApiModel

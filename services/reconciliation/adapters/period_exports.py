@@ -16,8 +16,8 @@ import sqlalchemy as sa
 
 from services.reconciliation.adapters.period_tables import TABLES, rows_of
 from services.reconciliation.adapters.periods import closed_period
-from services.reconciliation.domain.periods import Month
 from shared.kernel.errors import Rejected
+from shared.kernel.months import Month
 
 FORMAT_VERSION: Final = 1
 #: What a spreadsheet would take for a formula.

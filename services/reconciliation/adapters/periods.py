@@ -12,7 +12,9 @@ import sqlalchemy as sa
 from services.reconciliation.adapters import finding_breaks_sql, matching_sql, period_figures_sql
 from services.reconciliation.adapters.period_tables import digest_parts
 from services.reconciliation.app.close_month import WorkedOut
-from services.reconciliation.domain.periods import CloseState, Month, PeriodClose, Unfinished
+from services.reconciliation.domain.periods import PeriodClose, Unfinished
+from shared.kernel.decisions import DecisionState
+from shared.kernel.months import Month
 
 _COLUMNS: Final = (
     "close_id", "period", "digest", "reason", "state", "proposed_by", "proposed_at", "decided_by", "decided_at",
@@ -174,4 +176,4 @@ def list_closes(connection: sa.Connection, limit: int) -> list[PeriodClose]:
 
 def _close(row: Mapping[Any, Any]) -> PeriodClose:
     values = {column: row[column] for column in _COLUMNS}
-    return PeriodClose(**{**values, "state": CloseState(row["state"]), "digest": bytes(row["digest"])})
+    return PeriodClose(**{**values, "state": DecisionState(row["state"]), "digest": bytes(row["digest"])})

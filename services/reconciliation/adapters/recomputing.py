@@ -30,10 +30,10 @@ from services.reconciliation.adapters.staging import SqlStaging
 from services.reconciliation.app.stage_file import stage_next
 from services.reconciliation.domain.announcing import UntoldLine
 from services.reconciliation.domain.files import CHUNK_BYTES, FileRefused
-from services.reconciliation.domain.periods import Month
 from services.reconciliation.domain.readers import Reader
 from shared.kernel.errors import InvariantViolation, Rejected
 from shared.kernel.ids import Ids
+from shared.kernel.months import Month
 from shared.kernel.operators import OperatorAct
 from shared.persistence.outbox import Outbox
 

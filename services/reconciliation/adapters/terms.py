@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from services.reconciliation.domain.terms import FIELDS, Said, Term, TermKind, TermState
+from services.reconciliation.domain.terms import FIELDS, Said, Term, TermKind
+from shared.kernel.decisions import DecisionState
 
 _SAID: Final = ("kind", "valid_from", "ended", *FIELDS)
 _DECIDED: Final = (
@@ -68,7 +69,7 @@ class StoredTerms:
         ).mappings()
         return next((_term(row) for row in rows), None)
 
-    def decide(self, term_id: str, state: TermState, *, by: str, reason: str) -> None:
+    def decide(self, term_id: str, state: DecisionState, *, by: str, reason: str) -> None:
         """Store how it was decided; only after it was read locked."""
         values = {"term_id": term_id, "state": state.value, "by": by, "reason": reason, "now": self._now}
         self._connection.exec_driver_sql(_DECIDE, values)
@@ -97,5 +98,5 @@ def _term(row: Mapping[Any, Any]) -> Term:
     said = {name: row[name] for name in _SAID}
     said["kind"] = TermKind(row["kind"])
     said["holidays"] = None if row["holidays"] is None else tuple(row["holidays"])
-    decided = {name: row[name] for name in _DECIDED} | {"state": TermState(row["state"])}
+    decided = {name: row[name] for name in _DECIDED} | {"state": DecisionState(row["state"])}
     return Term(term_id=row["term_id"], said=Said(**said), **decided)

@@ -6,8 +6,8 @@ from typing import Protocol
 
 from services.reconciliation.app.declare_source import declared_source
 from services.reconciliation.app.ports import ReconciliationUnit
-from services.reconciliation.domain.break_life import check_four_eyes
-from services.reconciliation.domain.terms import Said, Term, TermState, check_said, check_undecided
+from services.reconciliation.domain.terms import Said, Term, check_said, check_undecided
+from shared.kernel.decisions import DecisionState, check_four_eyes
 from shared.kernel.errors import Rejected
 from shared.kernel.operators import Actor, OperatorAct
 
@@ -21,7 +21,7 @@ class Terms(Protocol):
         """The term, which nobody else decides until this transaction ends."""
         ...
 
-    def decide(self, term_id: str, state: TermState, *, by: str, reason: str) -> None: ...
+    def decide(self, term_id: str, state: DecisionState, *, by: str, reason: str) -> None: ...
 
 
 class AgreeUnit(ReconciliationUnit, Protocol):
@@ -47,14 +47,14 @@ def approve_term(term_id: str, reason: str, actor: Actor, uow: AgreeUnit) -> Ter
     term = stored_term(term_id, uow)
     check_undecided(term)
     check_four_eyes(term.proposed_by, actor.name)
-    return _decide(term, TermState.APPROVED, "term_approved", reason, actor, uow)
+    return _decide(term, DecisionState.APPROVED, "term_approved", reason, actor, uow)
 
 
 def reject_term(term_id: str, reason: str, actor: Actor, uow: AgreeUnit) -> Term:
     """End a proposal; its proposer may, too."""
     term = stored_term(term_id, uow)
     check_undecided(term)
-    return _decide(term, TermState.REJECTED, "term_rejected", reason, actor, uow)
+    return _decide(term, DecisionState.REJECTED, "term_rejected", reason, actor, uow)
 
 
 def stored_term(term_id: str, uow: AgreeUnit) -> Term:
@@ -65,7 +65,7 @@ def stored_term(term_id: str, uow: AgreeUnit) -> Term:
     return found
 
 
-def _decide(term: Term, state: TermState, action: str, reason: str, actor: Actor, uow: AgreeUnit) -> Term:
+def _decide(term: Term, state: DecisionState, action: str, reason: str, actor: Actor, uow: AgreeUnit) -> Term:
     uow.terms.decide(term.term_id, state, by=actor.name, reason=reason)
     uow.announce(OperatorAct(actor=actor, action=action, target=term.term_id, reason=reason))
     return stored_term(term.term_id, uow)

@@ -11,17 +11,10 @@ from datetime import datetime
 from typing import Protocol
 
 from services.reconciliation.app.run_matching import RunKind, RunUnit, run_matching
-from services.reconciliation.domain.break_life import check_four_eyes
-from services.reconciliation.domain.periods import (
-    CloseState,
-    Month,
-    PeriodClose,
-    Unfinished,
-    check_finished,
-    check_next,
-    check_step,
-)
+from services.reconciliation.domain.periods import PeriodClose, Unfinished, check_finished
+from shared.kernel.decisions import DecisionState, check_four_eyes
 from shared.kernel.errors import Rejected
+from shared.kernel.months import Month, check_next, check_step
 from shared.kernel.operators import Actor, OperatorAct
 
 
@@ -97,7 +90,7 @@ def propose_close(month: Month, reason: str, actor: Actor, uow: ClosingUnit) -> 
         period=str(month),
         digest=worked_out.digest,
         reason=reason,
-        state=CloseState.PROPOSED,
+        state=DecisionState.PROPOSED,
         proposed_by=actor.name,
         proposed_at=uow.now,
     )
@@ -112,7 +105,7 @@ def approve_close(close_id: str, reason: str, actor: Actor, uow: ClosingUnit) ->
     """Close the month as it was proposed; refused for its proposer, and where the figures became others."""
     uow.periods.take_turn()
     close = stored_close(close_id, uow)
-    check_step(close, CloseState.APPROVED)
+    check_step(close, DecisionState.APPROVED)
     check_four_eyes(close.proposed_by, actor.name)
     month = Month.read(close.period)
     check_next(month, uow.periods.opens_at(), uow.now)
@@ -127,15 +120,15 @@ def approve_close(close_id: str, reason: str, actor: Actor, uow: ClosingUnit) ->
             extra={"close": close_id},
         )
     uow.periods.close(month, close, run.run_id)
-    return _decide(close, CloseState.APPROVED, "period_closed", reason, actor, uow)
+    return _decide(close, DecisionState.APPROVED, "period_closed", reason, actor, uow)
 
 
 def reject_close(close_id: str, reason: str, actor: Actor, uow: ClosingUnit) -> PeriodClose:
     """End a proposal; its proposer may, too."""
     uow.periods.take_turn()
     close = stored_close(close_id, uow)
-    check_step(close, CloseState.REJECTED)
-    return _decide(close, CloseState.REJECTED, "period_close_rejected", reason, actor, uow)
+    check_step(close, DecisionState.REJECTED)
+    return _decide(close, DecisionState.REJECTED, "period_close_rejected", reason, actor, uow)
 
 
 def stored_close(close_id: str, uow: ClosingUnit) -> PeriodClose:
@@ -147,7 +140,7 @@ def stored_close(close_id: str, uow: ClosingUnit) -> PeriodClose:
 
 
 def _decide(
-    close: PeriodClose, state: CloseState, action: str, reason: str, actor: Actor, uow: ClosingUnit
+    close: PeriodClose, state: DecisionState, action: str, reason: str, actor: Actor, uow: ClosingUnit
 ) -> PeriodClose:
     decided = replace(close, state=state, decided_by=actor.name, decided_at=uow.now, decision_reason=reason)
     uow.periods.decide(decided)

@@ -6,13 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, Protocol
 
-from services.reconciliation.domain.break_life import (
-    BreakState,
-    Resolution,
-    Trigger,
-    advance,
-    check_four_eyes,
-)
+from services.reconciliation.domain.break_life import BreakState, Resolution, Trigger, advance
+from shared.kernel.decisions import check_four_eyes
 from shared.kernel.errors import Rejected
 from shared.kernel.operators import Actor, OperatorAct
 

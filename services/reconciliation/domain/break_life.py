@@ -81,9 +81,3 @@ def advance(break_id: str, state: BreakState, trigger: Trigger) -> BreakState:
             f"break {break_id} is {state}: {trigger} is not possible",
             extra={"break_id": break_id, "state": state.value},
         ) from None
-
-
-def check_four_eyes(proposed_by: str, approved_by: str) -> None:
-    """Money is given up only where a second person agrees."""
-    if proposed_by == approved_by:
-        raise Rejected("four_eyes", "whoever proposed it cannot approve it", status=403, stored=False)

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from services.reconciliation.domain.calendars import Calendar
 from services.reconciliation.domain.report_values import MINOR_MAX
+from shared.kernel.decisions import DecisionState
 from shared.kernel.errors import Rejected
 
 HOLIDAYS_MAX: Final = 1_000
@@ -29,14 +30,6 @@ class TermKind(StrEnum):
     TOLERANCE = "tolerance"
     AGREED_FEE = "agreed_fee"
     CALENDAR = "calendar"
-
-
-class TermState(StrEnum):
-    """Proposed by one person, decided by another, for good."""
-
-    PROPOSED = "PROPOSED"
-    APPROVED = "APPROVED"
-    REJECTED = "REJECTED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +62,7 @@ class Term:
 
     term_id: str
     said: Said
-    state: TermState
+    state: DecisionState
     reason: str
     proposed_by: str
     proposed_at: datetime
@@ -125,7 +118,7 @@ def check_said(said: Said) -> None:
 
 def check_undecided(term: Term) -> None:
     """What was decided stays decided: propose anew."""
-    if term.state is not TermState.PROPOSED:
+    if term.state is not DecisionState.PROPOSED:
         raise Rejected(
             "term_wrong_state",
             f"term {term.term_id} is {term.state}: it is decided",

@@ -110,7 +110,7 @@ def _add_recompute(cli: typer.Typer, group: typer.Typer) -> None:
         """Compute a closed month once more from its files' bytes and what it kept; exit 1 where anything differs."""
         from services.reconciliation.adapters.readers import READERS
         from services.reconciliation.adapters.recomputing import recompute as compute
-        from services.reconciliation.domain.periods import Month
+        from shared.kernel.months import Month
 
         done = command_line(cli).run(
             lambda uow: compute(READERS, Month.read(period), uow.connection, uow.now, uow.ids),
@@ -131,7 +131,7 @@ def _add_steps(cli: typer.Typer, group: typer.Typer) -> None:
     def propose(period: PeriodArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
         """Do a full run, work the month out, and propose to close it so."""
         from services.reconciliation.app.close_month import propose_close
-        from services.reconciliation.domain.periods import Month
+        from shared.kernel.months import Month
         from shared.kernel.operators import Actor as Who
 
         month, who = Month.read(period), Who(name=actor, role="operator")

@@ -13,8 +13,9 @@ from services.reconciliation.adapters.periods import closed_periods, list_closes
 from services.reconciliation.adapters.report_figures import check_days
 from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
 from services.reconciliation.app.close_month import approve_close, propose_close, reject_close, stored_close
-from services.reconciliation.domain.periods import Month, PeriodClose
+from services.reconciliation.domain.periods import PeriodClose
 from services.reconciliation.entrypoints.period_views import close_view
+from shared.kernel.months import Month
 from shared.runtime.http import document
 from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply, json_answer
 from shared.runtime.models import ApiModel

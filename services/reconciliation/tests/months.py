@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 from services.reconciliation.app.announce_lines import announce_lines
 from services.reconciliation.app.close_month import approve_close, propose_close
-from services.reconciliation.domain.periods import Month
 from services.reconciliation.tests.reports import declare, report, take_in
 from services.reconciliation.tests.three_legs import World
 from services.reconciliation.tests.writers import (
@@ -16,6 +15,7 @@ from services.reconciliation.tests.writers import (
     tieout_payout,
     tieout_row,
 )
+from shared.kernel.months import Month
 from shared.kernel.operators import Actor
 
 JANUARY, FEBRUARY = Month(2026, 1), Month(2026, 2)

@@ -7,9 +7,9 @@ from tools.sabotage.case import Case, Patch
 _SCHEMA: Final = "services/reconciliation/migrations/versions/0002_match_three_legs.py"
 _SQL: Final = "services/reconciliation/adapters/matching_sql.py"
 _ITEMS: Final = "services/reconciliation/adapters/our_items.py"
+_DECISIONS: Final = "shared/kernel/decisions.py"
 _TELLING: Final = "services/reconciliation/adapters/telling_matches.py"
 _ALLOCATING: Final = "services/reconciliation/adapters/allocating.py"
-_LIFE: Final = "services/reconciliation/domain/break_life.py"
 _DB: Final = "services/reconciliation/tests/db/"
 _ANY_ORDER: Final = (
     _DB + "test_any_order.py::test_run_in_pieces_it_comes_to_what_one_run_over_everything_comes_to"
@@ -135,7 +135,7 @@ MATCHING: Final = (
         protection="a difference is given up only where a second person agrees",
         change="whoever proposed it may approve it, in Python and in SQL",
         patches=(
-            Patch(_LIFE, "    if proposed_by == approved_by:\n", "    if False:\n"),
+            Patch(_DECISIONS, "    if proposed_by == approved_by:\n", "    if False:\n"),
             Patch(
                 _SCHEMA,
                 "CONSTRAINT breaks_four_eyes CHECK (approved_by <> proposed_by)",

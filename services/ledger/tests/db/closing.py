@@ -6,9 +6,9 @@ from services.ledger.adapters.accounts import AccountDirectory
 from services.ledger.adapters.sealing import Sealer
 from services.ledger.adapters.unit_of_work import unit_of_work_builder
 from services.ledger.app.close_period import approve_close, propose_close
-from services.ledger.domain.periods import Month
 from services.ledger.tests.db.adjusting import ADA, BOB
 from shared.kernel.clock import SystemClock
+from shared.kernel.months import Month
 from shared.persistence.unit_of_work import Transactions
 
 

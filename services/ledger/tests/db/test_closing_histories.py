@@ -13,12 +13,12 @@ from msgspec.structs import asdict, replace
 
 from services.ledger.app.moments import EVERYTHING, Moment
 from services.ledger.domain.chart import AccountRef, Side
-from services.ledger.domain.periods import Month
 from services.ledger.tests.db.closing import close, seal
 from services.ledger.tests.histories import History
 from services.ledger.tests.memory_books import MemoryBooks
 from services.ledger.tests.payloads import Payment
 from services.ledger.tests.plain_books import PlainBooks
+from shared.kernel.months import Month
 
 pytestmark = pytest.mark.db
 PAYMENTS = 2

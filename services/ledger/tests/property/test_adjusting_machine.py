@@ -13,8 +13,8 @@ from services.ledger.app.adjust_books import (
 )
 from services.ledger.domain.adjustments import Adjustment, Proposed
 from services.ledger.domain.chart import Side
-from services.ledger.domain.decisions import DecisionState
 from services.ledger.tests.payloads import NOW
+from shared.kernel.decisions import DecisionState
 from shared.kernel.errors import Rejected
 from shared.kernel.ids import UlidIds
 from shared.kernel.operators import Actor

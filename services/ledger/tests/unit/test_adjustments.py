@@ -12,8 +12,8 @@ import pytest
 from services.ledger.domain.adjustment_templates import TEMPLATES
 from services.ledger.domain.adjustments import Adjustment, Proposed, check_proposal, journal_for
 from services.ledger.domain.chart import MA
-from services.ledger.domain.decisions import NEXT, DecisionState
 from services.ledger.domain.journal import Cause, check_entries
+from shared.kernel.decisions import NEXT, DecisionState
 from shared.kernel.errors import Rejected
 
 REPOSITORY = Path(__file__).parents[4]

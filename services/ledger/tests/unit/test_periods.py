@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ledger.domain.periods import Month, check_next, in_open_period
+from services.ledger.domain.periods import in_open_period
 from services.ledger.tests.memory_books import MemoryBooks
 from services.ledger.tests.payloads import Payment
 from shared.kernel.errors import Rejected
+from shared.kernel.months import Month, check_next
 
 TIMES = st.datetimes(min_value=datetime(2000, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 

@@ -10,9 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from services.reconciliation.app.agree_terms import approve_term, propose_term, reject_term
-from services.reconciliation.domain.terms import Said, TermKind, TermState
+from services.reconciliation.domain.terms import Said, TermKind
 from services.reconciliation.entrypoints.cli import cli
 from services.reconciliation.tests.three_legs import World
+from shared.kernel.decisions import DecisionState
 from shared.kernel.errors import Rejected
 from shared.kernel.operators import Actor
 from shared.runtime.operator_tokens import OperatorRole
@@ -53,7 +54,9 @@ def test_it_counts_once_a_second_person_approved_it_and_as_of_its_moment(desk, w
     assert broken(world, soon) == {"amount_mismatch"}
     with pytest.raises(Rejected, match="cannot approve it"):
         desk.run(lambda uow: approve_term(made.term_id, "mine", ADA, uow))
-    assert desk.run(lambda uow: approve_term(made.term_id, "read it", BOB, uow)).state is TermState.APPROVED
+    assert (
+        desk.run(lambda uow: approve_term(made.term_id, "read it", BOB, uow)).state is DecisionState.APPROVED
+    )
     assert broken(world, soon) == set()
     agree(desk, tolerance(49, valid_from=soon + timedelta(hours=1)))
     assert broken(world, soon) == set()

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from services.reconciliation.domain.break_life import NEXT, BreakState, Trigger, advance, check_four_eyes
+from services.reconciliation.domain.break_life import NEXT, BreakState, Trigger, advance
 from services.reconciliation.domain.breaks import (
     ADVICE,
     FIRST_MATCH,
@@ -13,6 +13,7 @@ from services.reconciliation.domain.breaks import (
     classify,
     money_at_risk_minor,
 )
+from shared.kernel.decisions import check_four_eyes
 from shared.kernel.errors import Rejected
 
 DESIGN_ORDER = [
