@@ -13,6 +13,7 @@ _PROPOSED: Final = "services/payment/tests/db/test_returns_proposed.py::"
 _ADJUSTMENTS: Final = "services/reconciliation/migrations/versions/0012_propose_adjustments.py"
 _ADJUSTING: Final = "services/reconciliation/tests/db/test_adjusting.py::"
 _KEPT_NOWHERE: Final = "test_what_cannot_be_proposed_is_before_people_and_kept_nowhere"
+_TAKEN_BACK: Final = "services/reconciliation/tests/db/test_matches_taken_back.py::"
 _UNIT: Final = "services/payment/tests/unit/test_reported_objects.py::"
 
 EVIDENCE: Final = (
@@ -139,5 +140,80 @@ EVIDENCE: Final = (
             ),
         ),
         tests=("services/ledger/tests/db/test_asked_adjustments.py::" + _KEPT_NOWHERE,),
+    ),
+    Case(
+        name="payment-report-of-doubt",
+        protection="a charge that a line ties to the payment alone waits for what the payment's doubt comes to",
+        change="it is taken for a stray at once",
+        patches=(
+            Patch(
+                "services/payment/domain/absorbing_captures.py",
+                "        return authorizing or payment.undecided_taking() is not None\n",
+                "        return authorizing\n",
+            ),
+        ),
+        tests=(_UNIT + "test_a_line_that_names_the_payment_alone_waits_for_what_its_doubt_comes_to",),
+    ),
+    Case(
+        name="payment-report-of-all",
+        protection="a line of part of a refund's money says nothing of the whole refund",
+        change="it takes the whole back",
+        patches=(
+            Patch(_REPORTED, "(known.status, fact.status) == _TAKEN_BACK and said != standing", "False"),
+        ),
+        tests=(_UNIT + "test_a_line_of_other_money_than_the_refund_restores_no_room",),
+    ),
+    Case(
+        name="payment-report-parent",
+        protection="what a report names beside a charge is its hold only if it is a hold that we know",
+        change="any name is one",
+        patches=(
+            Patch(
+                _REPORTED,
+                "        return fact.parent_id if is_hold else None\n",
+                "        return fact.parent_id\n",
+            ),
+        ),
+        tests=(_UNIT + "test_a_charge_that_names_itself_or_an_intent_names_no_hold",),
+    ),
+    Case(
+        name="payment-report-money-moved",
+        protection="money that a report shows counts although its object was called refused as late or later",
+        change="time alone says what is later",
+        patches=(Patch(_REPORTED, "    later = latest.rank > known.rank\n", "    later = True\n"),),
+        tests=(_UNIT + "test_money_that_moved_counts_whenever_its_object_was_called_refused",),
+    ),
+    Case(
+        name="payment-report-waited",
+        protection="a report's word that waited is ranked by what is known when it is applied",
+        change="it keeps the rank that it came with",
+        patches=(
+            Patch(
+                "services/payment/app/wake_waiting_facts.py",
+                "reported = waiting.source is Source.SETTLEMENT",
+                "reported = waiting.source is None",
+            ),
+        ),
+        tests=(_UNIT + "test_a_word_that_waited_is_the_latest_of_what_is_known_by_then",),
+    ),
+    Case(
+        name="recon-return-as-proposed",
+        protection="the charge that is given back is the one that was proposed",
+        change="the line's reading of today decides",
+        patches=(
+            Patch(
+                "services/reconciliation/app/propose_return.py",
+                "    if not charge.as_proposed:\n",
+                "    if False:\n",
+            ),
+        ),
+        tests=(_RETURNING + "test_another_charge_of_the_same_amount_is_not_what_was_proposed",),
+    ),
+    Case(
+        name="recon-renamed-line",
+        protection="a corrected line is not told by its former match",
+        change="its claim counts until a run has seen it",
+        patches=(Patch("services/reconciliation/adapters/exact_matches.py", " AND NOT n.renamed", ""),),
+        tests=(_TAKEN_BACK + "test_a_corrected_line_is_not_told_of_what_it_was_matched_with_before",),
     ),
 )
