@@ -124,6 +124,7 @@ OUT_OF_REACH = {
     "payment-report-money-moved": _NO_REPORTS,
     "payment-report-waited": _NO_REPORTS,
     "recon-return-as-proposed": _NO_REPORTS,
+    "recon-break-names-payment": _NO_REPORTS,
     "recon-renamed-line": _NO_REPORTS,
     "recon-evidence-once": _NO_REPORTS,
     "recon-evidence-waits": _NO_REPORTS,

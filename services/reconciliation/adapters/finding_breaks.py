@@ -79,12 +79,14 @@ INSERT INTO breaks (break_id, subject, type, state, currency, ours_minor, theirs
 SELECT break_id, subject, type, to_state, currency, ours_minor, theirs_minor, at_risk_minor, processor, account,
        payment_id, since, expected_by, %(now)s, %(now)s FROM {_ROW} WHERE from_state IS NULL
 """
-# What people had decided, they had decided of something else.
+# What people had decided, they had decided of something else. Whose money it is may be known only by now: a line that
+# was alone when it was found names no payment.
 _MOVE: Final = f"""
 UPDATE breaks AS b
    SET state = r.to_state, type = r.type, currency = r.currency, ours_minor = r.ours_minor,
        theirs_minor = r.theirs_minor, at_risk_minor = r.at_risk_minor, changed_at = %(now)s,
-       expected_by = coalesce(r.expected_by, b.expected_by),
+       payment_id = coalesce(r.payment_id, b.payment_id), processor = coalesce(r.processor, b.processor),
+       account = coalesce(r.account, b.account), expected_by = coalesce(r.expected_by, b.expected_by),
        due_on = CASE WHEN r.to_state = 'OPEN' THEN NULL ELSE b.due_on END,
        resolution = CASE WHEN r.to_state = 'OPEN' THEN NULL ELSE b.resolution END,
        proposed_by = CASE WHEN r.to_state = 'OPEN' THEN NULL ELSE b.proposed_by END,

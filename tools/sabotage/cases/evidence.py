@@ -210,6 +210,19 @@ EVIDENCE: Final = (
         tests=(_RETURNING + "test_another_charge_of_the_same_amount_is_not_what_was_proposed",),
     ),
     Case(
+        name="recon-break-names-payment",
+        protection="a break names its payment as soon as that is known",
+        change="it keeps what it was opened with",
+        patches=(
+            Patch(
+                "services/reconciliation/adapters/finding_breaks.py",
+                "payment_id = coalesce(r.payment_id, b.payment_id), ",
+                "",
+            ),
+        ),
+        tests=(_RETURNING + "test_a_break_names_its_payment_as_soon_as_that_is_known",),
+    ),
+    Case(
         name="recon-renamed-line",
         protection="a corrected line is not told by its former match",
         change="its claim counts until a run has seen it",

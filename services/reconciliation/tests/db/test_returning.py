@@ -67,6 +67,14 @@ def test_what_two_people_decide_is_told_to_the_payment_once(world, known):
     assert world.breaks("RESOLVED").keys() == {"line:alpha_report:l2"}
 
 
+def test_a_break_names_its_payment_as_soon_as_that_is_known(world):
+    said = "SELECT type, payment_id, account FROM breaks WHERE subject = 'line:alpha_report:l2'"
+    ((before, nobody, account),) = world.rows(said)
+    assert (before, nobody) == ("duplicate_charge", None)
+    known_as_stray(world)
+    assert world.rows(said) == [("stray_capture", pay(1), account)]
+
+
 def test_whoever_proposed_it_does_not_approve_it(world):
     propose(world)
     with pytest.raises(Rejected, match="cannot approve"):
