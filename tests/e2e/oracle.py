@@ -14,13 +14,20 @@ from tools.auditor.audit import Report
 NEVER_WAS: Final = re.compile(r"\baevt_t_|\bop_aevt_t_")
 #: What a reply that lied leaves apart until people have decided: the evidence is kept and not rewritten.
 ABOUT_LIES: Final = frozenset({"I4.book_equals_payments", "I4.holds_equal", "I4.objects_equal"})
+#: What an operation that somebody else charged again at the processor, under our reference, is rightly found by.
+OF_TWO_CHARGES: Final = {
+    "I4.operations_took_effect": "operation_id",
+    "I5.one_effect_per_reference": "reference",
+}
 
 
 @dataclass(slots=True)
 class Course:
-    """The tests of this run in their order, and the payments that a processor's reply lied about."""
+    """The tests of this run in their order, the payments that a processor's reply lied about, what a test charged twice."""
 
     lied_about: set[str] = field(default_factory=set)
+    charged_twice: set[str] = field(default_factory=set)
+    """Operations."""
     _about_nothing: set[str] = field(default_factory=set)
     _first_ids: list[str] = field(default_factory=list)
     _tests: list[str] = field(default_factory=list)
@@ -56,6 +63,8 @@ class Course:
     def _is_made(self, name: str, row: dict[str, Any]) -> bool:
         if name in ABOUT_LIES:
             return row.get("payment_id") in self.lied_about
+        if name in OF_TWO_CHARGES and row[OF_TWO_CHARGES[name]] in self.charged_twice:
+            return True
         return row.get("type") == "waiting fact" and row["operation_id"] in self._about_nothing
 
     def _of(self, row: dict[str, Any]) -> str:

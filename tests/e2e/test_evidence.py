@@ -11,6 +11,7 @@ from shared.runtime.operator_tokens import OperatorRole, TokenIssuer
 from shared.testing.waiting import eventually
 from tests.e2e.books import Books
 from tests.e2e.desk import Desk
+from tests.e2e.oracle import Course
 from tests.e2e.shop import SETTLE_S, Shop, new_key, order, server_at
 from tests.e2e.test_settlement import (  # noqa: F401 - ``office`` is a fixture
     AMOUNT,
@@ -181,9 +182,11 @@ def test_a_second_charge_is_found_and_given_back_once_by_two_people(
     books: Books,
     desk: Desk,
     office: Office,  # noqa: F811
+    course: Course,
 ) -> None:
     payment_id, capture_id = captured(shop, books)
     operation_id = shop.payment(payment_id)["operation"]["id"]
+    course.charged_twice.add(operation_id)
     second_id = charge_again(stack, payment_id, operation_id)
     payout, named = f"po_{new_key()}", {"our_reference": operation_id}
     settles(

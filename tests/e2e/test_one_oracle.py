@@ -10,7 +10,7 @@ from typing import Final
 
 from services.payment.domain.case_reasons import REASONS
 from tests.e2e.desk import Desk
-from tests.e2e.oracle import Course
+from tests.e2e.oracle import OF_TWO_CHARGES, Course
 from tools.auditor.addresses import Addresses
 from tools.auditor.audit import audit
 from tools.local_stack.stack import LocalStack
@@ -25,6 +25,9 @@ def test_all_books_tie_out_and_every_open_case_says_why(
     addresses = Addresses(stack.reader_urls(), stack.bootstrap, stack.topic_prefix)
     report = audit(addresses, drained=True, deadline_s=DRAINED_S, may_stay=course.may_stay)
     assert course.broken(report) == []
+    for name, named_by in OF_TWO_CHARGES.items():
+        violations = next(found.violations for found in report.invariants if found.name == name)
+        assert course.charged_twice <= {row[named_by] for row in violations}, name
     cases = desk.get("/cases?limit=1000")
     assert {case["reason"] for case in cases} <= REASONS.keys()
     assert course.lied_about <= {case["payment_id"] for case in cases if case["reason"] == "echo_mismatch"}
