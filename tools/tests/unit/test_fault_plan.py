@@ -5,7 +5,11 @@ from zlib import crc32
 
 import pytest
 
+from services.sandbox.domain.faults import NO_FAULT, Operation
+from services.sandbox.domain.payment_methods import payment_method
+from services.sandbox.domain.random_faults import LOTS
 from tools.faults.plan import LOST_MIN, Fate, Kind, plan
+from tools.faults.plan import OPERATIONS as ASKED
 from tools.faults.verdict import Queue, differences
 
 OPERATIONS = ("authorization", "capture", "void", "refund")
@@ -36,6 +40,26 @@ def test_both_processors_lose_evidence_of_every_kind_and_everything_is_asked_for
     assert {item.processor for item in lost} == {"alpha", "beta"}
     assert {item.kind for item in lost} == {Kind.SALE, Kind.CAPTURE, Kind.REFUND}
     assert set(Counter(item.kind for item in planned)) == set(Kind)
+
+
+def test_a_thousand_faults_strike_every_operation_in_every_way_at_both_processors():
+    """What `make test` drives on real parts: no lot of the sandbox, no operation and no processor is left out."""
+
+    def struck(names):
+        return {
+            name: frozenset(o.value for o, fault in payment_method(name).drawn.items() if fault != NO_FAULT)
+            for name in names
+        }
+
+    by_place = {
+        (item.processor, operation, fault)
+        for item in plan(1_000, 1, struck)
+        for operation, fault in payment_method(item.method).drawn.items()
+        if operation.value in ASKED[item.kind] and fault != NO_FAULT
+    }
+    both = ("alpha", "beta")
+    assert {(p, lot) for p in both for lot in LOTS} <= {(p, fault) for p, _, fault in by_place}
+    assert {(p, operation) for p in both for operation in Operation} == {(p, o) for p, o, _ in by_place}
 
 
 def test_both_processors_lie_in_every_way_dispute_and_reverse_and_only_keys_are_outlived():
