@@ -126,8 +126,8 @@ class Operators:
                 word = "approve" if self._chance.random() < 0.7 else "refuse"
                 await self._ask(who, f"/risk-reviews/{review['operation_id']}/{word}", {})
         for stray in await self._workload.listed(who, "/operator/strays"):
-            policys = self._world.circumstances.stray_policy == "automatic" and not stray["mismatch"]
-            if self._chance.random() < (0.1 if policys else 0.5):
+            left_to_policy = self._world.circumstances.stray_policy == "automatic" and not stray["mismatch"]
+            if self._chance.random() < (0.1 if left_to_policy else 0.5):
                 await self._ask(who, f"/strays/{stray['stray_id']}/decision", {"action": self._end_of(stray)})
         for doubt in await self._workload.listed(who, "/operator/doubts"):
             if doubt["state"] == "IN_REVIEW" and self._chance.random() < 0.5:
