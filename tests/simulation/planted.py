@@ -40,6 +40,9 @@ REACHED = (
     "broken-call-is-unknown",
     "500-is-unknown",
     "highest-version-wins",
+    "caller-guess",
+    "post-without-key",
+    "lost-commit-not-believed",
 )
 """Cases of the sabotage list that seeds have been seen to find."""
 NOT_HUNTED = "| protection | why no seed looks for it |\n|---|---|\n"
@@ -61,6 +64,7 @@ OUT_OF_REACH = {
     "closed-month-in-sql": _SECOND_LINE,
     "close-waits-for-posting": _ONE_AT_A_TIME,
     "posting-reads-after-its-turn": _ONE_AT_A_TIME,
+    "close-four-eyes": _SECOND_LINE,
     "close-four-eyes-in-sql": _SECOND_LINE,
     "close-in-order-in-sql": _SECOND_LINE,
     "close-when-over-in-sql": _SECOND_LINE,
