@@ -17,7 +17,7 @@ from tests.simulation.workload import Workload
 from tests.simulation.world import DRAIN_LIMIT_S, FAULTS_LAST_S, LOOK_EVERY_S, World
 
 SLOW_SEED_S = 60.0
-"""Real time; a seed that takes longer hangs."""
+"""Of this process's processor time, which no other process lengthens; a seed that takes longer hangs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Verdict:
 
 def run_seed(seed: int, storage: Storage) -> Verdict:
     """Simulate one seed on a storage, which is empty before and after as far as anybody can tell."""
-    began_s = time.monotonic()
+    began_s, busy_s = time.monotonic(), time.process_time()
     storage.clear()
     # Rubbish is collected between seeds, and not what was there before the first: modules, tables, compiled statements.
     gc.freeze()
@@ -45,7 +45,7 @@ def run_seed(seed: int, storage: Storage) -> Verdict:
     loop.set_exception_handler(lambda _loop, context: _unhandled(world, context))
     try:
         with paced():
-            loop.run_until_complete(_simulate(world, began_s))
+            loop.run_until_complete(_simulate(world, busy_s))
     finally:
         crash_points.arm(None)
         loop.close()
@@ -62,7 +62,7 @@ def run_seed(seed: int, storage: Storage) -> Verdict:
     )
 
 
-async def _simulate(world: World, began_s: float) -> None:
+async def _simulate(world: World, busy_s: float) -> None:
     workload = Workload(world)
     auditor = Auditor(world, workload)
     crash_points.arm(world)
@@ -75,8 +75,8 @@ async def _simulate(world: World, began_s: float) -> None:
         await asyncio.sleep(max(0.0, FAULTS_LAST_S - world.clock.monotonic_s()))
         deadline_s = world.clock.monotonic_s() + DRAIN_LIMIT_S
         while (stuck := auditor.stuck()) and world.clock.monotonic_s() < deadline_s and not world.violations:
-            if time.monotonic() - began_s > SLOW_SEED_S:
-                world.violations.append(f"I22.liveness: {SLOW_SEED_S:g} s of real time were not enough")
+            if time.process_time() - busy_s > SLOW_SEED_S:
+                world.violations.append(f"I22.liveness: {SLOW_SEED_S:g} s of processor time were not enough")
                 break
             await asyncio.sleep(LOOK_EVERY_S)
         if stuck:

@@ -16,7 +16,9 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import pq
 
-END_DEADLINE_S = 5.0
+END_DEADLINE_S = 60.0
+CONNECT_TIMEOUT_S = 60
+"""For a machine that leaves us hardly anything."""
 
 
 class KeptSession(psycopg.Connection[Any]):
@@ -68,7 +70,7 @@ class Sessions:
                 if kept.renew():
                     return kept
                 psycopg.Connection.close(kept)
-            made = KeptSession.connect(*words, **options)
+            made = KeptSession.connect(*words, **(options | {"connect_timeout": CONNECT_TIMEOUT_S}))
             made.stock = stock
             made.renew()
             return made

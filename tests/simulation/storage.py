@@ -32,6 +32,7 @@ SERVICES = ("payment", "processor", "webhook_ingest", "ledger", "risk", "reconci
 KAFKA_SERVICES = tuple(service for service in SERVICES if service != "sandbox")
 PEPPER = "simulated-pepper"
 MERCHANTS = 2
+STOP_DEADLINE_S = 120
 _SETTINGS = {
     "listen_addresses": "",
     "fsync": "off",
@@ -222,13 +223,18 @@ class Storage:
         lock_timeout_ms: int = 5_000,
         autocommit: bool = False,
     ) -> sa.Engine:
-        """As ``make_engine``; sessions outlive a simulated process: they carry nothing from one to the next."""
+        """As ``make_engine``; sessions outlive a simulated process: they carry nothing from one to the next.
+
+        Without its limits in real time: a busy machine, which stops us in the middle of anything, breaks no seed.
+        """
         name = (url, application_name, autocommit)
         if name not in self._engines:
             made = make_engine(
                 url,
                 application_name=application_name,
                 pool_size=pool_size,
+                statement_timeout_ms=0,
+                idle_in_transaction_timeout_ms=0,
                 lock_timeout_ms=lock_timeout_ms,
                 autocommit=autocommit,
             )
@@ -265,7 +271,7 @@ class Storage:
             connection.close()
         if self._server is not None and self._server.stdin is not None:
             self._server.stdin.close()
-            self._server.wait(timeout=30)
+            self._server.wait(timeout=STOP_DEADLINE_S)
         os.close(self._clock_file)
 
     def _add_merchants(self) -> None:
