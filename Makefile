@@ -31,7 +31,7 @@ demo: setup ## the main job: real PostgreSQL and Kafka, payments of every kind, 
 	@$(BIN)/tieout demo $(if $(FAULT),--fault $(FAULT))
 
 test: setup ## every test, on a real PostgreSQL and Kafka that it starts itself
-	@$(BIN)/tieout infra -- $(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "not (e2e or crash or sim)" $(ARGS)
+	@$(BIN)/tieout infra --memory -- $(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "not (e2e or crash or sim)" $(ARGS)
 	@$(BIN)/pytest -q -m sim tests/simulation $(ARGS)
 	@$(MAKE) -j2 -Oline --no-print-directory test-stacks test-seeds
 
@@ -48,7 +48,7 @@ test-unit: setup ## tests that need no services; under a minute
 	@$(BIN)/pytest -m "unit or property or contract or architecture" $(ARGS)
 
 test-db: setup ## tests on a real PostgreSQL
-	@$(BIN)/tieout infra -- $(BIN)/pytest -m db $(ARGS)
+	@$(BIN)/tieout infra --memory -- $(BIN)/pytest -m db $(ARGS)
 
 test-kafka: setup ## tests on a real Kafka
 	@$(BIN)/tieout infra -- $(BIN)/pytest -m kafka $(ARGS)

@@ -168,13 +168,16 @@ def logs(
 def infra(
     context: typer.Context,
     home: Annotated[Path | None, typer.Option(help="Folder for data; a temporary one by default.")] = None,
+    memory: Annotated[
+        bool, typer.Option("--memory", help="Data in memory where it has 8 GiB of room, for small databases.")
+    ] = False,
 ) -> None:
     """Start a throw-away PostgreSQL and Kafka, run the command after `--` with their addresses, stop them."""
     from tools.local_stack.infrastructure import throw_away_infrastructure
 
     if not context.args:
         raise typer.BadParameter("give a command after --, for example: tieout infra -- pytest")
-    with throw_away_infrastructure(home) as addresses:
+    with throw_away_infrastructure(home, in_memory=memory) as addresses:
         done = subprocess.run(context.args, env={**os.environ, **addresses}, check=False)
     raise typer.Exit(done.returncode)
 

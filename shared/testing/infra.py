@@ -128,7 +128,8 @@ def service_database(postgres_admin_url: str, _templates: Callable[[str], str]) 
         name = f"d_{service[:12]}_{UlidIds().new('')[-12:]}"
         with psycopg.connect(postgres_admin_url, autocommit=True) as admin:
             admin.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                # Files are copied as they are: what is dropped again within a second need not go through the log.
+                sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
                     sql.Identifier(name), sql.Identifier(template)
                 )
             )
