@@ -50,7 +50,7 @@ def main(
     noticed = all(not result.problem for result in results)
     print(json.dumps(_document(results), indent=2)) if as_json else _print_table(results)
     if write and noticed:
-        PAGE.write_text(render(results, tests=tests, day=datetime.now(UTC).date()))
+        PAGE.write_text(render(results, day=datetime.now(UTC).date()))
         console.print(f"  [green]·[/green] wrote {PAGE.relative_to(REPOSITORY)}")
     raise typer.Exit(0 if noticed else 1)
 
