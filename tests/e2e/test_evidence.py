@@ -165,12 +165,12 @@ def charge_again(stack: LocalStack, payment_id: str, operation_id: str) -> str:
     return captured_id
 
 
-def decides(stack: LocalStack, who: str, break_id: str, step: str) -> dict[str, Any]:
+def decides(stack: LocalStack, who: str, break_id: str, step: str, **said: str) -> dict[str, Any]:
     """One of two people at reconciliation."""
     token = TokenIssuer(stack.secrets.ed25519("operator_tokens")[0]).operator(who, OperatorRole.APPROVER)
     headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": new_key()}
     server = server_at(stack.url("reconciliation"))
-    reply = server.call("POST", f"/breaks/{break_id}/{step}", {"reason": "charged twice"}, headers)
+    reply = server.call("POST", f"/breaks/{break_id}/{step}", {"reason": "charged twice", **said}, headers)
     assert reply.status == 200, reply
     document: dict[str, Any] = reply.document
     return document
@@ -214,8 +214,10 @@ def test_a_second_charge_is_found_and_given_back_once_by_two_people(
         return f"the break of the stray's line, among {books.rows('reconciliation', asked)}"
 
     (found,) = eventually(known_break, timeout_s=SETTLE_S, describe=breaks) or [{}]
-    assert decides(stack, "ann", found["break_id"], "return")["state"] == "PROPOSED"
-    assert decides(stack, "bob", found["break_id"], "approve")["state"] == "RESOLVED"
+    proposed = decides(stack, "ann", found["break_id"], "return")
+    assert proposed["state"] == "PROPOSED"
+    approved = decides(stack, "bob", found["break_id"], "approve", proposal=proposed["proposal"])
+    assert approved["state"] == "RESOLVED"
     eventually(lambda: not astray(), timeout_s=SETTLE_S, describe=lambda: f"it was given back: {astray()}")
     book = books.at_processors(payment_id)
     assert (book["captured_minor"], book["refunded_minor"], book["refunds"]) == (2 * AMOUNT, AMOUNT, 1)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from tools.sabotage.case import Case
 from tools.sabotage.cases import CASES
 from tools.sabotage.cases.adjusting import ADJUSTING
+from tools.sabotage.cases.deciding import DECIDING
 from tools.sabotage.cases.growing import GROWING
 from tools.sabotage.cases.importing import IMPORTING
 from tools.sabotage.cases.reading import READING
@@ -78,6 +79,7 @@ OUT_OF_REACH = {
     **{case.name: _NOT_IMPORTED for case in IMPORTING},
     **{case.name: _ONE_PARTITION for case in GROWING},
     **{case.name: _NO_REPORTS for case in READING},
+    **{case.name: _NO_REPORTS for case in DECIDING},
     "late-journal-sealed": _ONE_AT_A_TIME,
     "one-sealer": _ONE_AT_A_TIME,
     "chain-continued": _SECOND_LINE,

@@ -22,6 +22,11 @@ _LAST: Final = """
 SELECT proposed_at, template, parameters, amount_minor, currency FROM break_adjustments
  WHERE break_id = %(break_id)s ORDER BY proposed_at DESC LIMIT 1
 """
+_ASKED: Final = """
+SELECT coalesce(sum(a.amount_minor), 0)::bigint FROM told_adjustments AS t
+  JOIN break_adjustments AS a USING (break_id, proposed_at)
+ WHERE t.break_id = %(break_id)s AND a.currency = %(currency)s
+"""
 _TOLD: Final = """
 INSERT INTO told_adjustments (event_id, break_id, proposed_at, approved_by, told_at)
 VALUES (%(event_id)s, %(break_id)s, %(proposed_at)s, %(approved_by)s, %(now)s)
@@ -48,6 +53,11 @@ class StoredBreakAdjustments:
             "now": self._now,
         }
         self._connection.exec_driver_sql(_KEEP, values)
+
+    def asked_minor(self, stored: StoredBreak) -> int:
+        """What was told to the ledger about this break."""
+        values = {"break_id": stored.break_id, "currency": stored.currency}
+        return int(self._connection.exec_driver_sql(_ASKED, values).scalar_one())
 
     def tell(self, stored: StoredBreak, reason: str) -> None:
         """Tell the ledger of the last one that was kept: the one that was approved now."""

@@ -40,6 +40,12 @@ _HISTORY: Final = """
 SELECT trigger, from_state, to_state, type, currency, ours_minor, theirs_minor, at_risk_minor, actor, reason, run_id, at
   FROM break_history WHERE break_id = %(break_id)s ORDER BY nth
 """
+# What the second person is to read before saying yes: the last one kept is the one that waits, or that was approved.
+_ADJUSTMENT: Final = """
+SELECT a.template, a.parameters, a.amount_minor, a.currency, a.proposed_at
+  FROM break_adjustments AS a JOIN breaks AS b USING (break_id)
+ WHERE a.break_id = %(break_id)s AND b.resolution = 'adjustment' ORDER BY a.proposed_at DESC LIMIT 1
+"""
 SECONDS_PER_DAY: Final = 86_400
 
 
@@ -73,20 +79,23 @@ def queue(
 
 
 def one_break(connection: sa.Connection, now: datetime, break_id: str) -> dict[str, Any] | None:
-    """A break with its history, oldest first."""
+    """A break with the adjustment that it waits or was approved for, if any, and its history, oldest first."""
     values = {"break_id": break_id}
     found = connection.exec_driver_sql(f"{_SELECT} WHERE break_id = %(break_id)s", values).mappings().first()
     if found is None:
         return None
     history = [dict(row) for row in connection.exec_driver_sql(_HISTORY, values).mappings()]
-    return shown(stored_break(found), now) | {"history": history}
+    asked = connection.exec_driver_sql(_ADJUSTMENT, values).mappings().first()
+    adjustment = None if asked is None else dict(asked)
+    return shown(stored_break(found), now) | {"adjustment": adjustment, "history": history}
 
 
 def shown(stored: StoredBreak, now: datetime) -> dict[str, Any]:
     """As operators see it: with its age, the usual cause, and what to do."""
     advice = ADVICE[BreakType(stored.type)]
     age = {"age_days": int((now - stored.since).total_seconds() // SECONDS_PER_DAY)}
-    return asdict(stored) | age | {"suggested_cause": advice.cause, "suggested_fix": advice.fix}
+    advised = {"suggested_cause": advice.cause, "suggested_fix": advice.fix}
+    return asdict(stored) | {"proposal": stored.proposal} | age | advised
 
 
 def stored_break(row: Mapping[Any, Any]) -> StoredBreak:

@@ -34,6 +34,7 @@ SELECT subject, w.type, w.currency, w.ours_minor, w.theirs_minor, w.processor, w
            IS DISTINCT FROM (b.type, b.currency, b.ours_minor, b.theirs_minor) AS differs
   FROM {wanted} AS w FULL JOIN {known} AS b USING (subject)
  WHERE CASE WHEN b.break_id IS NULL THEN true
+            WHEN %(past)s AND b.state IN ('DEFERRED', 'PROPOSED', 'RESOLVED') THEN false
             WHEN w.type IS NULL THEN b.state <> 'SELF_CLOSED'
             WHEN b.state = 'SELF_CLOSED' THEN true
             WHEN b.state = 'DEFERRED' AND b.due_on < (%(as_of)s AT TIME ZONE 'UTC')::date THEN true
@@ -62,6 +63,9 @@ SELECT CASE WHEN last.as_of >= (SELECT max(least(as_of, started_at)) FROM runs) 
             THEN last.as_of END
   FROM (SELECT as_of FROM runs ORDER BY nth DESC LIMIT 1) AS last
 """
+# What people decided, they decided of what was known after that time: a look back leaves it to the next run as of now,
+# which looks at everything (_SINCE).
+_PAST: Final = "SELECT coalesce(max(least(as_of, started_at)) > %(as_of)s, false) FROM runs"
 _TAKE_RULES: Final = "DELETE FROM touched_rules"
 _BANK_CHANGED: Final = "SELECT EXISTS (SELECT FROM dirty_bank)"
 _COUNT_SUSPECTS: Final = f"""
@@ -122,6 +126,7 @@ class BreakFinder:
         values = {
             "as_of": as_of,
             "since": since,
+            "past": self._connection.exec_driver_sql(_PAST, {"as_of": as_of}).scalar_one(),
             "now": self._now,
             "explain_themselves": list(EXPLAIN_THEMSELVES),
         }

@@ -23,9 +23,12 @@ FOLLOWS: Final[Mapping[str, Callable[[StoredBreak, str, ApproveUnit], None]]] = 
 }
 
 
-def approve_break(break_id: str, reason: str, actor: Actor, uow: ApproveUnit) -> StoredBreak:
-    """Resolve it as somebody else proposed; what it leads to is told in the same transaction, or nothing is decided."""
-    stored = approve_resolution(break_id, reason, actor, uow)
+def approve_break(break_id: str, proposal: str, reason: str, actor: Actor, uow: ApproveUnit) -> StoredBreak:
+    """Resolve it as somebody else proposed; what it leads to is told in the same transaction, or nothing is decided.
+
+    ``proposal`` is what the second person read: is it not the one that waits, ``proposal_changed``.
+    """
+    stored = approve_resolution(break_id, proposal, reason, actor, uow)
     follows = FOLLOWS.get(stored.resolution or "")
     if follows is not None:
         follows(stored, reason, uow)

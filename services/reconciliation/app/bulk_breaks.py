@@ -76,6 +76,7 @@ class BulkRow:
     theirs_minor: int | None
     at_risk_minor: int | None
     proposed_by: str | None
+    proposal: str | None
     becomes: str | None
     refused: str | None
 
@@ -166,7 +167,9 @@ def _approve(break_id: str, _: Wanted, reason: str, actor: Actor, uow: ResolveUn
             f"break {break_id}: a {found.resolution} is approved by itself",
             stored=False,
         )
-    return approve_resolution(break_id, reason, actor, uow)
+    # The preview's token stands for the proposal of every row.
+    proposal = "" if found is None else found.proposal or ""
+    return approve_resolution(break_id, proposal, reason, actor, uow)
 
 
 STEPS: Final[Mapping[BulkAction, _Step]] = {
@@ -257,7 +260,15 @@ def _row(
         refused = rejected.code
     said: dict[str, Any] = {
         field: None if stored is None else getattr(stored, field)
-        for field in ("type", "currency", "ours_minor", "theirs_minor", "at_risk_minor", "proposed_by")
+        for field in (
+            "type",
+            "currency",
+            "ours_minor",
+            "theirs_minor",
+            "at_risk_minor",
+            "proposed_by",
+            "proposal",
+        )
     }
     state = None if stored is None else stored.state.value
     return BulkRow(break_id=name, state=state, becomes=becomes, refused=refused, **said)
@@ -267,7 +278,7 @@ def _token(wanted: Wanted, rows: Sequence[BulkRow]) -> str:
     """Stands for what is done and for everything that was seen of every break."""
     seen = [
         f"{row.break_id}|{row.type}|{row.state}|{row.currency}|{row.ours_minor}|{row.theirs_minor}"
-        f"|{row.at_risk_minor}|{row.proposed_by}|{row.becomes}|{row.refused}"
+        f"|{row.at_risk_minor}|{row.proposed_by}|{row.proposal}|{row.becomes}|{row.refused}"
         for row in rows
     ]
     return hashlib.sha256("\n".join([wanted.action, str(wanted.due_on), *seen]).encode()).hexdigest()

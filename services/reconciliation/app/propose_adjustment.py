@@ -17,7 +17,7 @@ from shared.kernel.operators import Actor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedAdjustment:
-    """One of the ledger's templates, filled in. Without an amount it is all that is at risk."""
+    """One of the ledger's templates, filled in. Without an amount it is all that is at risk and not asked for."""
 
     template: str
     parameters: Mapping[str, str]
@@ -29,6 +29,10 @@ class BreakAdjustments(Protocol):
 
     def keep(self, stored: StoredBreak, wanted: WantedAdjustment, amount_minor: int) -> None:
         """Remember what was proposed, until the second person has looked."""
+        ...
+
+    def asked_minor(self, stored: StoredBreak) -> int:
+        """What the ledger was asked for already about this break, in its currency."""
         ...
 
     def tell(self, stored: StoredBreak, reason: str) -> None:
@@ -46,9 +50,24 @@ class AdjustUnit(ResolveUnit, Protocol):
 def propose_adjustment(
     break_id: str, wanted: WantedAdjustment, reason: str, actor: Actor, uow: AdjustUnit
 ) -> StoredBreak:
-    """Propose it; the ledger hears of it only when somebody else approves."""
+    """Propose it; the ledger hears of it only when somebody else approves.
+
+    No more than is at risk is asked for about one break, however often it opens again.
+    """
     stored = propose_resolution(break_id, Resolution.ADJUSTMENT, reason, actor, uow)
-    amount_minor = stored.at_risk_minor if wanted.amount_minor is None else wanted.amount_minor
+    asked_minor = uow.break_adjustments.asked_minor(stored)
+    left_minor = stored.at_risk_minor - asked_minor
+    amount_minor = left_minor if wanted.amount_minor is None else wanted.amount_minor
+    if asked_minor and not 0 < amount_minor <= left_minor:
+        raise Rejected(
+            "amount_asked_already",
+            f"of {stored.at_risk_minor} {stored.currency} at risk the ledger was asked for {asked_minor} already:"
+            f" expected an amount above zero, at most {max(left_minor, 0)}",
+            status=422,
+            param="amount_minor",
+            extra={"break_id": stored.break_id, "asked_minor": asked_minor, "left_minor": max(left_minor, 0)},
+            stored=False,
+        )
     if not 0 < amount_minor <= stored.at_risk_minor:
         raise Rejected(
             "amount_beyond_risk",

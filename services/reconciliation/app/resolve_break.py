@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, Protocol
@@ -19,6 +20,7 @@ PROPOSED_AS: Final = {
 }
 #: Nothing that really is a difference of timing takes longer.
 DEFERRED_FOR_MAX: Final = timedelta(days=90)
+PROPOSAL_LETTERS: Final = 26
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,20 @@ class StoredBreak:
     resolution: str | None
     proposed_by: str | None
     approved_by: str | None
+
+    @property
+    def proposal(self) -> str | None:
+        """Names the proposal that waits, and the difference that it is for; None while none waits.
+
+        Taken back and proposed again it is another one, whoever proposes it and whatever it says.
+        """
+        if self.state is not BreakState.PROPOSED:
+            return None
+        said = (
+            self.break_id, self.resolution, self.proposed_by, self.changed_at.isoformat(), self.type, self.currency,
+            self.ours_minor, self.theirs_minor, self.at_risk_minor,
+        )  # fmt: skip
+        return "prp_" + hashlib.sha256("|".join(map(str, said)).encode()).hexdigest()[:PROPOSAL_LETTERS]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,11 +149,17 @@ def propose_resolution(
     return _decide(break_id, decided, PROPOSED_AS[resolution], actor, uow)
 
 
-def approve_resolution(break_id: str, reason: str, actor: Actor, uow: ResolveUnit) -> StoredBreak:
-    """Resolve it as somebody else proposed; should it become another difference, it opens again."""
+def approve_resolution(
+    break_id: str, proposal: str, reason: str, actor: Actor, uow: ResolveUnit
+) -> StoredBreak:
+    """Resolve it as somebody else proposed; should it become another difference, it opens again.
+
+    ``proposal`` is the one that the second person read. Is another one waiting by now, ``proposal_changed``.
+    """
     stored = _locked(break_id, uow)
     state = advance(break_id, stored.state, Trigger.APPROVE)
     check_four_eyes(stored.proposed_by or actor.name, actor.name)
+    _check_read(stored, proposal)
     decided = Decided(
         state=state,
         trigger=Trigger.APPROVE,
@@ -162,6 +184,26 @@ def reject_resolution(break_id: str, reason: str, actor: Actor, uow: ResolveUnit
         owner=stored.owner,
     )
     return _decide(break_id, decided, "break_resolution_rejected", actor, uow)
+
+
+def _check_read(stored: StoredBreak, proposal: str) -> None:
+    if proposal == stored.proposal:
+        return
+    raise Rejected(
+        "proposal_changed",
+        f"{proposal} does not wait: {stored.proposal} does, for {stored.at_risk_minor} {stored.currency},"
+        f" {stored.resolution}, by {stored.proposed_by} at {stored.changed_at.isoformat()}: look at it first",
+        param="proposal",
+        extra={
+            "break_id": stored.break_id,
+            "proposal": stored.proposal,
+            "resolution": stored.resolution,
+            "proposed_by": stored.proposed_by,
+            "at_risk_minor": stored.at_risk_minor,
+            "currency": stored.currency,
+        },
+        stored=False,
+    )
 
 
 def _locked(break_id: str, uow: ResolveUnit) -> StoredBreak:

@@ -174,11 +174,20 @@ def _add_adjust(cli: typer.Typer, group: typer.Typer) -> None:
 
 def _add_second_words(cli: typer.Typer, group: typer.Typer) -> None:
     @group.command()
-    def approve(break_id: BreakArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
-        """Resolve it as somebody else proposed."""
+    def approve(
+        break_id: BreakArgument,
+        proposal: Annotated[str, typer.Option(help="What you read: `proposal` in `breaks show`.")],
+        actor: Actor,
+        reason: Reason,
+        as_json: JsonFlag = False,
+    ) -> None:
+        """Resolve it as somebody else proposed: exactly the proposal that was read."""
         from services.reconciliation.app.approve_break import approve_break
 
-        _resolve(cli, approve_break, break_id, actor, reason, role="approver", as_json=as_json)
+        def agree(one: str, why: str, who: Any, uow: ReconciliationUnitOfWork) -> StoredBreak:
+            return approve_break(one, proposal, why, who, uow)
+
+        _resolve(cli, agree, break_id, actor, reason, role="approver", as_json=as_json)
 
     @group.command()
     def reject(break_id: BreakArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
@@ -239,7 +248,8 @@ def _resolve(
     def work(uow: ReconciliationUnitOfWork) -> StoredBreak:
         return resolve(break_id, reason, who, uow)
 
-    emit(asdict(command_line(cli).run(work, "breaks")), as_json=as_json)
+    stored = command_line(cli).run(work, "breaks")
+    emit(asdict(stored) | {"proposal": stored.proposal}, as_json=as_json)
 
 
 def _columns(rows: list[dict[str, Any]], names: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -71,6 +71,15 @@ class DeferBody(ApiModel):
     reason: Reason
 
 
+class ApproveBody(ApiModel):
+    """POST /breaks/{break_id}/approve: which proposal, as GET /breaks/{break_id} showed it."""
+
+    proposal: Annotated[
+        str, Field(pattern="^prp_[0-9a-f]{26}$", description="`proposal` of the break as it was read.")
+    ]
+    reason: Reason
+
+
 class Decision(NamedTuple):
     """What an operator may say about a break with nothing but a reason."""
 
@@ -93,7 +102,6 @@ DECISIONS: Final = (
         propose_return,
         "Propose that payment gives the second or stray charge back; somebody else has to approve it.",
     ),
-    Decision("approve", OperatorRole.APPROVER, approve_break, "Resolve it as somebody else proposed."),
     Decision("reject", OperatorRole.OPERATOR, reject_resolution, "Open it again."),
 )
 
@@ -174,6 +182,18 @@ def _add_break_decisions(
             return _outcome(defer_break(break_id, body.due_on, body.reason, actor_of(caller), uow), uow)
 
         return await defer.handle(request, caller, execute, path_ids={"break_id": break_id})
+
+    approve = http.endpoint("POST", "/breaks/{break_id}/approve", ApproveBody, render=_render_break)
+
+    @app.post("/breaks/{break_id}/approve")
+    async def approve_one(request: Request, break_id: BreakId) -> Response:
+        """Resolve it as somebody else proposed: exactly the proposal that was read, or 409 `proposal_changed`."""
+        caller = OperatorCaller(verifier, request, OperatorRole.APPROVER)
+
+        def execute(uow: ReconciliationUnitOfWork, body: ApproveBody) -> Outcome:
+            return _outcome(approve_break(break_id, body.proposal, body.reason, actor_of(caller), uow), uow)
+
+        return await approve.handle(request, caller, execute, path_ids={"break_id": break_id})
 
     for decision in DECISIONS:
         handle = _decision_endpoint(decision, http, verifier)

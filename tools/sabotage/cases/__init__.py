@@ -11,6 +11,7 @@ from tools.sabotage.cases.calling import CALLING
 from tools.sabotage.cases.closed_months import CLOSED_MONTHS
 from tools.sabotage.cases.closing import CLOSING
 from tools.sabotage.cases.consuming import CONSUMING
+from tools.sabotage.cases.deciding import DECIDING
 from tools.sabotage.cases.edge import EDGE
 from tools.sabotage.cases.evidence import EVIDENCE
 from tools.sabotage.cases.growing import GROWING
@@ -49,4 +50,5 @@ CASES: Final[tuple[Case, ...]] = (
     *AGREEING,
     *CLOSED_MONTHS,
     *EVIDENCE,
+    *DECIDING,
 )

@@ -8,6 +8,7 @@ import pytest
 from services.reconciliation.app.approve_break import approve_break
 from services.reconciliation.app.propose_adjustment import WantedAdjustment, propose_adjustment
 from services.reconciliation.app.resolve_break import reject_resolution
+from services.reconciliation.entrypoints.http_matching import break_view
 from services.reconciliation.tests.three_legs import World
 from shared.kernel.errors import Rejected
 from shared.kernel.operators import Actor
@@ -38,8 +39,14 @@ def propose(world, amount=None, template="suspense_shortfall_write_off"):
     return world.desk.run(lambda uow: propose_adjustment(the_break(world), wanted, "too small", ADA, uow))
 
 
-def approve(world, actor=BOB):
-    return world.desk.run(lambda uow: approve_break(the_break(world), "yes", actor, uow))
+def proposal(world):
+    shown = world.desk.run(lambda uow: break_view(the_break(world), uow))
+    return shown["proposal"] or "prp_" + "0" * 26
+
+
+def approve(world, actor=BOB, read=None):
+    read = read or proposal(world)
+    return world.desk.run(lambda uow: approve_break(the_break(world), read, "yes", actor, uow))
 
 
 def told(world):
@@ -85,6 +92,85 @@ def test_of_several_proposals_the_one_that_stands_is_asked_for(world):
     propose(world, 20)
     approve(world)
     assert [said["amount_minor"] for said in told(world)] == [20]
+
+
+def test_an_approval_is_of_the_proposal_that_was_read(world):
+    propose(world, 10)
+    read = proposal(world)
+    world.desk.run(lambda uow: reject_resolution(the_break(world), "wrong", ADA, uow))
+    propose(world, 90)
+    with pytest.raises(Rejected) as refused:
+        approve(world, read=read)
+    assert (refused.value.code, refused.value.param, refused.value.status) == (
+        "proposal_changed",
+        "proposal",
+        409,
+    )
+    assert refused.value.extra["proposal"] == proposal(world) != read
+    assert told(world) == []
+    assert world.breaks("PROPOSED").keys() == {KEY}
+    approve(world)
+    assert [said["amount_minor"] for said in told(world)] == [90]
+
+
+def test_whoever_approves_reads_what_would_be_asked_for(world):
+    propose(world, 40)
+    shown = world.desk.run(lambda uow: break_view(the_break(world), uow))
+    assert (shown["adjustment"]["template"], shown["adjustment"]["amount_minor"]) == (
+        "suspense_shortfall_write_off",
+        40,
+    )
+    world.desk.run(lambda uow: reject_resolution(the_break(world), "no", BOB, uow))
+    assert world.desk.run(lambda uow: break_view(the_break(world), uow))["adjustment"] is None
+
+
+def opened_again(world, amount):
+    world.amend("l1", amount, object_id="cap_1")
+    world.match()
+    assert world.rows(f"SELECT state, at_risk_minor FROM breaks WHERE subject = '{KEY}'") == [
+        ("OPEN", 1_000 - amount)
+    ]
+
+
+def test_what_was_asked_for_is_not_asked_for_again(world):
+    propose(world)
+    approve(world)
+    opened_again(world, 850)
+    with pytest.raises(Rejected, match="at most 50") as refused:
+        propose(world, 51)
+    assert refused.value.code == "amount_asked_already"
+    propose(world)
+    approve(world)
+    assert [said["amount_minor"] for said in told(world)] == [100, 50]
+    opened_again(world, 900)
+    with pytest.raises(Rejected, match="at most 0"):
+        propose(world)
+
+
+def test_nobody_tells_more_than_is_at_risk(world, app_sql):
+    propose(world)
+    approve(world)
+    opened_again(world, 850)
+    mine = f" WHERE subject = '{KEY}'"
+    steps = (
+        "UPDATE breaks SET state = 'PROPOSED', resolution = 'adjustment', proposed_by = 'ada', changed_at = now()",
+        "INSERT INTO break_adjustments SELECT break_id, changed_at, 'ada', 'off', '{{}}', {}, currency FROM breaks",
+        "UPDATE breaks SET state = 'RESOLVED', approved_by = 'bob'",
+    )
+    decide = [step + mine for step in steps]
+    tell = (
+        "INSERT INTO told_adjustments SELECT 'evt_x', break_id, changed_at, 'bob', changed_at FROM breaks"
+        + mine
+    )
+    for statement in decide:
+        app_sql.execute(statement.format(51))
+    with pytest.raises(psycopg.errors.CheckViolation, match="more is asked for"):
+        app_sql.execute(tell)
+    app_sql.rollback()
+    for statement in decide:
+        app_sql.execute(statement.format(50))
+    app_sql.execute(tell)
+    app_sql.rollback()
 
 
 def test_nobody_keeps_or_tells_what_two_people_did_not_decide(world, app_sql):

@@ -44,11 +44,26 @@ def test_the_most_money_at_risk_comes_first_with_cause_and_fix(office, world):
 
 def test_a_difference_is_accepted_by_two_people_and_opens_again_when_it_changes(office, world):
     break_id = queue(office, kind="amount_mismatch")[0]["break_id"]
-    assert office.decide(break_id, "approve", who="bob", role=OperatorRole.APPROVER).status == 409
+    assert (
+        office.decide(
+            break_id, "approve", who="bob", role=OperatorRole.APPROVER, proposal="prp_" + "0" * 26
+        ).document["code"]
+        == "break_wrong_state"
+    )
     assert office.decide(break_id, "accept").document["state"] == "PROPOSED"
-    assert office.decide(break_id, "approve", role=OperatorRole.APPROVER).document["code"] == "four_eyes"
-    assert office.decide(break_id, "approve", who="bob").status == 403
-    approved = office.decide(break_id, "approve", who="bob", role=OperatorRole.APPROVER).document
+    bob = {"who": "bob", "role": OperatorRole.APPROVER}
+    assert office.decide(break_id, "approve", **bob).document["param"] == "proposal"
+    read = office.call("GET", f"/breaks/{break_id}").document["proposal"]
+    assert office.decide(break_id, "reject").document["proposal"] is None
+    again = office.decide(break_id, "accept").document["proposal"]
+    stale = office.decide(break_id, "approve", proposal=read, **bob)
+    assert (stale.status, stale.document["code"]) == (409, "proposal_changed")
+    read = {"proposal": again}
+    assert (
+        office.decide(break_id, "approve", **read, role=OperatorRole.APPROVER).document["code"] == "four_eyes"
+    )
+    assert office.decide(break_id, "approve", who="bob", **read).status == 403
+    approved = office.decide(break_id, "approve", **read, **bob).document
     assert (approved["state"], approved["approved_by"]) == ("RESOLVED", "bob")
     world.match(as_of=LOST)
     assert queue(office, kind="amount_mismatch") == []
@@ -58,11 +73,13 @@ def test_a_difference_is_accepted_by_two_people_and_opens_again_when_it_changes(
     assert (shown["state"], shown["at_risk_minor"], shown["approved_by"]) == ("OPEN", 200, None)
     steps = [(row["trigger"], row["to_state"], row["actor"]) for row in shown["history"]]
     assert steps == [
-        ("found", "OPEN", None), ("propose", "PROPOSED", "ada"), ("approve", "RESOLVED", "bob"),
+        ("found", "OPEN", None), ("propose", "PROPOSED", "ada"), ("reject", "OPEN", "ada"),
+        ("propose", "PROPOSED", "ada"), ("approve", "RESOLVED", "bob"),
         ("changed", "OPEN", None),
     ]  # fmt: skip
     acts = [event["action"] for event in world.events("OperatorActed.v1")]
-    assert acts == ["break_acceptance_proposed", "break_resolved"]
+    proposed = "break_acceptance_proposed"
+    assert acts == [proposed, "break_resolution_rejected", proposed, "break_resolved"]
 
 
 def test_a_difference_of_timing_opens_again_after_its_day(office, world):
@@ -132,17 +149,28 @@ def test_the_terminal_says_the_same(office, world, reconciliation_urls):
         assert done.exit_code == 0, done.output
         return json.loads(done.stdout)
 
+    def refused(*words):
+        done = CliRunner().invoke(cli, [*words], env={"RECONCILIATION_DATABASE_URL": reconciliation_urls.app})
+        assert done.exit_code == 1, done.output
+        return done.output
+
     assert typed("match", "--actor", "ada")["result"]["matches"] == {"object_differs": 1}
     assert [row["kind"] for row in typed("runs")] == ["incremental", "incremental"]
     (listed,) = typed("breaks", "list", "--kind", "amount_mismatch")
     break_id = listed["break_id"]
     said = ("--actor", "ada", "--reason", "seen")
     assert typed("breaks", "accept", break_id, *said)["state"] == "PROPOSED"
+    read = typed("breaks", "show", break_id)["proposal"]
     assert typed("breaks", "reject", break_id, *said)["state"] == "OPEN"
+    again = typed("breaks", "accept", break_id, *said)["proposal"]
+    bob = ("--actor", "bob", "--reason", "seen", "--proposal")
+    assert "proposal_changed" in refused("breaks", "approve", break_id, *bob, read)
+    assert typed("breaks", "reject", break_id, *said)["proposal"] is None
+    assert again != read
     due_on = str(datetime.now(UTC).date())
     assert typed("breaks", "defer", break_id, "--due-on", due_on, *said)["state"] == "DEFERRED"
     assert [row["trigger"] for row in typed("breaks", "show", break_id)["history"]] == [
-        "found", "propose", "reject", "defer",
+        "found", "propose", "reject", "propose", "reject", "defer",
     ]  # fmt: skip
     window = ("--first-day", "2026-11-01", "--last-day", "2026-11-30")
     assert typed("explain", "payouts", *window) == []
@@ -177,3 +205,19 @@ def test_plain_sql_cannot_approve_ones_own_proposal_nor_another_one(
     with pytest.raises(psycopg.errors.CheckViolation) as refused:
         app_sql.execute(f"UPDATE breaks SET {change} WHERE break_id = %s", [break_id])
     assert refused.value.diag.constraint_name == constraint
+
+
+@pytest.mark.parametrize("step", ["accept", "defer"])
+def test_a_look_back_leaves_what_people_decided_as_it_is(office, world, step):
+    world.captured(9, 700)
+    world.match(as_of=LOST)
+    late = "internal_success_processor_failure"
+    break_id = queue(office, kind=late)[0]["break_id"]
+    more = {"due_on": str(datetime.now(UTC).date())} if step == "defer" else {}
+    decided = office.decide(break_id, step, **more).document
+    world.match(as_of=T0)
+    assert office.call("GET", f"/breaks/{break_id}").document["state"] == decided["state"]
+    assert office.call("GET", f"/breaks/{break_id}").document["changed_at"] == decided["changed_at"]
+    world.line("l9", 700, object_id="cap_9")
+    world.match(as_of=LOST)
+    assert office.call("GET", f"/breaks/{break_id}").document["state"] == "SELF_CLOSED"

@@ -11,6 +11,7 @@ from services.reconciliation.app.approve_break import approve_break
 from services.reconciliation.app.bulk_breaks import STEPS, BulkAction, Selection, Wanted
 from services.reconciliation.app.propose_return import propose_return
 from services.reconciliation.app.resolve_break import reject_resolution
+from services.reconciliation.entrypoints.http_matching import break_view
 from services.reconciliation.tests.three_legs import World, op, pay
 from shared.kernel.errors import Rejected
 from shared.kernel.operators import Actor
@@ -41,8 +42,14 @@ def propose(world, break_id=None, actor=ADA):
     return world.desk.run(lambda uow: propose_return(break_id or the_break(world), "twice", actor, uow))
 
 
-def approve(world, actor=BOB):
-    return world.desk.run(lambda uow: approve_break(the_break(world), "yes", actor, uow))
+def proposal(world):
+    shown = world.desk.run(lambda uow: break_view(the_break(world), uow))
+    return shown["proposal"] or "prp_" + "0" * 26
+
+
+def approve(world, actor=BOB, read=None):
+    read = read or proposal(world)
+    return world.desk.run(lambda uow: approve_break(the_break(world), read, "yes", actor, uow))
 
 
 def known_as_stray(world):
@@ -125,7 +132,7 @@ def test_only_charges_that_payment_was_told_of_are_given_back(world):
 def test_nobody_writes_a_return_that_two_people_did_not_decide(world, app_sql):
     propose(world)
     insert = (
-        "INSERT INTO told_returns SELECT 'evt_x', break_id, 'pay_1', 'cap_2', 10000, 'EUR', 'ada', 'bob', changed_at"
+        f"INSERT INTO told_returns SELECT 'evt_x', break_id, '{pay(1)}', 'cap_2', 10000, 'EUR', 'ada', 'bob', changed_at"
         "  FROM breaks WHERE subject = 'line:alpha_report:l2'"
     )
     with pytest.raises(psycopg.errors.CheckViolation, match="no two people"):
@@ -137,6 +144,26 @@ def test_nobody_writes_a_return_that_two_people_did_not_decide(world, app_sql):
     app_sql.rollback()
     with pytest.raises(psycopg.errors.CheckViolation, match="no two people"):
         app_sql.execute(insert.replace("10000", "20000"))
+
+
+@pytest.mark.parametrize(("is_of", "other"), [("'cap_2'", "'cap_1'"), (pay(1), pay(2))])
+def test_nobody_writes_a_return_of_another_charge_than_the_line_has(world, app_sql, is_of, other):
+    propose(world)
+    decide = (
+        "UPDATE breaks SET state = 'RESOLVED', approved_by = 'bob', changed_at = now()"
+        " WHERE subject = 'line:alpha_report:l2'"
+    )
+    insert = (
+        f"INSERT INTO told_returns SELECT 'evt_x', break_id, '{pay(1)}', 'cap_2', 10000, 'EUR', 'ada', 'bob', changed_at"
+        "  FROM breaks WHERE subject = 'line:alpha_report:l2'"
+    )
+    app_sql.execute(decide)
+    with pytest.raises(psycopg.errors.CheckViolation, match="is not the charge of the line"):
+        app_sql.execute(insert.replace(is_of, other))
+    app_sql.rollback()
+    app_sql.execute(decide)
+    app_sql.execute(insert)
+    app_sql.rollback()
 
 
 def test_a_return_is_not_approved_among_many(world):
