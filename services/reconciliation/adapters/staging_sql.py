@@ -65,17 +65,23 @@ UPDATE settlement_lines AS n SET stands = false
   FROM ({_SAID.format(table="report_lines")}) AS s
  WHERE n.source = %(source)s AND n.line_id = s.line_id AND n.stands AND n.announced AND (n.withdrawn OR {_OTHERWISE})
 """
-# The newest revision stands, or none does. It is looked up by its order: by any other index of a table that is empty as
-# this is planned, a line would be looked for among all that were just added.
+# Of a line that is there already its key says so, row by row: how a join would be planned for a table that is empty by
+# then, and grows by this very statement, nobody could tell.
 _ADD: Final = f"""
 INSERT INTO settlement_lines (source, line_id, revision, file_id, line_number, {_SAYS})
-SELECT %(source)s, s.line_id, coalesce(former.revision, 0) + 1, s.file_id, s.line_number,
-       coalesce(s.payout_id, former.payout_id), {_of("s", _REST)}
+SELECT %(source)s, s.line_id, 1, s.file_id, s.line_number, {_of("s", _SAYS)}
   FROM ({_SAID.format(table="report_lines")}) AS s
-  LEFT JOIN LATERAL (SELECT revision, payout_id, stands FROM settlement_lines AS f
-                      WHERE f.source = %(source)s AND f.line_id = s.line_id
-                      ORDER BY revision DESC LIMIT 1) AS former ON true
- WHERE former.stands IS NOT TRUE
+ON CONFLICT (source, line_id, revision) DO NOTHING
+"""
+# The newest revision stands, or none does: then it was just overtaken.
+_ADD_NEXT: Final = f"""
+INSERT INTO settlement_lines (source, line_id, revision, file_id, line_number, {_SAYS})
+SELECT n.source, n.line_id, n.revision + 1, s.file_id, s.line_number, coalesce(s.payout_id, n.payout_id),
+       {_of("s", _REST)}
+  FROM ({_SAID.format(table="report_lines")}) AS s
+  JOIN settlement_lines AS n ON n.source = %(source)s AND n.line_id = s.line_id AND NOT n.stands
+ WHERE NOT EXISTS (SELECT FROM settlement_lines AS l
+                    WHERE l.source = n.source AND l.line_id = n.line_id AND l.revision > n.revision)
 """
 # Lines that only earlier files have which stated the same payout in whole, as this one does.
 _GONE: Final = """
@@ -147,6 +153,7 @@ SETTLEMENT_STEPS: Final = (
     _REPLACE,
     _OVERTAKE,
     _ADD,
+    _ADD_NEXT,
     _WITHDRAW_UNTOLD,
     _WITHDRAW_TOLD,
     _ADD_WITHDRAWN,
