@@ -29,12 +29,17 @@ _COUNT_DIRTY: Final = f"""
 SELECT (SELECT count(*) FROM (SELECT FROM dirty_lines LIMIT {FEW}) AS lines)
      + (SELECT count(*) FROM (SELECT FROM dirty_items LIMIT {FEW}) AS lines)
 """
+_COUNT_TOUCHED: Final = "SELECT (SELECT count(*) FROM touched_lines) + (SELECT count(*) FROM touched_items)"
 _DIRTY: Final = ("dirty_lines", "dirty_items", "dirty_keys")
 _MATCHED: Final = ("settlement_lines", "our_items")
 #: Where more than a quarter of everything changed, what depends on it is looked at whole: both come to the same.
 _IS_MOST: Final = """
-SELECT 4 * (SELECT count(*) FROM dirty_lines) + 4 * (SELECT count(*) FROM dirty_items)
-     > (SELECT sum(reltuples) FROM pg_class WHERE oid IN ('settlement_lines'::regclass, 'our_items'::regclass))
+SELECT 4 * %(touched)s > (
+    SELECT sum(reltuples) FROM pg_class WHERE oid IN ('settlement_lines'::regclass, 'our_items'::regclass))
+"""
+#: Where so little stands, everything is matched anew in less than it takes to tell what changed from the rest.
+_FEW_STAND: Final = """
+SELECT count(*) <= %(touched)s FROM (SELECT FROM claims LIMIT %(touched)s + 1) AS standing
 """
 #: A match has one row that names both sides.
 _BY_RULE: Final = """
@@ -59,11 +64,46 @@ class Matcher:
 
     def match(self, run_id: str, *, everything: bool) -> bool:
         """Match what was touched since the last run, or everything anew; whether that is most of what there is."""
-        is_most = everything or self._take_touched()
-        if everything:
-            self._run_all(matching_sql.TAKE_EVERYTHING)
-            self._planning.filled(*_DIRTY)
-            self._planning.filled_much(*_MATCHED)
+        touched = int(self._connection.exec_driver_sql(_COUNT_TOUCHED).scalar_one())
+        self._planning.plan_for(FEW if everything else touched)
+        self._planning.filled_much(*_MATCHED, "claims")
+        is_most = everything or (touched >= FEW and self._holds(_IS_MOST, touched))
+        if everything or (is_most and self._holds(_FEW_STAND, touched)):
+            self._match_everything(run_id)
+        else:
+            self._match_changed(run_id, is_most=is_most)
+        self._run(matching_sql.HAVE_LEFT_TOLD)
+        self._run_all(matching_sql.LEAVE_SEEN)
+        self._planning.plan_for(FEW)
+        return is_most
+
+    def matches_by_rule(self) -> dict[str, int]:
+        """How many matches each rule stands for now: as many as after the last run, and what this one did."""
+        return {rule: count for rule, count in sorted(self._moved.items()) if count}
+
+    def _match_everything(self, run_id: str) -> None:
+        """Without groups: nothing is claimed before the first pass, and lines that one claims are gone for the next."""
+        self._run_all(matching_sql.TAKE_EVERYTHING)
+        first, *later = matching_sql.STATEMENTS
+        self._run(matching_sql.EMPTY_GROUPS)
+        self._connection.exec_driver_sql(first.pair_all, {"run_id": run_id})
+        # Statistics of the claims while none stood would have everybody join them row by row from now on.
+        self._planning.filled("claims")
+        left = self._connection.exec_driver_sql(matching_sql.GATHER_LEFT).rowcount
+        for one in later:
+            if not left:
+                break
+            self._planning.filled("group_lines")
+            self._run(matching_sql.EMPTY_ITEMS)
+            if self._connection.exec_driver_sql(one.gather_items).rowcount:
+                self._planning.filled("group_items")
+                self._connection.exec_driver_sql(one.pair, {"run_id": run_id})
+                left -= self._connection.exec_driver_sql(matching_sql.LEAVE_CLAIMED).rowcount
+        self._run(matching_sql.LEFT_IS_DIRTY)
+        self._moved = Counter(self._by_rule(_BY_RULE))
+
+    def _match_changed(self, run_id: str, *, is_most: bool) -> None:
+        self._take_touched(is_most=is_most)
         self._release(matching_sql.RELEASE_CHANGED)
         for one in matching_sql.STATEMENTS:
             changed = self._count_dirty()
@@ -73,31 +113,15 @@ class Matcher:
             self._match_by(one, run_id)
         if not is_most:
             self._run_all(matching_sql.SUSPECT_DIRTY)
-        self._run(matching_sql.HAVE_LEFT_TOLD)
-        self._run_all(matching_sql.LEAVE_SEEN)
-        if everything:
-            # Statistics of the claims while none stood would have everybody join them row by row from now on.
-            self._planning.filled("claims")
-            self._moved = Counter(self._by_rule(_BY_RULE))
-        self._planning.plan_for(FEW)
-        return is_most
 
-    def matches_by_rule(self) -> dict[str, int]:
-        """How many matches each rule stands for now: as many as after the last run, and what this one did."""
-        return {rule: count for rule, count in sorted(self._moved.items()) if count}
-
-    def _take_touched(self) -> bool:
+    def _take_touched(self, *, is_most: bool) -> None:
         self._run_all(matching_sql.TAKE_TOUCHED)
         before = self._connection.exec_driver_sql(_BY_RULE_BEFORE).scalar_one_or_none()
         self._moved = Counter(before if before is not None else self._by_rule(_BY_RULE))
-        changed = self._count_dirty()
-        self._planning.plan_for(changed)
+        self._planning.plan_for(self._count_dirty())
         self._planning.filled(*_DIRTY)
-        self._planning.filled_much(*_MATCHED, "claims")
-        is_most = changed >= FEW and bool(self._connection.exec_driver_sql(_IS_MOST).scalar_one())
         if not is_most:
             self._run_all(matching_sql.SUSPECT_DIRTY)
-        return is_most
 
     def _match_by(self, one: matching_sql.PassStatements, run_id: str) -> None:
         self._run(matching_sql.EMPTY_GROUPS)
@@ -118,6 +142,9 @@ class Matcher:
 
     def _by_rule(self, statement: str) -> dict[str, int]:
         return {rule: int(count) for rule, count in self._connection.exec_driver_sql(statement)}
+
+    def _holds(self, question: str, touched: int) -> bool:
+        return bool(self._connection.exec_driver_sql(question, {"touched": touched}).scalar_one())
 
     def _count_dirty(self) -> int:
         """How much changed, as far as it is few."""

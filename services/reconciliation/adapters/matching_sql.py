@@ -4,6 +4,9 @@ Members of a pass are what shares a key with anything that changed, or that left
 claims of this and later passes on them are released first. Within a partition the k-th line and the k-th item, by time
 and then by key, belong together: two equal payments of one minute are two matches, in whichever order anything arrived.
 Where nothing is named, only a line and an item that are each other's one candidate do.
+
+Where everything is matched anew there are no groups to be told apart: the first pass takes both sides as they are, and
+each later one what is left of the lines.
 """
 
 from __future__ import annotations
@@ -40,6 +43,8 @@ class PassStatements:
     gather_lines: str
     gather_items: str
     pair: str
+    pair_all: str
+    """Over both sides whole; for the first pass, where nothing is claimed yet."""
 
 
 def _gather_lines(one: Pass) -> str:
@@ -66,7 +71,7 @@ def _of_gathered_lines(one: Pass) -> str:
     """Keys, with the time of their lines: where there is no line of it, no item of it can be claimed."""
     return f"""
     SELECT {_LINE_KEYS[one.key]} AS k, min(l.occurred_at) AS first_at, max(l.occurred_at) AS last_at
-      FROM group_lines JOIN matchable_lines AS l USING (source, line_id) GROUP BY 1"""
+      FROM group_lines JOIN matchable_lines AS l USING (source, line_id) WHERE {_line_filter(one)} GROUP BY 1"""
 
 
 def _nearby(one: Pass) -> str:
@@ -92,30 +97,31 @@ def _keys(one: Pass) -> str:
     SELECT k FROM dirty_keys WHERE kind = '{one.key.value}'"""
 
 
-def _lines(one: Pass) -> str:
+def _lines(one: Pass, among: str = "group_lines JOIN matchable_lines AS l USING (source, line_id)") -> str:
     return f"""
 SELECT l.source, l.line_id, l.occurred_at, {_columns("l")}, {_LINE_KEYS[one.key]} AS k, sign(l.gross_minor) AS way,
        l.currency, l.gross_minor AS amount_minor
-  FROM group_lines JOIN matchable_lines AS l USING (source, line_id)"""
+  FROM {among} WHERE {_line_filter(one)}"""
 
 
-def _items(one: Pass) -> str:
+def _items(one: Pass, among: str = "group_items JOIN matchable_items AS i USING (item_key)") -> str:
+    key = _ITEM_KEYS[one.key]
     return f"""
-SELECT i.item_key, i.occurred_at, {_columns("i")}, {_ITEM_KEYS[one.key]} AS k, sign(i.amount_minor) AS way, i.currency,
-       i.amount_minor
-  FROM group_items JOIN matchable_items AS i USING (item_key)"""
+SELECT i.item_key, i.occurred_at, {_columns("i")}, {key} AS k, sign(i.amount_minor) AS way, i.currency, i.amount_minor
+  FROM {among} WHERE {key} IS NOT NULL AND i.standing = '{one.standing.value}'"""
 
 
 def _columns(side: str) -> str:
     return ", ".join(f"{side}.{column}" for column in _SAME_WAY)
 
 
-def _one_to_one(one: Pass) -> str:
-    partition = (*_SAME_WAY, "k", "way", *(("currency", "amount_minor") if one.same_money else ()))
+def _one_to_one(one: Pass, lines: str, items: str) -> str:
+    """Sorted by what differs first: most rows are told apart by their key."""
+    money = ("amount_minor", "currency") if one.same_money else ("way",)
+    by = ", ".join(("k", *money, *_SAME_WAY))
     numbered = "SELECT *, row_number() OVER (PARTITION BY {by} ORDER BY occurred_at, {key}) AS n FROM ({side}) AS side"
-    by = ", ".join(partition)
-    lines = numbered.format(by=by, key="source, line_id", side=_lines(one))
-    items = numbered.format(by=by, key="item_key", side=_items(one))
+    lines = numbered.format(by=by, key="source, line_id", side=lines)
+    items = numbered.format(by=by, key="item_key", side=items)
     return f"""
 INSERT INTO claims (match_id, rule, rule_rank, source, line_id, item_key, run_id)
 SELECT l.source || ':' || l.line_id, '{one.rule.value}', {one.rank}, l.source, l.line_id, i.item_key, %(run_id)s
@@ -180,15 +186,32 @@ def _pair(one: Pass) -> str:
 
 def _claim(one: Pass) -> str:
     if one.shape is Shape.ONE_TO_ONE:
-        return _one_to_one(one)
+        return _one_to_one(one, _lines(one), _items(one))
     if one.shape is Shape.ONLY_CANDIDATES:
         return _only_candidates(one)
     several = _SEVERAL_LINES if one.shape is Shape.ONE_ITEM_SEVERAL_LINES else _SEVERAL_ITEMS
     return _several(one, several)
 
 
+def _pair_all(one: Pass) -> str:
+    return _one_to_one(one, _lines(one, "matchable_lines AS l"), _items(one, "matchable_items AS i"))
+
+
 STATEMENTS: Final[tuple[PassStatements, ...]] = tuple(
-    PassStatements(one, _gather_lines(one), _gather_items(one), _pair(one)) for one in PASSES
+    PassStatements(one, _gather_lines(one), _gather_items(one), _pair(one), _pair_all(one)) for one in PASSES
+)
+#: Of everything, what the first pass left; then what each later one did.
+GATHER_LEFT: Final = """
+INSERT INTO group_lines (source, line_id)
+SELECT l.source, l.line_id FROM matchable_lines AS l
+ WHERE NOT EXISTS (SELECT FROM claims AS c WHERE c.source = l.source AND c.line_id = l.line_id)
+"""
+LEAVE_CLAIMED: Final = (
+    "DELETE FROM group_lines AS g USING claims AS c WHERE c.source = g.source AND c.line_id = g.line_id"
+)
+#: Lines that everything left, and that may have been told of.
+LEFT_IS_DIRTY: Final = (
+    "INSERT INTO dirty_lines SELECT source, line_id, false FROM group_lines ON CONFLICT DO NOTHING"
 )
 
 _KEYS_LEFT: Final = """
@@ -219,8 +242,6 @@ TAKE_EVERYTHING: Final = (
     "DELETE FROM touched_items",
     "DELETE FROM touched_names",
     "DELETE FROM claims",
-    "INSERT INTO dirty_lines SELECT source, line_id, true FROM matchable_lines ON CONFLICT DO NOTHING",
-    "INSERT INTO dirty_items SELECT item_key, true FROM matchable_items",
 )
 #: Whatever was looked at: fresh lines that were claimed are dirty no more by then, hence once before and once after.
 SUSPECT_DIRTY: Final = (
@@ -269,6 +290,7 @@ SELECT d.source, d.line_id FROM dirty_lines AS d
  ORDER BY d.source, d.line_id
 """
 EMPTY_GROUPS: Final = "TRUNCATE group_lines, group_items"
+EMPTY_ITEMS: Final = "TRUNCATE group_items"
 EMPTY_ALL: Final = (
     "TRUNCATE dirty_lines, dirty_items, dirty_keys, dirty_bank, group_lines, group_items, suspect_lines,"
     " suspect_items, suspect_events, wanted_allocations, wanted_breaks"
