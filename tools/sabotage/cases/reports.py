@@ -44,7 +44,11 @@ REPORTS: Final = (
         change="the newest report's word stands",
         patches=(
             Patch(_STAGING, "(coalesce(s.payout_id, n.payout_id), {_of(", "(s.payout_id, {_of("),
-            Patch(_STAGING, "       coalesce(s.payout_id, former.payout_id), {", "       s.payout_id, {"),
+            Patch(
+                _STAGING,
+                "s.file_id, s.line_number, coalesce(s.payout_id, n.payout_id),\n",
+                "s.file_id, s.line_number, s.payout_id,\n",
+            ),
         ),
         tests=(_AMENDMENTS + "test_a_report_that_does_not_know_of_the_payout_yet_does_not_undo_it",),
     ),

@@ -6,6 +6,7 @@ from tools.sabotage.case import Case, Patch
 
 _SCHEMA: Final = "services/reconciliation/migrations/versions/0006_look_at_what_changed.py"
 _SQL: Final = "services/reconciliation/adapters/matching_sql.py"
+_CLAIMED: Final = "services/reconciliation/migrations/versions/0014_tell_what_was_announced.py"
 _MATCHING: Final = "services/reconciliation/adapters/matching.py"
 _FINDING: Final = "services/reconciliation/adapters/finding_breaks_sql.py"
 _FILES: Final = "services/reconciliation/adapters/files.py"
@@ -63,12 +64,28 @@ WHAT_CHANGED: Final = (
                 "        ON CONFLICT (source, line_id) DO UPDATE SET line_id = excluded.line_id;",
             ),
             Patch(
+                _CLAIMED,
+                "              ORDER BY c.source, c.line_id';",
+                "              ORDER BY c.source, c.line_id'\n"
+                "        ' ON CONFLICT (source, line_id) DO UPDATE SET line_id = excluded.line_id';",
+            ),
+            Patch(
                 _SCHEMA,
                 "    ADD COLUMN nth bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY;",
                 "    ADD COLUMN nth bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, ADD UNIQUE (source, line_id);",
             ),
         ),
-        tests=(_BESIDE + "test_lines_are_announced_beside_a_run_that_matched_them",),
+        tests=(_BESIDE + "test_what_is_said_anew_of_a_line_is_announced_beside_a_run_that_matched_it",),
+    ),
+    Case(
+        name="recon-claim-told",
+        protection="a match of a line that was announced before is told",
+        change="only announcing tells",
+        patches=(Patch(_CLAIMED, "              WHERE EXISTS (", "              WHERE false AND EXISTS ("),),
+        tests=(
+            _DB + "test_exact_path.py::"
+            "test_a_line_that_was_told_of_before_our_side_came_is_told_again_with_its_match",
+        ),
     ),
     Case(
         name="recon-group-left",

@@ -49,6 +49,17 @@ def test_lines_are_announced_beside_a_run_that_matched_them(world):
     assert {said["line_id"] for said in world.events("SettlementLineAccepted.v1")} == {"l1", "l2"}
 
 
+def test_what_is_said_anew_of_a_line_is_announced_beside_a_run_that_matched_it(world):
+    """A claim on a line that was told of once has a row of the run's own, which nobody waits for."""
+    world.announce("l1")
+    world.amend("l1", 1_000, object_id="cap_1", our_reference="op_9", announced=False)
+
+    beside_a_run(world, lambda: world.desk.run(announce_lines))
+    assert world.rows("SELECT line_id, revision FROM announced_lines ORDER BY line_id, revision") == [
+        ("l1", 1), ("l1", 2), ("l2", 1),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("touched", [True, False])
 def test_what_changes_beside_a_run_is_looked_at_by_the_next(world, touched):
     """Whether it had been touched before that run or not: the run took what it saw, and no more."""

@@ -48,3 +48,12 @@ def test_a_line_that_is_announced_after_it_was_matched_is_told_then(world):
     world.announce("l1")
     world.match()
     assert len(world.events("SettlementLineMatched.v1")) == 1
+
+
+def test_a_line_that_was_told_of_before_our_side_came_is_told_again_with_its_match(world):
+    world.line("l1", 10_000, object_id="cap_1")
+    world.match()
+    assert world.events("SettlementLineMatched.v1") == []
+    world.captured(1, 10_000)
+    world.match()
+    assert len(world.events("SettlementLineMatched.v1")) == 1
