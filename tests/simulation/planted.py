@@ -199,6 +199,7 @@ OUT_OF_REACH = {
     "month-as-proposed": _NO_REPORTS,
     "month-as-proposed-in-sql": _NO_REPORTS,
     "month-stays-closed": _NO_REPORTS,
+    "month-added-beside": _NO_REPORTS,
     "month-opens-as-closed": _NO_REPORTS,
     "month-explained": _NO_REPORTS,
     "month-late-named": _NO_REPORTS,

@@ -8,6 +8,7 @@ _USE_CASES: Final = "services/reconciliation/app/close_month.py"
 _DOMAIN: Final = "services/reconciliation/domain/periods.py"
 _FIGURES: Final = "services/reconciliation/adapters/period_figures_sql.py"
 _SCHEMA: Final = "services/reconciliation/migrations/versions/0004_close_months.py"
+_BESIDE: Final = "services/reconciliation/migrations/versions/0015_close_beside_nobody.py"
 _AGAIN: Final = "services/reconciliation/adapters/recomputing.py"
 _AGAIN_TESTS: Final = "services/reconciliation/tests/db/test_recompute.py::"
 _TESTS: Final = "services/reconciliation/tests/db/test_periods.py::"
@@ -51,8 +52,21 @@ CLOSED_MONTHS: Final = (
         name="month-stays-closed",
         protection="nothing is added to a closed month, whoever asks",
         change="the trigger lets every row pass",
-        patches=(Patch(_SCHEMA, "    IF closed IS NOT NULL THEN\n", "    IF false THEN\n"),),
+        patches=(Patch(_BESIDE, "    IF closed IS NOT NULL THEN\n", "    IF false THEN\n"),),
         tests=(_TESTS + "test_plain_sql_adds_nothing_to_a_closed_month",),
+    ),
+    Case(
+        name="month-added-beside",
+        protection="nothing is added to a month while it is being closed, whoever asks",
+        change="whoever adds takes no turn",
+        patches=(
+            Patch(
+                _BESIDE,
+                "    PERFORM pg_advisory_xact_lock_shared(hashtextextended('reconciliation closing', 0));\n",
+                "",
+            ),
+        ),
+        tests=(_TESTS + "test_plain_sql_adds_nothing_to_a_month_while_it_is_being_closed",),
     ),
     Case(
         name="month-opens-as-closed",

@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from services.reconciliation.adapters.finding_breaks import BreakFinder
+from services.reconciliation.app.close_month import approve_close
 from services.reconciliation.tests.months import ADA, BOB, FEBRUARY, JANUARY, Shop, at
 from shared.kernel.errors import Rejected
 
@@ -23,6 +24,7 @@ _CLOSE = (
     "INSERT INTO closed_periods SELECT period, close_id, {}, '2026-01-01 00:00+00', '2026-02-01 00:00+00',"
     " (SELECT min(run_id) FROM runs), '{{}}', 'v', now() FROM period_closes"
 )
+_LATE = "INSERT INTO period_late VALUES ('2026-01', 'item', 'x', 'EUR', 1, 1, now())"
 _ROLL = "INSERT INTO period_rolls VALUES ('2026-01', 'bank', 'x', 'EUR', 0, {}, 0, 0)"
 
 
@@ -194,4 +196,19 @@ def test_plain_sql_adds_nothing_to_a_closed_month(shop, reconciliation_urls):
         psycopg.connect(reconciliation_urls.app) as connection,
         pytest.raises(psycopg.errors.RestrictViolation, match="closed and stays as it is"),
     ):
-        connection.execute("INSERT INTO period_late VALUES ('2026-01', 'item', 'x', 'EUR', 1, 1, now())")
+        connection.execute(_LATE)
+
+
+def test_plain_sql_adds_nothing_to_a_month_while_it_is_being_closed(shop, reconciliation_urls):
+    shop.january()
+    close = shop.propose(JANUARY)
+
+    def closing(uow):
+        approve_close(close.close_id, "seen", BOB, uow)
+        with psycopg.connect(reconciliation_urls.app) as beside:
+            beside.execute("SET lock_timeout = '100ms'")
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                beside.execute(_LATE)
+
+    shop.desk.run(closing)
+    assert shop.rows("SELECT count(*) FROM period_late") == [(0,)]
