@@ -29,7 +29,6 @@ OUTCOMES = (
     "webhook refused:signature_mismatch", "webhook refused:timestamp_out_of_tolerance", "key of two callers",
     "case closed by hand", "refused:case_needs_decision", "rule set:REJECTED", "strays given back by policy",
     "month closed", "close:REJECTED", "late journals", "requests with a revoked key", "refused:period_not_over",
-    "refused:period_not_sealed",
 )  # fmt: skip
 
 

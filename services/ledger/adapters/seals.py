@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import psycopg
 import sqlalchemy as sa
 
 from services.ledger.adapters.journal_records import JOURNAL_COLUMNS, microseconds, with_entries
@@ -25,6 +26,7 @@ SEAL_COLUMNS: Final = (
 _IS_OPEN: Final = "SELECT 1 FROM seal_shards WHERE shard = %(shard)s"
 _OPEN_SHARD: Final = "INSERT INTO seal_shards (shard) VALUES (%(shard)s) ON CONFLICT DO NOTHING"
 _LEASE: Final = "SELECT settled_position FROM seal_shards WHERE shard = %(shard)s FOR UPDATE SKIP LOCKED"
+_WAIT: Final = _LEASE.replace(" SKIP LOCKED", "")
 _PROGRESS: Final = """
 SELECT (SELECT settled_position FROM seal_shards WHERE shard = %(shard)s),
        (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM journal_positions)
@@ -77,6 +79,17 @@ class SealStore:
             self._connection.exec_driver_sql(_OPEN_SHARD, {"shard": shard})
             held = self._connection.exec_driver_sql(_LEASE, {"shard": shard}).scalar()
         return None if held is None else int(held)
+
+    def wait_for_lease(self, shard: int) -> int | None:
+        """As ``lease``, behind whoever has it, for as long as this transaction waits for locks; None beyond that."""
+        try:
+            # The first of all sealers opens it; another one's row is not touched.
+            self._connection.exec_driver_sql(_OPEN_SHARD, {"shard": shard})
+            return int(self._connection.exec_driver_sql(_WAIT, {"shard": shard}).scalar_one())
+        except sa.exc.OperationalError as failed:
+            if not isinstance(failed.orig, psycopg.errors.LockNotAvailable):
+                raise
+            return None
 
     def observe(self) -> Observation:
         """The last position drawn, and then who is at work: in that order, or a writer could slip through."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from services.ledger.app.period_ports import ClosingUnit
+from services.ledger.app.seal_journals import seal_the_rest
 from shared.kernel.decisions import DecisionState, check_four_eyes
 from shared.kernel.errors import Rejected
 from shared.kernel.months import Month, PeriodClose, check_next, check_step
@@ -32,7 +33,11 @@ def propose_close(month: Month, reason: str, actor: Actor, work: ClosingUnit) ->
 
 
 def approve_close(close_id: str, reason: str, actor: Actor, work: ClosingUnit) -> PeriodClose:
-    """Close the month; refused for its proposer, out of order, and while something of it is not sealed."""
+    """Close the month; refused for its proposer and out of order.
+
+    What of it is not sealed yet is sealed here: posting waits, so no stream of late facts puts the close off. Refused
+    only where that is more than one transaction should take on, which no sealer that runs leaves behind.
+    """
     work.periods.take_turn()
     close = stored_close(close_id, work)
     check_step(close, DecisionState.APPROVED)
@@ -41,9 +46,13 @@ def approve_close(close_id: str, reason: str, actor: Actor, work: ClosingUnit) -
     check_next(month, work.periods.stop_posting(), work.now)
     end = work.periods.chain_end(month.ends_at)
     if end.unsealed:
+        if not seal_the_rest(work):
+            raise Rejected("period_busy", "something is being sealed for long: try again", stored=False)
+        end = work.periods.chain_end(month.ends_at)
+    if end.unsealed:
         raise Rejected(
             "period_not_sealed",
-            f"{end.unsealed} journals of {month} are not sealed yet: try again in a moment",
+            f"{end.unsealed} journals of {month} are left to be sealed first: does the sealer run?",
             stored=False,
             extra={"unsealed": end.unsealed},
         )

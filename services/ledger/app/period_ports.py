@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from services.ledger.app.seal_journals import Chain
 from services.ledger.domain.closes import SignedClose
 from shared.kernel.ids import Ids
 from shared.kernel.months import Month, PeriodClose
@@ -84,6 +85,8 @@ class ClosingUnit(Protocol):
     def ids(self) -> Ids: ...
     @property
     def periods(self) -> Periods: ...
+    @property
+    def seals(self) -> Chain: ...
 
     def acted(self, act: OperatorAct) -> str:
         """Say what an operator did; the id of that event."""

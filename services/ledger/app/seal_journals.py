@@ -15,6 +15,8 @@ from shared.kernel.crash_points import crash_point
 
 BATCH_JOURNALS: Final = 1_000
 """One transaction's worth: a few hundred kilobytes read, and a lease held for tens of milliseconds."""
+AT_ONCE_MAX: Final = 5_000
+"""What ``seal_the_rest`` takes on while others wait: some tenths of a second."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -22,6 +24,10 @@ class Chain(Protocol):
     """The chain of seals, as one transaction sees it."""
 
     def lease(self, shard: int) -> int | None: ...
+    def wait_for_lease(self, shard: int) -> int | None:
+        """As ``lease``, behind whoever has it; None where that takes too long."""
+        ...
+
     def observe(self) -> Observation: ...
     def unsealed(self, settled: int, limit: int) -> list[Recorded]: ...
     def last(self, shard: int) -> Seal | None: ...
@@ -51,11 +57,7 @@ def seal_journals(horizon: Horizon, work: SealingWork, *, limit: int = BATCH_JOU
     decided = horizon.observe(work.seals.observe())
     journals = work.seals.unsealed(settled, limit)
     if journals:
-        last, now_us = work.seals.last(SHARD), microseconds(work.now)
-        # Never back in time, whatever the clocks of two sealers say: a time is a place in the chain.
-        work.seals.append(
-            seal_all(last, journals, now_us if last is None else max(now_us, last.sealed_at_us))
-        )
+        _append(journals, work)
         crash_point("seal.after_append")
     full = len(journals) == limit
     if full:
@@ -63,6 +65,26 @@ def seal_journals(horizon: Horizon, work: SealingWork, *, limit: int = BATCH_JOU
     if decided > settled:
         work.seals.settle(SHARD, decided)
     return full
+
+
+def seal_the_rest(work: SealingWork, *, limit: int = AT_ONCE_MAX) -> bool:
+    """Seal in this transaction what is committed and unsealed; false where another sealer does not let go of it.
+
+    At most ``limit`` journals: for whoever holds posting back meanwhile. What is settled is left to the sealer.
+    """
+    settled = work.seals.wait_for_lease(SHARD)
+    if settled is None:
+        return False
+    journals = work.seals.unsealed(settled, limit)
+    if journals:
+        _append(journals, work)
+    return True
+
+
+def _append(journals: Sequence[Recorded], work: SealingWork) -> None:
+    last, now_us = work.seals.last(SHARD), microseconds(work.now)
+    # Never back in time, whatever the clocks of two sealers say: a time is a place in the chain.
+    work.seals.append(seal_all(last, journals, now_us if last is None else max(now_us, last.sealed_at_us)))
 
 
 def microseconds(time: datetime) -> int:

@@ -9,6 +9,7 @@ _DOMAIN: Final = "services/ledger/domain/periods.py"
 _SCHEMA: Final = "services/ledger/migrations/versions/0011_close_periods.py"
 _VERIFY: Final = "services/ledger/app/verify_periods.py"
 _TESTS: Final = "services/ledger/tests/db/test_periods.py::"
+_SEALS_TESTS: Final = "services/ledger/tests/db/test_closing_seals.py::"
 _VERIFY_TESTS: Final = "services/ledger/tests/db/test_closed_periods_verify.py::"
 _TURN: Final = "    PERFORM pg_advisory_xact_lock_shared(hashtextextended('ledger:periods', 0));\n"
 _READ: Final = "    SELECT max(ends_at) INTO found FROM closed_periods;\n"
@@ -78,8 +79,28 @@ CLOSING: Final = (
         name="close-when-sealed",
         protection="a month is closed only when everything in it is sealed",
         change="the use case does not ask",
-        patches=(Patch(_USE_CASES, "    if end.unsealed:\n", "    if False:\n"),),
-        tests=(_TESTS + "test_closing_waits_for_seals",),
+        patches=(Patch(_USE_CASES, "    if end.unsealed:\n        raise", "    if False:\n        raise"),),
+        tests=(_SEALS_TESTS + "test_a_close_leaves_more_than_one_transaction_takes_on_to_the_sealer",),
+    ),
+    Case(
+        name="close-seals-the-rest",
+        protection="a stream of late facts puts no close off: what is left of the month is sealed by its close",
+        change="the close is refused while something of its month is not sealed",
+        patches=(Patch(_USE_CASES, "        if not seal_the_rest(work):\n", "        if not work.seals:\n"),),
+        tests=(_SEALS_TESTS + "test_late_facts_without_an_end_put_no_close_off",),
+    ),
+    Case(
+        name="close-waits-for-sealer",
+        protection="a close that seals takes the sealer's lease, behind whoever has it",
+        change="it reads how far the sealer is and does not wait",
+        patches=(
+            Patch(
+                "services/ledger/adapters/seals.py",
+                "exec_driver_sql(_WAIT, {",
+                'exec_driver_sql(_WAIT.replace(" FOR UPDATE", ""), {',
+            ),
+        ),
+        tests=(_SEALS_TESTS + "test_a_close_waits_for_a_sealer_at_work_and_not_for_long",),
     ),
     Case(
         name="close-when-sealed-in-sql",
