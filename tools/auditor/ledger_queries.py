@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from typing import Final
 
-# Each with a journal that takes effect in it and is not sealed up to its close.
+# Each with a journal that takes effect in it and is not sealed up to its close. Every journal is asked once, of the
+# first close behind its effect: it has to be sealed up to the lowest end that this close or a later one names.
 _CLOSED_PERIODS: Final = """
-SELECT c.period, c.position, c.hash, encode(s.hash, 'hex'),
-       (SELECT min(j.journal_id) FROM journals j LEFT JOIN seals o ON o.journal_position = j.position
-         WHERE j.effective_at < c.ends_at AND coalesce(o.position > c.position, true))
-  FROM closed_periods c LEFT JOIN seals s USING (shard, position)
+WITH months AS MATERIALIZED (
+    SELECT period, shard, position, hash, row_number() OVER (ORDER BY ends_at)::int AS nth,
+           min(position) OVER (ORDER BY ends_at DESC) AS sealed_to
+      FROM closed_periods
+), ends AS MATERIALIZED (
+    SELECT array_agg(ends_at ORDER BY ends_at) AS ends_at FROM closed_periods
+), booked_later AS (
+    SELECT m.nth, min(j.journal_id) AS journal_id
+      FROM ends AS e JOIN journals AS j ON j.effective_at < e.ends_at[cardinality(e.ends_at)]
+      JOIN months AS m ON m.nth = width_bucket(j.effective_at, e.ends_at) + 1
+      LEFT JOIN seals AS o ON o.journal_position = j.position
+     WHERE coalesce(o.position > m.sealed_to, true)
+     GROUP BY m.nth
+)
+SELECT m.period, m.position, m.hash, encode(s.hash, 'hex'), b.journal_id
+  FROM months AS m LEFT JOIN seals AS s USING (shard, position) LEFT JOIN booked_later AS b USING (nth)
 """
 LEDGER: Final = (
     (
