@@ -15,7 +15,6 @@ from services.sandbox.domain.faults import Imitation
 from services.sandbox.entrypoints.http import application
 from services.sandbox.settings import SandboxSettings
 from shared.kernel.ids import UlidIds
-from tests.simulation.circumstances import BETA_HELD_BACK
 from tests.simulation.network import ConnectionLost, ConnectionRefused, Reply, ask
 from tests.simulation.process import CURRENT
 
@@ -171,7 +170,7 @@ class Outside:
             raise ConnectionRefused("simulated")
         if world.faults.strikes("call_slow", name):
             await asyncio.sleep(world.chance.uniform(0.1, 4.0))
-        if method == "POST" and self._is_held_back(name, processor):
+        if method == "POST" and world.faults.strikes("request_late", name):
             # Some proxy holds it back, and hands it over when nobody waits for it any more.
             late_s = world.chance.uniform(5.0, 30.0)
             world.in_background(self._arrive_late(late_s, processor, method, target, headers, body))
@@ -182,13 +181,6 @@ class Outside:
         if lost:
             raise ConnectionLost("simulated")
         return reply
-
-    def _is_held_back(self, name: str, processor: str) -> bool:
-        world = self.world
-        if world.faults.strikes("request_late", name):
-            return True
-        hasty = world.circumstances.in_haste and processor == "beta"
-        return hasty and world.faults.raging and world.chance.random() < BETA_HELD_BACK
 
     def _is_down(self, processor: str) -> str | None:
         outage = self.world.circumstances.down(processor, self.world.clock.monotonic_s())

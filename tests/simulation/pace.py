@@ -1,14 +1,8 @@
-"""What is different while a seed is played, and put back afterwards: how often idle roles look, what is analysed anew,
-and that a signature under a token is worked out once, since the same bytes come to the same every time.
-"""
+"""What is different while a seed is played, and put back afterwards: how often idle roles look, what is analysed anew."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any, Final
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from jwt.algorithms import OKPAlgorithm
 
 from services.processor.app import call_processor
 from shared.messaging import consumer
@@ -30,19 +24,9 @@ def paced() -> Iterator[None]:
     before = [(module, name, getattr(module, name)) for module, name, _ in _SLOWER]
     for module, name, value in _SLOWER:
         setattr(module, name, value)
-    own = OKPAlgorithm.verify
-
-    @cache
-    def verified(message: bytes, key: bytes, signature: bytes) -> bool:
-        return own(OKPAlgorithm(), message, Ed25519PublicKey.from_public_bytes(key), signature)
-
-    OKPAlgorithm.verify = lambda _self, message, key, signature: verified(
-        message, key.public_bytes_raw(), signature
-    )
     try:
         with analyses_kept():
             yield
     finally:
-        OKPAlgorithm.verify = own
         for module, name, value in before:
             setattr(module, name, value)
