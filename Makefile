@@ -12,7 +12,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-stacks test-seeds test-unit test-db test-kafka crash sim sim-planted deep faults up down logs status verify bench month lint types arch format schemas compatible docs lock sabotage
+.PHONY: help setup demo test test-unit test-db test-kafka crash sim sim-planted deep faults up down logs status verify bench month lint types arch format schemas compatible docs lock sabotage
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,19 +30,13 @@ setup: .venv/.ready ## install everything into .venv (done by every other target
 demo: setup ## the main job: real PostgreSQL and Kafka, payments of every kind, faults, the proof, and the day reconciled; FAULT=list: one fault's story
 	@$(BIN)/tieout demo $(if $(FAULT),--fault $(FAULT))
 
-test: setup ## every test, on a real PostgreSQL and Kafka that it starts itself; BESIDE=1: seeds beside the stacks
+test: setup ## every test, on a real PostgreSQL and Kafka that it starts itself
 	@$(BIN)/tieout infra --memory -- $(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "not (e2e or crash or sim)" $(ARGS)
 	@$(BIN)/pytest -q -m sim tests/simulation $(ARGS)
-	@$(MAKE) $(if $(BESIDE),-j2 -Oline) --no-print-directory test-stacks test-seeds
-
-# A running stack mostly waits: with BESIDE=1 the seeds take what it leaves idle, and each line's output comes as a whole.
-test-stacks: setup
 	@$(BIN)/tieout infra -- $(BIN)/pytest -q -m e2e tests/e2e $(ARGS)
 	@$(BIN)/pytest -q -m crash -n $(WORKERS) --dist load tests/crash $(ARGS)
 	@$(BIN)/tieout faults --count $(COUNT)
-
-test-seeds: setup
-	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --workers $(WORKERS) $(if $(BESIDE),--yielding)
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --workers $(WORKERS)
 
 test-unit: setup ## tests that need no services; under a minute
 	@$(BIN)/pytest -m "unit or property or contract or architecture" $(ARGS)

@@ -84,13 +84,12 @@ class Matcher:
     def _match_everything(self, run_id: str) -> None:
         """Without groups: nothing is claimed before the first pass, and lines that one claims are gone for the next."""
         self._run_all(matching_sql.TAKE_EVERYTHING)
-        first, *later = matching_sql.STATEMENTS
         self._run(matching_sql.EMPTY_GROUPS)
-        self._connection.exec_driver_sql(first.pair_all, {"run_id": run_id})
+        self._connection.exec_driver_sql(matching_sql.PAIR_ALL, {"run_id": run_id})
         # Statistics of the claims while none stood would have everybody join them row by row from now on.
         self._planning.filled("claims")
         left = self._connection.exec_driver_sql(matching_sql.GATHER_LEFT).rowcount
-        for one in later:
+        for one in matching_sql.STATEMENTS[1:]:
             if not left:
                 break
             self._planning.filled("group_lines")

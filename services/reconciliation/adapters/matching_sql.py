@@ -43,8 +43,6 @@ class PassStatements:
     gather_lines: str
     gather_items: str
     pair: str
-    pair_all: str
-    """Over both sides whole; for the first pass, where nothing is claimed yet."""
 
 
 def _gather_lines(one: Pass) -> str:
@@ -193,12 +191,12 @@ def _claim(one: Pass) -> str:
     return _several(one, several)
 
 
-def _pair_all(one: Pass) -> str:
-    return _one_to_one(one, _lines(one, "matchable_lines AS l"), _items(one, "matchable_items AS i"))
-
-
 STATEMENTS: Final[tuple[PassStatements, ...]] = tuple(
-    PassStatements(one, _gather_lines(one), _gather_items(one), _pair(one), _pair_all(one)) for one in PASSES
+    PassStatements(one, _gather_lines(one), _gather_items(one), _pair(one)) for one in PASSES
+)
+#: The first pass over both sides whole, where nothing is claimed yet.
+PAIR_ALL: Final = _one_to_one(
+    PASSES[0], _lines(PASSES[0], "matchable_lines AS l"), _items(PASSES[0], "matchable_items AS i")
 )
 #: Of everything, what the first pass left; then what each later one did.
 GATHER_LEFT: Final = """

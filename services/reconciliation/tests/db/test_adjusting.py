@@ -5,16 +5,17 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from services.reconciliation.app.approve_break import approve_break
 from services.reconciliation.app.propose_adjustment import WantedAdjustment, propose_adjustment
 from services.reconciliation.app.resolve_break import reject_resolution
 from services.reconciliation.entrypoints.http_matching import break_view
+from services.reconciliation.tests import deciding
+from services.reconciliation.tests.deciding import BOB
 from services.reconciliation.tests.three_legs import World
 from shared.kernel.errors import Rejected
 from shared.kernel.operators import Actor
 
 pytestmark = pytest.mark.db
-ADA, BOB = Actor(name="ada", role="operator"), Actor(name="bob", role="approver")
+ADA = Actor(name="ada", role="operator")
 KEY = "line:alpha_report:l1"
 
 
@@ -40,13 +41,11 @@ def propose(world, amount=None, template="suspense_shortfall_write_off"):
 
 
 def proposal(world):
-    shown = world.desk.run(lambda uow: break_view(the_break(world), uow))
-    return shown["proposal"] or "prp_" + "0" * 26
+    return deciding.proposal_of(world, the_break(world))
 
 
 def approve(world, actor=BOB, read=None):
-    read = read or proposal(world)
-    return world.desk.run(lambda uow: approve_break(the_break(world), read, "yes", actor, uow))
+    return deciding.approve(world, the_break(world), actor, read)
 
 
 def told(world):

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.reconciliation.entrypoints.cli import cli
+from services.reconciliation.tests.deciding import NONE_WAITS
 from services.reconciliation.tests.three_legs import T0, World
 from shared.runtime.operator_tokens import OperatorRole
 
@@ -46,7 +47,7 @@ def test_a_difference_is_accepted_by_two_people_and_opens_again_when_it_changes(
     break_id = queue(office, kind="amount_mismatch")[0]["break_id"]
     assert (
         office.decide(
-            break_id, "approve", who="bob", role=OperatorRole.APPROVER, proposal="prp_" + "0" * 26
+            break_id, "approve", who="bob", role=OperatorRole.APPROVER, proposal=NONE_WAITS
         ).document["code"]
         == "break_wrong_state"
     )

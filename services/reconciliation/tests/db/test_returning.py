@@ -7,17 +7,17 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from services.reconciliation.app.approve_break import approve_break
 from services.reconciliation.app.bulk_breaks import STEPS, BulkAction, Selection, Wanted
 from services.reconciliation.app.propose_return import propose_return
 from services.reconciliation.app.resolve_break import reject_resolution
-from services.reconciliation.entrypoints.http_matching import break_view
+from services.reconciliation.tests import deciding
+from services.reconciliation.tests.deciding import BOB
 from services.reconciliation.tests.three_legs import World, op, pay
 from shared.kernel.errors import Rejected
 from shared.kernel.operators import Actor
 
 pytestmark = pytest.mark.db
-ADA, BOB = Actor(name="ada", role="operator"), Actor(name="bob", role="approver")
+ADA = Actor(name="ada", role="operator")
 
 
 @pytest.fixture
@@ -42,14 +42,8 @@ def propose(world, break_id=None, actor=ADA):
     return world.desk.run(lambda uow: propose_return(break_id or the_break(world), "twice", actor, uow))
 
 
-def proposal(world):
-    shown = world.desk.run(lambda uow: break_view(the_break(world), uow))
-    return shown["proposal"] or "prp_" + "0" * 26
-
-
-def approve(world, actor=BOB, read=None):
-    read = read or proposal(world)
-    return world.desk.run(lambda uow: approve_break(the_break(world), read, "yes", actor, uow))
+def approve(world, actor=BOB):
+    return deciding.approve(world, the_break(world), actor)
 
 
 def known_as_stray(world):
