@@ -4,6 +4,7 @@ from services.payment.domain.absorbing_captures import take
 from services.payment.domain.changes import Moment
 from services.payment.domain.deciding import counted_captures
 from services.payment.domain.facts import IMPLIED_VERSION, Fact, ObjectType, ProcessorObject, Role
+from services.payment.domain.operations import OperationState
 from services.payment.domain.payment import Payment
 from services.payment.domain.taking import implied_fact_key
 
@@ -24,11 +25,17 @@ def proven_capture(payment: Payment, fact: Fact, moment: Moment) -> ProcessorObj
 def imply_capture(
     payment: Payment, parent: ProcessorObject | None, fact: Fact, moment: Moment
 ) -> ProcessorObject | None:
-    """Count the capture of the undecided operation, with that operation's amount; none is ever guessed."""
+    """Count the capture of the undecided operation, with that operation's amount; none is ever guessed.
+
+    Of an object that was never shown nobody knows whose it is where an earlier attempt was given up: it may have taken
+    effect late. The fact waits until the object itself is.
+    """
     taking = payment.undecided_taking()
     if payment.dead or taking is None or fact.parent_id is None:
         return None
     if parent is not None and parent.operation_id != taking.operation_id:
+        return None
+    if parent is None and _may_be_given_up(payment, fact):
         return None
     taken = parent or ProcessorObject(
         processor=fact.processor,
@@ -49,3 +56,13 @@ def imply_capture(
     payment.objects[taken.key] = taken
     take(payment, taken, fact, taking, moment)
     return taken
+
+
+def _may_be_given_up(payment: Payment, fact: Fact) -> bool:
+    """Whether an attempt to take money there was given up; should it have taken effect after all, that is astray."""
+    return any(
+        o.takes_money
+        and o.state is OperationState.ABANDONED
+        and (o.processor, o.account) == (fact.processor, fact.account)
+        for o in payment.operations.values()
+    )

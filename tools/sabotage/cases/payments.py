@@ -242,6 +242,24 @@ PAYMENTS: Final = (
         tests=(_ORDER_TESTS + "test_a_capture_that_failed_later_came_and_went_in_all_orders",),
     ),
     Case(
+        name="late-charge-waits",
+        protection="what speaks of a charge never shown proves no later attempt where an earlier one was given up",
+        change="it proves whatever is undecided",
+        patches=(
+            Patch(
+                "services/payment/domain/proving.py",
+                "    if parent is None and _may_be_given_up(payment, fact):\n",
+                "    if False:\n",
+            ),
+        ),
+        tests=(
+            (
+                "services/payment/tests/unit/test_late_charges.py::"
+                "test_what_speaks_of_a_charge_that_was_never_shown_waits_for_it"
+            ),
+        ),
+    ),
+    Case(
         name="astray-came-and-went",
         protection="a capture not as asked, of which only its later failure was heard, is a stray that went again",
         change="it leaves no trace in the books",
