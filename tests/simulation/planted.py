@@ -21,6 +21,7 @@ from tools.sabotage.cases.deciding import DECIDING
 from tools.sabotage.cases.growing import GROWING
 from tools.sabotage.cases.importing import IMPORTING
 from tools.sabotage.cases.reading import READING
+from tools.sabotage.cases.settling import SETTLING
 from tools.sabotage.scratch import REPOSITORY, Scratch, scratch_copy
 
 SEEDS_MAX = 200
@@ -66,6 +67,7 @@ OUT_OF_REACH = {
     **{case.name: _NOT_IMPORTED for case in IMPORTING},
     **{case.name: _ONE_PARTITION for case in GROWING},
     **{case.name: _NO_REPORTS for case in READING},
+    **{case.name: _NO_REPORTS for case in SETTLING},
     **{case.name: _NO_REPORTS for case in DECIDING},
     "late-journal-sealed": _ONE_AT_A_TIME,
     "one-sealer": _ONE_AT_A_TIME,
@@ -206,6 +208,9 @@ OUT_OF_REACH = {
     "match-rekeys": _NO_REPORTS,
     "clearing-is-current": "nobody asks what is open while a seed runs",
     "folded-once": _SECOND_LINE,
+    "page-behind-a-place": "nobody asks what is open while a seed runs",
+    "page-of-debts": "nobody asks what is open while a seed runs",
+    "cursor-of-this-list": _NOBODY_ASKS,
 }
 """Cases that no seed can find, and why."""
 

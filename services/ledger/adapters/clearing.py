@@ -54,14 +54,16 @@ WITH every AS (
      WHERE a.transitional AND (%(family)s::text IS NULL OR a.family = %(family)s)
        AND (%(currency)s::text IS NULL OR a.currency = %(currency)s)
 ), open AS (
-    SELECT family, owner, currency, clearing_key, sum(net_minor)::bigint AS net_minor, min(since) AS since,
+    SELECT account_id, family, owner, currency, clearing_key, sum(net_minor)::bigint AS net_minor, min(since) AS since,
            floor(extract(epoch FROM clock_timestamp() - min(since)))::bigint AS age_s
       FROM keyed GROUP BY account_id, family, owner, currency, clearing_key HAVING sum(net_minor) <> 0
 )
 """
 _KEYS: Final = f"""{_OPEN}
-SELECT family, owner, currency, clearing_key, net_minor, since, age_s FROM open WHERE age_s >= %(min_age_s)s
- ORDER BY since, family, clearing_key, currency, owner LIMIT %(limit)s
+SELECT account_id, family, owner, currency, clearing_key, net_minor, since, age_s FROM open
+ WHERE age_s >= %(min_age_s)s AND (%(after_since)s::timestamptz IS NULL OR (since, account_id, clearing_key COLLATE "C")
+                                   > (%(after_since)s, %(after_account)s::bigint, %(after_key)s))
+ ORDER BY since, account_id, clearing_key COLLATE "C" LIMIT %(limit)s
 """
 _SUMS: Final = f"""{_OPEN}
 SELECT family, currency, count(*) AS keys, sum(abs(net_minor))::bigint AS open_minor, max(age_s) AS oldest_s
@@ -122,6 +124,7 @@ class SqlClearing:
         """Keys that are not at zero, the oldest first."""
         return [
             OpenKey(
+                account_id=row.account_id,
                 family=row.family,
                 owner=row.owner,
                 currency=row.currency,
@@ -150,7 +153,15 @@ class SqlClearing:
         with long_read(self._engine) as connection:
             connection.exec_driver_sql(_PLAN_EACH)
             folded = connection.exec_driver_sql(_FOLDED).scalar_one()
-            return list(connection.exec_driver_sql(query, asdict(wanted) | {"folded": folded}))
+            values = {name: value for name, value in asdict(wanted).items() if name != "after"}
+            after = wanted.after
+            values |= {
+                "folded": folded,
+                "after_since": None if after is None else after.since,
+                "after_account": None if after is None else after.of,
+                "after_key": None if after is None else after.name,
+            }
+            return list(connection.exec_driver_sql(query, values))
 
 
 class ClearingFolder:

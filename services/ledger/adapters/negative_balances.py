@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from services.ledger.adapters.balances import sums_of
 from services.ledger.app.moments import Moment
+from services.ledger.app.pages import Place
 from services.ledger.app.views import NegativeBalance, NegativeBalances, NegativeTotal
 from services.ledger.domain.chart import MA
 
@@ -64,7 +65,10 @@ SELECT c.currency, count(f.owner) AS merchants, coalesce(-sum(f.balance_minor), 
 _BOTH: Final = f"""
 SELECT NULL, t.* FROM ({_TOTALS}) t
 UNION ALL
-(SELECT owner, currency, NULL, balance_minor, since FROM fell ORDER BY since, owner, currency LIMIT %(limit)s)
+(SELECT owner, currency, NULL, balance_minor, since FROM fell
+  WHERE %(after_since)s::timestamptz IS NULL
+     OR (since, owner COLLATE "C", currency COLLATE "C") > (%(after_since)s, %(after_owner)s, %(after_currency)s)
+  ORDER BY since, owner COLLATE "C", currency COLLATE "C" LIMIT %(limit)s)
 """
 
 
@@ -78,9 +82,16 @@ class SqlNegativeBalances:
         """Totals of every currency that merchants have."""
         return tuple(_total(*row) for row in self._all(f"{_TOTALS} ORDER BY 1", now))
 
-    def negative_balances(self, now: datetime, limit: int) -> NegativeBalances:
-        """The totals, and the balances that are below zero for the longest time."""
-        rows = self._all(_BOTH, now, limit=limit)
+    def negative_balances(self, now: datetime, limit: int, after: Place | None = None) -> NegativeBalances:
+        """The totals, and the balances that are below zero for the longest time, behind a place."""
+        rows = self._all(
+            _BOTH,
+            now,
+            limit=limit,
+            after_since=None if after is None else after.since,
+            after_owner=None if after is None else after.name,
+            after_currency=None if after is None else after.of,
+        )
         listed = [row for row in rows if row[0] is not None]
         return NegativeBalances(
             totals=tuple(sorted((_total(*row[1:]) for row in rows if row[0] is None), key=_currency)),

@@ -8,8 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.ledger.adapters.balances import SqlBalances
+from services.ledger.adapters.clearing import SqlClearing
 from services.ledger.adapters.tables import ACCOUNTS, ENTRIES, JOURNALS, LATE_JOURNALS, SEALS
+from services.ledger.app.clearing import ClearingWanted
 from services.ledger.app.moments import EVERYTHING, Moment
+from services.ledger.app.pages import Place
 from services.ledger.app.views import (
     AccountBalance,
     EntryView,
@@ -32,6 +35,7 @@ class SqlBooksReader:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine.execution_options(postgresql_readonly=True)
         self._balances = SqlBalances(engine)
+        self._clearing = SqlClearing(engine)
 
     def account_balances(
         self,
@@ -79,34 +83,20 @@ class SqlBooksReader:
             imbalance[line.currency] = imbalance.get(line.currency, 0) + line.debit_minor - line.credit_minor
         return TrialBalance(lines=tuple(found), imbalance_minor=imbalance)
 
-    def open_items(self, *, family: str | None, limit: int) -> list[OpenItem]:
-        """Clearing keys that have not returned to zero, oldest first."""
-        net = sa.func.sum(
-            sa.case((ENTRIES.c.side == "debit", ENTRIES.c.amount_minor), else_=-ENTRIES.c.amount_minor)
-        )
-        key = (ACCOUNTS.c.family, ACCOUNTS.c.owner, ACCOUNTS.c.currency, ENTRIES.c.clearing_key)
-        since = sa.func.min(JOURNALS.c.booked_at)
-        query = (
-            sa.select(*key, _DEBIT.label("debit"), _CREDIT.label("credit"), since.label("since"))
-            .select_from(_JOINED.join(JOURNALS, JOURNALS.c.position == ENTRIES.c.journal_position))
-            .where(ACCOUNTS.c.transitional)
-            .group_by(*key)
-            .having(net != 0)
-            .order_by(since)
-            .limit(limit)
-        )
-        if family is not None:
-            query = query.where(ACCOUNTS.c.family == family)
+    def open_items(self, *, family: str | None, limit: int, after: Place | None = None) -> list[OpenItem]:
+        """Clearing keys that have not returned to zero, the oldest first, behind a place."""
+        found = self._clearing.open_keys(ClearingWanted(family=family, limit=limit, after=after))
         return [
             OpenItem(
-                family=row.family,
-                owner=row.owner,
-                currency=row.currency,
-                clearing_key=row.clearing_key,
-                balance_minor=balance_on_normal_side(row.family, int(row.debit), int(row.credit)),
-                since=row.since,
+                account_id=key.account_id,
+                family=key.family,
+                owner=key.owner,
+                currency=key.currency,
+                clearing_key=key.clearing_key,
+                balance_minor=key.balance_minor,
+                since=key.since,
             )
-            for row in self._all(query)
+            for key in found
         ]
 
     def journals_of_payment(self, payment_id: str, merchant_id: str | None) -> list[JournalView]:

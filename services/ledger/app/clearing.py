@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from services.ledger.app.pages import Place, next_cursor
 from services.ledger.domain.chart import FAMILIES
 from shared.kernel.errors import Rejected
 
@@ -20,6 +21,7 @@ PAGE_MAX = 10_000
 class OpenKey:
     """One key of one account that is not at zero; ``balance_minor`` is on the account's normal side."""
 
+    account_id: int
     family: str
     owner: str
     currency: str
@@ -28,6 +30,11 @@ class OpenKey:
     #: When the oldest entry was booked since the key was last seen at zero.
     since: datetime
     age_s: int
+
+    @property
+    def place(self) -> Place:
+        """Where it stands among all of them."""
+        return Place(self.since, str(self.account_id), self.clearing_key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +50,13 @@ class OpenSum:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClearingWanted:
-    """Which keys: all, or of one family, currency, at least so old; the oldest first, at most ``limit``."""
+    """Which keys: all, or of one family, currency, at least so old; the oldest first, at most ``limit``, behind one."""
 
     family: str | None = None
     currency: str | None = None
     min_age_s: int = 0
     limit: int = 100
+    after: Place | None = None
 
 
 class Clearing(Protocol):
@@ -60,10 +68,11 @@ class Clearing(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClearingReport:
-    """The sums over everything that was asked for, and its oldest keys."""
+    """The sums over everything that was asked for, and a page of its keys, the oldest first."""
 
     sums: tuple[OpenSum, ...]
     keys: tuple[OpenKey, ...]
+    next_cursor: str | None
 
 
 def report_clearing(wanted: ClearingWanted, clearing: Clearing) -> ClearingReport:
@@ -78,4 +87,9 @@ def report_clearing(wanted: ClearingWanted, clearing: Clearing) -> ClearingRepor
             param="family",
             stored=False,
         )
-    return ClearingReport(sums=tuple(clearing.open_sums(wanted)), keys=tuple(clearing.open_keys(wanted)))
+    keys = tuple(clearing.open_keys(wanted))
+    return ClearingReport(
+        sums=tuple(clearing.open_sums(wanted)),
+        keys=keys,
+        next_cursor=next_cursor(keys, wanted.limit),
+    )

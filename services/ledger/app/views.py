@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from services.ledger.app.moments import Moment
+from services.ledger.app.pages import Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,14 +71,23 @@ class TrialBalance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenItem:
-    """What has not returned to zero on a transitional account, by its clearing key, and since when."""
+    """What has not returned to zero on a transitional account, by its clearing key, and since when.
 
+    A line counts under the object that it was matched to, as everywhere.
+    """
+
+    account_id: int
     family: str
     owner: str
     currency: str
     clearing_key: str
     balance_minor: int
     since: datetime
+
+    @property
+    def place(self) -> Place:
+        """Where it stands among all of them."""
+        return Place(self.since, str(self.account_id), self.clearing_key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +158,11 @@ class NegativeBalance:
     balance_minor: int
     since: datetime
 
+    @property
+    def place(self) -> Place:
+        """Where it stands among all of them."""
+        return Place(self.since, self.currency, self.merchant_id)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NegativeTotal:
@@ -161,7 +176,7 @@ class NegativeTotal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NegativeBalances:
-    """All of them summed, and the oldest ones listed."""
+    """All of them summed, and a page of them, the oldest first."""
 
     totals: tuple[NegativeTotal, ...]
     balances: tuple[NegativeBalance, ...]
@@ -176,7 +191,7 @@ class BooksReader(Protocol):
 
     def trial_balance(self) -> TrialBalance: ...
 
-    def open_items(self, *, family: str | None, limit: int) -> list[OpenItem]: ...
+    def open_items(self, *, family: str | None, limit: int, after: Place | None = None) -> list[OpenItem]: ...
 
     def journals_of_payment(self, payment_id: str, merchant_id: str | None) -> list[JournalView]: ...
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from services.ledger.app.pages import BY_ACCOUNT, next_cursor, place_of
 from services.ledger.entrypoints.cli_adjustments import add_adjustments
 from services.ledger.entrypoints.cli_balances import add_balances
 from services.ledger.entrypoints.cli_clearing import add_clearing
@@ -19,7 +20,7 @@ from services.ledger.entrypoints.cli_proofs import add_proofs
 from services.ledger.entrypoints.cli_seals import add_auditing
 from services.ledger.entrypoints.cli_snapshots import add_snapshots
 from services.ledger.entrypoints.cli_statements import add_statements
-from services.ledger.entrypoints.tables_on_terminals import show
+from services.ledger.entrypoints.tables_on_terminals import Cursor, show, tell_more
 from shared.runtime.cli import JsonFlag, command_line, service_cli
 
 if TYPE_CHECKING:
@@ -110,12 +111,13 @@ def entries(
 @cli.command("open-items")
 def open_items(
     family: Annotated[str | None, typer.Option(help="Only this family of accounts.")] = None,
+    cursor: Cursor = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 100,
     as_json: JsonFlag = False,
 ) -> None:
     """Show what has not returned to zero on transitional accounts, oldest first."""
     with _reader() as reader:
-        found = reader.open_items(family=family, limit=limit)
+        found = reader.open_items(family=family, limit=limit, after=place_of(cursor, BY_ACCOUNT))
     show(
         [asdict(item) for item in found],
         [
@@ -129,6 +131,7 @@ def open_items(
         title="Open items, in minor units",
         as_json=as_json,
     )
+    tell_more(next_cursor(found, limit))
 
 
 @cli.command("posting-rules")

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from services.ledger.app.moments import EVERYTHING, AskedMoment, Moment, TimeKind, moment_of
-from services.ledger.entrypoints.tables_on_terminals import show
+from services.ledger.app.pages import BY_CURRENCY, next_cursor, place_of
+from services.ledger.entrypoints.tables_on_terminals import Cursor, show, tell_more
 from shared.kernel.clock import SystemClock
 from shared.runtime.cli import JsonFlag, command_line
 
@@ -40,6 +41,7 @@ def add_balances(cli: typer.Typer) -> None:
 
     @cli.command()
     def negative(
+        cursor: Cursor = None,
         limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 100,
         as_json: JsonFlag = False,
     ) -> None:
@@ -47,9 +49,12 @@ def add_balances(cli: typer.Typer) -> None:
         from services.ledger.adapters.negative_balances import SqlNegativeBalances
 
         with _engine(cli) as engine:
-            found = SqlNegativeBalances(engine).negative_balances(SystemClock().now(), limit)
+            found = SqlNegativeBalances(engine).negative_balances(
+                SystemClock().now(), limit, place_of(cursor, BY_CURRENCY)
+            )
+        following = next_cursor(found.balances, limit)
         if as_json:
-            typer.echo(json.dumps(asdict(found), default=str))
+            typer.echo(json.dumps({**asdict(found), "next_cursor": following}, default=str))
             return
         show(
             [asdict(balance) for balance in found.balances],
@@ -59,6 +64,7 @@ def add_balances(cli: typer.Typer) -> None:
         for total in found.totals:
             since = "" if total.oldest is None else f", the oldest since {total.oldest:%Y-%m-%d %H:%M}"
             typer.echo(f"{total.currency}: {total.merchants} merchants owe {total.owed_minor}{since}")
+        tell_more(following)
 
 
 def _add_of_one(cli: typer.Typer) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from services.ledger.app.pages import BY_ACCOUNT, place_of
+from services.ledger.entrypoints.tables_on_terminals import Cursor, tell_more
 from shared.runtime.cli import JsonFlag, command_line
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ def add_clearing(cli: typer.Typer) -> None:
         family: Annotated[str | None, typer.Option(help="Only this family, as bank_clearing.")] = None,
         currency: Annotated[str | None, typer.Option(help="Only this currency, ISO 4217.")] = None,
         min_age_s: Annotated[int, typer.Option(min=0, help="Only what is at least so old, in seconds.")] = 0,
+        cursor: Cursor = None,
         limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many keys.")] = 100,
         as_json: JsonFlag = False,
     ) -> None:
@@ -33,13 +36,20 @@ def add_clearing(cli: typer.Typer) -> None:
         from services.ledger.adapters.clearing import SqlClearing
         from services.ledger.app.clearing import ClearingWanted, report_clearing
 
-        wanted = ClearingWanted(family=family, currency=currency, min_age_s=min_age_s, limit=limit)
         with command_line(cli).opened() as runtime:
+            wanted = ClearingWanted(
+                family=family,
+                currency=currency,
+                min_age_s=min_age_s,
+                limit=limit,
+                after=place_of(cursor, BY_ACCOUNT),
+            )
             report = report_clearing(wanted, SqlClearing(runtime.engines["app"]))
         if as_json:
             typer.echo(json.dumps(asdict(report), default=str))
         else:
             _print(report)
+        tell_more(report.next_cursor)
 
 
 def _print(report: ClearingReport) -> None:

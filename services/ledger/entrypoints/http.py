@@ -16,11 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.ledger.app.balances import Balances
 from services.ledger.app.moments import TimeKind, invalid
+from services.ledger.app.pages import BY_ACCOUNT, next_cursor, place_of
 from services.ledger.app.statements import PAGE_MAX, DrawUpStatement, Statement, Statements, draw_up_statement
 from services.ledger.app.views import BooksReader, JournalView, OpenItem, PaymentEntry
 from services.ledger.domain.chart import AccountRef
 from services.ledger.entrypoints.http_balances import NegativeReader, add_balances, add_whole_books
 from services.ledger.entrypoints.http_parts import (
+    After,
     Identifier,
     Limit,
     Name,
@@ -40,6 +42,7 @@ _PLACE = re.compile(r"(\d{1,18})_(\d{1,5})")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenItemsReply:
     data: list[OpenItem]
+    next_cursor: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +103,13 @@ def _scope_of(operators: TokenVerifier | None, merchants: TokenVerifier | None) 
 
 def _add_open_items(app: FastAPI, reader: BooksReader, viewer: Callable[..., object]) -> None:
     @app.get("/open-items", dependencies=[Depends(viewer)])
-    def open_items(family: Name = None, limit: Limit = 100) -> OpenItemsReply:
-        """What has not returned to zero on transitional accounts, by clearing key, oldest first."""
-        return OpenItemsReply(data=reader.open_items(family=family, limit=limit))
+    def open_items(family: Name = None, cursor: After = None, limit: Limit = 100) -> OpenItemsReply:
+        """What has not returned to zero on transitional accounts, by clearing key, the oldest first, a page at a time.
+
+        The keys are those of `/clearing`: a line counts under the object that it was matched to.
+        """
+        found = reader.open_items(family=family, limit=limit, after=place_of(cursor, BY_ACCOUNT))
+        return OpenItemsReply(data=found, next_cursor=next_cursor(found, limit))
 
 
 def _add_journals(app: FastAPI, reader: BooksReader, scope_of: Scope) -> None:

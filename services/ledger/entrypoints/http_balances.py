@@ -16,6 +16,7 @@ from services.ledger.app.balances import (
     trial_balance_of,
 )
 from services.ledger.app.moments import EVERYTHING, AskedMoment, Moment, TimeKind, moment_of
+from services.ledger.app.pages import BY_CURRENCY, Place, next_cursor, place_of
 from services.ledger.app.views import (
     AccountBalance,
     BooksReader,
@@ -27,6 +28,7 @@ from services.ledger.app.views import (
 )
 from services.ledger.domain.chart import AccountRef
 from services.ledger.entrypoints.http_parts import (
+    After,
     Currency,
     Limit,
     Name,
@@ -43,7 +45,9 @@ ByBooking = Annotated[AskedMoment, Depends(asked_moment(TimeKind.BOOKED))]
 class NegativeReader(Protocol):
     """Where balances below zero are read."""
 
-    def negative_balances(self, now: datetime, limit: int) -> NegativeBalances: ...
+    def negative_balances(
+        self, now: datetime, limit: int, after: Place | None = None
+    ) -> NegativeBalances: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +89,7 @@ class AccountTreeReply:
 class NegativeReply:
     totals: list[NegativeTotal]
     data: list[NegativeBalance]
+    next_cursor: str | None
 
 
 def add_balances(app: FastAPI, balances: Balances, scope_of: Scope, now: Now) -> None:
@@ -173,10 +178,15 @@ def add_whole_books(
         )
 
     @app.get("/negative-balances", dependencies=needs_operator)
-    def negative(limit: Limit = 100) -> NegativeReply:
+    def negative(cursor: After = None, limit: Limit = 100) -> NegativeReply:
         """Merchants whose available money of now is below zero, since when without a break, oldest first; and the sums.
 
-        Available as `/balances` says it: what takes effect later covers nothing yet.
+        Available as `/balances` says it: what takes effect later covers nothing yet. The sums are over all of them,
+        the list is a page.
         """
-        found = negatives.negative_balances(now(), limit)
-        return NegativeReply(totals=list(found.totals), data=list(found.balances))
+        found = negatives.negative_balances(now(), limit, place_of(cursor, BY_CURRENCY))
+        return NegativeReply(
+            totals=list(found.totals),
+            data=list(found.balances),
+            next_cursor=next_cursor(found.balances, limit),
+        )

@@ -5,6 +5,8 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Query
 
 from services.ledger.app.clearing import PAGE_MAX, Clearing, ClearingReport, ClearingWanted, report_clearing
+from services.ledger.app.pages import BY_ACCOUNT, place_of
+from services.ledger.entrypoints.http_parts import After
 from shared.runtime.operator_tokens import OperatorRole, TokenVerifier, operator_with
 
 
@@ -16,8 +18,15 @@ def add_clearing(app: FastAPI, clearing: Clearing, operators: TokenVerifier | No
         family: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
         currency: Annotated[str | None, Query(pattern="^[A-Z]{3}$", description="ISO 4217 code")] = None,
         min_age_s: Annotated[int, Query(ge=0, le=10**9)] = 0,
+        cursor: After = None,
         limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 100,
     ) -> ClearingReport:
-        """Sums by family and currency, and the oldest keys, of what is at least so old."""
-        wanted = ClearingWanted(family=family, currency=currency, min_age_s=min_age_s, limit=limit)
+        """Sums by family and currency of what is at least so old, and its keys, the oldest first, a page at a time."""
+        wanted = ClearingWanted(
+            family=family,
+            currency=currency,
+            min_age_s=min_age_s,
+            limit=limit,
+            after=place_of(cursor, BY_ACCOUNT),
+        )
         return report_clearing(wanted, clearing)

@@ -6,11 +6,12 @@ import json
 import re
 import sys
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 
 _PIPE_COLUMNS: Final = 240
+Cursor = Annotated[str | None, typer.Option(help="Go on behind a page: the cursor that it said.")]
 
 
 def show(
@@ -36,3 +37,9 @@ def show(
         table.add_row(*("" if row[field] is None else str(row[field]) for _, field in columns))
     # In a file or a pipe nothing limits a line.
     Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS).print(table)
+
+
+def tell_more(following: str | None) -> None:
+    """Say how to go on, beside what may be read by a program; nothing behind the last page."""
+    if following is not None:
+        typer.echo(f"There is more: --cursor {following}", err=True)

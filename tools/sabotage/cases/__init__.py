@@ -25,6 +25,7 @@ from tools.sabotage.cases.reading import READING
 from tools.sabotage.cases.reports import REPORTS
 from tools.sabotage.cases.risk import RISK
 from tools.sabotage.cases.settlement import SETTLEMENT
+from tools.sabotage.cases.settling import SETTLING
 from tools.sabotage.cases.what_changed import WHAT_CHANGED
 
 CASES: Final[tuple[Case, ...]] = (
@@ -41,6 +42,7 @@ CASES: Final[tuple[Case, ...]] = (
     *GROWING,
     *IMPORTING,
     *SETTLEMENT,
+    *SETTLING,
     *REPORTS,
     *READING,
     *BANK,

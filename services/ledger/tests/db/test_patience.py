@@ -19,7 +19,10 @@ def limits():
     seen = []
 
     def look(connection, cursor, statement, *_):
-        if "account_snapshots" in statement or "FROM accounts JOIN entries" in statement:
+        if any(
+            each in statement
+            for each in ("account_snapshots", "FROM accounts JOIN entries", "FROM clearing_keys")
+        ):
             cursor.execute("SHOW statement_timeout")
             seen.append((cursor.fetchone()[0], statement))
 
@@ -35,7 +38,8 @@ def limits():
         (["trial-balance", "--currency", "EUR"], "account_snapshots"),
         (["tree"], "account_snapshots"),
         (["negative"], "account_snapshots"),
-        (["open-items"], "FROM accounts JOIN entries"),
+        (["open-items"], "FROM clearing_keys"),
+        (["clearing"], "FROM clearing_keys"),
         (["snapshots", "rebuild"], "DELETE FROM account_snapshots"),
     ],
 )
