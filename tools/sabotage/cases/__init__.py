@@ -20,6 +20,7 @@ from tools.sabotage.cases.matching import MATCHING
 from tools.sabotage.cases.months import MONTHS
 from tools.sabotage.cases.payments import PAYMENTS
 from tools.sabotage.cases.people import PEOPLE
+from tools.sabotage.cases.policy import POLICY
 from tools.sabotage.cases.publishing import PUBLISHING
 from tools.sabotage.cases.reading import READING
 from tools.sabotage.cases.reports import REPORTS
@@ -33,6 +34,7 @@ CASES: Final[tuple[Case, ...]] = (
     *PAYMENTS,
     *CALLING,
     *PEOPLE,
+    *POLICY,
     *RISK,
     *PUBLISHING,
     *CONSUMING,

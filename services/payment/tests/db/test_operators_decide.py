@@ -198,10 +198,14 @@ def test_a_stray_hold_is_voided_by_one_person(desk: Desk, shop: Shop) -> None:
     assert shop.payment(payment_id).operations[asked["operation_id"]].state == "SUCCEEDED"
 
 
-def test_the_policy_gives_strays_back_once_and_leaves_mismatches_to_people(shop: Shop, desk: Desk) -> None:
+def test_the_policy_gives_strays_back_in_time_once_and_leaves_mismatches_to_people(
+    shop: Shop, desk: Desk
+) -> None:
     astray(shop)
     odd = str(shop.create()["id"])
     shop.tell(captured(shop.payment(odd), object_id="cap_odd", amount_minor=9_000, parent_id=None))
+    return_due_strays(shop.transactions, 3_600.0)
+    assert told(shop, "RefundPayment.v1") == [], "found within the hour"
     for _ in range(3):
         return_due_strays(shop.transactions, 0.0)
     eventually(lambda: len(told(shop, "RefundPayment.v1")) == 1)
@@ -240,13 +244,15 @@ def test_the_policy_closes_the_case_when_the_return_succeeded_and_not_before(des
     assert [case["reason"] for case in desk.get("/cases")] == ["stray_return_failed"]
 
 
-def test_a_return_by_policy_that_fails_leaves_its_case_and_says_so(desk: Desk, shop: Shop) -> None:
+def test_a_return_by_policy_that_fails_leaves_its_case_and_is_not_tried_again(desk: Desk, shop: Shop) -> None:
     payment_id, operation_id = returned_by_policy(shop)
     failed = refunded(
         shop.payment(payment_id), "failed", 1, reference=operation_id, parent_id="cap_2", amount_minor=3_000
     )
     shop.tell(failed)
     assert {case["reason"] for case in desk.get("/cases")} == {"stray_found", "stray_return_failed"}
+    return_due_strays(shop.transactions, 0.0)
+    assert len(told(shop, "RefundPayment.v1")) == 1, "what failed is a person's to try again"
 
 
 def test_a_return_by_somebody_else_stays_before_a_person(desk: Desk, shop: Shop) -> None:
