@@ -92,6 +92,18 @@ class OperatorActedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
     acted_at: Timestamp
 
 
+class AdjustmentAnsweredV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """What the ledger makes of an adjustment that reconciliation proposed: kept for a second person here,
+    booked, or refused. Of several about one proposal the last one holds."""
+
+    break_id: str
+    proposal_event_id: str
+    outcome: Literal["accepted", "applied", "refused"]
+    adjustment_id: str | None = None
+    journal_id: str | None = None
+    reason: str | None = None
+
+
 class JournalPostedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
     """A journal was posted. Journals are never changed; a wrong one is reversed by another."""
 
@@ -607,6 +619,19 @@ class StrayFoundV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
     mismatch: bool
 
 
+class StrayReturnAnsweredV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """What payment makes of a return that reconciliation proposed: asked of the processor, or refused. What
+    becomes of one that was asked for is told by StrayReturnSucceeded and StrayReturnFailed."""
+
+    payment_id: str
+    merchant_id: str
+    break_id: str
+    proposal_event_id: str
+    outcome: Literal["accepted", "refused"]
+    operation_id: str | None = None
+    reason: str | None = None
+
+
 class StrayReturnFailedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
     """The return of a stray did not happen."""
 
@@ -1065,6 +1090,7 @@ class WebhookUnrecognisedV1(Payload, frozen=True, kw_only=True, omit_defaults=Tr
 EVENT_CLASSES: Mapping[str, type[Payload]] = {
     "DeadLettered.v1": DeadLetteredV1,
     "OperatorActed.v1": OperatorActedV1,
+    "AdjustmentAnswered.v1": AdjustmentAnsweredV1,
     "JournalPosted.v1": JournalPostedV1,
     "LedgerHeadSigned.v1": LedgerHeadSignedV1,
     "LedgerPeriodClosed.v1": LedgerPeriodClosedV1,
@@ -1100,6 +1126,7 @@ EVENT_CLASSES: Mapping[str, type[Payload]] = {
     "RiskHoldChanged.v1": RiskHoldChangedV1,
     "StrayAccepted.v1": StrayAcceptedV1,
     "StrayFound.v1": StrayFoundV1,
+    "StrayReturnAnswered.v1": StrayReturnAnsweredV1,
     "StrayReturnFailed.v1": StrayReturnFailedV1,
     "StrayReturnRequested.v1": StrayReturnRequestedV1,
     "StrayReturnSucceeded.v1": StrayReturnSucceededV1,

@@ -279,6 +279,11 @@ RECONCILIATION_UNEXPLAINED_AGE_S: Final = _gauge(
     "Seconds since the start of the first day, of those that are over, with a payout that is neither paid to the "
     "minor unit nor named by a break; 0 where every day is explained to zero.",
 )
+RECONCILIATION_UNANSWERED_AGE_S: Final = _gauge(
+    "tieout_reconciliation_unanswered_age_seconds",
+    "Seconds since the ledger or payment was asked for what a break waits for now, of the one that waits longest; 0 "
+    "where none waits.",
+)
 
 # Books
 JOURNALS_POSTED: Final = _counter("tieout_journals_posted_total", "Journals posted, by rule.", "rule")

@@ -217,9 +217,19 @@ def test_a_second_charge_is_found_and_given_back_once_by_two_people(
     proposed = decides(stack, "ann", found["break_id"], "return")
     assert proposed["state"] == "PROPOSED"
     approved = decides(stack, "bob", found["break_id"], "approve", proposal=proposed["proposal"])
-    assert approved["state"] == "RESOLVED"
+    assert approved["state"] == "APPLYING"
     eventually(lambda: not astray(), timeout_s=SETTLE_S, describe=lambda: f"it was given back: {astray()}")
     book = books.at_processors(payment_id)
     assert (book["captured_minor"], book["refunded_minor"], book["refunds"]) == (2 * AMOUNT, AMOUNT, 1)
     assert shop.payment(payment_id)["amount_refunded"] == 0
     shows(shop, payment_id, "SETTLED", AMOUNT)
+
+    def states() -> list[dict[str, Any]]:
+        asked = "SELECT state, resolution FROM breaks WHERE break_id = %s"
+        return books.rows("reconciliation", asked, found["break_id"])
+
+    eventually(
+        lambda: states() == [{"state": "RESOLVED", "resolution": "stray_return"}],
+        timeout_s=SETTLE_S,
+        describe=lambda: f"the break is resolved as payment gave the charge back: {states()}",
+    )

@@ -19,8 +19,8 @@ from shared.kernel.decisions import DecisionState
 
 _COLUMNS: Final = (
     "adjustment_id", "template", "parameters", "amount_minor", "currency", "reason", "attachment",
-    "reverses_adjustment_id", "state", "proposed_by", "proposed_at", "decided_by", "decided_at", "decision_reason",
-    "journal_id",
+    "reverses_adjustment_id", "asked_event_id", "state", "proposed_by", "proposed_at", "decided_by", "decided_at",
+    "decision_reason", "journal_id",
 )  # fmt: skip
 _SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM adjustments"
 _ONE: Final = f"{_SELECT} WHERE adjustment_id = %(adjustment_id)s"
@@ -29,9 +29,9 @@ _LIST: Final = f"""{_SELECT}
 """
 _ADD: Final = """
 INSERT INTO adjustments (adjustment_id, template, parameters, amount_minor, currency, reason, attachment,
-                         reverses_adjustment_id, state, proposed_by, proposed_at)
+                         reverses_adjustment_id, asked_event_id, state, proposed_by, proposed_at)
 VALUES (%(adjustment_id)s, %(template)s, %(parameters)s::jsonb, %(amount_minor)s, %(currency)s, %(reason)s,
-        %(attachment)s, %(reverses)s, 'PROPOSED', %(by)s, %(now)s)
+        %(attachment)s, %(reverses)s, %(asked)s, 'PROPOSED', %(by)s, %(now)s)
 """
 _DECIDE: Final = """
 UPDATE adjustments SET state = %(state)s, decided_by = %(by)s, decided_at = %(at)s, decision_reason = %(reason)s,
@@ -77,6 +77,7 @@ class StoredAdjustments:
             "reason": proposed.reason,
             "attachment": proposed.attachment,
             "reverses": proposed.reverses_adjustment_id,
+            "asked": proposed.asked_event_id,
             "by": by,
             "now": self._now,
         }

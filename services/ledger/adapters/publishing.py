@@ -1,16 +1,18 @@
-"""Posted journals, signed heads and closes, operators' acts as events: the only mapping to the schemas."""
+"""Posted journals, answers, signed heads and closes, operators' acts as events: the only mapping to the schemas."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Final
 
-from schemas.generated import JournalPostedV1, LedgerHeadSignedV1, LedgerPeriodClosedV1
+from schemas.generated import AdjustmentAnsweredV1, JournalPostedV1, LedgerHeadSignedV1, LedgerPeriodClosedV1
+from services.ledger.domain.adjustments import Answer
 from services.ledger.domain.closes import SignedClose
 from services.ledger.domain.heads import Head
 from services.ledger.domain.journal import Journal
 
 TOPIC: Final = "ledger.events"
+REASON_MAX: Final = 512
 CLOSES_KEY: Final = "periods"
 """One stream for all closes, so that they arrive in their order."""
 
@@ -29,6 +31,19 @@ def journal_posted(journal: Journal) -> JournalPostedV1:
         reverses_journal_id=journal.reverses_journal_id,
         effective_at=journal.effective_at,
         told_effective_at=journal.told_effective_at,
+    )
+
+
+def adjustment_answered(answer: Answer) -> AdjustmentAnsweredV1:
+    """The reason is cut to what the contract carries; the whole of it stands with the adjustment."""
+    reason = None if answer.reason is None else answer.reason[:REASON_MAX].strip() or None
+    return AdjustmentAnsweredV1(
+        break_id=answer.break_id,
+        proposal_event_id=answer.asked_event_id,
+        outcome=answer.outcome.value,
+        adjustment_id=answer.adjustment_id,
+        journal_id=answer.journal_id,
+        reason=reason,
     )
 
 

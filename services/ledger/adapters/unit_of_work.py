@@ -18,6 +18,7 @@ from services.ledger.adapters.periods import StoredPeriods
 from services.ledger.adapters.publishing import (
     CLOSES_KEY,
     TOPIC,
+    adjustment_answered,
     chain_key,
     head_signed,
     journal_posted,
@@ -25,6 +26,7 @@ from services.ledger.adapters.publishing import (
 )
 from services.ledger.adapters.seals import SealStore
 from services.ledger.adapters.snapshots import SnapshotStore
+from services.ledger.domain.adjustments import Answer
 from services.ledger.domain.closes import SignedClose
 from services.ledger.domain.heads import Head
 from shared.kernel.ids import Ids
@@ -64,6 +66,10 @@ class LedgerUnitOfWork(UnitOfWork):
     def acted(self, act: OperatorAct) -> str:
         """Say what an operator did, on the stream of what it was done to; the event's id, for what it causes."""
         return announce(self.outbox, TOPIC, act, self.now)
+
+    def answer(self, answer: Answer) -> None:
+        """Tell reconciliation what became of a proposal of its own, on the stream of its break."""
+        self.outbox.append(TOPIC, adjustment_answered(answer), key=answer.break_id, cause_id=answer.cause_id)
 
     def flush(self) -> None:
         self.line_matches.flush()

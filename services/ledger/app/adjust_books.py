@@ -11,6 +11,8 @@ from services.ledger.app.adjustment_ports import AdjustingUnit
 from services.ledger.domain.adjustment_templates import TEMPLATES
 from services.ledger.domain.adjustments import (
     Adjustment,
+    Answer,
+    Answered,
     Proposed,
     check_proposal,
     check_step,
@@ -79,15 +81,20 @@ def approve_adjustment(adjustment_id: str, reason: str, actor: Actor, work: Adju
     journal = _journal(adjustment, Cause(event_id=event_id, event_type="OperatorActed", version=1), work)
     check_open(journal.effective_at, work.periods.opens_at())
     work.journals.add(journal)
-    return _decide(adjustment, DecisionState.APPROVED, reason, actor, work, journal.journal_id)
+    decided = _decide(adjustment, DecisionState.APPROVED, reason, actor, work, journal.journal_id)
+    _answer(decided, event_id, work)
+    return decided
 
 
 def reject_adjustment(adjustment_id: str, reason: str, actor: Actor, work: AdjustingUnit) -> Adjustment:
     """End a proposal; its proposer may, too."""
     adjustment = stored_adjustment(adjustment_id, work, locked=True)
     check_step(adjustment, DecisionState.REJECTED)
-    work.acted(OperatorAct(actor=actor, action="adjustment_rejected", target=adjustment_id, reason=reason))
-    return _decide(adjustment, DecisionState.REJECTED, reason, actor, work, None)
+    act = OperatorAct(actor=actor, action="adjustment_rejected", target=adjustment_id, reason=reason)
+    event_id = work.acted(act)
+    decided = _decide(adjustment, DecisionState.REJECTED, reason, actor, work, None)
+    _answer(decided, event_id, work)
+    return decided
 
 
 def stored_adjustment(adjustment_id: str, work: AdjustingUnit, *, locked: bool = False) -> Adjustment:
@@ -125,6 +132,31 @@ def _decide(
     )
     work.adjustments.decide(decided)
     return decided
+
+
+def _answer(decided: Adjustment, cause_id: str, work: AdjustingUnit) -> None:
+    """Tell reconciliation, where it proposed this one, or the one that this one takes back."""
+    booked = decided.state is DecisionState.APPROVED
+    asked = decided
+    if decided.reverses_adjustment_id is not None:
+        if not booked:
+            return  # what it was to take back stands
+        asked = stored_adjustment(decided.reverses_adjustment_id, work)
+    if asked.asked_event_id is None:
+        return
+    applied = booked and asked is decided
+    work.answer(
+        Answer(
+            break_id=asked.attachment,
+            asked_event_id=asked.asked_event_id,
+            outcome=Answered.APPLIED if applied else Answered.REFUSED,
+            cause_id=cause_id,
+            adjustment_id=decided.adjustment_id,
+            journal_id=decided.journal_id,
+            reason=f"{'reversed' if booked and not applied else decided.state.lower()}"
+            f" by {decided.decided_by}: {decided.decision_reason}",
+        )
+    )
 
 
 def _journal(adjustment: Adjustment, cause: Cause, work: AdjustingUnit) -> Journal:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from services.ledger.app.ports import JournalStore
-from services.ledger.domain.adjustments import Adjustment, Proposed
+from services.ledger.domain.adjustments import Adjustment, Answer, Proposed
 from services.ledger.domain.chart import AccountRef
 from shared.kernel.ids import Ids
 from shared.kernel.operators import OperatorAct
@@ -65,4 +65,8 @@ class AdjustingUnit(Protocol):
 
     def acted(self, act: OperatorAct) -> str:
         """Say what an operator did; the id of that event."""
+        ...
+
+    def answer(self, answer: Answer) -> None:
+        """Tell reconciliation what became of a proposal of its own, with this transaction."""
         ...

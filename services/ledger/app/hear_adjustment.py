@@ -4,21 +4,34 @@ from __future__ import annotations
 
 from services.ledger.app.adjust_books import propose_adjustment
 from services.ledger.app.adjustment_ports import AdjustingUnit
-from services.ledger.domain.adjustments import Adjustment, Proposed
+from services.ledger.domain.adjustments import Answer, Answered, Proposed
 from shared.kernel.errors import Poison, Rejected
 from shared.kernel.operators import Actor
 
 
 def hear_adjustment(
-    proposed: Proposed, *, proposed_by: str, approved_by: str, work: AdjustingUnit
-) -> Adjustment:
-    """Keep it in its proposer's name, who cannot approve it here either.
+    proposed: Proposed, *, asked_event_id: str, proposed_by: str, approved_by: str, work: AdjustingUnit
+) -> None:
+    """Keep it in its proposer's name, who cannot approve it here either; what no template takes is refused.
 
-    What no template takes is poison: people see the parked key, and nothing was booked.
+    Reconciliation is answered in the same transaction either way. What one person alone decided is poison: people see
+    the parked key.
     """
     if proposed_by == approved_by:
         raise Poison(f"one person alone proposed and approved the adjustment for {proposed.attachment}")
+    adjustment_id, outcome, reason = None, Answered.ACCEPTED, None
     try:
-        return propose_adjustment(proposed, Actor(name=proposed_by, role="operator"), work)
+        kept = propose_adjustment(proposed, Actor(name=proposed_by, role="operator"), work)
+        adjustment_id = kept.adjustment_id
     except Rejected as refused:
-        raise Poison(f"the adjustment for {proposed.attachment} is refused: {refused}") from None
+        outcome, reason = Answered.REFUSED, f"{refused.code}: {refused}"
+    work.answer(
+        Answer(
+            break_id=proposed.attachment,
+            asked_event_id=asked_event_id,
+            outcome=outcome,
+            cause_id=asked_event_id,
+            adjustment_id=adjustment_id,
+            reason=reason,
+        )
+    )

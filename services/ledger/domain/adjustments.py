@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from services.ledger.domain.adjustment_templates import PARAMETERS, STRAY_PREFIX, TEMPLATES, Template
 from services.ledger.domain.chart import AccountRef
@@ -26,6 +27,30 @@ class Proposed:
     reason: str
     attachment: str
     reverses_adjustment_id: str | None = None
+    asked_event_id: str | None = None
+    """The proposal of reconciliation that it is kept for, where it is one; ``attachment`` is its break then."""
+
+
+class Answered(StrEnum):
+    """What becomes here of an adjustment that reconciliation proposed."""
+
+    ACCEPTED = "accepted"
+    APPLIED = "applied"
+    #: Nothing is booked, or what was booked is reversed.
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What reconciliation is told of a proposal of its own."""
+
+    break_id: str
+    asked_event_id: str
+    outcome: Answered
+    cause_id: str
+    adjustment_id: str | None = None
+    journal_id: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

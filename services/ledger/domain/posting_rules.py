@@ -286,6 +286,7 @@ PAYMENT_RULES: Final[tuple[Row, ...]] = (
     NoPosting(on="PaymentAuthorized", why="a hold is not money"),
     NoPosting(on="PaymentCanceled", why="a void releases a hold, which was not money"),
     NoPosting(on="HoldReleased", why="releasing the rest of a hold moves no money"),
+    NoPosting(on="StrayReturnAnswered", why="an answer to reconciliation; the return comes as its own event"),
     NoPosting(on="CaseOpened", why="a case is work for people; its money is booked by the facts"),
     NoPosting(on="CaseClosed", why="closing a case moves no money; what was decided comes as its own event"),
     NoPosting(on="OperatorActed", why="an audit record; what was done comes as its own event"),

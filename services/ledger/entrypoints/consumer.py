@@ -48,8 +48,15 @@ def on_adjustment_proposed(event: Event, uow: LedgerUnitOfWork) -> None:
         currency=said.currency,
         reason=said.reason,
         attachment=said.break_id,
+        asked_event_id=event.event_id,
     )
-    hear_adjustment(proposed, proposed_by=said.proposed_by, approved_by=said.approved_by, work=uow)
+    hear_adjustment(
+        proposed,
+        asked_event_id=event.event_id,
+        proposed_by=said.proposed_by,
+        approved_by=said.approved_by,
+        work=uow,
+    )
 
 
 def load(events: Sequence[Event], uow: LedgerUnitOfWork) -> None:

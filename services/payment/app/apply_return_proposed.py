@@ -1,22 +1,28 @@
-"""Two people at reconciliation decided to give a charge astray back: payment does it, by its own rules, once."""
+"""Two people at reconciliation decided to give a charge astray back: payment does it, by its own rules, once.
+
+Reconciliation is answered on the payment's stream, with whatever is decided here.
+"""
 
 from dataclasses import dataclass
+from typing import Final
 
 from services.payment.app.decide import return_astray
 from services.payment.app.ports import OperatorUnit
 from services.payment.domain.changes import Moment
+from services.payment.domain.events import StrayReturnAnswered
 from services.payment.domain.payment import Payment
 from services.payment.domain.status import Source
 from services.payment.domain.strays import Stray
 from shared.kernel.errors import Poison, Rejected
 
-ASKED = "return_asked"
+ASKED: Final = "return_asked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyReturnProposed:
     """What was decided, and by whom."""
 
+    break_id: str
     payment_id: str
     processor: str
     account: str
@@ -38,17 +44,34 @@ def apply_return_proposed(command: ApplyReturnProposed, uow: OperatorUnit) -> st
     payment = uow.payments.locked(command.payment_id)
     if payment is None:
         raise Poison(f"payment {command.payment_id} is not ours")
+    moment = Moment(now=uow.now, cause_id=command.cause_id, ids=uow.ids, source=Source.OPERATOR)
+    operation_id, refused = _return(payment, command, moment, uow)
+    payment.announce(
+        StrayReturnAnswered(
+            break_id=command.break_id,
+            proposal_event_id=command.cause_id,
+            outcome="accepted" if refused is None else "refused",
+            operation_id=operation_id,
+            reason=refused,
+        ),
+        moment,
+    )
+    return refused or ASKED
+
+
+def _return(
+    payment: Payment, command: ApplyReturnProposed, moment: Moment, uow: OperatorUnit
+) -> tuple[str | None, str | None]:
+    """The operation that gives it back, or why none does."""
     stray = _stray_of(payment, command)
     if stray is None:
-        return "stray_unknown"
+        return None, "stray_unknown"
     if (stray.amount_minor, stray.currency) != (command.amount_minor, command.currency):
-        return "stray_differs"
-    moment = Moment(now=uow.now, cause_id=command.cause_id, ids=uow.ids, source=Source.OPERATOR)
+        return None, "stray_differs"
     try:
-        return_astray(payment, stray, moment, uow)
+        return return_astray(payment, stray, moment, uow).operation_id, None
     except Rejected as refused:
-        return refused.code
-    return ASKED
+        return None, refused.code
 
 
 def _stray_of(payment: Payment, command: ApplyReturnProposed) -> Stray | None:

@@ -258,8 +258,9 @@ def _decide_stray(
         settle_counted(payment, counted_before, moment, uow)
 
 
-def return_astray(payment: Payment, stray: Stray, moment: Moment, uow: OperatorUnit) -> None:
+def return_astray(payment: Payment, stray: Stray, moment: Moment, uow: OperatorUnit) -> Operation:
     """Ask for the return; what it takes is reserved twice over, in the domain and by one guarded update."""
     operation = request_return(payment, stray, moment)
     if not uow.payments.reserve_stray(stray.stray_id, operation.amount_minor):
         raise InvariantViolation("stray_room", f"{stray.stray_id} has nothing left to return")
+    return operation

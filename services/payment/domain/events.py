@@ -222,6 +222,17 @@ class StrayReturnRequested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StrayReturnAnswered:
+    """What is made of a return that reconciliation proposed: asked for as this operation, or refused with a code."""
+
+    break_id: str
+    proposal_event_id: str
+    outcome: str
+    operation_id: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StrayReturnSucceeded:
     stray_id: str
     operation_id: str
@@ -293,6 +304,7 @@ PaymentEvent = (
     | RefundStrayFound
     | RefundStrayFailed
     | StrayReturnRequested
+    | StrayReturnAnswered
     | StrayReturnSucceeded
     | StrayReturnFailed
     | DisputeOpened

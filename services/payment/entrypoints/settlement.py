@@ -88,6 +88,7 @@ def on_return_proposed(event: Event, uow: PaymentUnitOfWork) -> None:
     said: StrayReturnProposedV1 = event.data
     outcome = apply_return_proposed(
         ApplyReturnProposed(
+            break_id=said.break_id,
             payment_id=said.payment_id,
             processor=said.processor,
             account=said.account,

@@ -25,7 +25,8 @@ SELECT proposed_at, template, parameters, amount_minor, currency FROM break_adju
 _ASKED: Final = """
 SELECT coalesce(sum(a.amount_minor), 0)::bigint FROM told_adjustments AS t
   JOIN break_adjustments AS a USING (break_id, proposed_at)
- WHERE t.break_id = %(break_id)s AND a.currency = %(currency)s
+  JOIN asked_resolutions AS said ON said.event_id = t.event_id
+ WHERE t.break_id = %(break_id)s AND a.currency = %(currency)s AND said.outcome IS DISTINCT FROM 'refused'
 """
 _TOLD: Final = """
 INSERT INTO told_adjustments (event_id, break_id, proposed_at, approved_by, told_at)
@@ -55,7 +56,7 @@ class StoredBreakAdjustments:
         self._connection.exec_driver_sql(_KEEP, values)
 
     def asked_minor(self, stored: StoredBreak) -> int:
-        """What was told to the ledger about this break."""
+        """What was told to the ledger about this break, and not refused there."""
         values = {"break_id": stored.break_id, "currency": stored.currency}
         return int(self._connection.exec_driver_sql(_ASKED, values).scalar_one())
 

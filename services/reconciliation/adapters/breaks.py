@@ -18,8 +18,9 @@ BREAK: Final = (
     "account", "payment_id", "since", "expected_by", "opened_at", "changed_at", "owner", "due_on", "resolution",
     "proposed_by", "approved_by",
 )  # fmt: skip
-#: What still needs somebody, or waits for a date or a second person.
-UNSETTLED: Final = (BreakState.OPEN, BreakState.DEFERRED, BreakState.PROPOSED)
+#: What still needs somebody, or waits for a date, a second person or another service.
+UNSETTLED: Final = (BreakState.OPEN, BreakState.DEFERRED, BreakState.PROPOSED, BreakState.APPLYING)
+STANDING: Final = ", ".join(f"'{state.value}'" for state in UNSETTLED)
 _SELECT: Final = f"SELECT {', '.join(BREAK)} FROM breaks"
 _DECIDE: Final = """
 UPDATE breaks SET state = %(state)s, owner = %(owner)s, due_on = %(due_on)s, resolution = %(resolution)s,
@@ -45,6 +46,11 @@ _ADJUSTMENT: Final = """
 SELECT a.template, a.parameters, a.amount_minor, a.currency, a.proposed_at
   FROM break_adjustments AS a JOIN breaks AS b USING (break_id)
  WHERE a.break_id = %(break_id)s AND b.resolution = 'adjustment' ORDER BY a.proposed_at DESC LIMIT 1
+"""
+# Everything that was asked of other services about it, and what they say.
+_ASKED: Final = """
+SELECT event_id, told_at, coalesce(outcome, 'unanswered') AS outcome, named, reason, answered_at
+  FROM asked_resolutions WHERE break_id = %(break_id)s ORDER BY told_at, event_id
 """
 SECONDS_PER_DAY: Final = 86_400
 
@@ -79,7 +85,7 @@ def queue(
 
 
 def one_break(connection: sa.Connection, now: datetime, break_id: str) -> dict[str, Any] | None:
-    """A break with the adjustment that it waits or was approved for, if any, and its history, oldest first."""
+    """A break with the adjustment that it waits or was approved for, if any, what was asked, and its history."""
     values = {"break_id": break_id}
     found = connection.exec_driver_sql(f"{_SELECT} WHERE break_id = %(break_id)s", values).mappings().first()
     if found is None:
@@ -87,7 +93,9 @@ def one_break(connection: sa.Connection, now: datetime, break_id: str) -> dict[s
     history = [dict(row) for row in connection.exec_driver_sql(_HISTORY, values).mappings()]
     asked = connection.exec_driver_sql(_ADJUSTMENT, values).mappings().first()
     adjustment = None if asked is None else dict(asked)
-    return shown(stored_break(found), now) | {"adjustment": adjustment, "history": history}
+    told = [dict(row) for row in connection.exec_driver_sql(_ASKED, values).mappings()]
+    more = {"adjustment": adjustment, "asked": told, "history": history}
+    return shown(stored_break(found), now) | more
 
 
 def shown(stored: StoredBreak, now: datetime) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import orjson
 import sqlalchemy as sa
 
+from services.reconciliation.adapters.breaks import STANDING
 from services.reconciliation.adapters.finding_breaks_sql import (
     EXPLAIN_THEMSELVES,
     QUERIES,
@@ -23,6 +24,7 @@ from services.reconciliation.adapters.finding_breaks_sql import (
     suspects,
 )
 from services.reconciliation.adapters.planning import FEW, Planning
+from services.reconciliation.adapters.taking_answers import AnswerTaker
 from services.reconciliation.domain.break_life import BreakState, Trigger, advance
 from services.reconciliation.domain.breaks import BreakType, money_at_risk_minor
 
@@ -34,7 +36,7 @@ SELECT subject, w.type, w.currency, w.ours_minor, w.theirs_minor, w.processor, w
            IS DISTINCT FROM (b.type, b.currency, b.ours_minor, b.theirs_minor) AS differs
   FROM {wanted} AS w FULL JOIN {known} AS b USING (subject)
  WHERE CASE WHEN b.break_id IS NULL THEN true
-            WHEN %(past)s AND b.state IN ('DEFERRED', 'PROPOSED', 'RESOLVED') THEN false
+            WHEN %(past)s AND b.state IN ('DEFERRED', 'PROPOSED', 'APPLYING', 'RESOLVED') THEN false
             WHEN w.type IS NULL THEN b.state <> 'SELF_CLOSED'
             WHEN b.state = 'SELF_CLOSED' THEN true
             WHEN b.state = 'DEFERRED' AND b.due_on < (%(as_of)s AT TIME ZONE 'UTC')::date THEN true
@@ -103,8 +105,8 @@ INSERT INTO break_history (break_id, trigger, from_state, to_state, type, curren
 SELECT break_id, trigger, from_state, to_state, type, currency, ours_minor, theirs_minor, at_risk_minor, %(run_id)s,
        %(now)s FROM {_ROW} ORDER BY subject
 """
-_BY_TYPE: Final = """
-SELECT type, count(*) FROM breaks WHERE state IN ('OPEN', 'DEFERRED', 'PROPOSED') GROUP BY type ORDER BY type
+_BY_TYPE: Final = f"""
+SELECT type, count(*) FROM breaks WHERE state IN ({STANDING}) GROUP BY type ORDER BY type
 """
 #: So many are moved at a time: what a run holds does not grow with what is wrong.
 BATCH_ROWS: Final = 1_000
@@ -118,6 +120,7 @@ class BreakFinder:
         self._connection = connection
         self._now = now
         self._planning = Planning(connection)
+        self._answers = AnswerTaker(connection, now)
 
     def find(self, run_id: str, as_of: datetime, *, everything: bool) -> dict[str, int]:
         """Look for what is wrong as of then, wherever anything changed; how many breaks each trigger moved."""
@@ -131,8 +134,8 @@ class BreakFinder:
             "explain_themselves": list(EXPLAIN_THEMSELVES),
         }
         self._connection.exec_driver_sql(TAKE_EVENTS, values)
+        counts = {} if values["past"] else self._answers.take(run_id)
         news = self._look_at_all(values) if everything or rules or since is None else self._look_at(values)
-        counts: dict[str, int] = {}
         for rows in news.mappings().partitions():
             moves = [_moved(row) for row in rows]
             self._write(moves, run_id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from services.reconciliation.adapters.breaks import STANDING
 from services.reconciliation.adapters.day_pictures import band_sql
 from services.reconciliation.adapters.finding_breaks_sql import BANK_GRACE_DAYS
 from services.reconciliation.adapters.our_items import ITEM
@@ -149,7 +150,7 @@ kept_files AS (
 kept_breaks AS (
     INSERT INTO period_breaks (period, break_id, subject, type, state, currency, at_risk_minor)
     SELECT %(period)s, break_id, subject, type, state, currency, at_risk_minor FROM breaks
-     WHERE state IN ('OPEN', 'DEFERRED', 'PROPOSED')),
+     WHERE state IN ({STANDING})),
 kept_late AS (
     INSERT INTO period_late (period, kind, subject, currency, amount_minor, revision, happened_at)
     SELECT %(period)s, * FROM ({_LATE}) AS late){{kept_items}}

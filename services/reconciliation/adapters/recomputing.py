@@ -68,7 +68,7 @@ UPDATE payouts AS p SET closed_at = l.closed_at FROM public.payouts AS l
 """
 _DECISIONS: Final = """
 UPDATE breaks AS b SET state = p.break_state, due_on = '9999-12-31', proposed_by = 'one', approved_by = 'another',
-       resolution = 'accepted'
+       resolution = CASE WHEN p.break_state = 'APPLYING' THEN 'adjustment' ELSE 'accepted' END
   FROM public.period_positions AS p
  WHERE p.period = %(period)s AND p.subject = b.subject AND p.named_by = b.type AND p.break_state <> b.state
 """

@@ -18,7 +18,7 @@ VALUES (%(run_id)s, %(kind)s, %(as_of)s, %(started_by)s, %(started_at)s, %(resul
 """
 _IS_DUE: Final = """
 SELECT EXISTS (SELECT FROM touched_lines) OR EXISTS (SELECT FROM touched_items) OR EXISTS (SELECT FROM touched_bank)
-    OR EXISTS (SELECT FROM touched_rules) OR EXISTS (SELECT FROM touched_names)
+    OR EXISTS (SELECT FROM touched_rules) OR EXISTS (SELECT FROM touched_names) OR EXISTS (SELECT FROM touched_breaks)
     OR EXISTS (SELECT FROM touched_events WHERE look_at <= %(now)s)
     OR (coalesce((SELECT started_at FROM runs ORDER BY nth DESC LIMIT 1), 'epoch') < %(before)s
         AND (EXISTS (SELECT FROM our_items) OR EXISTS (SELECT FROM report_files)))

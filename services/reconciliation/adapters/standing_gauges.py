@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from services.reconciliation.adapters.breaks import UNSETTLED
+from services.reconciliation.adapters.breaks import STANDING
 from shared.kernel.clock import Clock
 from shared.runtime import metric_names
 from shared.runtime.metric_names import Metric
@@ -17,10 +17,9 @@ from shared.runtime.metrics import Samples, probe
 #: All gauges share one reading for so long, whoever scrapes how often.
 READ_EVERY_S: Final = 15.0
 UNTOLD_MAX: Final = 100_000
-_STATES: Final = ", ".join(f"'{state.value}'" for state in UNSETTLED)
 _BREAKS: Final = f"""
 SELECT type, currency, count(*), sum(at_risk_minor), extract(epoch FROM %(now)s - min(since))
-  FROM breaks WHERE state IN ({_STATES}) GROUP BY type, currency
+  FROM breaks WHERE state IN ({STANDING}) GROUP BY type, currency
 """
 _FILES: Final = """
 SELECT state, count(*) FROM report_files WHERE state IN ('RECEIVED', 'REFUSED') GROUP BY state
@@ -48,6 +47,11 @@ SELECT coalesce(extract(epoch FROM %(now)s - min(p.due_on)::timestamp AT TIME ZO
     SELECT FROM breaks AS b WHERE b.state <> 'SELF_CLOSED'
        AND b.subject = 'payout:' || p.processor || ':' || p.account || ':' || p.payout_id || ':' || p.currency)
 """
+_UNANSWERED: Final = """
+SELECT coalesce(extract(epoch FROM %(now)s - min(
+    (SELECT max(a.told_at) FROM asked_resolutions AS a WHERE a.break_id = b.break_id))), 0)
+  FROM breaks AS b WHERE b.state = 'APPLYING'
+"""
 GAUGES: Final = (
     metric_names.RECONCILIATION_BREAKS,
     metric_names.RECONCILIATION_AT_RISK_MINOR,
@@ -56,6 +60,7 @@ GAUGES: Final = (
     metric_names.RECONCILIATION_LINES_UNTOLD,
     metric_names.RECONCILIATION_RUN_AGE_S,
     metric_names.RECONCILIATION_UNEXPLAINED_AGE_S,
+    metric_names.RECONCILIATION_UNANSWERED_AGE_S,
 )
 
 
@@ -91,7 +96,7 @@ class StandingGauges:
                 return list(connection.exec_driver_sql(query, values))
 
             breaks, files = ask(_BREAKS), dict(map(tuple, ask(_FILES)))
-            single = [float(ask(query)[0][0]) for query in (_UNTOLD, _RUN_AGE, _UNEXPLAINED)]
+            single = [float(ask(query)[0][0]) for query in (_UNTOLD, _RUN_AGE, _UNEXPLAINED, _UNANSWERED)]
         figures: list[Samples] = [
             {(row[0], row[1]): float(row[place]) for row in breaks} for place in (2, 3, 4)
         ]

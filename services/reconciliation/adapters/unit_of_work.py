@@ -17,6 +17,7 @@ from services.reconciliation.adapters.matching import Matcher
 from services.reconciliation.adapters.our_items import StoredOurSide
 from services.reconciliation.adapters.periods import StoredPeriods
 from services.reconciliation.adapters.publishing import TOPIC, line_told
+from services.reconciliation.adapters.resolution_answers import StoredAnswers
 from services.reconciliation.adapters.returning import StoredReturns
 from services.reconciliation.adapters.runs import StoredDue, StoredRuns
 from services.reconciliation.adapters.sources import StoredSources
@@ -39,6 +40,7 @@ class ReconciliationUnitOfWork(UnitOfWork):
         super().__init__(connection, outbox, now, ids)
         self.sources = StoredSources(connection, now)
         self.our_side = StoredOurSide(connection)
+        self.answers = StoredAnswers(connection)
         self.matching = Matcher(connection)
         self.allocating = Allocator(connection, outbox, now)
         self.finding = BreakFinder(connection, now)
@@ -66,3 +68,4 @@ class ReconciliationUnitOfWork(UnitOfWork):
 
     def flush(self) -> None:
         self.our_side.flush()
+        self.answers.flush()

@@ -1,4 +1,4 @@
-"""The second person's word: the break is resolved as proposed, and what follows of it is told with it."""
+"""The second person's word: the break is resolved as proposed, or another service is asked to do it, once."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ FOLLOWS: Final[Mapping[str, Callable[[StoredBreak, str, ApproveUnit], None]]] = 
 
 def approve_break(break_id: str, proposal: str, reason: str, actor: Actor, uow: ApproveUnit) -> StoredBreak:
     """Resolve it as somebody else proposed; what it leads to is told in the same transaction, or nothing is decided.
+
+    What is told waits until it is answered to have happened.
 
     ``proposal`` is what the second person read: is it not the one that waits, ``proposal_changed``.
     """

@@ -32,7 +32,7 @@ class BreakAdjustments(Protocol):
         ...
 
     def asked_minor(self, stored: StoredBreak) -> int:
-        """What the ledger was asked for already about this break, in its currency."""
+        """What the ledger was asked for already about this break and did not refuse, in its currency."""
         ...
 
     def tell(self, stored: StoredBreak, reason: str) -> None:

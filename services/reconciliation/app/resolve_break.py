@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, Protocol
 
-from services.reconciliation.domain.break_life import BreakState, Resolution, Trigger, advance
+from services.reconciliation.domain.break_life import TOLD_ELSEWHERE, BreakState, Resolution, Trigger, advance
 from shared.kernel.decisions import check_four_eyes
 from shared.kernel.errors import Rejected
 from shared.kernel.operators import Actor, OperatorAct
@@ -154,15 +154,17 @@ def approve_resolution(
 ) -> StoredBreak:
     """Resolve it as somebody else proposed; should it become another difference, it opens again.
 
+    What another service has to do waits for its answer instead: whoever calls this asks for it.
     ``proposal`` is the one that the second person read. Is another one waiting by now, ``proposal_changed``.
     """
     stored = _locked(break_id, uow)
-    state = advance(break_id, stored.state, Trigger.APPROVE)
+    trigger = Trigger.ASK if stored.resolution in TOLD_ELSEWHERE else Trigger.APPROVE
+    state = advance(break_id, stored.state, trigger)
     check_four_eyes(stored.proposed_by or actor.name, actor.name)
     _check_read(stored, proposal)
     decided = Decided(
         state=state,
-        trigger=Trigger.APPROVE,
+        trigger=trigger,
         actor=actor.name,
         reason=reason,
         owner=stored.owner,
@@ -170,11 +172,15 @@ def approve_resolution(
         proposed_by=stored.proposed_by,
         approved_by=actor.name,
     )
-    return _decide(break_id, decided, "break_resolved", actor, uow)
+    action = "break_resolution_asked" if trigger is Trigger.ASK else "break_resolved"
+    return _decide(break_id, decided, action, actor, uow)
 
 
 def reject_resolution(break_id: str, reason: str, actor: Actor, uow: ResolveUnit) -> StoredBreak:
-    """Open it again; its proposer may, too."""
+    """Open it again; its proposer may, too.
+
+    Where it waits for an answer, what was asked for stays asked for: it counts, and its answer is kept.
+    """
     stored = _locked(break_id, uow)
     decided = Decided(
         state=advance(break_id, stored.state, Trigger.REJECT),

@@ -1,4 +1,7 @@
-"""The life of a break as a table: found, gone by itself, found again, put off, or resolved by two people."""
+"""The life of a break as a table: found, gone by itself, found again, put off, or resolved by two people.
+
+What two people have another service do is resolved only as that says that it happened.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,15 @@ class BreakState(StrEnum):
     DEFERRED = "DEFERRED"
     #: A resolution waits for a second person.
     PROPOSED = "PROPOSED"
+    #: Two people decided; whoever was asked to do it has not said yet that it happened.
+    APPLYING = "APPLYING"
     RESOLVED = "RESOLVED"
     #: What was missing came, or what differed was corrected.
     SELF_CLOSED = "SELF_CLOSED"
 
 
 class Trigger(StrEnum):
-    """What moves a break: a run (found, changed, gone, due) or an operator."""
+    """What moves a break: a run (found, changed, gone, due), an operator, or an answer that a run takes in."""
 
     FOUND = "found"
     CHANGED = "changed"
@@ -32,7 +37,15 @@ class Trigger(StrEnum):
     DEFER = "defer"
     PROPOSE = "propose"
     APPROVE = "approve"
+    #: Approve, where another service has to do it.
+    ASK = "ask"
     REJECT = "reject"
+    APPLIED = "applied"
+    #: It happened, for what the break was when it was asked for; it is another difference by now.
+    OUTGROWN = "outgrown"
+    REFUSED = "refused"
+    #: It had happened, and was taken back.
+    UNDONE = "undone"
 
 
 class Resolution(StrEnum):
@@ -46,7 +59,7 @@ class Resolution(StrEnum):
     ADJUSTMENT = "adjustment"
 
 
-#: What another service is told of when it is approved: each by itself, never among many.
+#: What another service is asked to do when it is approved: each by itself, never among many.
 TOLD_ELSEWHERE: Final = frozenset({Resolution.STRAY_RETURN.value, Resolution.ADJUSTMENT.value})
 
 _S, _T = BreakState, Trigger
@@ -64,10 +77,20 @@ NEXT: Final[Mapping[tuple[BreakState, Trigger], BreakState]] = {
     (_S.PROPOSED, _T.CHANGED): _S.OPEN,
     (_S.PROPOSED, _T.GONE): _S.SELF_CLOSED,
     (_S.PROPOSED, _T.APPROVE): _S.RESOLVED,
+    (_S.PROPOSED, _T.ASK): _S.APPLYING,
     (_S.PROPOSED, _T.REJECT): _S.OPEN,
+    # It is being done, whatever the break becomes: nothing else is asked for beside it.
+    (_S.APPLYING, _T.CHANGED): _S.APPLYING,
+    (_S.APPLYING, _T.GONE): _S.SELF_CLOSED,
+    (_S.APPLYING, _T.APPLIED): _S.RESOLVED,
+    (_S.APPLYING, _T.OUTGROWN): _S.OPEN,
+    (_S.APPLYING, _T.REFUSED): _S.OPEN,
+    # Somebody saw that no answer will come.
+    (_S.APPLYING, _T.REJECT): _S.OPEN,
     (_S.SELF_CLOSED, _T.FOUND): _S.OPEN,
     (_S.RESOLVED, _T.CHANGED): _S.OPEN,
     (_S.RESOLVED, _T.GONE): _S.SELF_CLOSED,
+    (_S.RESOLVED, _T.UNDONE): _S.OPEN,
 }
 
 
@@ -81,3 +104,27 @@ def advance(break_id: str, state: BreakState, trigger: Trigger) -> BreakState:
             f"break {break_id} is {state}: {trigger} is not possible",
             extra={"break_id": break_id, "state": state.value},
         ) from None
+
+
+class Outcome(StrEnum):
+    """What a service that was asked says of it; of several words about one wish the last one holds."""
+
+    #: It is under way there.
+    ACCEPTED = "accepted"
+    APPLIED = "applied"
+    #: It does not happen, or was taken back after it had.
+    REFUSED = "refused"
+
+
+def answered(state: BreakState, outcome: Outcome, *, as_asked: bool) -> Trigger | None:
+    """What the last answer moves; ``as_asked``: the break has as much at risk as when it was asked for.
+
+    None where there is nothing to move: it is under way, or nobody waits for it any more.
+    """
+    if state is BreakState.RESOLVED:
+        return Trigger.UNDONE if outcome is Outcome.REFUSED else None
+    if state is not BreakState.APPLYING or outcome is Outcome.ACCEPTED:
+        return None
+    if outcome is Outcome.REFUSED:
+        return Trigger.REFUSED
+    return Trigger.APPLIED if as_asked else Trigger.OUTGROWN

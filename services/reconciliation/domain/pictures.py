@@ -28,8 +28,8 @@ _S: Final = BreakState
 BAND_OF_BREAK: Final[tuple[tuple[BreakType | None, tuple[BreakState, ...], Band], ...]] = (
     (None, (_S.RESOLVED,), Band.ACCEPTED),
     (None, (_S.DEFERRED,), Band.TIMING),
-    (BreakType.SETTLEMENT_DELAY, (_S.OPEN, _S.PROPOSED), Band.TIMING),
-    (None, (_S.OPEN, _S.PROPOSED), Band.BROKEN),
+    (BreakType.SETTLEMENT_DELAY, (_S.OPEN, _S.PROPOSED, _S.APPLYING), Band.TIMING),
+    (None, (_S.OPEN, _S.PROPOSED, _S.APPLYING), Band.BROKEN),
 )
 
 

@@ -41,7 +41,7 @@ class Selecting(ApiModel):
     """To which breaks something is to be done: those that are named, or else all of a state that fit."""
 
     break_ids: Annotated[list[BreakId], Field(max_length=BULK_MAX)] = Field(default_factory=list)
-    state: Literal["OPEN", "DEFERRED", "PROPOSED", "RESOLVED", "SELF_CLOSED"] | None = None
+    state: Literal["OPEN", "DEFERRED", "PROPOSED", "APPLYING", "RESOLVED", "SELF_CLOSED"] | None = None
     kind: Literal[tuple(kind.value for kind in BreakType)] | None = None  # type: ignore[valid-type]
     currency: Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")] | None = None
     at_risk_max_minor: Annotated[int, Field(ge=0)] | None = None

@@ -34,7 +34,7 @@ RunId = Annotated[str, Path(pattern="^run_[0-9a-z]{26}$")]
 BreakId = Annotated[str, Path(pattern="^brk_[0-9a-f]{26}$")]
 Limit = Annotated[int, Query(ge=1, le=LIST_MAX)]
 Handler = Callable[..., Coroutine[Any, Any, Response]]
-State = Literal["unsettled", "OPEN", "DEFERRED", "PROPOSED", "RESOLVED", "SELF_CLOSED"]
+State = Literal["unsettled", "OPEN", "DEFERRED", "PROPOSED", "APPLYING", "RESOLVED", "SELF_CLOSED"]
 
 
 def _day(given: object) -> date:

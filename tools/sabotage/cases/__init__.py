@@ -5,6 +5,7 @@ from typing import Final
 from tools.sabotage.case import Case
 from tools.sabotage.cases.adjusting import ADJUSTING
 from tools.sabotage.cases.agreeing import AGREEING
+from tools.sabotage.cases.answering import ANSWERING
 from tools.sabotage.cases.bank import BANK
 from tools.sabotage.cases.books import BOOKS
 from tools.sabotage.cases.calling import CALLING
@@ -55,4 +56,5 @@ CASES: Final[tuple[Case, ...]] = (
     *CLOSED_MONTHS,
     *EVIDENCE,
     *DECIDING,
+    *ANSWERING,
 )

@@ -8,6 +8,7 @@ _RESOLVING: Final = "services/reconciliation/app/resolve_break.py"
 _ADJUSTING: Final = "services/reconciliation/app/propose_adjustment.py"
 _FINDING: Final = "services/reconciliation/adapters/finding_breaks.py"
 _SCHEMA: Final = "services/reconciliation/migrations/versions/0013_tell_what_is_left.py"
+_WAITING: Final = "services/reconciliation/migrations/versions/0016_wait_for_answers.py"
 _TESTS: Final = "services/reconciliation/tests/db/test_"
 
 DECIDING: Final = (
@@ -50,7 +51,7 @@ DECIDING: Final = (
         change="object and amount are not compared with the line's",
         patches=(
             Patch(
-                _SCHEMA,
+                _WAITING,
                 "(l.object_id, l.gross_minor, l.currency) = (NEW.object_id, NEW.amount_minor, NEW.currency)",
                 "l.currency = NEW.currency",
             ),

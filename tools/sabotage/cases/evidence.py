@@ -12,7 +12,7 @@ _RETURNING: Final = "services/reconciliation/tests/db/test_returning.py::"
 _PROPOSED: Final = "services/payment/tests/db/test_returns_proposed.py::"
 _ADJUSTMENTS: Final = "services/reconciliation/migrations/versions/0012_propose_adjustments.py"
 _ADJUSTING: Final = "services/reconciliation/tests/db/test_adjusting.py::"
-_KEPT_NOWHERE: Final = "test_what_cannot_be_proposed_is_before_people_and_kept_nowhere"
+_KEPT_NOWHERE: Final = "test_what_one_person_alone_decided_is_before_people_and_kept_nowhere"
 _TAKEN_BACK: Final = "services/reconciliation/tests/db/test_matches_taken_back.py::"
 _UNIT: Final = "services/payment/tests/unit/test_reported_objects.py::"
 

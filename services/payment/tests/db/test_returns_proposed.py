@@ -33,6 +33,11 @@ def outcomes(shop: Shop) -> list[str]:
     return [row[0] for row in rows]
 
 
+def answers(shop: Shop) -> list[tuple[str, str | None, str | None]]:
+    said = told(shop, "StrayReturnAnswered.v1")
+    return [(each["outcome"], each.get("operation_id"), each.get("reason")) for each in said]
+
+
 def hear(shop: Shop, *payloads: Any) -> None:
     """In one transaction, as the consumer does."""
     run = partial(shop.transactions.run, name="test")
@@ -47,6 +52,19 @@ def test_it_is_asked_for_once_however_often_it_is_told(shop: Shop) -> None:
     assert (asked["stray_id"], asked["amount_minor"]) == (stray_id, 3_000)
     assert len(told(shop, "RefundPayment.v1")) == 1
     assert sorted(outcomes(shop)) == ["operation_in_doubt", "return_asked"]
+    assert answers(shop) == [
+        ("accepted", asked["operation_id"], None),
+        ("refused", None, "operation_in_doubt"),
+    ]
+
+
+def test_reconciliation_is_answered_about_the_proposal_that_it_made(shop: Shop) -> None:
+    payment_id, _ = astray(shop)
+    hear(shop, proposed(payment_id))
+    (answer,) = told(shop, "StrayReturnAnswered.v1")
+    cause = shop.rows("SELECT cause_id FROM payment_notes WHERE kind = 'return_proposed'")
+    assert [(answer["proposal_event_id"],)] == cause
+    assert (answer["break_id"], answer["payment_id"]) == ("brk_" + "0a" * 13, payment_id)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +83,7 @@ def test_what_is_not_what_was_approved_is_not_returned(
     hear(shop, proposed(payment_id, **changes))
     assert told(shop, "StrayReturnRequested.v1") == []
     assert outcomes(shop) == [outcome]
+    assert answers(shop) == [("refused", None, outcome)]
 
 
 def test_one_person_alone_returns_nothing(shop: Shop) -> None:

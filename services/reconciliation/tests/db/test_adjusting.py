@@ -9,6 +9,7 @@ from services.reconciliation.app.propose_adjustment import WantedAdjustment, pro
 from services.reconciliation.app.resolve_break import reject_resolution
 from services.reconciliation.entrypoints.http_matching import break_view
 from services.reconciliation.tests import deciding
+from services.reconciliation.tests.answering import JOURNAL, hear_adjustment
 from services.reconciliation.tests.deciding import BOB
 from services.reconciliation.tests.three_legs import World
 from shared.kernel.errors import Rejected
@@ -56,7 +57,7 @@ def told(world):
 def test_what_two_people_decide_is_asked_of_the_ledger_once(world, asked, amount):
     assert propose(world, asked).state == "PROPOSED"
     assert told(world) == []
-    assert approve(world).state == "RESOLVED"
+    assert approve(world).state == "APPLYING"
     (said,) = told(world)
     assert (said["template"], said["amount_minor"], said["currency"]) == (
         "suspense_shortfall_write_off",
@@ -67,7 +68,7 @@ def test_what_two_people_decide_is_asked_of_the_ledger_once(world, asked, amount
     assert world.rows("SELECT key FROM outbox WHERE event_type = 'AdjustmentProposed.v1'") == [
         (the_break(world),)
     ]
-    with pytest.raises(Rejected, match="is RESOLVED"):
+    with pytest.raises(Rejected, match="is APPLYING"):
         approve(world)
 
 
@@ -124,6 +125,9 @@ def test_whoever_approves_reads_what_would_be_asked_for(world):
 
 
 def opened_again(world, amount):
+    """What was asked for is done, and then a corrected file says something else."""
+    hear_adjustment(world, the_break(world), "applied", journal_id=JOURNAL)
+    world.match()
     world.amend("l1", amount, object_id="cap_1")
     world.match()
     assert world.rows(f"SELECT state, at_risk_minor FROM breaks WHERE subject = '{KEY}'") == [
@@ -154,7 +158,7 @@ def test_nobody_tells_more_than_is_at_risk(world, app_sql):
     steps = (
         "UPDATE breaks SET state = 'PROPOSED', resolution = 'adjustment', proposed_by = 'ada', changed_at = now()",
         "INSERT INTO break_adjustments SELECT break_id, changed_at, 'ada', 'off', '{{}}', {}, currency FROM breaks",
-        "UPDATE breaks SET state = 'RESOLVED', approved_by = 'bob'",
+        "UPDATE breaks SET state = 'APPLYING', approved_by = 'bob'",
     )
     decide = [step + mine for step in steps]
     tell = (

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from services.reconciliation.adapters.readers import READERS
 from services.reconciliation.adapters.recomputing import recompute
 from services.reconciliation.entrypoints.cli import cli
+from services.reconciliation.tests.answering import JOURNAL, ask_for_adjustment, hear_adjustment
 from services.reconciliation.tests.months import FEBRUARY, JANUARY, Shop
 
 
@@ -52,6 +53,20 @@ def test_what_was_decided_of_a_break_is_part_of_what_was_closed(desk):
         )
     made.close(JANUARY)
     assert ("timing", "amount_mismatch") in made.positions(JANUARY).values()
+    assert again(made).differences == []
+
+
+def test_a_break_that_waits_for_an_answer_is_broken_money_of_the_month(desk):
+    made = Shop(desk)
+    made.january()
+    made.match()
+    ((subject,),) = made.rows("SELECT subject FROM breaks WHERE type = 'amount_mismatch'")
+    break_id = ask_for_adjustment(made, subject)
+    made.close(JANUARY)
+    assert ("broken", "amount_mismatch") in made.positions(JANUARY).values()
+    assert made.rows("SELECT break_id FROM period_breaks WHERE state = 'APPLYING'") == [(break_id,)]
+    hear_adjustment(made, break_id, "applied", journal_id=JOURNAL)
+    made.match()
     assert again(made).differences == []
 
 

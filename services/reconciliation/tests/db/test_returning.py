@@ -57,15 +57,15 @@ def test_what_two_people_decide_is_told_to_the_payment_once(world, known):
         known_as_stray(world)
     assert propose(world).state == "PROPOSED"
     assert world.events("StrayReturnProposed.v1") == []
-    assert approve(world).state == "RESOLVED"
+    assert approve(world).state == "APPLYING"
     (said,) = world.events("StrayReturnProposed.v1")
     assert (said["payment_id"], said["object_id"], said["amount_minor"]) == (pay(1), "cap_2", 10_000)
     assert (said["proposed_by"], said["approved_by"], said["break_id"]) == ("ada", "bob", the_break(world))
     assert world.rows("SELECT key FROM outbox WHERE event_type = 'StrayReturnProposed.v1'") == [(pay(1),)]
-    with pytest.raises(Rejected, match="is RESOLVED"):
+    with pytest.raises(Rejected, match="is APPLYING"):
         approve(world)
     world.match()
-    assert world.breaks("RESOLVED").keys() == {"line:alpha_report:l2"}
+    assert world.breaks("APPLYING").keys() == {"line:alpha_report:l2"}
 
 
 def test_a_break_names_its_payment_as_soon_as_that_is_known(world):
@@ -144,7 +144,7 @@ def test_nobody_writes_a_return_that_two_people_did_not_decide(world, app_sql):
 def test_nobody_writes_a_return_of_another_charge_than_the_line_has(world, app_sql, is_of, other):
     propose(world)
     decide = (
-        "UPDATE breaks SET state = 'RESOLVED', approved_by = 'bob', changed_at = now()"
+        "UPDATE breaks SET state = 'APPLYING', approved_by = 'bob', changed_at = now()"
         " WHERE subject = 'line:alpha_report:l2'"
     )
     insert = (

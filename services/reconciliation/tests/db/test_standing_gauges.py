@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from services.reconciliation.adapters.standing_gauges import GAUGES, READ_EVERY_S, StandingGauges
+from services.reconciliation.tests.answering import JOURNAL, ask_for_adjustment, hear_adjustment
 from services.reconciliation.tests.months import Shop, at
 from services.reconciliation.tests.reports import receive
 from services.reconciliation.tests.three_legs import World
@@ -90,10 +91,26 @@ def test_a_day_that_is_not_explained_ages_until_a_break_names_it_or_the_bank_pay
     assert ("missing_in_bank", "EUR") not in found[names.RECONCILIATION_BREAKS]
 
 
+def test_what_waits_for_an_answer_ages_until_it_comes(desk, gauges, clock):
+    world = World(desk)
+    world.payout("po_1", 900)
+    world.captured(1, 1_000)
+    world.line("l1", 900, object_id="cap_1")
+    world.match()
+    assert read(gauges, clock)[names.RECONCILIATION_UNANSWERED_AGE_S] == {(): 0}
+    break_id = ask_for_adjustment(world)
+    ((told_at,),) = world.rows("SELECT told_at FROM asked_resolutions")
+    clock.time = told_at + timedelta(hours=25)
+    assert read(gauges, clock)[names.RECONCILIATION_UNANSWERED_AGE_S] == {(): 25 * 3_600}
+    hear_adjustment(world, break_id, "applied", journal_id=JOURNAL)
+    world.match()
+    assert read(gauges, clock)[names.RECONCILIATION_UNANSWERED_AGE_S] == {(): 0}
+
+
 def test_however_often_they_are_scraped_they_are_read_once_per_interval(desk, gauges, clock):
     asked = []
     sa.event.listen(desk.engine, "before_cursor_execute", lambda *args: asked.append(args[2]))
     for _ in range(50):
         for metric in GAUGES:
             gauges.samples_of(metric)
-    assert len(asked) == 5
+    assert len(asked) == 6

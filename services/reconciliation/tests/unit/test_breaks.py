@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from services.reconciliation.domain.break_life import NEXT, BreakState, Trigger, advance
+from services.reconciliation.domain.break_life import NEXT, BreakState, Outcome, Trigger, advance, answered
 from services.reconciliation.domain.breaks import (
     ADVICE,
     FIRST_MATCH,
@@ -65,7 +65,12 @@ def test_every_pair_of_state_and_trigger_is_listed_or_refused(state, trigger):
 
 def test_only_a_second_person_resolves():
     assert {state for (state, trigger), to in NEXT.items() if to is BreakState.RESOLVED} == {
-        BreakState.PROPOSED
+        BreakState.PROPOSED,
+        BreakState.APPLYING,
+    }
+    assert {state for (state, _), to in NEXT.items() if to is BreakState.APPLYING} == {
+        BreakState.PROPOSED,
+        BreakState.APPLYING,
     }
     with pytest.raises(Rejected) as refused:
         check_four_eyes("ada", "ada")
@@ -78,3 +83,16 @@ def test_at_risk_is_the_difference_where_both_speak_and_all_of_it_where_one_does
     assert money_at_risk_minor(BreakType.MISSING_REFUND, ours_minor=-400, theirs_minor=0) == 400
     assert money_at_risk_minor(BreakType.DUPLICATE_CHARGE, ours_minor=0, theirs_minor=700) == 700
     assert money_at_risk_minor(BreakType.CURRENCY_MISMATCH, ours_minor=700, theirs_minor=90_000) == 700
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "as_asked"), list(itertools.product(BreakState, Outcome, (True, False)))
+)
+def test_an_answer_moves_what_waits_for_it_and_takes_back_what_it_had_resolved(state, outcome, as_asked):
+    wanted = {
+        (BreakState.APPLYING, Outcome.APPLIED): Trigger.APPLIED if as_asked else Trigger.OUTGROWN,
+        (BreakState.APPLYING, Outcome.REFUSED): Trigger.REFUSED,
+        (BreakState.RESOLVED, Outcome.REFUSED): Trigger.UNDONE,
+    }.get((state, outcome))
+    assert answered(state, outcome, as_asked=as_asked) is wanted
+    assert wanted is None or (state, wanted) in NEXT

@@ -1,0 +1,136 @@
+"""Sabotage of breaks that wait for another service: who resolves them, and what an answer or a refusal does."""
+
+from typing import Final
+
+from tools.sabotage.case import Case, Patch
+
+_LIFE: Final = "services/reconciliation/domain/break_life.py"
+_SCHEMA: Final = "services/reconciliation/migrations/versions/0016_wait_for_answers.py"
+_ANSWERS: Final = "services/reconciliation/tests/db/test_answers.py::test_"
+_LEDGER: Final = "services/ledger/tests/db/test_asked_adjustments.py::test_"
+_PAYMENT: Final = "services/payment/tests/db/test_returns_proposed.py::test_"
+
+ANSWERING: Final = (
+    Case(
+        name="recon-waits-for-answer",
+        protection="what another service has to do is not resolved by the second person's word",
+        change="it is resolved at the approval",
+        patches=(
+            Patch(
+                "services/reconciliation/app/resolve_break.py",
+                "Trigger.ASK if stored.resolution in TOLD_ELSEWHERE else Trigger.APPROVE",
+                "Trigger.APPROVE",
+            ),
+        ),
+        tests=(_ANSWERS + "it_waits_as_money_at_risk_until_the_ledger_has_booked_it",),
+    ),
+    Case(
+        name="recon-applied-to-what-is-left",
+        protection="a break that became another difference while it waited opens for what is left",
+        change="it is resolved all the same",
+        patches=(
+            Patch(
+                _LIFE,
+                "return Trigger.APPLIED if as_asked else Trigger.OUTGROWN",
+                "return Trigger.APPLIED",
+            ),
+        ),
+        tests=(_ANSWERS + "what_is_another_difference_by_the_time_it_is_done_opens_for_what_is_left",),
+    ),
+    Case(
+        name="recon-undone-opens",
+        protection="what was done for a break and is taken back later opens the break again",
+        change="a resolved break stays so",
+        patches=(
+            Patch(_LIFE, "return Trigger.UNDONE if outcome is Outcome.REFUSED else None", "return None"),
+        ),
+        tests=(_ANSWERS + "an_adjustment_that_is_reversed_opens_its_break_again",),
+    ),
+    Case(
+        name="recon-resolved-as-applied-in-sql",
+        protection="the database resolves no return and no adjustment without an answer that it happened",
+        change="it asks for none",
+        patches=(
+            Patch(
+                _SCHEMA,
+                "AND OLD.state <> 'RESOLVED' AND NEW.resolution IN",
+                "AND OLD.state = 'RESOLVED' AND NEW.resolution IN",
+            ),
+        ),
+        tests=(_ANSWERS + "nobody_resolves_what_is_not_answered_to_have_happened",),
+    ),
+    Case(
+        name="recon-answer-as-asked-in-sql",
+        protection="the database keeps an answer only to what was asked about that break",
+        change="the trigger never fires",
+        patches=(
+            Patch(_SCHEMA, "BEFORE INSERT ON resolution_answers", "BEFORE DELETE ON resolution_answers"),
+        ),
+        tests=(_ANSWERS + "an_answer_is_about_what_was_asked_and_stays",),
+    ),
+    Case(
+        name="recon-refused-gives-room",
+        protection="what the ledger refused may be asked for again",
+        change="it counts as asked for",
+        patches=(
+            Patch(
+                "services/reconciliation/adapters/break_adjustments.py",
+                " AND said.outcome IS DISTINCT FROM 'refused'\n",
+                "\n",
+            ),
+        ),
+        tests=(_ANSWERS + "what_is_refused_opens_again_with_the_reason_and_may_be_asked_for_again",),
+    ),
+    Case(
+        name="recon-look-back-takes-no-answer",
+        protection="a run as of an earlier time takes in no answer",
+        change="every run does",
+        patches=(
+            Patch(
+                "services/reconciliation/adapters/finding_breaks.py",
+                '{} if values["past"] else self._answers.take(run_id)',
+                "self._answers.take(run_id)",
+            ),
+        ),
+        tests=(_ANSWERS + "an_answer_alone_makes_a_run_and_a_look_back_leaves_it_to_the_next",),
+    ),
+    Case(
+        name="ledger-answers-proposals",
+        protection="reconciliation hears that an adjustment which it proposed is booked, or reversed again",
+        change="an approval answers nothing",
+        patches=(
+            Patch(
+                "services/ledger/app/adjust_books.py",
+                "journal.journal_id)\n    _answer(decided, event_id, work)\n",
+                "journal.journal_id)\n",
+            ),
+        ),
+        tests=(_LEDGER + "reconciliation_hears_what_becomes_of_it",),
+    ),
+    Case(
+        name="ledger-asked-once-in-sql",
+        protection="a proposal of reconciliation has one adjustment",
+        change="the database lets it have several",
+        patches=(
+            Patch(
+                "services/ledger/migrations/versions/0014_answer_proposals.py",
+                "CREATE UNIQUE INDEX adjustments_asked_once",
+                "CREATE INDEX adjustments_asked_once",
+            ),
+        ),
+        tests=(_LEDGER + "one_proposal_has_one_adjustment_and_keeps_it",),
+    ),
+    Case(
+        name="payment-answers-refusal",
+        protection="reconciliation hears that a return which it proposed is refused, and why",
+        change="every answer says that it is asked for",
+        patches=(
+            Patch(
+                "services/payment/app/apply_return_proposed.py",
+                'outcome="accepted" if refused is None else "refused"',
+                'outcome="accepted"',
+            ),
+        ),
+        tests=(_PAYMENT + "what_is_not_what_was_approved_is_not_returned",),
+    ),
+)
