@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from importlib import import_module
@@ -19,7 +20,6 @@ from shared.runtime.service_parts import ServiceParts
 from shared.runtime.surroundings import Surroundings
 
 NAME: Final = "reconciliation"
-TOPICS_IN: Final = ("payment.events", "ledger.events")
 
 
 class ReconciliationParts:
@@ -53,8 +53,18 @@ class ReconciliationParts:
         _entry("http_periods").add_periods(made, http, tokens)
         return made
 
+    def consumers(self) -> dict[str, Callable[[], Role]]:
+        """The group's members, each of one topic: of payments as many as were asked for, of journals one."""
+        payments = partial(self.consume, "payment.events")
+        further = {f"consume.payment.{number}": payments for number in range(2, self.settings.consumers + 1)}
+        return {
+            "consume.payment": payments,
+            **further,
+            "consume.ledger": partial(self.consume, "ledger.events"),
+        }
+
     def consume(self, topic: str) -> Role:
-        """The loop over one topic."""
+        """One member's loop over a topic."""
         return self.common.consume(_entry("consumer").ROUTES, topics=(topic,))
 
     def stage(self) -> Role:
@@ -122,7 +132,7 @@ def build(settings: ReconciliationSettings, surroundings: Surroundings | None = 
         parts.served,
         {
             **common.relay_roles(),
-            **{f"consume.{topic.partition('.')[0]}": partial(parts.consume, topic) for topic in TOPICS_IN},
+            **parts.consumers(),
             "work.staging": parts.stage,
             "work.announcing": parts.announce,
             "work.folder": parts.watch_folder,

@@ -45,6 +45,12 @@ class ReconciliationSettings(ServiceSettings):
     reporting_interval_s: float = Field(
         5.0, gt=0, description="seconds between two looks for evidence that payments were not told of yet"
     )
+    consumers: int = Field(
+        1,
+        ge=1,
+        le=6,
+        description="members that read payment.events in this process; a second decodes while the first waits",
+    )
     reporting_after_s: float = Field(
         10.0,
         ge=0,

@@ -5,10 +5,11 @@ The value is the exact bytes of the outbox row. Nothing of a record is believed 
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final, Protocol
+
+import msgspec
 
 from shared.messaging.broker import Record
 
@@ -43,8 +44,7 @@ class UnreadableEnvelope(ValueError):  # noqa: N818 - a state of the record
     """The record's headers or key cannot be trusted for routing at all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True, gc=False):
     """What the headers say; the payload is still bytes."""
 
     event_id: str
@@ -62,9 +62,11 @@ class Envelope:
     payload_sha256: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A record that may reach a handler: readable envelope, declared type, decoded payload."""
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """A record that may reach a handler: readable envelope, declared type, decoded payload.
+
+    Like everything that is made for each record, made in C, and never part of a cycle that a collector would find.
+    """
 
     event_id: str
     event_type: str

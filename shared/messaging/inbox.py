@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Final, NamedTuple
 
+import msgspec
+
 from shared.messaging.broker import Record
 from shared.messaging.envelope import Event
 
@@ -36,8 +38,7 @@ class Verdict(Enum):
     POISON = "poison"
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True, gc=False):
     """One record with a readable envelope. ``event`` is None where ``problem`` says why it can never be applied."""
 
     record: Record
@@ -72,8 +73,7 @@ class InboxState:
     horizon: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True, gc=False):
     """One decision, in the order in which it was taken."""
 
     arrival: Arrival

@@ -23,6 +23,18 @@ def text_array(values: Sequence[str]) -> str:
     return '{"' + joined.replace("\x00", '","') + '"}'
 
 
+def optional_text_array(values: Sequence[str | None]) -> str:
+    """Return the literal of a ``text[]``, None being NULL."""
+    if None not in values:
+        return text_array([value for value in values if value is not None])
+    joined = "".join([value for value in values if value is not None])
+    if "\x00" in joined:
+        raise InvariantViolation("text_without_nul", "a text for the database holds a NUL")
+    if "\\" in joined or '"' in joined:
+        values = [value and value.replace("\\", r"\\").replace('"', r"\"") for value in values]
+    return "{" + ",".join(["NULL" if value is None else f'"{value}"' for value in values]) + "}"
+
+
 def integer_array(values: Iterable[int | None]) -> str:
     """Return the literal of an array of integers, None being NULL."""
     return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"

@@ -205,6 +205,7 @@ OUT_OF_REACH = {
     "recon-stray-alone": _NO_REPORTS,
     "recon-fee-rounded": _NO_REPORTS,
     "recon-own-holidays": _NO_REPORTS,
+    "recon-due-by-its-day": _NO_REPORTS,
     "newest-reading": _NO_REPORTS,
     "newest-reading-stored": _NO_REPORTS,
     "match-rekeys": _NO_REPORTS,

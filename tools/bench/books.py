@@ -132,11 +132,13 @@ def book(site: Site, count: int, *, hot: bool) -> tuple[float, list[float]]:
             )
 
         started = booked()
-        records = _captures(count, hot=hot)
+        records = captures(count, hot=hot)
         admin = AdminClient({"bootstrap.servers": site.stack.bootstrap})
         with site.process("ledger", "consume", CONSUMERS=str(MEMBERS)) as pid:
-            wait_until(lambda: _members_at_work(site, admin) == MEMBERS, f"{MEMBERS} members share {TOPIC}")
-            _publish(site, records)
+            wait_until(
+                lambda: members_at_work(site, admin, "ledger") == MEMBERS, f"{MEMBERS} members share {TOPIC}"
+            )
+            publish(site, records)
             return Window(count, (pid, site.postgres_pid)).run(booked, started, f"{count} journals")
 
 
@@ -159,9 +161,9 @@ def number(session: psycopg.Connection[tuple[int]], query: str) -> int:
     return int(row[0]) if row else 0
 
 
-def _members_at_work(site: Site, admin: AdminClient) -> int:
-    """How many members hold partitions of the topic, once the group has stopped handing them around."""
-    group = site.stack.topic_prefix + "ledger"
+def members_at_work(site: Site, admin: AdminClient, service: str) -> int:
+    """How many members of a service's group hold partitions of payments, once the group stopped handing them around."""
+    group = site.stack.topic_prefix + service
     found = admin.describe_consumer_groups([group])[group].result(GROUP_DEADLINE_S)
     if found.state is not ConsumerGroupState.STABLE:
         return 0
@@ -169,12 +171,7 @@ def _members_at_work(site: Site, admin: AdminClient) -> int:
     return sum(any(p.topic == topic for p in m.assignment.topic_partitions) for m in found.members)
 
 
-def publish_captures(site: Site, count: int) -> None:
-    """Have so many captures lie in the topic."""
-    _publish(site, _captures(count, hot=False))
-
-
-def _captures(count: int, *, hot: bool) -> list[Record]:
+def captures(count: int, *, hot: bool) -> list[Record]:
     """Captures as payment's relay would send them: one per payment, its first version."""
     ids, chance = UlidIds(), random.Random(count)  # noqa: S311  # spreads load, protects nothing
     records: list[Record] = []
@@ -191,7 +188,7 @@ def _captures(count: int, *, hot: bool) -> list[Record]:
     return records
 
 
-def _publish(site: Site, records: list[Record]) -> None:
+def publish(site: Site, records: list[Record]) -> None:
     producer = site.broker.make_producer()
     failures: list[DeliveryFailure] = []
     for number, (key, value, headers) in enumerate(records):

@@ -1,17 +1,25 @@
-"""Our side as reconciliation hears it: captures already in the topic, the real consumer, beside a raw Kafka client."""
+"""Our side as reconciliation hears it: captures through Kafka, the real consumer, beside a raw Kafka client."""
 
 from typing import Final
 
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from schemas.catalogue import TOPICS
 from tools.bench import books
 from tools.bench.baseline import consume_raw
 from tools.bench.figures import Base, Figure
-from tools.bench.site import Progress, Site, benchmark_site
+from tools.bench.site import Progress, Site, benchmark_site, wait_until
+from tools.local_stack.layout import StackError
 
 SECTION: Final = "projection"
-RAN: Final = "PostgreSQL, Kafka, `reconciliation consume`"
+MEMBERS: Final = 2
+"""One decodes while the other waits for PostgreSQL."""
+RAN: Final = f"PostgreSQL, Kafka, `reconciliation consume` with {MEMBERS} group members"
 RATE_AIM: Final = 10_000.0
 COUNT: Final = 60_000
 QUICK_COUNT: Final = 10_000
+GROUP_DEADLINE_S: Final = 10.0
 _HEARD: Final = "SELECT count(*) FROM told_facts"
 
 
@@ -20,9 +28,9 @@ def measure(progress: Progress, *, quick: bool) -> list[Figure]:
     with benchmark_site(progress, quick=quick) as site:
         count = QUICK_COUNT if quick else COUNT
         rates, consumer_ms, postgres_ms, raw = [], [], [], []
-        for _ in range(site.repetitions):
+        for done in range(site.repetitions):
             progress(f"{count:,} events heard")
-            rate, spent = _hear(site, count)
+            rate, spent = _hear(site, count, done * count)
             rates.append(rate)
             consumer_ms.append(spent[0])
             postgres_ms.append(spent[1])
@@ -43,10 +51,27 @@ def _heard(rates: tuple[float, ...], base: Base) -> Figure:
     )
 
 
-def _hear(site: Site, count: int) -> tuple[float, list[float]]:
+def _hear(site: Site, count: int, before: int) -> tuple[float, list[float]]:
+    records = books.captures(count, hot=False)
+    admin = AdminClient({"bootstrap.servers": site.stack.bootstrap})
+    with site.process("reconciliation", "consume", CONSUMERS=str(MEMBERS)) as pid:
+        wait_until(
+            lambda: books.members_at_work(site, admin, "reconciliation") == MEMBERS,
+            f"{MEMBERS} members share {books.TOPIC}",
+        )
+        books.publish(site, records)
+        window = books.Window(count, (pid, site.postgres_pid))
+        found = window.run(lambda: _committed(site, admin), before, f"{count} events heard")
     with site.admin("reconciliation") as ours:
-        started = books.number(ours, _HEARD)
-        books.publish_captures(site, count)
-        with site.process("reconciliation", "consume") as pid:
-            window = books.Window(count, (pid, site.postgres_pid))
-            return window.run(lambda: books.number(ours, _HEARD), started, f"{count} events heard")
+        if (heard := books.number(ours, _HEARD)) != before + count:
+            raise StackError(f"{heard} facts were heard, not {before + count}")
+    return found
+
+
+def _committed(site: Site, admin: AdminClient) -> int:
+    """How far the group is, by its committed offsets: to count rows would cost PostgreSQL what is measured."""
+    group, topic = site.stack.topic_prefix + "reconciliation", site.stack.topic_prefix + books.TOPIC
+    places = [TopicPartition(topic, number) for number in range(TOPICS[books.TOPIC].partitions)]
+    asked = ConsumerGroupTopicPartitions(group, places)
+    known = admin.list_consumer_group_offsets([asked])[group].result(GROUP_DEADLINE_S)
+    return sum(max(place.offset, 0) for place in known.topic_partitions or ())

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import orjson
 import sqlalchemy as sa
 
 from services.reconciliation.app.our_side import JournalFact, ToldFact
-from services.reconciliation.domain.calendars import Calendar
+from services.reconciliation.domain.calendars import Calendar, DueTimes
 from services.reconciliation.domain.given_up import GivenUp
 from services.reconciliation.domain.our_items import (
     OurItem,
@@ -19,32 +17,49 @@ from services.reconciliation.domain.our_items import (
     refund_object_of,
     stronger,
 )
+from shared.persistence.arrays import integer_array, optional_text_array, time_array
+from shared.persistence.statements import execute
 
-ITEM: Final = (
-    "item_key", "kind", "category", "standing", "rank", "event_id", "payment_id", "merchant_id", "operation_id",
-    "business_id", "processor", "account", "object_id", "parent_object_id", "money_row_id", "amount_minor", "currency",
-    "occurred_at", "expected_by", "lost_by",
-)  # fmt: skip
-_FACT: Final = ("event_id", "event_type", "payment_id", "amount_minor", "currency", "told_at")
-_JOURNAL: Final = (
-    "journal_id", "rule", "fact_key", "cause_event_id", "cause_event_type", "payment_id", "currency", "amount_minor",
-    "reverses_journal_id", "effective_at", "told_at",
-)  # fmt: skip
-_OBJECT: Final = ("business_ids", "processors", "accounts", "object_ids")
+_DUE: Final = ("expected_by", "lost_by")
+ITEM: Final = (*OurItem._fields, *_DUE)
+_INTEGERS: Final = frozenset({"rank", "amount_minor"})
+_TIMES: Final = frozenset({"occurred_at", *_DUE, "told_at", "effective_at"})
+
+
+def _type_of(column: str) -> str:
+    """What a column is sent as; every other is text."""
+    return "bigint" if column in _INTEGERS else "timestamptz" if column in _TIMES else "text"
+
+
+def _rows(columns: Sequence[str]) -> str:
+    """Rows from an array for each column: half of the price of JSON, which would be read twice."""
+    arrays = ", ".join(f"%({column})s::{_type_of(column)}[]" for column in columns)
+    return f"unnest({arrays}) AS r({', '.join(columns)})"
+
+
+def _keep(table: str, columns: Sequence[str], key: str) -> str:
+    """What is said once and stays; told again it changes nothing."""
+    return f"""
+INSERT INTO {table} ({", ".join(columns)})
+SELECT * FROM {_rows(columns)} ORDER BY {key} ON CONFLICT DO NOTHING
+"""
+
+
 _CHANGED: Final = ", ".join(f"{column} = excluded.{column}" for column in ITEM[1:])
-_ROWS: Final = "jsonb_populate_recordset(NULL::{table}, %(rows)s::jsonb)"
-# The stronger word holds, as the domain says: the higher rank, then the smaller event.
+# The stronger word holds, as the domain says: the higher rank, then the smaller event. In order, so that two who write
+# the same items wait for each other rather than both for ever.
 _TAKE_IN: Final = f"""
 INSERT INTO our_items AS known ({", ".join(ITEM)})
-SELECT {", ".join(ITEM)} FROM {_ROWS.format(table="our_items")} ORDER BY item_key
+SELECT * FROM {_rows(ITEM)} ORDER BY item_key
 ON CONFLICT (item_key) DO UPDATE SET {_CHANGED}
  WHERE (-excluded.rank, excluded.event_id) < (-known.rank, known.event_id)
 """
-_KEEP_OBJECTS: Final = """
-INSERT INTO refund_objects (business_id, processor, account, object_id)
-SELECT * FROM unnest(%(business_ids)s::text[], %(processors)s::text[], %(accounts)s::text[], %(object_ids)s::text[])
-    ON CONFLICT DO NOTHING
-"""
+_OBJECT: Final = ("business_id", "processor", "account", "object_id")
+_GIVEN_UP: Final = ("name", "category", "payment_id")
+_KEEP_OBJECTS: Final = _keep("refund_objects", _OBJECT, "business_id")
+_KEEP_GIVEN_UP: Final = _keep("given_up", _GIVEN_UP, "name, category")
+_KEEP_FACTS: Final = _keep("told_facts", ToldFact._fields, "event_id")
+_KEEP_JOURNALS: Final = _keep("journal_facts", JournalFact._fields, "journal_id")
 # A failure is about the object of what failed: whichever of the two was told last completes it.
 _COMPLETE: Final = """
 UPDATE our_items AS failure
@@ -52,13 +67,6 @@ UPDATE our_items AS failure
   FROM (SELECT DISTINCT ON (business_id) * FROM refund_objects
          WHERE business_id = ANY(%(business_ids)s) ORDER BY business_id, processor, account, object_id) AS undone
  WHERE failure.standing = 'waiting' AND failure.business_id = undone.business_id
-"""
-_KEEP: Final = """
-INSERT INTO {table} ({columns}) SELECT {columns} FROM {rows} ORDER BY {key} ON CONFLICT ({key}) DO NOTHING
-"""
-_GIVE_UP: Final = f"""
-INSERT INTO given_up (name, category, payment_id)
-SELECT name, category, payment_id FROM {_ROWS.format(table="given_up")} ORDER BY name, category ON CONFLICT DO NOTHING
 """
 _CALENDARS: Final = (
     "SELECT processor, time_zone, settles_after_days, lost_after_days, holidays FROM processor_calendars"
@@ -101,40 +109,44 @@ class StoredOurSide:
 
     def flush(self) -> None:
         """Write it all, set-based."""
-        items, self._items = list(self._items.values()), {}
+        items, self._items = self._items, {}
         objects, self._objects = sorted(self._objects), set()
         given_up, self._given_up = sorted(self._given_up), set()
         facts, self._facts = self._facts, []
         journals, self._journals = self._journals, []
         if items:
-            self._write_items(items)
-            waiting = {item.business_id for item in items if item.standing is Standing.WAITING}
-            self._complete(objects, {business_id for business_id in waiting if business_id is not None})
+            self._write_items(list(items.values()))
+            self._complete(
+                objects, {item.business_id for item in items.values() if item.standing is Standing.WAITING}
+            )
         if given_up:
-            rows = orjson.dumps([asdict(each) for each in given_up]).decode()
-            self._connection.exec_driver_sql(_GIVE_UP, {"rows": rows})
+            self._write(
+                _KEEP_GIVEN_UP, _GIVEN_UP, [(each.name, each.category, each.payment_id) for each in given_up]
+            )
         if facts:
-            self._keep("told_facts", _FACT, facts)
+            self._write(_KEEP_FACTS, ToldFact._fields, facts)
         if journals:
-            self._keep("journal_facts", _JOURNAL, journals)
+            self._write(_KEEP_JOURNALS, JournalFact._fields, journals)
 
     def _write_items(self, items: Sequence[OurItem]) -> None:
         calendars = self._calendars()
-        rows = []
+        due: dict[str | None, DueTimes] = {}
+        moments = []
         for item in items:
-            calendar = calendars.get(item.processor or "", _DEFAULT)
-            times = {
-                "expected_by": calendar.expected_by(item.occurred_at),
-                "lost_by": calendar.lost_by(item.occurred_at),
-            }
-            rows.append(asdict(item) | times)
-        self._connection.exec_driver_sql(_TAKE_IN, {"rows": orjson.dumps(rows).decode()})
+            times = due.get(item.processor)
+            if times is None:
+                calendar = calendars.get(item.processor or "", _DEFAULT)
+                times = due[item.processor] = DueTimes(calendar)
+            moments.append(times.of(item.occurred_at))
+        values = _columns(OurItem._fields, items) | _columns(_DUE, moments)
+        execute(self._connection, _TAKE_IN, values)
 
-    def _complete(self, objects: Sequence[RefundObject], waiting: set[str]) -> None:
+    def _complete(self, objects: Sequence[RefundObject], waiting: set[str | None]) -> None:
         if objects:
-            named = dict(zip(_OBJECT, map(list, zip(*objects, strict=True)), strict=True))
-            self._connection.exec_driver_sql(_KEEP_OBJECTS, named)
-        if business_ids := sorted({*waiting, *(name for name, _, _, _ in objects)}):
+            self._write(_KEEP_OBJECTS, _OBJECT, objects)
+        if business_ids := sorted(
+            {name for name in waiting if name is not None} | {each[0] for each in objects}
+        ):
             self._connection.exec_driver_sql(_COMPLETE, {"business_ids": business_ids})
 
     def _calendars(self) -> dict[str, Calendar]:
@@ -148,11 +160,18 @@ class StoredOurSide:
             for row in self._connection.exec_driver_sql(_CALENDARS).mappings()
         }
 
-    def _keep(
-        self, table: str, columns: Sequence[str], facts: Sequence[ToldFact] | Sequence[JournalFact]
-    ) -> None:
-        rows: list[dict[str, Any]] = [asdict(fact) for fact in facts]
-        statement = _KEEP.format(
-            table=table, columns=", ".join(columns), rows=_ROWS.format(table=table), key=columns[0]
-        )
-        self._connection.exec_driver_sql(statement, {"rows": orjson.dumps(rows).decode()})
+    def _write(self, statement: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        execute(self._connection, statement, _columns(columns, rows))
+
+
+def _columns(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, str]:
+    """The array literal of each column."""
+    return {
+        name: _ARRAY_OF[_type_of(name)](values)
+        for name, values in zip(columns, zip(*rows, strict=True), strict=True)
+    }
+
+
+_ARRAY_OF: Final[Mapping[str, Any]] = {
+    "text": optional_text_array, "bigint": integer_array, "timestamptz": time_array,
+}  # fmt: skip

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from services.reconciliation.domain.given_up import GIVING_UP, GivenUp, given_up_by
 from services.reconciliation.domain.our_items import ITEM_ROWS, OurItem, item_of
@@ -13,8 +12,7 @@ from services.reconciliation.domain.our_items import ITEM_ROWS, OurItem, item_of
 Fields = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToldFact:
+class ToldFact(NamedTuple):
     """An event that the ledger has to book."""
 
     event_id: str
@@ -25,8 +23,7 @@ class ToldFact:
     told_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JournalFact:
+class JournalFact(NamedTuple):
     """A journal that the ledger says it booked."""
 
     journal_id: str

@@ -57,3 +57,22 @@ class Calendar:
             if self.is_open(candidate):
                 return candidate
         raise ValueError(f"no open day within {CLOSED_DAYS_MAX} days of {day}")
+
+
+class DueTimes:
+    """What a calendar says of each day, worked out once; for as many moments as a batch has."""
+
+    def __init__(self, calendar: Calendar) -> None:
+        self._calendar = calendar
+        self._zone = ZoneInfo(calendar.time_zone)
+        self._of_day: dict[date, tuple[datetime, datetime]] = {}
+
+    def of(self, occurred_at: datetime) -> tuple[datetime, datetime]:
+        """When a line of it is late, and when it is missing: all that happens on one day is due at the same moments."""
+        day = occurred_at.astimezone(self._zone).date()
+        due = self._of_day.get(day)
+        if due is None:
+            due = self._of_day[day] = (
+                self._calendar.expected_by(occurred_at), self._calendar.lost_by(occurred_at),
+            )  # fmt: skip
+        return due

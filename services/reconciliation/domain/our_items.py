@@ -7,10 +7,10 @@ wins, never the one that came last; so order and repeats of events make no diffe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from services.reconciliation.domain.lines import LineCategory
 
@@ -47,9 +47,11 @@ class Standing(StrEnum):
     ENDED = "ended"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OurItem:
-    """One expected movement. ``amount_minor`` is signed from our side: positive comes to us."""
+class OurItem(NamedTuple):
+    """One expected movement. ``amount_minor`` is signed from our side: positive comes to us.
+
+    A tuple, because each of a busy day's events makes one, and batches of them are written by column.
+    """
 
     item_key: str
     kind: ItemKind
@@ -218,8 +220,8 @@ def _completed(item: OurItem, undoable: Mapping[str, RefundObject]) -> OurItem:
     if item.standing is not Standing.WAITING or (undone := undoable.get(item.business_id or "")) is None:
         return item
     _, processor, account, object_id = undone
-    return replace(
-        item, standing=Standing.EXPECTED, processor=processor, account=account, object_id=object_id
+    return item._replace(
+        standing=Standing.EXPECTED, processor=processor, account=account, object_id=object_id
     )
 
 

@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.persistence.arrays import text_array
+from shared.kernel.errors import InvariantViolation
+from shared.persistence.arrays import optional_text_array, text_array
 from shared.persistence.outbox import Appended, Outbox
 
 texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), min_size=1, max_size=6)
@@ -50,8 +52,19 @@ def test_a_text_array_reads_back_as_what_was_written(values):
     assert parse(text_array(values)) == values
 
 
+@given(st.lists(st.none() | texts | st.just("NULL"), max_size=8))
+def test_what_is_not_said_reads_back_as_null(values):
+    assert parse(optional_text_array(values)) == values
+
+
+def test_a_text_of_an_array_holds_no_nul():
+    for values in (["a\x00b"], ["a\x00b", None]):
+        with pytest.raises(InvariantViolation, match="text_without_nul"):
+            optional_text_array(values)
+
+
 def parse(literal):
-    """PostgreSQL's reading of an array whose elements are all quoted."""
+    """PostgreSQL's reading of an array whose texts are all quoted."""
     values, current, escaped, quoted = [], [], False, False
     for character in literal[1:-1]:
         if escaped:
@@ -66,4 +79,6 @@ def parse(literal):
                 current = []
         elif quoted:
             current.append(character)
+        elif character == "N":
+            values.append(None)
     return values

@@ -1,9 +1,9 @@
 """Envelope, routes, partitioner, topics: the small rules of messaging."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from schemas import catalogue
 from shared.messaging.broker import Record

@@ -5,8 +5,10 @@ from typing import Final
 from tools.sabotage.case import Case, Patch
 
 _FINDING: Final = "services/reconciliation/adapters/finding_breaks_sql.py"
+_CALENDARS: Final = "services/reconciliation/domain/calendars.py"
 _ITEMS: Final = "services/reconciliation/adapters/our_items.py"
 _MONTH: Final = "tests/integration/months/test_months.py::test_a_small_month_with_a_run_every_week"
+_DUE: Final = "test_calendars.py::test_of_a_batch_each_moment_is_due_as_it_is_by_itself"
 _CONFLICTS: Final = "services/reconciliation/tests/db/test_status_conflicts.py::"
 
 MONTHS: Final = (
@@ -46,5 +48,12 @@ MONTHS: Final = (
         change="its holidays are not counted",
         patches=(Patch(_ITEMS, 'holidays=frozenset(row["holidays"])', "holidays=frozenset()"),),
         tests=(_MONTH,),
+    ),
+    Case(
+        name="recon-due-by-its-day",
+        protection="what a batch has in common is due by the day that it happened on, as its processor's clock has it",
+        change="the day is the one that the event was written in",
+        patches=(Patch(_CALENDARS, "occurred_at.astimezone(self._zone).date()", "occurred_at.date()"),),
+        tests=("services/reconciliation/tests/unit/" + _DUE,),
     ),
 )

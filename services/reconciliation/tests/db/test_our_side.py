@@ -2,7 +2,6 @@
 
 import json
 import random
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -76,7 +75,7 @@ def expected(events):
         for each in events
     ]
     items = fold(item for item in made if item is not None)
-    return {key: {name: asdict(item)[name] for name in _STORED} for key, item in items.items()}
+    return {key: {name: item._asdict()[name] for name in _STORED} for key, item in items.items()}
 
 
 def test_the_routes_are_what_the_topic_files_declare():

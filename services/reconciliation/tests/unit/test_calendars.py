@@ -1,10 +1,10 @@
 """Business days, in the processor's own time zone."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
-from services.reconciliation.domain.calendars import CLOSED_DAYS_MAX, Calendar
+from services.reconciliation.domain.calendars import CLOSED_DAYS_MAX, Calendar, DueTimes
 
 BERLIN = Calendar(time_zone="Europe/Berlin", settles_after_days=2, lost_after_days=3)
 
@@ -42,6 +42,13 @@ def test_missing_comes_after_late():
     happened = at("2026-11-02T12:00")
     assert BERLIN.lost_by(happened) == at("2026-11-09T23:00")
     assert BERLIN.lost_by(happened) > BERLIN.expected_by(happened)
+
+
+def test_of_a_batch_each_moment_is_due_as_it_is_by_itself():
+    batch, zone = DueTimes(BERLIN), timezone(timedelta(hours=-8))
+    for hours in range(24 * 9):  # over a weekend and the end of daylight saving time
+        moment = (at("2026-10-21T00:30") + timedelta(hours=hours)).astimezone(zone)
+        assert batch.of(moment) == (BERLIN.expected_by(moment), BERLIN.lost_by(moment))
 
 
 def test_a_calendar_that_never_opens_is_refused_instead_of_looping():
