@@ -75,10 +75,6 @@ INSERT INTO announced_lines (source, line_id, revision, event_key, event_id, ame
 SELECT source, line_id, revision, event_key, event_id, amended_revision, payment_id, merchant_id, object_id, %(now)s
   FROM {_ROWS}
 """
-_MARK: Final = f"""
-UPDATE settlement_lines AS n SET announced = true FROM {_ROWS}
- WHERE (n.source, n.line_id, n.revision) = (t.source, t.line_id, t.revision)
-"""
 
 
 class SqlAnnouncing:
@@ -112,7 +108,7 @@ class SqlAnnouncing:
         return sorted(set(self._connection.exec_driver_sql(_TAKE, {"source": source}).scalars()))
 
     def told(self, lines: Sequence[ToldLine]) -> None:
-        """Remember that they were, and by which event."""
+        """Remember that they were, and by which event; that marks them."""
         rows = [
             {
                 "source": told.line.source,
@@ -129,4 +125,3 @@ class SqlAnnouncing:
         ]
         values = {"rows": orjson.dumps(rows).decode(), "now": self._now}
         self._connection.exec_driver_sql(_TOLD, values)
-        self._connection.exec_driver_sql(_MARK, values)

@@ -112,10 +112,6 @@ class World:
     def announce(self, line_id: str, revision: int = 1) -> None:
         """Mark a line as told to the ledger."""
         self._events += 1
-        self._sql(
-            "UPDATE settlement_lines SET announced = true WHERE line_id = :line_id AND revision = :revision",
-            line_id=line_id, revision=revision,
-        )  # fmt: skip
         self._sql(_ANNOUNCE, line_id=line_id, revision=revision, event_id=f"evt_l{self._events:025d}")
 
     def amend(self, line_id: str, gross: int, **changes) -> None:

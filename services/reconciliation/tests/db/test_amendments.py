@@ -28,8 +28,9 @@ def announce_all(desk):
     """As if the ledger had been told of everything that stands."""
     desk.run(
         lambda uow: uow.connection.exec_driver_sql(
-            "UPDATE settlement_lines SET announced = true"
-            " WHERE stands AND NOT announced AND category <> 'payout' AND payout_id IS NOT NULL"
+            "INSERT INTO announced_lines (source, line_id, revision, event_key, event_id, announced_at)"
+            " SELECT source, line_id, revision, source || ':' || line_id, 'evt_' || line_id || '_' || revision, now()"
+            " FROM settlement_lines WHERE stands AND NOT announced AND category <> 'payout' AND payout_id IS NOT NULL"
         )
     )
 

@@ -166,3 +166,28 @@ def test_what_was_told_cannot_be_changed_in_sql(desk, app_sql):
     app_sql.rollback()
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         app_sql.execute("DELETE FROM announced_lines")
+
+
+def test_a_line_is_marked_by_having_been_told_and_by_nothing_else(desk, app_sql):
+    take_in(desk, report(payout("po_1", (1, {}), (2, {}))))
+    marked = "SELECT line_id FROM settlement_lines WHERE announced"
+    for by_hand in (
+        "UPDATE settlement_lines SET announced = true WHERE category <> 'payout'",
+        (
+            "INSERT INTO settlement_lines SELECT (jsonb_populate_record(l, jsonb_build_object("
+            "'line_id', 'other', 'announced', true))).* FROM settlement_lines AS l WHERE category <> 'payout' LIMIT 1"
+        ),
+    ):
+        with pytest.raises(psycopg.errors.CheckViolation) as refused:
+            app_sql.execute(by_hand)
+        app_sql.rollback()
+        assert refused.value.diag.constraint_name == "line_announced_as_told"
+    app_sql.execute(
+        "INSERT INTO announced_lines (source, line_id, revision, event_key, event_id, announced_at)"
+        " SELECT source, line_id, revision, line_id, 'evt_x', now() FROM settlement_lines"
+        " WHERE category <> 'payout' ORDER BY line_id LIMIT 1"
+    )
+    assert len(app_sql.execute(marked).fetchall()) == 1
+    app_sql.rollback()
+    announce(desk)
+    assert len(desk.rows(marked)) == 2

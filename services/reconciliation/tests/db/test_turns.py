@@ -123,7 +123,6 @@ def test_a_line_that_is_announced_while_its_match_is_told_is_told_of(world, app_
     world.line("l98", 1_001, object_id="cap_98", announced=False)
     world.match(tell=False)
     named = {"line_id": "l98", "revision": 1, "event_id": "evt_l98"}
-    app_sql.execute("UPDATE settlement_lines SET announced = true WHERE line_id = 'l98'")
     app_sql.execute(
         "INSERT INTO announced_lines (source, line_id, revision, event_key, event_id, announced_at)"
         " VALUES ('alpha_report', %(line_id)s, %(revision)s, 'alpha_report:l98', %(event_id)s, now())",
