@@ -15,6 +15,7 @@ import psycopg
 from tools.auditor.addresses import Addresses
 from tools.auditor.ledger_queries import LEDGER
 from tools.auditor.model import AuditImpossible
+from tools.auditor.reconciliation_queries import PIECES_AT_ONCE, RECONCILIATION, STORED_BYTES, hashed
 from tools.auditor.sandbox_queries import SANDBOX
 from tools.auditor.scratch import Scratch
 
@@ -259,7 +260,7 @@ _OWN: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "webhook_ingest": _WEBHOOK_INGEST,
     "ledger": LEDGER,
     "risk": _RISK,
-    "reconciliation": (),
+    "reconciliation": RECONCILIATION,
     "sandbox": SANDBOX,
 }
 
@@ -276,6 +277,8 @@ def copy_books(addresses: Addresses, scratch: Scratch) -> None:
     for service in READING_ORDER:
         outbox = () if service in WITHOUT_KAFKA else _OUTBOX
         _copy(addresses, service, (*_OWN[service], *outbox), scratch)
+    with reading(addresses, "reconciliation") as connection:
+        scratch.fill("stored_files", hashed(_stream(connection, STORED_BYTES, PIECES_AT_ONCE)))
 
 
 def queries_of(service: str) -> tuple[tuple[str, str], ...]:
@@ -310,8 +313,10 @@ def _copy(addresses: Addresses, service: str, queries: Sequence[tuple[str, str]]
             scratch.fill(table, _stream(connection, query.replace("{service}", service)))
 
 
-def _stream(connection: psycopg.Connection, query: str) -> Iterator[tuple[Any, ...]]:
+def _stream(
+    connection: psycopg.Connection, query: str, rows_at_once: int = FETCH_ROWS
+) -> Iterator[tuple[Any, ...]]:
     with connection.cursor(name="audit") as cursor:
-        cursor.itersize = FETCH_ROWS
+        cursor.itersize = rows_at_once
         cursor.execute(query.encode())
         yield from cursor

@@ -13,9 +13,11 @@ from tools.auditor import (
     imports,
     payments,
     processor_book,
+    reconciliation,
     risk,
     settlement,
     strays,
+    three_legs,
 )
 from tools.auditor.model import AuditImpossible, Check, Moment
 
@@ -35,9 +37,11 @@ CHECKS: Final[tuple[Check, ...]] = tuple(
             *imports.CHECKS,
             *payments.CHECKS,
             *processor_book.CHECKS,
+            *reconciliation.CHECKS,
             *risk.CHECKS,
             *settlement.CHECKS,
             *strays.CHECKS,
+            *three_legs.CHECKS,
         ),
         key=lambda check: (int(check.name[1:].partition(".")[0]), check.name),
     )

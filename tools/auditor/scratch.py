@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, Final
 
 from tools.auditor.model import VIOLATIONS_SHOWN_MAX, Check, Invariant
+from tools.auditor.reconciliation_queries import RECONCILIATION_INDEXES, RECONCILIATION_TABLES, STORED_FILES
 
 BATCH_ROWS: Final = 20_000
 
@@ -118,6 +119,9 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
         "reference",
     ),
     "book_webhooks": ("event_id", "state"),
+    # reconciliation
+    **{table: columns for table, columns, _ in RECONCILIATION_TABLES},
+    "stored_files": STORED_FILES,
 }  # fmt: skip
 
 _INDEXES: Final = (
@@ -139,6 +143,7 @@ _INDEXES: Final = (
     "book (payment_id)", "book_references (reference)", "book_objects (id)",
     "book_objects (reference)", "risk_waits (operation_id)",
     "asked (event_id)", "decisions (decision_id)", "decisions (operation_id)", "told_decisions (decision_id)",
+    *RECONCILIATION_INDEXES,
 )  # fmt: skip
 
 # A reversal stands with the rule of what it reverses: sums over both are what is left of it.

@@ -1,98 +1,19 @@
 """Each invariant is shown to go red: one violation planted by a superuser, and exactly the invariants named report it."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
 
 import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from shared.kernel.ids import UlidIds
-from shared.messaging.kafka import KafkaBroker
-from shared.messaging.topics import create_topics
-from shared.persistence.migrate import migrate
-from shared.persistence.provision import provision
-from tools.auditor.addresses import Addresses
-from tools.auditor.audit import Report, audit
+from tools.auditor.audit import audit
 from tools.auditor.draining import MayStay, Stuck
 from tools.auditor.registry import CHECKS, LIVENESS
 from tools.cli import app
+from tools.tests.db.conftest import Bench
+from tools.tests.db.planted_reconciliation import RECONCILED
 from tools.tests.db.planted_violations import BROUGHT, DROPPED, MANUAL, PLANTS, WAITING, Plant
-from tools.tests.db.tiny_history import TinyHistory
 from tools.tests.db.tiny_rows import PARTITIONS, SERVICES, Row, partition_of
-
-PASSWORD = "tieout-test"
-
-
-@dataclass(frozen=True)
-class Bench:
-    """The databases with the tiny history in them, and its topics."""
-
-    history: TinyHistory
-    addresses: Addresses
-    admin: dict[str, str]
-
-    def audit(self, *, drained: bool = True) -> Report:
-        return audit(self.addresses, drained=drained, deadline_s=0)
-
-    def broken(self, *, drained: bool = True) -> set[str]:
-        return {found.name for found in self.audit(drained=drained).invariants if not found.holds}
-
-    def plant(self, service: str, *statements: str) -> None:
-        with psycopg.connect(self.admin[service]) as connection:
-            connection.execute("SET session_replication_role = replica")
-            for statement in statements:
-                changed = connection.execute(statement.encode()).rowcount
-                assert changed != 0, f"plants nothing: {statement}"
-
-
-@pytest.fixture(scope="module")
-def databases(postgres_admin_url: str) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
-    suffix = UlidIds().new("")[-12:]
-    readers: dict[str, str] = {}
-    admin: dict[str, str] = {}
-    for service in SERVICES:
-        name = f"d_audit_{service[:8]}_{suffix}"
-        urls = provision(postgres_admin_url, service, name, password=PASSWORD)
-        migrate(urls.owner, service)
-        readers[service] = urls.reader
-        admin[service] = postgres_admin_url.rpartition("/")[0] + "/" + name
-        _take_guards_down(admin[service])
-    yield readers, admin
-    with psycopg.connect(postgres_admin_url, autocommit=True) as connection:
-        for url in admin.values():
-            connection.execute(f"DROP DATABASE IF EXISTS {url.rpartition('/')[2]} WITH (FORCE)".encode())
-
-
-def _take_guards_down(admin_url: str) -> None:
-    """What the guards refuse even to a superuser is what the auditor has to find."""
-    with psycopg.connect(admin_url) as connection:
-        guarded = "SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger WHERE tgenabled = 'A'"
-        for (table,) in connection.execute(guarded).fetchall():
-            connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER".encode())
-
-
-@pytest.fixture(scope="module")
-def bench(databases, kafka_bootstrap: str) -> Bench:
-    prefix = UlidIds().new("t_") + "."
-    create_topics(KafkaBroker(kafka_bootstrap, topic_prefix=prefix))
-    history = TinyHistory()
-    history.publish(kafka_bootstrap, prefix)
-    history.commit_all(kafka_bootstrap, prefix)
-    readers, admin = databases
-    made = Bench(history, Addresses(readers, kafka_bootstrap, prefix), admin)
-    for service in SERVICES:
-        history.write(service, admin[service])
-    return made
-
-
-@pytest.fixture
-def elsewhere(bench: Bench, topic_prefix: str) -> Bench:
-    """The same databases beside topics of this test's own, still empty."""
-    create_topics(KafkaBroker(bench.addresses.kafka_bootstrap, topic_prefix=topic_prefix))
-    addresses = Addresses(bench.addresses.postgres, bench.addresses.kafka_bootstrap, topic_prefix)
-    return Bench(bench.history, addresses, bench.admin)
 
 
 def test_the_tiny_history_ties_out(bench: Bench) -> None:
@@ -108,11 +29,7 @@ def test_the_tiny_history_ties_out(bench: Bench) -> None:
 
 @pytest.mark.parametrize("case", PLANTS, ids=lambda case: f"{case.breaks}-{case.service}")
 def test_a_planted_violation_is_reported(bench: Bench, case: Plant) -> None:
-    bench.plant(case.service, *case.sql)
-    try:
-        assert bench.broken() == {case.breaks, *case.also}
-    finally:
-        bench.history.write(case.service, bench.admin[case.service])
+    assert bench.broken_by(case) == {case.breaks, *case.also}
 
 
 @pytest.mark.parametrize("case", MANUAL, ids=lambda case: f"{case.breaks}-{case.service}")
@@ -248,7 +165,9 @@ def test_an_offset_committed_too_early_is_reported(elsewhere: Bench) -> None:
 
 def test_every_invariant_is_shown_to_go_red() -> None:
     shown = (
-        {case.breaks for case in (*PLANTS, *MANUAL, *BROUGHT)} | set(IN_TOPICS) | {"I16.committed_offsets"}
+        {case.breaks for case in (*PLANTS, *MANUAL, *BROUGHT, *RECONCILED)}
+        | set(IN_TOPICS)
+        | {"I16.committed_offsets"}
     )
     assert shown == {check.name for check in CHECKS} | {LIVENESS}
 

@@ -1,6 +1,7 @@
 """A tiny consistent history in all databases and topics: a sale in doubt, refunds, a stray, a hold; and its heal."""
 
 from tools.tests.db.tiny_payments import payments
+from tools.tests.db.tiny_reconciliation import breaks, closed_months, hear_journals, our_side, reports
 from tools.tests.db.tiny_rows import TinyRows
 from tools.tests.db.tiny_surroundings import (
     adjustments,
@@ -17,5 +18,8 @@ class TinyHistory(TinyRows):
 
     def __init__(self) -> None:
         super().__init__()
-        for scene in (payments, sandbox_book, webhooks, risk_decisions, adjustments, brought_over, take_in):
+        for scene in (
+            payments, sandbox_book, webhooks, risk_decisions, adjustments, brought_over, our_side, reports, breaks,
+            closed_months, hear_journals, take_in,
+        ):  # fmt: skip
             scene(self)

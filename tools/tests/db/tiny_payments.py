@@ -4,6 +4,7 @@ from collections import Counter
 
 from tools.tests.db.tiny_claims import dispute, stray
 from tools.tests.db.tiny_parts import add_object, add_operation, add_payment, add_refund
+from tools.tests.db.tiny_reconciliation import say_line, say_match
 from tools.tests.db.tiny_rows import AT, TinyRows, fact_key
 
 _LEGAL = {
@@ -190,14 +191,15 @@ def _settled_sale(h: TinyRows) -> None:
         "capture", captured, fact, "cap_4", "pay_4", 800, ("processor_receivable", key, 800),
         ("merchant_pending", None, -792), ("fee_revenue", None, -8),
     )  # fmt: skip
+    told, matched = say_line(h, "1", "cap_4", 800, 10), say_match(h, "1", "pay_4", "cap_4", 800)
     h.book(
-        "settlement_line", "evt_line", "rep:1:1", line, "pay_4", 800, ("bank_clearing", "alpha:acct:po", 790),
+        "settlement_line", told, "rep:1:1", line, None, 800, ("bank_clearing", "alpha:acct:po", 790),
         ("processor_fees", None, 10), ("processor_receivable", line, -800),
         cause_type="SettlementLineAccepted.v1",
     )  # fmt: skip
     h.add(
         "ledger", "line_matches", line_key=line, revision=1, number=1, clearing_key=key, payment_id="pay_4",
-        cause_event_id="evt_match", told_at=AT,
+        cause_event_id=matched, told_at=AT,
     )  # fmt: skip
     h.book(
         "capture_settled", available, settled, settled, "pay_4", 800, ("merchant_pending", None, 792),

@@ -4,18 +4,22 @@ import hashlib
 import json
 import zlib
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from schemas.catalogue import TOPICS
+from tools.auditor.topics import record_row
 
 AT = "2026-11-20T10:00:00Z"
 PARTITIONS = 6
 SERVICES = ("payment", "processor", "webhook_ingest", "ledger", "risk", "reconciliation", "sandbox")
 MERCHANT = "mer_1"
 OWNER = "x"
+OWNED = "alpha:acct"
+"""The processor's account: whose the accounts are that clear with it."""
 #: Manual journals that clear a key, each of a key about which payment has an opinion of its own.
 CLEARING = {
     "suspense_to_merchant": ("suspense", "merchant_available", "str_1"),
@@ -28,8 +32,9 @@ CLEARING = {
     "receivable_surplus_write_off": ("processor_receivable", "write_off", "alpha:acct:dsp_1"),
 }
 _LASTING = {
-    "merchant_pending", "merchant_available", "fee_revenue", "processor_fees", "adjustments", "write_off",
+    "merchant_pending", "merchant_available", "fee_revenue", "processor_fees", "adjustments", "write_off", "bank_cash",
 }  # fmt: skip
+_OF_PROCESSOR = {"processor_receivable", "bank_clearing"}
 _EMPTIED = """
     SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
        AND NOT relispartition AND relname NOT IN ('alembic_version', 'account_families')
@@ -109,8 +114,9 @@ class TinyRows:
         if key not in self.accounts:
             self.accounts[key] = len(self.accounts) + 1
             transitional = family not in _LASTING
+            owner = OWNED if family in _OF_PROCESSOR else OWNER
             self.add(
-                "ledger", "accounts", account_id=self.accounts[key], family=family, owner=OWNER, currency="EUR",
+                "ledger", "accounts", account_id=self.accounts[key], family=family, owner=owner, currency="EUR",
                 normal_side="debit", transitional=transitional,
             )  # fmt: skip
         return self.accounts[key]
@@ -143,6 +149,21 @@ class TinyRows:
                 },
             )  # fmt: skip
         assert producer.flush(20) == 0
+
+    def as_read(self) -> Iterator[tuple[object, ...]]:
+        """The records as an auditor reads them from topics that have all of them once."""
+        ends: Counter[tuple[str, int]] = Counter()
+        for row in self.records:
+            at = row["topic"], partition_of(row["key"])
+            headers = {
+                "ce_id": row["event_id"], "ce_type": row["event_type"], "ce_time": row["event_time"],
+                "ce_streamversion": str(row["stream_version"]),
+            }  # fmt: skip
+            yield record_row(
+                topic=at[0], partition=at[1], offset=ends[at], key=row["key"].encode(), value=row["bytes"],
+                headers={name: text.encode() for name, text in headers.items()},
+            )  # fmt: skip
+            ends[at] += 1
 
     def commit_all(self, bootstrap: str, prefix: str) -> None:
         """Commit the end of every partition for every consumer."""
