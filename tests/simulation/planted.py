@@ -17,6 +17,7 @@ from tools.sabotage.case import Case
 from tools.sabotage.cases import CASES
 from tools.sabotage.cases.adjusting import ADJUSTING
 from tools.sabotage.cases.answering import ANSWERING
+from tools.sabotage.cases.auditing import AUDITING
 from tools.sabotage.cases.closing import CLOSING
 from tools.sabotage.cases.deciding import DECIDING
 from tools.sabotage.cases.growing import GROWING
@@ -71,6 +72,7 @@ OUT_OF_REACH = {
     **{case.name: _NO_REPORTS for case in SETTLING},
     **{case.name: _NO_REPORTS for case in DECIDING},
     **{case.name: _NO_REPORTS for case in ANSWERING},
+    **{case.name: _NO_REPORTS for case in AUDITING},
     "late-journal-sealed": _ONE_AT_A_TIME,
     "one-sealer": _ONE_AT_A_TIME,
     "chain-continued": _SECOND_LINE,

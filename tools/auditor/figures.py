@@ -18,7 +18,7 @@ _BY_NAME: Final = {
     "refused webhooks": "SELECT reason, number FROM refused ORDER BY 1",
     "open cases": "SELECT reason, count(*) FROM cases WHERE NOT closed GROUP BY 1 ORDER BY 1",
     "open breaks": (
-        "SELECT type, count(*) FROM breaks WHERE state IN ('OPEN', 'DEFERRED', 'PROPOSED') GROUP BY 1 ORDER BY 1"
+        "SELECT type, count(*) FROM breaks WHERE state NOT IN ('RESOLVED', 'SELF_CLOSED') GROUP BY 1 ORDER BY 1"
     ),
     "trial balance (debits less credits)": "SELECT currency, sum(net) FROM entries GROUP BY 1 ORDER BY 1",
     "account families (debits less credits)": (

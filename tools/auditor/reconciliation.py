@@ -191,9 +191,11 @@ CHECKS: Final = (
         WHERE d.proposed_by IS NULL OR d.decided_by IS NULL OR d.proposed_by = d.decided_by
            OR NOT {_ARCHIVED.format("d.day")} AND (
               NOT EXISTS (SELECT 1 FROM reconciliation_acts a
-                           WHERE a.target = d.which AND a.action = d.action AND a.actor = d.decided_by)
+                           WHERE a.target = d.which AND a.actor = d.decided_by
+                             AND instr(d.action, '|' || a.action || '|') > 0)
               OR NOT EXISTS (SELECT 1 FROM reconciliation_acts a
-                              WHERE a.target = d.which AND a.action <> d.action AND a.actor = d.proposed_by))
+                              WHERE a.target = d.which AND a.actor = d.proposed_by
+                                AND instr(d.action, '|' || a.action || '|') = 0))
         """,
     ),
     Check(

@@ -103,19 +103,21 @@ SELECT source, currency, field, tolerance_minor FROM (
 """
 #: What two people decide, and under which words their acts were told.
 _DECIDED: Final = """
-SELECT 'break', b.break_id, b.proposed_by, b.approved_by, 'break_resolved', b.opened_at::date::text FROM breaks AS b
- WHERE b.state = 'RESOLVED'
+SELECT 'break', b.break_id, b.proposed_by, b.approved_by, '|break_resolved|break_resolution_asked|',
+       b.opened_at::date::text FROM breaks AS b WHERE b.state IN ('APPLYING', 'RESOLVED')
 UNION ALL
-SELECT 'term', term_id, proposed_by, decided_by, 'term_approved', proposed_at::date::text FROM terms
+SELECT 'term', term_id, proposed_by, decided_by, '|term_approved|', proposed_at::date::text FROM terms
  WHERE state = 'APPROVED' AND decided_by <> 'migration'
 UNION ALL
-SELECT 'month', close_id, proposed_by, decided_by, 'period_closed', proposed_at::date::text FROM period_closes
+SELECT 'month', close_id, proposed_by, decided_by, '|period_closed|', proposed_at::date::text FROM period_closes
  WHERE state = 'APPROVED'
 UNION ALL
-SELECT 'return', break_id, t.proposed_by, t.approved_by, 'break_resolved', b.opened_at::date::text
+SELECT 'return', break_id, t.proposed_by, t.approved_by, '|break_resolved|break_resolution_asked|',
+       b.opened_at::date::text
   FROM told_returns AS t JOIN breaks AS b USING (break_id)
 UNION ALL
-SELECT 'adjustment', break_id, a.proposed_by, t.approved_by, 'break_resolved', a.proposed_at::date::text
+SELECT 'adjustment', break_id, a.proposed_by, t.approved_by, '|break_resolved|break_resolution_asked|',
+       a.proposed_at::date::text
   FROM told_adjustments AS t JOIN break_adjustments AS a USING (break_id, proposed_at)
 """
 

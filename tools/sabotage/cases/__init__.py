@@ -6,6 +6,7 @@ from tools.sabotage.case import Case
 from tools.sabotage.cases.adjusting import ADJUSTING
 from tools.sabotage.cases.agreeing import AGREEING
 from tools.sabotage.cases.answering import ANSWERING
+from tools.sabotage.cases.auditing import AUDITING
 from tools.sabotage.cases.bank import BANK
 from tools.sabotage.cases.books import BOOKS
 from tools.sabotage.cases.calling import CALLING
@@ -57,4 +58,5 @@ CASES: Final[tuple[Case, ...]] = (
     *EVIDENCE,
     *DECIDING,
     *ANSWERING,
+    *AUDITING,
 )

@@ -205,7 +205,7 @@ def _break(
 ) -> None:
     money = {"type": kind, "currency": "EUR", "ours_minor": ours, "theirs_minor": theirs}
     money["at_risk_minor"] = abs(ours - theirs)
-    states = ("OPEN",) if resolution is None else ("OPEN", "PROPOSED", "RESOLVED")
+    states = ("OPEN",) if resolution is None else ("OPEN", "PROPOSED", "APPLYING")
     people = {"proposed_by": "ann", "approved_by": "bob", "resolution": resolution} if resolution else {}
     h.add(
         "reconciliation", "breaks", break_id=break_id, subject=subject, state=states[-1], since=AT, opened_at=AT,
@@ -218,7 +218,7 @@ def _break(
             at=AT, **money, **by,
         )  # fmt: skip
     if resolution:
-        _acts(h, break_id, "break_resolution_proposed", "break_resolved")
+        _acts(h, break_id, "break_resolution_proposed", "break_resolution_asked")
 
 
 def closed_months(h: TinyRows) -> None:
