@@ -27,7 +27,8 @@ OUTCOMES = (
     "risk:ALLOWED:risk", "risk:ALLOWED:deadline", "risk:ALLOWED:operator", "risk:BLOCKED:risk",
     "risk:BLOCKED:operator", "risk:DENIED:risk", "case:risk_review_late", "refused:four_eyes",
     "webhook refused:signature_mismatch", "webhook refused:timestamp_out_of_tolerance", "key of two callers",
-    "case closed by hand", "refused:case_needs_decision",
+    "case closed by hand", "refused:case_needs_decision", "rule set:REJECTED", "strays given back by policy",
+    "month closed", "close:REJECTED", "late journals", "requests with a revoked key", "refused:period_not_over",
 )  # fmt: skip
 
 

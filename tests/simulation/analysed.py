@@ -1,12 +1,16 @@
 """What FastAPI finds out about an endpoint, found out once: each process that is born makes the same routes anew.
 
 An endpoint is a closure over its process's parts, and what it takes is the same in all of them: that much depends on its
-code alone. A dependency is such a closure too, so nothing that names one is kept.
+code alone. A dependency is such a closure too, so nothing that names one is kept. What it would run in threads it runs
+in the loop, whose threads are a delay and a call.
 """
 
+import asyncio
+import contextvars
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, get_args
 
 from fastapi import params, routing
@@ -27,6 +31,9 @@ def analyses_kept() -> Iterator[None]:
         (utils, "analyze_param"): _analyse_once,
         # Where an endpoint is written down, for the texts of errors: its file is read for that in every process anew.
         (routing, "_extract_endpoint_context"): lambda _endpoint: routing.EndpointContext(),
+        # Endpoints that are no coroutines go to threads of their own, which a virtual clock does not wait for.
+        (routing, "run_in_threadpool"): _in_the_loop,
+        (utils, "run_in_threadpool"): _in_the_loop,
     }
     before = {place: getattr(*place) for place in replaced}
     for (module, name), stand_in in replaced.items():
@@ -36,6 +43,11 @@ def analyses_kept() -> Iterator[None]:
     finally:
         for (module, name), own in before.items():
             setattr(module, name, own)
+
+
+async def _in_the_loop(work: Callable[..., Any], *words: Any, **options: Any) -> Any:
+    run = partial(contextvars.copy_context().run, work, *words, **options)
+    return await asyncio.get_running_loop().run_in_executor(None, run)
 
 
 def _remembered(

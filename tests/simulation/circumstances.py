@@ -3,7 +3,11 @@
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
+
+from shared.kernel.months import Month
+from shared.testing.virtual_clock import START
 
 PROCESSORS = ("alpha", "beta")
 CURRENCIES = ("EUR", "USD", "JPY")
@@ -12,6 +16,12 @@ CUSTOMERS = ("cus_1", "cus_2", "cus_3")
 CHANGES_UNTIL_S = 20.0
 """Later than this nobody asks for anything that a rule or a route would be for."""
 OUTAGE_S_MAX = 25.0
+BETA_HASTE_S = 6.0
+"""A window that is shorter than the network holds a request back."""
+BETA_HELD_BACK = 0.35
+"""How often the network does so, in a world that has such a window."""
+MONTH = Month.starting_at(START)
+"""The month in which every world begins."""
 SMALL_MINOR = ("authorize=10000,sale=10000,capture=10000", "authorize=4000,sale=4000,capture=2000")
 
 
@@ -48,6 +58,12 @@ class Circumstances:
     outages: Sequence[Outage]
     beta_list_delay_ms: int
     beta_visibility_window_s: float
+    stray_policy: str
+    stray_return_after_s: float
+    month_ends_s: float | None
+    """When the month is over in which the world begins, where that comes soon enough for anybody to close it."""
+    revocations: Sequence[tuple[float, str]]
+    """When which merchant's key is revoked."""
 
     @classmethod
     def drawn(cls, chance: random.Random, merchants: Sequence[str]) -> "Circumstances":
@@ -68,9 +84,27 @@ class Circumstances:
             routes=[Route(at_s, _route(chance, merchants)) for at_s in routes],
             outages=[_outage(chance, name) for name in PROCESSORS if chance.random() < 0.15],
             beta_list_delay_ms=chance.choice([0, 500, 2_000]),
-            # The shorter one is less than the network holds a request back: what was given up may be done after all.
-            beta_visibility_window_s=chance.choice([6.0, 40.0, 40.0]),
+            # Under the shorter one what was given up may be done after all.
+            beta_visibility_window_s=chance.choice([BETA_HASTE_S, BETA_HASTE_S, 40.0]),
+            stray_policy="automatic" if chance.random() < 0.5 else "review",
+            stray_return_after_s=chance.choice([0.0, 3.0, 8.0]),
+            month_ends_s=chance.uniform(2.0, CHANGES_UNTIL_S) if chance.random() < 0.3 else None,
+            revocations=sorted(
+                (chance.uniform(1.0, CHANGES_UNTIL_S), merchant_id)
+                for merchant_id in merchants
+                if chance.random() < 0.15
+            ),
         )
+
+    @property
+    def in_haste(self) -> bool:
+        """Whether beta's attempts are given up before what is held back has arrived: the way to strays as asked for."""
+        return self.beta_visibility_window_s == BETA_HASTE_S
+
+    @property
+    def begins_at(self) -> datetime:
+        """The time of the world's first moment."""
+        return START if self.month_ends_s is None else MONTH.ends_at - timedelta(seconds=self.month_ends_s)
 
     def down(self, processor: str, at_s: float) -> Outage | None:
         """The outage of a processor at a time."""

@@ -11,18 +11,38 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.runtime.operator_tokens import OperatorRole, TokenIssuer
-from tests.simulation.circumstances import Route
+from tests.simulation.circumstances import MONTH, Route
 from tests.simulation.workload import Call, Caller, Workload
 from tests.simulation.world import World
 
 FIRST_LOOK_S = 15.0
 NAMES = ("ann", "bob")
+CLOSING_TRIES = 12
+CURIOSITY = 0.15
+"""How often somebody reads a list on which nothing is."""
+RULES_DECIDED = (
+    (("bob", "approve"),),
+    (("bob", "approve"),),
+    (("ann", "approve"), ("bob", "approve")),
+    (("bob", "approve"), ("ann", "approve")),
+    (("ann", "reject"), ("bob", "approve")),
+    (("bob", "reject"),),
+)
+"""Who says what of the rules that ann proposes, one after the other."""
 _ROLE = OperatorRole.ADMIN
 #: What is in review is decided by an object that stands under the operation at the processor.
 _FOUND = """
 SELECT id, amount_minor FROM (SELECT * FROM alpha_objects UNION ALL SELECT * FROM beta_objects) AS objects
  WHERE reference = %s AND status IN ('authorized', 'succeeded') ORDER BY kind DESC LIMIT 1
 """
+_WAITING = {
+    "decisions": "SELECT EXISTS (SELECT FROM operator_decisions WHERE state = 'proposed')",
+    "risk-reviews": "SELECT EXISTS (SELECT FROM operations WHERE risk = 'REVIEW')",
+    "strays": "SELECT EXISTS (SELECT FROM strays WHERE NOT released AND returned_minor < amount_minor)",
+    "doubts": "SELECT EXISTS (SELECT FROM operations WHERE state = 'IN_REVIEW')",
+    "cases": "SELECT EXISTS (SELECT FROM cases WHERE closed_at IS NULL)",
+}
+"""Whether anything is on an operators' list."""
 
 
 class Operators:
@@ -38,7 +58,7 @@ class Operators:
                 name: Caller(name, f"operator:{name}", issuer.operator(name, _ROLE), service)
                 for name in NAMES
             }
-            for service in ("payment", "risk")
+            for service in ("payment", "risk", "ledger")
         }
 
     async def run(self) -> None:
@@ -50,6 +70,10 @@ class Operators:
                 desk.create_task(self._set_route(route))
             for at_s, rules in drawn.rule_sets:
                 desk.create_task(self._set_rules(at_s, rules))
+            for at_s, merchant_id in drawn.revocations:
+                desk.create_task(self._revoke(at_s, merchant_id))
+            if drawn.month_ends_s is not None:
+                desk.create_task(self._close_month(drawn.month_ends_s))
 
     async def _look_at_times(self) -> None:
         await asyncio.sleep(FIRST_LOOK_S * self._chance.random())
@@ -64,7 +88,7 @@ class Operators:
         await self._workload.post(self._at["payment"]["ann"], "/operator/routes", dict(route.body))
 
     async def _set_rules(self, at_s: float, rules: Mapping[str, Any]) -> None:
-        """One proposes, the other one approves; the proposer may try to, and is refused."""
+        """One proposes, the other one approves or either rejects; the proposer may try to approve, and is refused."""
         await asyncio.sleep(at_s)
         risk = self._at["risk"]
         proposed = _told(
@@ -72,30 +96,63 @@ class Operators:
         )
         if proposed is None:
             return
-        for name in self._chance.choice([("bob",), ("ann", "bob"), ("bob", "ann")]):
-            target = f"/rule-sets/{proposed['version']}/approve"
-            await self._workload.post(risk[name], target, {"reason": "agreed"})
+        for name, word in self._chance.choice(RULES_DECIDED):
+            target = f"/rule-sets/{proposed['version']}/{word}"
+            await self._workload.post(risk[name], target, {"reason": "looked at them"})
+
+    async def _revoke(self, at_s: float, merchant_id: str) -> None:
+        await asyncio.sleep(at_s)
+        self._world.keys.revoke(merchant_id)
+        self._world.history.tell("operator", "revokes", of=merchant_id)
+
+    async def _close_month(self, over_s: float) -> None:
+        """Propose and decide until the month is closed, now and then too early or by whoever may not."""
+        chance, ledger = self._chance, self._at["ledger"]
+        await asyncio.sleep(max(0.0, over_s + chance.uniform(-2.0, 4.0)))
+        for _ in range(CLOSING_TRIES):
+            who = ledger[chance.choice(NAMES)]
+            closes = await self._workload.listed(who, "/period-closes")
+            standing = next((each for each in closes if each["state"] != "REJECTED"), None)
+            if standing is None:
+                body = {"period": str(MONTH), "reason": "it is over"}
+                await self._workload.post(who, "/period-closes", body)
+            elif standing["state"] == "PROPOSED":
+                word = "approve" if chance.random() < 0.85 else "reject"
+                await self._workload.post(
+                    who, f"/period-closes/{standing['id']}/{word}", {"reason": "looked at it"}
+                )
+            else:
+                return
+            await asyncio.sleep(chance.uniform(0.2, 2.0))
 
     async def _look(self, who: Caller) -> None:
         self._world.history.count("operator reads")
-        for decision in await self._workload.listed(who, "/operator/decisions"):
+        for decision in await self._listed(who, "decisions"):
             word = "approve" if self._chance.random() < 0.8 else "reject"
             await self._ask(who, f"/decisions/{decision['decision_id']}/{word}", {})
-        for review in await self._workload.listed(who, "/operator/risk-reviews"):
+        for review in await self._listed(who, "risk-reviews"):
             if self._chance.random() < 0.6:
                 # Whoever said so first says it again at times, and it takes the other one all the same.
                 word = "approve" if self._chance.random() < 0.7 else "refuse"
                 await self._ask(who, f"/risk-reviews/{review['operation_id']}/{word}", {})
-        for stray in await self._workload.listed(who, "/operator/strays"):
-            if self._chance.random() < 0.5:
+        for stray in await self._listed(who, "strays"):
+            left_to_policy = self._world.circumstances.stray_policy == "automatic" and not stray["mismatch"]
+            if self._chance.random() < (0.1 if left_to_policy else 0.5):
                 await self._ask(who, f"/strays/{stray['stray_id']}/decision", {"action": self._end_of(stray)})
-        for doubt in await self._workload.listed(who, "/operator/doubts"):
+        for doubt in await self._listed(who, "doubts"):
             if doubt["state"] == "IN_REVIEW" and self._chance.random() < 0.5:
                 await self._decide(who, doubt)
-        for case in await self._workload.listed(who, "/operator/cases"):
+        for case in await self._listed(who, "cases"):
             # What waits for a decision is closed by none but that.
             if self._chance.random() < 0.2:
                 await self._ask(who, f"/cases/{case['case_id']}/close", {})
+
+    async def _listed(self, who: Caller, name: str) -> list[dict[str, Any]]:
+        """What a list shows; hardly ever read where it is empty, which costs a request and teaches nothing."""
+        (waiting,) = self._world.storage.admin["payment"].execute(_WAITING[name].encode())
+        if not waiting[0] and self._chance.random() > CURIOSITY:
+            return []
+        return await self._workload.listed(who, f"/operator/{name}")
 
     def _end_of(self, stray: dict[str, Any]) -> str:
         if stray["kind"] == "hold":

@@ -15,6 +15,7 @@ from services.sandbox.domain.faults import Imitation
 from services.sandbox.entrypoints.http import application
 from services.sandbox.settings import SandboxSettings
 from shared.kernel.ids import UlidIds
+from tests.simulation.circumstances import BETA_HELD_BACK
 from tests.simulation.network import ConnectionLost, ConnectionRefused, Reply, ask
 from tests.simulation.process import CURRENT
 
@@ -137,6 +138,8 @@ class Outside:
             object.__setattr__(own.sender, "transport", _Courier(self, name))
         self._idle: dict[str, tuple[int, datetime | None]] = {}
         """After which statement a processor had nothing to do, and until when if nobody asks for anything."""
+        self.under_way: set[asyncio.Task[Any]] = set()
+        """Requests that a processor has to do with or will have, whether or not anybody waits for their answers."""
         self._app = application(parts)
 
     async def run(self) -> None:
@@ -170,17 +173,31 @@ class Outside:
             raise ConnectionRefused("simulated")
         if world.faults.strikes("call_slow", name):
             await asyncio.sleep(world.chance.uniform(0.1, 4.0))
-        if method == "POST" and world.faults.strikes("request_late", name):
+        if method == "POST" and self._is_held_back(name, processor):
             # Some proxy holds it back, and hands it over when nobody waits for it any more.
             late_s = world.chance.uniform(5.0, 30.0)
-            world.in_background(self._arrive_late(late_s, processor, method, target, headers, body))
+            self._send(self._arrive_late(late_s, processor, method, target, headers, body))
             raise ConnectionLost("simulated")
         lost = world.faults.strikes("reply_lost", name)
-        reply = await ask(self._app, world.in_background, method, target, headers, body)
+        reply = await ask(self._app, self._send, method, target, headers, body)
         world.history.tell(processor, "answers", status=reply.status)
         if lost:
             raise ConnectionLost("simulated")
         return reply
+
+    def _send(self, work: Any) -> "asyncio.Task[Any]":
+        """Let a request go on by itself, and know of it until it is over."""
+        task = self.world.in_background(work)
+        self.under_way.add(task)
+        task.add_done_callback(self.under_way.discard)
+        return task
+
+    def _is_held_back(self, name: str, processor: str) -> bool:
+        world = self.world
+        if world.faults.strikes("request_late", name):
+            return True
+        hasty = world.circumstances.in_haste and processor == "beta"
+        return hasty and world.faults.raging and world.chance.random() < BETA_HELD_BACK
 
     def _is_down(self, processor: str) -> str | None:
         outage = self.world.circumstances.down(processor, self.world.clock.monotonic_s())
@@ -190,5 +207,5 @@ class Outside:
         self, late_s: float, processor: str, method: str, target: str, headers: dict[str, str], body: bytes
     ) -> None:
         await asyncio.sleep(late_s)
-        reply = await ask(self._app, self.world.in_background, method, target, headers, body)
+        reply = await ask(self._app, self._send, method, target, headers, body)
         self.world.history.tell(processor, "answers nobody", status=reply.status)

@@ -18,7 +18,6 @@ from tools.sabotage.cases import CASES
 from tools.sabotage.cases.adjusting import ADJUSTING
 from tools.sabotage.cases.answering import ANSWERING
 from tools.sabotage.cases.auditing import AUDITING
-from tools.sabotage.cases.closing import CLOSING
 from tools.sabotage.cases.deciding import DECIDING
 from tools.sabotage.cases.growing import GROWING
 from tools.sabotage.cases.importing import IMPORTING
@@ -45,6 +44,10 @@ REACHED = (
     "broken-call-is-unknown",
     "500-is-unknown",
     "highest-version-wins",
+    "caller-guess",
+    "post-without-key",
+    "lost-commit-not-believed",
+    "stray-policy-in-force",
 )
 """Cases of the sabotage list that seeds have been seen to find."""
 NOT_HUNTED = "| protection | why no seed looks for it |\n|---|---|\n"
@@ -57,14 +60,28 @@ _PACE = "no seed judges how fast a processor is called"
 _NOBODY_ASKS = "nothing in this world asks for what it refuses"
 _NO_PROOFS = "nobody proves a journal while a seed runs"
 _NO_REPORTS = "no report of a processor is read while a seed runs"
-_NO_CLOSES = "no month is closed while a seed runs"
 _NOT_BY_HAND = "nobody adjusts the books by hand while a seed runs"
 _NOT_IMPORTED = "no journals are imported while a seed runs"
 _ONE_PARTITION = "no partition of entries fills while a seed runs"
 _NOT_VERIFIED = "nobody verifies a chain while a seed runs; of its own the auditor finds no wrong one"
 _UNTOLD = "no seed counts anew what risk counted in its windows"
 OUT_OF_REACH = {
-    **{case.name: _NO_CLOSES for case in CLOSING},
+    "closed-month-in-sql": _SECOND_LINE,
+    "close-waits-for-posting": _ONE_AT_A_TIME,
+    "posting-reads-after-its-turn": _ONE_AT_A_TIME,
+    "close-four-eyes": _SECOND_LINE,
+    "close-four-eyes-in-sql": _SECOND_LINE,
+    "close-in-order-in-sql": _SECOND_LINE,
+    "close-when-over-in-sql": _SECOND_LINE,
+    "close-when-sealed": _SECOND_LINE,
+    "close-when-sealed-in-sql": _SECOND_LINE,
+    "close-seals-the-rest": "no seed judges a refusal that asks to try again",
+    "close-waits-for-sealer": _ONE_AT_A_TIME,
+    "late-noted-at-booking": _NOBODY_ASKS,
+    "adjustment-in-open-month": _NOT_BY_HAND,
+    "verify-closed-months": _NOT_VERIFIED,
+    "verify-close-hash": _NOT_VERIFIED,
+    "verify-kept-closes": _NOT_VERIFIED,
     **{case.name: _NOT_BY_HAND for case in ADJUSTING},
     **{case.name: _NOT_IMPORTED for case in IMPORTING},
     **{case.name: _ONE_PARTITION for case in GROWING},
@@ -178,8 +195,6 @@ OUT_OF_REACH = {
     "bank-whole-corrects": _NO_REPORTS,
     "bank-same-statement": _NO_REPORTS,
     "recon-touch-kept": _NO_REPORTS,
-    "caller-guess": "no API key is revoked while a seed runs",
-    "post-without-key": "no rule set is rejected while a seed runs",
     "recon-claim-told": _NO_REPORTS,
     "recon-seen-is-seen": _NO_REPORTS,
     "recon-nobody-waits": _NO_REPORTS,

@@ -26,8 +26,6 @@ EXPECTED_DEATHS = (DeliveryFailed,)
 """What a process is meant to end by: it is started anew."""
 USUAL_S = 60.0
 """How often a periodic role does its work where the world does not say otherwise."""
-FACES = ("payment", "webhook_ingest", "risk")
-"""Whose HTTP anybody calls here."""
 
 
 class _Members:
@@ -70,7 +68,8 @@ class Process:
         self.incarnation = incarnation
         self.dead = False
         self.consumers: list[MemoryConsumer] = []
-        self.app: Any = None
+        self._app: Any = None
+        self._make_app: Callable[[], Any]
         self.operations: Any = None
         self._relays: list[Relay] = []
         self._tasks: dict[asyncio.Task[Any], None] = {}  # in their order, which a set would not keep
@@ -96,12 +95,17 @@ class Process:
         """Build the service and start its roles."""
         runtime = build(settings, self.surroundings())
         self.operations = runtime.operations
-        if self.service in FACES:
-            self.app = self._context.run(runtime.make_app)
+        self._make_app = runtime.make_app
         for role, make in runtime.roles.items():
             # What runs beside HTTP only counts what was repeated, and no seed fills a partition: nothing rests on them.
             if not role.endswith(".partitions") and not role.startswith("serve."):
                 self.spawn(self._live(role, make))
+
+    def face(self) -> Any:
+        """The application, made when somebody calls it for the first time: most incarnations die before that."""
+        if self._app is None:
+            self._app = self._context.run(self._make_app)
+        return self._app
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
         """Start a task that dies with this process."""
@@ -187,8 +191,8 @@ class Process:
         handler(event, uow)
 
     async def _periodic(self, role: str, loop: Any) -> None:
-        every_s = self.world.timings.get(f"{self.service}.{role}", USUAL_S)
         while True:
+            every_s = self.world.period_s(f"{self.service}.{role}", USUAL_S)
             await asyncio.sleep(every_s * self._chance.uniform(0.5, 1.5))
             if role == "work.feed":
                 await loop.action.read_all()

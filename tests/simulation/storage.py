@@ -48,6 +48,11 @@ _SETTINGS = {
     "max_wal_size": "4GB",
     "checkpoint_timeout": "1h",
     "log_min_messages": "fatal",
+    "track_activities": "off",
+    "track_counts": "off",
+    "update_process_title": "off",
+    "bgwriter_lru_maxpages": "0",
+    "wal_writer_delay": "10s",
 }
 # Ours is the only end of the pipe that it reads: however we die, it ends the server at once and removes its files.
 _GUARD = '"$@" & read -r _; kill -QUIT $!; wait $!; rm -rf "$0"'
@@ -67,6 +72,12 @@ DO $$ DECLARE c record; BEGIN
              JOIN pg_class r ON r.oid = d.adrelid
             WHERE pg_get_expr(d.adbin, d.adrelid) = 'now()' AND r.relnamespace = 'public'::regnamespace
   LOOP EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT sim.now()', c.t, c.n); END LOOP;
+END $$;
+DO $$ DECLARE f record; BEGIN
+  -- A function that names where it looks is told to look here first, or it has another clock than the rows.
+  FOR f IN SELECT oid::regprocedure AS name FROM pg_proc
+            WHERE pronamespace = 'public'::regnamespace AND 'search_path=public, pg_temp' = ANY (proconfig)
+  LOOP EXECUTE format('ALTER ROUTINE %s SET search_path = sim, pg_catalog, public, pg_temp', f.name); END LOOP;
 END $$;
 DO $$ DECLARE t record; BEGIN
   FOR t IN SELECT oid::regclass AS name FROM pg_class WHERE relkind = 'r' AND relname ~ '^outbox_p[0-9]{8}$'

@@ -30,6 +30,14 @@ COUNTED = (
         "SELECT kind, outcome, state, count(*) FROM operator_decisions GROUP BY 1, 2, 3",
     ),
     ("payment", "dispute:{0}", "SELECT status, count(*) FROM disputes GROUP BY 1"),
+    (
+        "payment",
+        "strays given back by policy",
+        "SELECT count(DISTINCT subject_id) FROM status_history WHERE cause_id = 'policy:stray_returns'",
+    ),
+    ("ledger", "month closed", "SELECT count(*) FROM closed_periods"),
+    ("ledger", "close:{0}", "SELECT state, count(*) FROM period_closes GROUP BY 1"),
+    ("ledger", "late journals", "SELECT count(*) FROM late_journals"),
     ("payment", "reversals", "SELECT count(*) FROM reversals"),
     ("payment", "case:{0}", "SELECT reason, count(*) FROM cases GROUP BY 1"),
     (
@@ -80,6 +88,7 @@ def sum_up(world: World) -> None:
     for service, name, query in COUNTED:
         for *names, number in sorted(_rows(world, service, query)):
             history.count(name.format(*names), number)
+    history.count("requests with a revoked key", len(world.keys.used_after))
     for topic in TOPICS:
         ids = [dict(record.headers)["ce_id"] for record in world.broker.records(topic)]
         history.count("records", len(ids))

@@ -1,5 +1,6 @@
-"""What the terms of one world demand of each operation, by other code than that which decides: risk asked where it must
-be, nothing let go by whom it may not, every authorization where the routes of its time send it.
+"""What the terms of one world demand, by other code than that which decides: risk asked where it must be, nothing let go
+by whom it may not, every authorization where the routes of its time send it, strays given back by policy where it
+may, and months closed by two people.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,6 +23,27 @@ _ROUTES = "SELECT merchant_id, currency, processor, valid_from FROM routes ORDER
 _ELSEWHERE = """
 SELECT o.operation_id, o.processor, b.processor FROM operations AS o JOIN processor_objects AS b USING (operation_id)
  WHERE b.processor <> o.processor ORDER BY 1
+"""
+
+_BY_POLICY = """
+SELECT DISTINCT s.stray_id, s.mismatch, s.found_at, o.created_at FROM status_history AS h
+  JOIN operations AS o ON o.operation_id = h.subject_id JOIN strays AS s USING (stray_id)
+ WHERE h.cause_id = 'policy:stray_returns' ORDER BY 1, 4
+"""
+_LEFT = """
+SELECT stray_id FROM strays AS s
+ WHERE kind IN ('money', 'hold') AND NOT mismatch AND NOT released AND NOT accepted AND taken_back_minor = 0
+   AND returned_minor = 0 AND NOT EXISTS (SELECT FROM operations AS o WHERE o.stray_id = s.stray_id)
+   AND NOT EXISTS (SELECT FROM disputes AS d WHERE d.stray_id = s.stray_id)
+"""
+_CLOSES = """
+SELECT c.period, p.state, p.proposed_by, p.decided_by, c.ends_at, c.closed_at, s.period FROM closed_periods AS c
+  LEFT JOIN period_closes AS p USING (close_id) LEFT JOIN close_signatures AS s ON s.period = c.period ORDER BY 1
+"""
+_AT_THE_BOUNDARY = """
+SELECT j.journal_id, j.effective_at, j.booked_at, l.told_effective_at, c.ends_at, c.closed_at FROM closed_periods AS c
+  JOIN journals AS j ON j.effective_at <= c.ends_at LEFT JOIN late_journals AS l ON l.journal_position = j.position
+ ORDER BY 1
 """
 
 
@@ -67,3 +89,34 @@ def misrouted(default: str, rows: Rows) -> Iterator[str]:
             yield f"{operation_id} went to {processor}, its rules say {wanted}"
     for operation_id, asked, found in rows(_ELSEWHERE):
         yield f"{operation_id} was asked of {asked} and is known from {found}"
+
+
+def left_by_policy(drawn: Circumstances, rows: Rows) -> Iterator[str]:
+    """Strays that the automatic policy has not come to yet: nobody else would."""
+    if drawn.stray_policy == "automatic":
+        yield from (f"payment: stray waits for the policy: {stray_id}" for (stray_id,) in rows(_LEFT))
+
+
+def wrong_returns(drawn: Circumstances, rows: Rows) -> Iterator[str]:
+    """What was given back by a policy that is not in force, too early, twice, or though it is a person's to decide."""
+    tried: set[str] = set()
+    for stray_id, mismatch, found_at, asked_at in rows(_BY_POLICY):
+        if stray_id in tried:
+            yield f"{stray_id} was given back by policy once more"
+        tried.add(stray_id)
+        lay_s = (asked_at - found_at).total_seconds()
+        if drawn.stray_policy != "automatic" or mismatch or lay_s < drawn.stray_return_after_s:
+            yield f"{stray_id} (mismatch: {mismatch}) was given back by policy after {lay_s:.1f} s"
+
+
+def wrong_closes(rows: Rows) -> Iterator[str]:
+    """Months that one person closed, or nobody signed, or too early; and journals that are not where they belong."""
+    for period, state, proposed_by, decided_by, ends_at, closed_at, signed in rows(_CLOSES):
+        if state != "APPROVED" or None in (proposed_by, decided_by) or proposed_by == decided_by:
+            yield f"{period} was closed by {proposed_by} and {decided_by}, and is {state}"
+        if closed_at < ends_at or signed is None:
+            yield f"{period} was closed at {closed_at} and signed: {signed is not None}"
+    for journal_id, effective_at, booked_at, told_at, ends_at, closed_at in rows(_AT_THE_BOUNDARY):
+        late = booked_at > closed_at
+        if late != (effective_at == ends_at and told_at is not None and told_at < ends_at):
+            yield f"{journal_id} booked {booked_at} takes effect {effective_at}, told as of {told_at}"

@@ -1,6 +1,7 @@
 """Endpoints of one code share what FastAPI found out about it, and nothing of what their closures hold."""
 
 import asyncio
+import threading
 from typing import Annotated, Any
 
 import pytest
@@ -8,9 +9,11 @@ from fastapi import Depends, FastAPI, Query, routing
 from fastapi.dependencies import utils
 
 from services.processor.app import call_processor
+from shared.testing.virtual_clock import VirtualClock
 from tests.simulation.analysed import analyses_kept
 from tests.simulation.network import ask
 from tests.simulation.pace import paced
+from tests.simulation.virtual_loop import VirtualLoop
 
 pytestmark = pytest.mark.unit
 
@@ -49,6 +52,22 @@ def test_each_process_answers_by_its_own_parts(owner: str) -> None:
     assert asyncio.run(answers(app, "/defaulted?times=1")) == (200, f'"{owner}: {owner} hello"'.encode())
     assert asyncio.run(answers(app, "/named?times=0"))[0] == 422
     assert asyncio.run(answers(app, "/defaulted"))[0] == 422
+
+
+def test_what_is_no_coroutine_runs_in_the_loop_of_a_seed_and_takes_its_time() -> None:
+    app = FastAPI()
+
+    @app.get("/thread")
+    def thread() -> int:
+        return threading.get_ident()
+
+    clock = VirtualClock()
+    loop = VirtualLoop(clock, lambda: 2.0)
+    with analyses_kept():
+        status, body = loop.run_until_complete(asyncio.wait_for(answers(app, "/thread"), 60.0))
+    loop.close()
+    assert (status, int(body)) == (200, threading.get_ident())
+    assert clock.monotonic_s() >= 2.0
 
 
 def test_outside_a_seed_nothing_is_replaced() -> None:

@@ -4,24 +4,16 @@ import asyncio
 import contextvars
 import random
 import threading
+from datetime import datetime
 from functools import cache
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
 from services.ledger.bootstrap import build as build_ledger
-from services.ledger.settings import LedgerSettings
 from services.payment.bootstrap import build as build_payment
-from services.payment.settings import PaymentSettings
 from services.processor.bootstrap import build as build_processor
-from services.processor.settings import ProcessorSettings
 from services.reconciliation.bootstrap import build as build_reconciliation
-from services.reconciliation.settings import ReconciliationSettings
 from services.risk.bootstrap import build as build_risk
-from services.risk.settings import RiskSettings
 from services.webhook_ingest.bootstrap import build as build_webhook_ingest
-from services.webhook_ingest.settings import WebhookIngestSettings
 from shared.kernel import crash_points
 from shared.kernel.ids import UlidIds
 from shared.messaging.broker import Record
@@ -32,20 +24,21 @@ from shared.testing.virtual_clock import VirtualClock
 from tests.simulation.circumstances import Circumstances
 from tests.simulation.faults import Faults, SimulatedCrash, lose_answer
 from tests.simulation.history import History
+from tests.simulation.keys import EndingKeys
 from tests.simulation.network import ConnectionLost, ConnectionRefused, Reply, ask
-from tests.simulation.outside import API_KEYS, BASES, WEBHOOK_SECRETS, Outside
+from tests.simulation.outside import Outside
+from tests.simulation.pace import calm
 from tests.simulation.process import CURRENT, Process
-from tests.simulation.storage import PEPPER, Storage
+from tests.simulation.settings import settings_of
+from tests.simulation.storage import Storage
 
 FAULTS_LAST_S = 40.0
 DRAIN_LIMIT_S = 900.0
 LOOK_EVERY_S = 5.0
-HEAD_KEY = (
-    Ed25519PrivateKey.from_private_bytes(b"simulated, and guarding nothing.")
-    .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    .decode()
-)
-"""Always the same, so that a seed is."""
+CALM = 3.0
+"""How much longer everybody rests who is woken when there is something to do, once no wake-up is lost any more; and the
+least time in seconds between two looks of those who are not.
+"""
 BUILDERS = {
     "payment": build_payment,
     "processor": build_processor,
@@ -66,9 +59,10 @@ def _operator_keys() -> tuple[str, str]:
 class _Clock(VirtualClock):
     """The virtual clock, which the databases follow."""
 
-    def __init__(self, storage: Storage) -> None:
-        super().__init__()
+    def __init__(self, storage: Storage, start: datetime) -> None:
+        super().__init__(start)
         self._storage = storage
+        storage.started_at = start
         storage.tell_time(self)
 
     def advance(self, seconds: float) -> None:
@@ -83,12 +77,13 @@ class World:
         self.seed = seed
         self.storage = storage
         self.chance = random.Random(f"world {seed}")
-        self.clock = _Clock(storage)
-        self.history = History(self.clock)
-        self.faults = Faults.drawn(random.Random(f"faults {seed}"), self.history)
         self.circumstances = Circumstances.drawn(
             random.Random(f"circumstances {seed}"), [merchant.merchant_id for merchant in storage.merchants]
         )
+        self.clock = _Clock(storage, self.circumstances.begins_at)
+        self.history = History(self.clock)
+        self.faults = Faults.drawn(random.Random(f"faults {seed}"), self.history)
+        self.keys = EndingKeys(storage, self.clock, random.Random(f"keys {seed}"))
         self.broker = MemoryBroker(
             default_partitions=2, clock=self.clock, weather=self.faults, on_record=self._recorded
         )
@@ -98,6 +93,7 @@ class World:
             "payment.work.completer": 8.0,
             "payment.work.risk": 0.7 if self.circumstances.risk_mode == "required" else 60.0,
             "payment.work.abandoned": 60.0,
+            "payment.work.strays": 6.0,
             "processor.work.feed": 10.0,
             "webhook_ingest.work": 600.0,
             "ledger.work": 60.0,
@@ -107,6 +103,9 @@ class World:
             "ledger.work.snapshots": 7.0,
             "risk.work.forget": 600.0,
             "risk.work.completer": 60.0,
+            # No report is brought, and without one there is little to match.
+            "reconciliation.work.match": 240.0,
+            "reconciliation.work.days": 240.0,
         }
         self.violations: list[str] = []
         self.unreadable: set[str] = set()
@@ -122,6 +121,8 @@ class World:
 
     async def begin(self) -> None:
         """Start the sandbox and at least one process of every service, often two."""
+        if self.circumstances.revocations:
+            self.keys.issue()
         self.outside = Outside(self)
         self.in_background(self.outside.run())
         for service in BUILDERS:
@@ -153,7 +154,9 @@ class World:
         self.processes[name] = process
         self.history.tell(name, "started", incarnation=incarnation)
         if service not in self._settings_of:
-            self._settings_of[service] = self._settings(service)
+            self._settings_of[service] = settings_of(
+                service, self.circumstances, self.storage, self._operator_public_key
+            )
         process.start(BUILDERS[service], self._settings_of[service])
 
     def process_died(self, process: Process, error: BaseException, *, expected: bool) -> None:
@@ -193,6 +196,7 @@ class World:
         """End the faults; an operator has what a bad deployment parked tried again until nothing is parked."""
         self.faults.end()
         self.unreadable.clear()
+        calm()
         while True:
             for service in ("payment", "processor", "ledger", "risk", "reconciliation"):
                 found = self.storage.admin[service].execute(
@@ -208,6 +212,11 @@ class World:
                     )
             await asyncio.sleep(20.0)
 
+    def period_s(self, role: str, usual_s: float) -> float:
+        """How often a periodic role does its work at present."""
+        every_s = self.timings.get(role, usual_s)
+        return every_s if self.faults.raging else max(every_s, CALM)
+
     # Bells: who sleeps until something may be there to do
 
     def ring(self, bell: str) -> None:
@@ -219,6 +228,7 @@ class World:
         """Sleep until the bell or the time; then a moment, as a thread that is woken does not run at once."""
         event_ = self._bells.setdefault(bell, asyncio.Event())
         event_.clear()
+        at_most_s *= 1.0 if self.faults.raging else CALM
         try:
             async with asyncio.timeout(at_most_s * self.chance.uniform(0.5, 1.5)):
                 await event_.wait()
@@ -252,7 +262,7 @@ class World:
             raise ConnectionRefused("simulated")
         process = self.chance.choice(alive)
         lost = self.faults.strikes("reply_lost", service)
-        reply = await ask(process.app, process.spawn, method, target, headers, body)
+        reply = await ask(process.face(), process.spawn, method, target, headers, body)
         if lost:
             raise ConnectionLost("simulated")
         return reply
@@ -263,46 +273,3 @@ class World:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         return task
-
-    def _settings(self, service: str) -> Any:
-        urls = self.storage.urls[service]
-        common = {
-            "database_url": urls.app,
-            "relay_database_url": urls.relay,
-            "relay_lease_s": 9.0,
-            "database_pool_size": 4,
-            "operator_public_key": self._operator_public_key,
-        }
-        drawn = self.circumstances
-        match service:
-            case "payment":
-                return PaymentSettings(
-                    **common, api_key_pepper=PEPPER, key_lease_margin_s=5.0, risk_mode=drawn.risk_mode,
-                    risk_deadline_ms=drawn.risk_deadline_ms, risk_recheck_after_s=drawn.risk_recheck_after_s,
-                    risk_small_minor=drawn.risk_small_minor, processor=drawn.default_processor,
-                    beta_account="acct_beta",
-                )  # fmt: skip
-            case "processor":
-                return ProcessorSettings(
-                    **common, alpha_base_url=BASES["alpha"], alpha_api_key=API_KEYS["alpha"], alpha_timeout_s=2.0,
-                    alpha_concurrent_calls=16, alpha_visibility_window_s=4.0, look_up_ladder_s="1,3,8,20,60,60",
-                    beta_base_url=BASES["beta"], beta_api_key=API_KEYS["beta"], beta_timeout_s=2.0,
-                    beta_visibility_window_s=drawn.beta_visibility_window_s,
-                    look_up_ladders_s="beta=2,5,12,25,50,60,60",
-                    feed_interval_s=15.0, lease_s=8.0, lease_margin_s=1.0,
-                )  # fmt: skip
-            case "webhook_ingest":
-                return WebhookIngestSettings(
-                    **common,
-                    alpha_webhook_secrets=WEBHOOK_SECRETS["alpha"],
-                    beta_webhook_secrets=WEBHOOK_SECRETS["beta"],
-                )
-            case "risk":
-                return RiskSettings(**common)
-            case "reconciliation":
-                return ReconciliationSettings(**common)
-            case _:
-                return LedgerSettings(
-                    **common, seal_private_key=HEAD_KEY, seal_head_interval_s=6.0,
-                    snapshot_every_seals=5, snapshot_entries_min=3,
-                )  # fmt: skip

@@ -89,12 +89,13 @@ _TAKEN_IN: Final = """
     UNION ALL
     SELECT topic, count(*) FROM inbox WHERE topic <> ALL(%(versioned)s) GROUP BY topic
 """
-# A money row's word for what it did, in the words of facts.
-_THEIRS: Final = f"""
+#: Every object of the processors with its state; a money row's word for what it did is in the words of facts.
+THEIR_OBJECTS: Final = f"""
     SELECT id, CASE kind || ' ' || status WHEN 'money_row withdrawn' THEN 'opened'
         WHEN 'money_row taken' THEN 'succeeded' ELSE status END FROM {at_both("objects")}
 """
-_OURS: Final = "SELECT object_id, status FROM processor_objects"
+#: The same, as far as payment knows of it.
+OUR_OBJECTS: Final = "SELECT object_id, status FROM processor_objects"
 
 
 def nothing(_stuck: Stuck) -> bool:
@@ -166,9 +167,9 @@ def _between_databases(addresses: Addresses) -> Iterator[Stuck]:
 
 def _unknown_objects(addresses: Addresses) -> Iterator[Stuck]:
     with reading(addresses, "sandbox") as connection:
-        theirs = set(connection.execute(_THEIRS).fetchall())
+        theirs = set(connection.execute(THEIR_OBJECTS).fetchall())
     with reading(addresses, "payment") as connection:
-        ours = set(connection.execute(_OURS).fetchall())
+        ours = set(connection.execute(OUR_OBJECTS).fetchall())
     for number, (object_id, status) in enumerate(sorted(theirs - ours)):
         if number == SHOWN_MAX:
             break
