@@ -49,3 +49,8 @@ def test_with_a_run_now_and_then_only_lines_that_came_meanwhile_are_not_seen_to_
 def test_a_small_month_with_a_run_every_week(desk):
     left = live(desk, Plan(seed="3", payments=300, each=1, stops=stops(7)))
     assert {kind for _, kind in left} <= {"settlement_delay"}
+
+
+def test_a_month_of_ten_thousand_payments(desk):
+    left = live(desk, Plan(seed="4", payments=10_000, each=10, stops=stops(15)))
+    assert {kind for _, kind in left} <= {"settlement_delay"}
