@@ -101,28 +101,38 @@ def faults(
 def bench(
     as_json: JsonFlag = False,
     quick: Annotated[bool, typer.Option("--quick", help="One short repetition of each.")] = False,
-    write: Annotated[bool, typer.Option("--write", help="Write docs/benchmarks.md as well.")] = False,
-    only: Annotated[str | None, typer.Option(help="One section: readers, matching or projection.")] = None,
-    growth: Annotated[
-        bool, typer.Option("--growth", help="Measure how the ledger grows instead; an hour.")
+    write: Annotated[
+        bool, typer.Option("--write", help="Write each section into docs/benchmarks.md as well.")
     ] = False,
-    entries: Annotated[int, typer.Option(min=1_000, help="With --growth: to how many entries.")] = 10_000_000,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A section by its word, as often as wanted: base, ledger, bulk, latency, create, journey, readers, "
+            "matching, projection, or growth (an hour, and in no full run)."
+        ),
+    ] = None,
+    entries: Annotated[int, typer.Option(min=1_000, help="How far growth goes.")] = 10_000_000,
 ) -> None:
-    """Measure speed beside raw PostgreSQL and Kafka, on a stack of its own; some fifteen minutes."""
-    from tools.bench.bench import ALONE, run_bench, show, write_page
-    from tools.bench.bench import as_json as to_json
+    """Measure speed beside raw PostgreSQL and Kafka, on stacks of its own; some fifteen minutes for everything."""
+    from tools.bench import page
+    from tools.bench.bench import run_bench
+    from tools.bench.sections import WORDS, chosen
 
-    if only is not None and (only not in ALONE or write or growth):
-        raise typer.BadParameter(
-            f"one of {', '.join(ALONE)}, and not together with --write or --growth", param_hint="--only"
-        )
-    result = run_bench(_say, quick=quick, only=only, growth_to=entries if growth else None)
-    if write:
-        write_page(result)
+    if unknown := [word for word in only or () if word not in WORDS]:
+        raise typer.BadParameter(f"{unknown[0]} is none of {', '.join(WORDS)}", param_hint="--only")
+    run = run_bench(
+        _say,
+        chosen(only or []),
+        quick=quick,
+        entries=entries,
+        done=page.write if write else lambda _: None,
+    )
     if as_json:
-        print(json.dumps(to_json(result)))
+        print(json.dumps(run.as_json()))
     else:
-        show(result, Console(highlight=False))
+        page.show(run, Console(highlight=False))
+    if run.failed:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -20,7 +20,6 @@ from tools.bench.site import Site, wait_until
 from tools.local_stack.layout import StackError
 
 SECTION: Final = "growth"
-ENTRIES: Final = 10_000_000
 ENTRIES_EACH: Final = 3
 CHUNK_JOURNALS: Final = 50_000
 SEALED_WITHIN_S: Final = 7_200.0
@@ -70,7 +69,7 @@ SELECT coalesce((SELECT max(position) FROM seals), 0) - coalesce((SELECT min(pos
 """
 
 
-def measure(site: Site, entries: int = ENTRIES) -> list[Figure]:
+def measure(site: Site, entries: int) -> list[Figure]:
     """Journals per second and PostgreSQL's CPU for each at three sizes, and balances at the largest."""
     count = 5_000 if site.quick else 20_000
     books.book(site, count, hot=False)  # opens the accounts

@@ -1,42 +1,62 @@
-"""The page of figures is written by two kinds of runs, and neither forgets what the other found."""
+"""Each section of the page of figures is written for itself, in one order, and one that fails loses no other."""
 
-from tools.bench import growth
-from tools.bench.bench import write_page
+from datetime import UTC, datetime
+
+import pytest
+
+from tools.bench.bench import Measured, run_bench
 from tools.bench.figures import Figure
+from tools.bench.page import write
+from tools.bench.sections import SECTIONS, WORDS, Section, chosen
 
 MACHINE = {"cpus": 2, "system": "s", "python": "3", "postgresql": "18", "fsync": "on", "load": [1.0]}
+BY_WORD = {section.word: section for section in SECTIONS}
 
 
-def run(section, median, at):
-    return {
-        "at": at, "quick": False, "seconds": 1, "machine": MACHINE,
-        "figures": [Figure(section=section, name="n", unit="u", samples=(median,))],
-    }  # fmt: skip
+def part(word, year):
+    section = BY_WORD[word]
+    return Measured(
+        section=section, at=datetime(year, 1, 1, tzinfo=UTC), seconds=1, quick=False, machine=MACHINE,
+        figures=[Figure(section=section.title, name="n", unit="u", samples=(1.5,))],
+    )  # fmt: skip
 
 
-def test_growth_leaves_the_other_sections_and_they_leave_growth(tmp_path):
+def test_a_section_is_written_in_its_place_and_leaves_the_others(tmp_path):
     page = tmp_path / "benchmarks.md"
-    write_page(run("base", 1.5, "first"), page)
-    alone = page.read_text()
-    write_page(run(growth.SECTION, 2.5, "second"), page)
-    both = page.read_text()
-    assert both.startswith(alone.rstrip("\n"))
-    assert both.count("## Growth\n") == 1
-    assert "second" in both.partition("## Growth")[2]
-    write_page(run("base", 3.5, "third"), page)
-    newer = page.read_text()
-    assert newer.partition("## Growth")[2] == both.partition("## Growth")[2]
-    assert "first" not in newer
-    assert "third" in newer
-    write_page(run(growth.SECTION, 4.5, "fourth"), page)
-    assert page.read_text().partition("## Growth")[0] == newer.partition("## Growth")[0]
-    assert "second" not in page.read_text()
+    for word, year in (("growth", 2001), ("base", 2002), ("journey", 2003)):
+        write(part(word, year), page)
+    three = page.read_text()
+    assert [line for line in three.splitlines() if line.startswith("#")] == [
+        "# Benchmarks", "## Base", "## Payments end to end, instant processor", "## Growth",
+    ]  # fmt: skip
+    write(part("journey", 2004), page)
+    assert page.read_text() == three.replace("2003-", "2004-")
 
 
-def test_growth_can_be_written_first(tmp_path):
-    page = tmp_path / "benchmarks.md"
-    write_page(run(growth.SECTION, 2.5, "first"), page)
-    assert page.read_text().startswith("# Benchmarks\n")
-    write_page(run("base", 1.5, "second"), page)
-    assert page.read_text().count("# Benchmarks\n") == 1
-    assert "## Growth" in page.read_text()
+def test_all_but_what_takes_an_hour_runs_and_a_section_brings_its_base():
+    assert [section.word for section in chosen([])] == [word for word in WORDS if word != "growth"]
+    assert [section.word for section in chosen(["journey"])] == ["journey"]
+    assert [section.word for section in chosen(["create", "readers"])] == ["base", "create", "readers"]
+
+
+def test_a_section_that_fails_is_told_and_the_others_are_measured(capsys):
+    def fails(_):
+        raise RuntimeError("no luck")
+
+    def measures(_):
+        return [Figure(section="b", name="n", unit="u", samples=(1.0,))]
+
+    sections = [
+        Section(word=word, title=word, ran="", measure=measure, brings_stacks=True)
+        for word, measure in (("a", fails), ("b", measures))
+    ]
+    heard = []
+    run = run_bench(print, sections, quick=True, entries=0, done=heard.append)
+    assert run.failed == {"a": "RuntimeError: no luck"}
+    assert [p.section.word for p in heard] == ["b"]
+    assert "no luck" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_every_section_has_a_heading_of_its_own(word):
+    assert sum(section.title == BY_WORD[word].title for section in SECTIONS) == 1
