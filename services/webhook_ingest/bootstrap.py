@@ -44,7 +44,7 @@ def build(settings: WebhookIngestSettings, surroundings: Surroundings | None = N
         http = import_module("services.webhook_ingest.entrypoints.http")
         intake = http.Intake(
             sources(settings), parts.transactions, clock=parts.clock, threads=threads,
-            refused_kept_per_minute=settings.refused_kept_per_minute,
+            refused_kept_per_minute=settings.refused_kept_per_minute, groups=parts.groups(),
         )  # fmt: skip
         return http.make_app(intake, parts.transactions, parts.operator_tokens())
 

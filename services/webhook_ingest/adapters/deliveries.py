@@ -1,8 +1,9 @@
-"""Deliveries in PostgreSQL: two round trips for a new one, one for a copy."""
+"""Deliveries in PostgreSQL: two round trips for new ones, one for copies, together with those beside them."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
@@ -52,13 +53,19 @@ class PostgresDeliveries:
         self._connection = connection
         self._now = now
 
-    def claim(self, delivery: Delivery) -> Claim:
-        """Claim the event id; a copy is only counted."""
+    def claim(self, delivery: Delivery) -> Callable[[], Claim]:
+        """Queue the claim of the event id; a copy is only counted."""
         names = self._names(delivery)
-        ((times, digest),) = execute(self._connection, _CLAIM, names).rows
-        same = digest is not None and bytes_of(digest) == delivery.body_sha256
-        conflict = not same and execute(self._connection, _SEEN, names).rows != [("t",)]
-        return Claim(is_first=times == "1", same_bytes=same, is_new_conflict=conflict)
+        answers: list[Answer] = []
+        execute_later(self._connection, _CLAIM, names, answers.append)
+
+        def claimed() -> Claim:
+            ((times, digest),) = answers[0].rows
+            same = digest is not None and bytes_of(digest) == delivery.body_sha256
+            conflict = not same and execute(self._connection, _SEEN, names).rows != [("t",)]
+            return Claim(is_first=times == "1", same_bytes=same, is_new_conflict=conflict)
+
+        return claimed
 
     def keep(self, delivery: Delivery, delivery_id: str, verdict: Verdict) -> None:
         """Store the delivery and, apart so that they can be erased, its bytes."""

@@ -8,6 +8,7 @@ service look the object up, as anything that we cannot read does.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Generator
 from datetime import datetime
 
 from services.webhook_ingest.app.ports import Delivery, IngestUnitOfWork, Source, Verdict
@@ -28,10 +29,12 @@ def authenticate(source: Source, body: bytes, signature: str | None, *, now: dat
     )
 
 
-def accept_webhook(delivery: Delivery, uow: IngestUnitOfWork) -> Verdict:
-    """Keep and announce the delivery once; every later copy changes a counter only."""
+def accept_webhook(delivery: Delivery, uow: IngestUnitOfWork) -> Generator[None, None, Verdict]:
+    """Keep and announce the delivery once; every later copy changes a counter only. Until the yield it only asks."""
     delivery_id = uow.ids.new("whd_")
-    claim = uow.deliveries.claim(delivery)
+    claimed = uow.deliveries.claim(delivery)
+    yield
+    claim = claimed()
     if claim.is_first:
         verdict = Verdict.ACCEPTED if delivery.reading.fact is not None else Verdict.UNRECOGNISED
     elif claim.same_bytes:

@@ -68,8 +68,8 @@ class Claim:
 class Deliveries(Protocol):
     """The deliveries of one transaction."""
 
-    def claim(self, delivery: Delivery) -> Claim:
-        """Claim the event id for these bytes, or count one more time that it came."""
+    def claim(self, delivery: Delivery) -> Callable[[], Claim]:
+        """Claim the event id for these bytes, or count one more time that it came; to be read once it was sent."""
         ...
 
     def keep(self, delivery: Delivery, delivery_id: str, verdict: Verdict) -> None:

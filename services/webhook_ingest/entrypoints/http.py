@@ -2,6 +2,8 @@
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
+from contextvars import copy_context
 from functools import partial
 from typing import Annotated, Any, Final, Literal
 
@@ -18,7 +20,8 @@ from services.webhook_ingest.domain.signature import Refused
 from shared.kernel.clock import Clock
 from shared.kernel.crash_points import crash_point
 from shared.kernel.errors import Rejected
-from shared.persistence.unit_of_work import Transactions
+from shared.persistence.unit_of_work import Transactions, in_steps
+from shared.runtime.group_commit import Apart, GroupCommit
 from shared.runtime.http import api, json_reply, log_fields, read_body
 from shared.runtime.metric_names import WEBHOOK_DELAY_SECONDS, WEBHOOKS
 from shared.runtime.metrics import counter, histogram
@@ -42,6 +45,7 @@ class Intake:
         clock: Clock,
         refused_kept_per_minute: int,
         threads: RequestThreads,
+        groups: GroupCommit[DeliveryUnitOfWork],
     ) -> None:
         self._sources = sources
         self._transactions = transactions
@@ -49,6 +53,7 @@ class Intake:
         self._cap = RateCap(refused_kept_per_minute)
         self._cap_lock = threading.Lock()
         self._threads = threads
+        self._groups = groups
 
     async def receive(self, request: Request, processor: str) -> Response:
         """Verify, keep, announce, answer. Every failure to verify is the same 401."""
@@ -64,14 +69,23 @@ class Intake:
         except Refused as refused:
             await self._refuse(source, body, refused)
             raise Rejected("signature_invalid", "Not accepted.", status=401, stored=False) from None
-        verdict = await self._threads.run(self._accept, delivery)
+        verdict = await self._accept(delivery)
         self._count(delivery, verdict)
         log_fields(request, processor_event_id=delivery.reading.event_id, verdict=verdict.value)
         crash_point("webhook.before_reply")
         return json_reply(RECEIVED)
 
-    def _accept(self, delivery: Delivery) -> Verdict:
-        return self._transactions.run(partial(accept_webhook, delivery), name="accept_webhook")
+    async def _accept(self, delivery: Delivery) -> Verdict:
+        """In the company of those that came meanwhile; by itself where one of them was at fault."""
+        with suppress(Apart):
+            return await self._groups.run(partial(accept_webhook, delivery))
+        return await self._threads.run(self._alone, delivery)
+
+    def _alone(self, delivery: Delivery) -> Verdict:
+        def work(uow: DeliveryUnitOfWork) -> Verdict:
+            return in_steps(uow, [(copy_context(), accept_webhook(delivery, uow))])[0]
+
+        return self._transactions.run(work, name="accept_webhook")
 
     async def _refuse(self, source: Source, body: bytes, refused: Refused) -> None:
         counter(WEBHOOKS, source.processor, Verdict.REFUSED.value)

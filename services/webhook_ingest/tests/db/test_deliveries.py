@@ -21,10 +21,12 @@ from shared.kernel.clock import SystemClock
 from shared.kernel.ids import UlidIds
 from shared.persistence.engine import make_engine
 from shared.persistence.unit_of_work import Transactions
+from shared.runtime.group_commit import LANES, GroupCommit
 from shared.runtime.operator_tokens import OperatorRole, TokenIssuer, TokenVerifier, new_key_pair
 from shared.runtime.request_threads import RequestThreads
 from shared.testing.serving import served
 from shared.testing.virtual_clock import VirtualClock
+from shared.testing.waiting import eventually
 
 SECRET = "whsec_for_tests_only"
 IDS = UlidIds()
@@ -46,8 +48,9 @@ def event(number=1, *, event_id=None, status="succeeded", payment="pay_1", **cha
 class Ingest:
     """The service on a socket."""
 
-    def __init__(self, urls, server, engine, transactions, issuer):
+    def __init__(self, urls, server, engine, transactions, groups, issuer):
         self.urls, self.server, self.engine, self.transactions = urls, server, engine, transactions
+        self.groups = groups
         self.issuer = issuer
 
     def deliver(self, body, *, secret=SECRET, headers=None, t=None):
@@ -84,11 +87,25 @@ def ingest(service_database):
         processor="alpha", account="acct_alpha", signature_header="alpha-signature",
         secrets=(Secret(SECRET.encode()),), read_event=fact_of_event,
     )  # fmt: skip
-    intake = Intake({"alpha": source}, transactions, clock=clock, refused_kept_per_minute=3, threads=threads)
+    lanes = make_engine(urls.app, application_name="webhook-ingest-lanes", pool_size=LANES)
+    groups = GroupCommit(
+        Transactions(lanes, DeliveryUnitOfWork, source="/tieout/webhook_ingest", clock=clock, ids=UlidIds()),
+        name="webhooks together",
+    )
+    intake = Intake(
+        {"alpha": source},
+        transactions,
+        clock=clock,
+        refused_kept_per_minute=3,
+        threads=threads,
+        groups=groups,
+    )
     private, public = new_key_pair()
     with served(make_app(intake, transactions, TokenVerifier(public))) as server:
-        yield Ingest(urls, server, engine, transactions, TokenIssuer(private))
+        yield Ingest(urls, server, engine, transactions, groups, TokenIssuer(private))
+    groups.close()
     threads.close()
+    lanes.dispose()
     engine.dispose()
 
 
@@ -110,6 +127,39 @@ def test_the_same_delivery_many_times_at_once_is_one(ingest):
     assert ingest.query("SELECT count(*) FROM deliveries") == [(1,)]
     assert len(ingest.events()) == 1
     assert ingest.query("SELECT times_seen FROM delivery_claims") == [(16,)]
+
+
+def while_nobody_can_claim(ingest, bodies):
+    """Deliver all of these at once, while the lanes wait for the table; the statuses."""
+    with ThreadPoolExecutor(len(bodies)) as pool, psycopg.connect(ingest.urls.owner) as holder:
+        holder.execute("LOCK TABLE delivery_claims IN SHARE MODE")
+        sent = [pool.submit(ingest.deliver, body) for body in bodies]
+        eventually(lambda: len(ingest.groups._waiting) == len(bodies) - LANES)
+        holder.rollback()
+        return [future.result().status for future in sent]
+
+
+def test_what_comes_together_is_kept_together_each_copy_and_each_quarrel_told_apart(ingest):
+    bodies = [event(number) for number in range(10)]
+    bodies += [bodies[0], bodies[9], event(3, amount=999)]
+    assert while_nobody_can_claim(ingest, bodies) == [200] * len(bodies)
+    verdicts = "SELECT verdict, count(*), count(DISTINCT xmin::text) FROM deliveries GROUP BY 1 ORDER BY 1"
+    (accepted, number, transactions), quarantined = ingest.query(verdicts)
+    assert (accepted, number, quarantined[:2]) == ("accepted", 10, ("quarantined", 1))
+    assert transactions <= 2 * LANES, "two went ahead; the others shared what the lanes took next"
+    assert len(ingest.events()) == 11
+    assert ingest.query("SELECT count(*), sum(times_seen) FROM delivery_claims") == [(10, 13)]
+
+
+def test_one_at_fault_costs_its_company_nothing(ingest):
+    with psycopg.connect(ingest.urls.owner, autocommit=True) as owner:
+        owner.execute(
+            "ALTER TABLE deliveries ADD CONSTRAINT not_7 CHECK (processor_event_id <> 'aevt_7') NOT VALID"
+        )
+    statuses = while_nobody_can_claim(ingest, [event(number) for number in range(10)])
+    assert statuses == [500 if number == 7 else 200 for number in range(10)]
+    assert ingest.query("SELECT count(*) FROM deliveries") == [(9,)]
+    assert len(ingest.events()) == 9
 
 
 def test_a_delivery_that_could_not_be_kept_is_not_acknowledged(ingest):
