@@ -26,7 +26,10 @@ from shared.messaging.relay_store import RelayStore, WakeUps
 from shared.persistence.notifier import OUTBOX_CHANNEL
 
 READ_ROWS: Final = 1_000  # one read; large enough to hide round trips, small enough to bound memory
-IN_FLIGHT_ROWS_MAX: Final = 4_000  # produced and not yet acknowledged, over all shards
+IN_FLIGHT_ROWS_MAX: Final = 4_000  # produced and not yet marked, over all shards
+MARK_EVERY_S: Final = 0.05
+"""Marking is most of a lonely row's price, and nobody waits for it: a crash before it only makes more duplicates."""
+MARK_ROWS_MAX: Final = 1_000  # acknowledged; more are marked at once, so that there is room for others
 READ_BYTES_ROWS_HINT: Final = 250  # where payloads are large, fewer rows are read at once
 LARGE_PAYLOAD_BYTES: Final = 16_384
 POLL_FALL_BACK_S: Final = 0.5
@@ -63,6 +66,7 @@ class Relay:
         shards: int = 1,
         lease_ttl_s: float = 15.0,
         listen_channel: str | None = OUTBOX_CHANNEL,
+        mark_every_s: float = 0.0,
         observer: RelayObserver | None = None,
     ) -> None:
         self._store = RelayStore(engine, owner_id=owner_id)
@@ -72,6 +76,8 @@ class Relay:
         self._jitter = jitter
         self._shard_count = shards
         self._lease_ttl_s = lease_ttl_s
+        self._mark_every_s = mark_every_s
+        self._mark_by_s: float | None = None
         self._observer = observer or SilentRelayObserver()
         self._producer: Producer | None = None
         self._held: dict[int, _Shard] = {}
@@ -117,12 +123,11 @@ class Relay:
         self._beat()
         self._keep_leases()
         produced = self._read() if self._may_have_rows() else 0
-        in_flight = self._in_flight()
-        self._serve(REPORT_WAIT_S if in_flight and not produced else 0)
-        self._mark()
-        if not produced and not in_flight:
-            self._sleep(idle_s)
-            self._read_by_s = 0.0
+        awaited = self._in_flight() - self._acknowledged()
+        self._serve(REPORT_WAIT_S if awaited and not produced else 0)
+        self._mark_what_is_due()
+        if not produced and not awaited:
+            self._rest(idle_s)
         return produced
 
     def _may_have_rows(self) -> bool:
@@ -210,7 +215,18 @@ class Relay:
             self._purge()
             raise DeliveryFailed(reason)
 
+    def _mark_what_is_due(self) -> None:
+        number = self._acknowledged()
+        if not number:
+            return
+        now_s = self._clock.monotonic_s()
+        if self._mark_by_s is None:
+            self._mark_by_s = now_s + self._mark_every_s
+        if now_s >= self._mark_by_s or number >= MARK_ROWS_MAX:
+            self._mark()
+
     def _mark(self) -> None:
+        self._mark_by_s = None
         for shard in self._held.values():
             if not shard.acknowledged:
                 continue
@@ -234,16 +250,26 @@ class Relay:
     def _in_flight(self) -> int:
         return sum(len(shard.in_flight) for shard in self._held.values())
 
+    def _acknowledged(self) -> int:
+        return sum(len(shard.acknowledged) for shard in self._held.values())
+
     def _connected(self) -> Producer:
         if self._producer is None:
             self._producer = self._broker.make_producer()
         return self._producer
 
-    def _sleep(self, idle_s: float) -> None:
+    def _rest(self, idle_s: float) -> None:
+        """Wait to be woken, but no longer than until rows are to be marked."""
+        left_s = idle_s if self._mark_by_s is None else self._mark_by_s - self._clock.monotonic_s()
+        if self._sleep(min(idle_s, max(0.0, left_s))) or left_s >= idle_s:
+            self._read_by_s = 0.0
+
+    def _sleep(self, idle_s: float) -> bool:
+        """Whether there may be new rows."""
         if self._wake_ups is None or not self._held:
             self._clock.sleep(idle_s)
-        else:
-            self._wake_ups.wait(idle_s)
+            return True
+        return self._wake_ups.wait(idle_s)
 
     def _drain(self) -> None:
         """Wait for what is in flight, mark it, and hand the shards over."""
@@ -265,6 +291,7 @@ class Relay:
             for number in self._held:
                 self._observer.lease(number, held=False)
             self._held = {}
+            self._mark_by_s = None
             self._failure = None
             self._next_lease_work_s = 0.0
             self._store.close()

@@ -128,15 +128,13 @@ class WakeUps:
         self._channel = channel
         self._session: psycopg.Connection | None = None
 
-    def wait(self, timeout_s: float) -> None:
-        """Return on the first notification, or when the time is over."""
-        session = self._listen()
-        for _ in session.notifies(timeout=timeout_s, stop_after=1):
-            return
+    def wait(self, timeout_s: float) -> bool:
+        """Return on the first notification, or when the time is over; whether there was one."""
+        return any(True for _ in self._listen().notifies(timeout=timeout_s, stop_after=1))
 
     def heard(self) -> bool:
         """Whether a notification came since the last one that was heard; does not wait."""
-        return any(True for _ in self._listen().notifies(timeout=0, stop_after=1))
+        return self.wait(0)
 
     def _listen(self) -> psycopg.Connection:
         if self._session is None:

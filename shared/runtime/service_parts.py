@@ -18,7 +18,7 @@ from shared.messaging.broker import Broker
 from shared.messaging.consumer import ConsumerLoop
 from shared.messaging.observer import ConsumerObserver
 from shared.messaging.operator_acts import announce
-from shared.messaging.relay import Relay
+from shared.messaging.relay import MARK_EVERY_S, Relay
 from shared.messaging.routes import Routes
 from shared.persistence.idempotency import prune_keys
 from shared.persistence.notifier import OUTBOX_CHANNEL
@@ -127,6 +127,7 @@ class ServiceParts(Generic[U]):
             jitter=self.jitter,
             lease_ttl_s=self.settings.relay_lease_s,
             listen_channel=OUTBOX_CHANNEL if self.surroundings.relay_listens else None,
+            mark_every_s=MARK_EVERY_S if self.surroundings.relay_listens else 0.0,
             observer=RelayMetrics(self.name),
         )
 

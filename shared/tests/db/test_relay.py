@@ -74,6 +74,52 @@ def test_a_row_is_not_marked_before_its_delivery_report(bench):
     assert len(bench.broker.records(FACTS)) == 1  # nor is it produced again while its report is awaited
 
 
+def test_rows_are_marked_together_when_it_is_time(bench):
+    """Three rows come one after the other; the marks of all three are one statement."""
+    relay, marks = bench.relay("one", mark_every_s=0.3), []
+
+    def hear(_connection, _cursor, statement, *_rest):
+        if "UPDATE outbox o" in statement:
+            marks.append(statement)
+
+    sa.event.listen(bench.relay_engine, "before_cursor_execute", hear)
+    for number in (1, 2, 3):
+        bench.append("a", [number])
+        eventually(lambda: relay.turn(0) == 1)
+        relay.turn(0)
+    assert (len(bench.broker.records(FACTS)), unsent(bench), marks) == (3, 3, [])
+    relay.turn(5.0)  # rests until the marks are due, though nothing wakes it
+    eventually(lambda: relay.turn(0) == 0 and unsent(bench) == 0)
+    assert len(marks) == 1
+    assert first_versions(bench.broker.records(FACTS)) == {"a": [1, 2, 3]}
+    assert len(bench.broker.records(FACTS)) == 3
+
+
+def test_what_was_published_and_not_yet_marked_is_published_again_by_the_next(bench):
+    dying = bench.relay("one", mark_every_s=60.0)
+    bench.append("a", [1, 2])
+    dying.turn(0)
+    dying.turn(0)
+    assert (len(bench.broker.records(FACTS)), unsent(bench)) == (2, 2)
+    dying.abandon()
+    expire(bench)
+    drain(bench.relay("two"), bench)
+    assert first_versions(bench.broker.records(FACTS)) == {"a": [1, 2]}
+    assert len(bench.broker.records(FACTS)) == 4
+
+
+def test_many_acknowledged_rows_are_marked_before_their_time(bench, monkeypatch):
+    monkeypatch.setattr("shared.messaging.relay.MARK_ROWS_MAX", 3)
+    relay = bench.relay("one", mark_every_s=60.0)
+    bench.append("a", [1, 2])
+    relay.turn(0)
+    relay.turn(0)
+    assert unsent(bench) == 2
+    bench.append("a", [3])
+    eventually(lambda: relay.turn(0) == 1)
+    eventually(lambda: relay.turn(0) == 0 and unsent(bench) == 0)
+
+
 def test_while_reports_are_awaited_only_a_wake_up_has_the_outbox_read_again(bench):
     relay, reads = bench.relay("one"), []
 
