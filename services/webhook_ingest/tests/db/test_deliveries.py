@@ -134,7 +134,7 @@ def while_nobody_can_claim(ingest, bodies):
     with ThreadPoolExecutor(len(bodies)) as pool, psycopg.connect(ingest.urls.owner) as holder:
         holder.execute("LOCK TABLE delivery_claims IN SHARE MODE")
         sent = [pool.submit(ingest.deliver, body) for body in bodies]
-        eventually(lambda: len(ingest.groups._waiting) == len(bodies) - LANES)
+        eventually(lambda: len(ingest.groups._waiting) >= len(bodies) // 2)
         holder.rollback()
         return [future.result().status for future in sent]
 
