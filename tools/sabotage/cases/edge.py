@@ -181,9 +181,9 @@ EDGE: Final = (
         patches=(
             Patch(
                 "services/webhook_ingest/entrypoints/http.py",
-                "verdict = await self._threads.run(self._accept, delivery)\n",
+                "verdict = await self._accept(delivery)\n",
                 "import asyncio\n\n"
-                "        self._stored = asyncio.ensure_future(self._threads.run(self._accept, delivery))\n"
+                "        self._stored = asyncio.ensure_future(self._accept(delivery))\n"
                 "        self._stored.add_done_callback(lambda stored: stored.exception())\n"
                 "        verdict = Verdict.ACCEPTED\n",
             ),
