@@ -191,6 +191,15 @@ EDGE: Final = (
         tests=(_DELIVERY_TESTS + "test_a_delivery_that_could_not_be_kept_is_not_acknowledged",),
     ),
     Case(
+        name="webhook-company",
+        protection="a delivery at fault costs those that came with it nothing",
+        change="what the group is told is told to each sender",
+        patches=(
+            Patch("services/webhook_ingest/entrypoints/http.py", "with suppress(Apart):", "with suppress():"),
+        ),
+        tests=(_DELIVERY_TESTS + "test_one_at_fault_costs_its_company_nothing",),
+    ),
+    Case(
         name="webhook-raw-bytes",
         protection="a signature counts over the bytes that came",
         change="the body is parsed and written again before it is verified",
