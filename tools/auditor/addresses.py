@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import psycopg
+
 from tools.auditor.model import AuditImpossible
 
 AUDITED_SERVICES: Final = (
@@ -60,7 +62,14 @@ class Addresses:
         from tools.local_stack.stack import LocalStack
 
         stack = LocalStack(layout())
-        return cls(stack.reader_urls(), stack.bootstrap, stack.topic_prefix)
+        try:
+            urls = stack.reader_urls()
+        except psycopg.OperationalError as error:
+            raise AuditImpossible(
+                "the local stack's PostgreSQL does not answer; start it with `make up`, or name other databases in "
+                f"{reader_variable(AUDITED_SERVICES[0])} and the like ({str(error).splitlines()[0]})"
+            ) from error
+        return cls(urls, stack.bootstrap, stack.topic_prefix)
 
     @classmethod
     def found(cls) -> Addresses:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from tools.auditor.model import Check, Moment
+from tools.auditor.settlement import CLAIMS
 
 #: Outstanding of a lost dispute, the merchant's alone.
 _WRITTEN_OFF: Final = """
     CASE WHEN stray_id IS NULL AND status IN ('lost', 'accepted') THEN max(withdrawn - reinstated, 0) ELSE 0 END
 """
+_KEYS: Final = (
+    "SELECT clearing_key FROM disputes UNION SELECT clearing_key FROM reversals WHERE cause = 'processor'"
+)
 
 CHECKS: Final = (
     Check(
@@ -77,10 +81,10 @@ CHECKS: Final = (
     ),
     Check(
         "I3.disputes_equal_ledger",
-        "by facts alone what is disputed, withheld and taken, and what disputes cost, is booked as payment has it",
+        "by facts alone what is disputed, withheld, taken less its lines, and its fees are booked as payment has it",
         Moment.QUIESCENT,
         "SELECT count(*) FROM disputes",
-        """
+        f"""
         SELECT family, clearing_key, sum(ours) AS payment_has, sum(booked) AS ledger_has FROM (
             SELECT 'disputed' AS family, clearing_key, withdrawn - reinstated - written_off AS ours, 0 AS booked
             FROM disputes WHERE stray_id IS NULL
@@ -90,13 +94,16 @@ CHECKS: Final = (
             UNION ALL SELECT 'processor_receivable', clearing_key, reinstated - withdrawn, 0 FROM disputes
             UNION ALL
             SELECT 'processor_receivable', clearing_key, given_back - taken, 0 FROM reversals WHERE cause = 'processor'
+            UNION ALL
+            SELECT 'processor_receivable', object_key, -gross, 0 FROM settlement_lines
+            WHERE category NOT IN ('reserve', 'other') AND object_key IN ({_KEYS})
             UNION ALL SELECT 'dispute_fees', '', fee, 0 FROM disputes
             UNION ALL
             SELECT family, coalesce(clearing_key, ''), 0,
                    CASE WHEN family IN ('merchant_held', 'dispute_fees') THEN -net ELSE net END
             FROM entries_of_facts WHERE family IN ('disputed', 'merchant_held', 'dispute_fees')
-               OR (family = 'processor_receivable' AND clearing_key IN (SELECT clearing_key FROM disputes
-                   UNION SELECT clearing_key FROM reversals WHERE cause = 'processor'))
+            UNION ALL
+            SELECT 'processor_receivable', clearing_key, 0, net FROM ({CLAIMS}) WHERE clearing_key IN ({_KEYS})
         ) GROUP BY family, clearing_key HAVING sum(ours) <> sum(booked)
         """,
     ),

@@ -18,7 +18,7 @@ _LINES_OF_CAPTURES: Final = f"""
     WHERE {_TAKEN} GROUP BY o.clearing_key
 """
 #: Of a line only the newest match of its newest revision says under which object its claim counts.
-_CLAIMS: Final = """
+CLAIMS: Final = """
     SELECT coalesce((SELECT m.clearing_key FROM line_matches m WHERE m.line_key = e.clearing_key
                       ORDER BY m.revision DESC, m.number DESC LIMIT 1), e.clearing_key) AS clearing_key,
            e.currency, e.net
@@ -103,7 +103,7 @@ CHECKS: Final = (
             SELECT object_key, currency, -gross, 0 FROM settlement_lines
             WHERE category NOT IN ('reserve', 'other')
             UNION ALL
-            SELECT clearing_key, currency, 0, net FROM ({_CLAIMS})
+            SELECT clearing_key, currency, 0, net FROM ({CLAIMS})
         ) WHERE clearing_key IN (SELECT o.clearing_key FROM objects o
                                  WHERE o.object_type IN ('capture', 'refund') AND o.role IN ('counted', 'adopted'))
         GROUP BY clearing_key, currency HAVING sum(ours) <> sum(booked)
