@@ -68,14 +68,9 @@ class Exchange:
             raise Broken(Failure.POOL, "no connection is free") from error
         client = self._idle.pop() if self._idle else self._connection()
         try:
-            answered = await self._call(client, method, path, headers, body)
-        except BaseException:
-            await client.aclose()  # nobody knows what is left on its wire
-            raise
-        else:
-            self._idle.append(client)
-            return answered
+            return await self._call(client, method, path, headers, body)
         finally:
+            self._idle.append(client)
             self._places.release()
 
     async def _call(

@@ -86,19 +86,48 @@ def test_no_more_connections_than_asked_for_and_who_finds_none_sent_nothing(monk
     assert sorted(asked) == [1, 2]
 
 
-def test_a_connection_that_failed_is_not_used_again():
-    async def silent_once(number, writer):
-        if number > 1:
-            await replies(number, writer)
+async def silence(_writer):
+    """Nothing comes."""
+
+
+async def half(writer):
+    writer.write(REPLY[:-1])
+    writer.close()
+
+
+async def flood(writer):
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n" + bytes(2_000_000))
+
+
+@pytest.mark.parametrize(
+    ("fault", "failure"),
+    [(silence, Failure.TIMEOUT), (half, Failure.READ), (flood, Failure.TOO_LARGE)],
+)
+def test_a_connection_that_failed_is_not_used_again(fault, failure):
+    async def wrong_first(number, writer):
+        await (fault(writer) if number == 1 else replies(number, writer))
 
     async def calls(to):
-        with pytest.raises(Broken) as late:
+        with pytest.raises(Broken) as broken:
             await get(to)
-        return late.value.failure, await get(to)
+        return broken.value.failure, await get(to)
 
-    found, asked = against(silent_once, calls, connections=1, timeout_s=0.2)
-    assert found == (Failure.TIMEOUT, 200)
+    found, asked = against(wrong_first, calls, connections=1, timeout_s=0.5)
+    assert found == (failure, 200)
     assert asked == [1, 2]
+
+
+def test_a_caller_that_gives_up_anywhere_leaves_a_connection_for_the_next():
+    async def calls(to):
+        for steps in range(40):
+            given_up = asyncio.ensure_future(get(to))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            given_up.cancel()
+            await asyncio.gather(given_up, return_exceptions=True)
+            assert await get(to) == 200
+
+    against(replies, calls, connections=1)
 
 
 def test_a_transport_of_the_caller_serves_all_connections():
