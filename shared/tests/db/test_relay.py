@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from shared.kernel.errors import LeaseLost
 from shared.messaging.broker import DeliveryFailed
 from shared.messaging.memory import MemoryBroker, MemoryProducer
+from shared.messaging.relay_store import WakeUps
 from shared.persistence.notifier import OUTBOX_CHANNEL
 from shared.persistence.statements import commit
 from shared.testing.messaging_bench import FACTS, Moved, first_versions, messaging_bench
@@ -74,7 +75,7 @@ def test_a_row_is_not_marked_before_its_delivery_report(bench):
     assert len(bench.broker.records(FACTS)) == 1  # nor is it produced again while its report is awaited
 
 
-def test_rows_are_marked_together_when_it_is_time(bench):
+def test_rows_are_marked_together_when_it_is_time(bench, monkeypatch):
     """Three rows come one after the other; the marks of all three are one statement."""
     relay, marks = bench.relay("one", mark_every_s=0.3), []
 
@@ -88,7 +89,11 @@ def test_rows_are_marked_together_when_it_is_time(bench):
         eventually(lambda: relay.turn(0) == 1)
         relay.turn(0)
     assert (len(bench.broker.records(FACTS)), unsent(bench), marks) == (3, 3, [])
-    relay.turn(5.0)  # rests until the marks are due, though nothing wakes it
+    rested = []
+    monkeypatch.setattr(WakeUps, "wait", lambda _self, timeout_s: rested.append(timeout_s))
+    relay.turn(5.0)
+    assert 0 < rested[-1] <= 0.3, "no longer than until the marks are due"
+    monkeypatch.undo()
     eventually(lambda: relay.turn(0) == 0 and unsent(bench) == 0)
     assert len(marks) == 1
     assert first_versions(bench.broker.records(FACTS)) == {"a": [1, 2, 3]}
