@@ -55,17 +55,26 @@ _NEW: Final = """
        AND e.journal_position > coalesce(b.settled_position, 0) AND e.journal_position <= f.reached_position
        AND s.position > coalesce(b.position, 0) AND s.position <= f.position
 """
+# Most accounts that moved have too few entries by far: their index alone tells, at most entries_min of each. What is
+# counted there is no less than what is new; whether that is enough is decided where it is summed.
 _FOLD: Final = f"""
 WITH moved AS (
     SELECT DISTINCT e.account_id FROM seals s JOIN entries e ON e.journal_position = s.journal_position
      WHERE s.shard = %(shard)s AND s.position > %(after)s AND s.position <= %(to)s
+), due AS MATERIALIZED (
+    SELECT m.account_id FROM moved m {_BEFORE}
+     WHERE EXISTS (
+        SELECT FROM entries e
+         WHERE e.account_id = m.account_id
+           AND e.journal_position > coalesce(b.settled_position, 0) AND e.journal_position <= f.reached_position
+        OFFSET %(entries_min)s - 1)
 ), made AS (
 INSERT INTO account_snapshots (account_id, shard, position, settled_position, reached_position, effective_at_max,
                                entries, debit_minor, credit_minor)
 SELECT m.account_id, f.shard, f.position, f.settled_position, greatest(b.reached_position, r.reached_position),
        greatest(b.effective_at_max, r.effective_at_max), coalesce(b.entries, 0) + r.entries,
        coalesce(b.debit_minor, 0) + r.debit_minor, coalesce(b.credit_minor, 0) + r.credit_minor
-  FROM moved m {_BEFORE}
+  FROM due m {_BEFORE}
   CROSS JOIN LATERAL (
     SELECT count(*) AS entries, max(e.journal_position) AS reached_position, max(j.effective_at) AS effective_at_max,
            coalesce(sum(e.amount_minor) FILTER (WHERE e.side = 'debit'), 0) AS debit_minor,
@@ -79,7 +88,10 @@ SELECT m.account_id, f.shard, r.effective_at, f.position, r.rule, count(*),
        coalesce(sum(r.amount_minor) FILTER (WHERE r.side = 'debit'), 0),
        coalesce(sum(r.amount_minor) FILTER (WHERE r.side = 'credit'), 0)
   FROM made m {_BEFORE}
-  CROSS JOIN LATERAL (SELECT j.effective_at, j.rule, e.side, e.amount_minor {_NEW} AND j.effective_at >= s.sealed_at) r
+  CROSS JOIN LATERAL (
+    SELECT j.effective_at, j.rule, e.side, e.amount_minor {_NEW} AND j.effective_at >= s.sealed_at
+    OFFSET 0 -- per account: joined into the rest, a plan may begin at all that is sealed
+  ) r
  GROUP BY 1, 2, 3, 4, 5
 """
 _STATUS: Final = """

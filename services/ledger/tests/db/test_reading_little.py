@@ -139,6 +139,17 @@ def test_a_close_reads_what_is_not_settled(books):
         assert sum(rows) <= WINDOW, (table, rows)
 
 
+def test_folding_looks_no_journal_up_for_accounts_that_hardly_moved(ledger):
+    """Most have too few entries for a snapshot: their index tells, and nothing is joined."""
+    for number in range(1, 21):
+        ledger.tell(Payment(number, merchant=number).captured(1_000))
+    Sealer(ledger.transactions).turn()
+    with looked_at(ledger.engine, "journals") as journals:
+        Folder(ledger.transactions, Folding(every_seals=1, entries_min=1_000)).turn()
+    assert (len(journals) > 1, sum(journals)) == (True, 0)
+    assert ledger.rows("SELECT count(*) FROM account_snapshots") == [(0,)]
+
+
 def test_the_plans_do_name_the_entries(books):
     """If they did not, every count above would be zero, and right."""
     with books.engine.connect() as connection:
