@@ -134,6 +134,8 @@ class LedgerHeadSignedV1(Payload, frozen=True, kw_only=True, omit_defaults=True)
     signed_at: Timestamp
     key_id: str
     signature: str
+    notes: int | None = None
+    notes_hash: str | None = None
 
 
 class LedgerPeriodClosedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):

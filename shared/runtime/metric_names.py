@@ -294,7 +294,8 @@ LEDGER_IMBALANCE_MINOR: Final = _gauge(
 )
 LEDGER_UNSEALED_S: Final = _gauge(
     "tieout_ledger_unsealed_seconds",
-    "Age of the oldest committed journal that has no place in the chain of seals yet; above 2 s the sealer lags.",
+    "Age of the oldest committed journal or note beside it that has no place in its chain of seals yet; above 2 s the"
+    " sealer lags.",
 )
 LEDGER_POSITIONS_LEFT: Final = _gauge(
     "tieout_ledger_positions_left",

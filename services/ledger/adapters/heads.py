@@ -7,30 +7,40 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from services.ledger.domain.heads import FIELDS, Head, written_time
+from services.ledger.domain.heads import FIELDS, NOTED, Head, written_time
 
-# Nothing new under seal, nothing to say: an idle ledger signs nothing.
+# Nothing new under seal, nothing to say: an idle ledger signs nothing. A head names a journal: without one it waits.
 _DUE: Final = """
-SELECT sealed > coalesce(position, 0)
-   AND (sealed - coalesce(position, 0) >= %(every_seals)s OR coalesce(signed_at <= %(not_since)s, true))
-  FROM (SELECT coalesce((SELECT max(position) FROM seals WHERE shard = %(shard)s), 0) AS sealed) AS ends
-  LEFT JOIN (
-    SELECT position, signed_at FROM seal_heads WHERE shard = %(shard)s ORDER BY position DESC LIMIT 1
-  ) AS last ON true
+SELECT sealed > 0 AND fresh > 0 AND (fresh >= %(every_seals)s OR coalesce(signed_at <= %(not_since)s, true))
+  FROM (
+    SELECT sealed, signed_at, sealed - coalesce(last.position, 0) + noted - coalesce(last.notes, 0) AS fresh
+      FROM (SELECT coalesce((SELECT max(position) FROM seals WHERE shard = %(shard)s), 0) AS sealed,
+                   coalesce((SELECT max(position) FROM note_seals WHERE shard = %(shard)s), 0) AS noted) AS ends
+      LEFT JOIN (
+        SELECT position, notes, signed_at FROM seal_heads WHERE shard = %(shard)s
+         ORDER BY position DESC, notes DESC LIMIT 1
+      ) AS last ON true
+  ) AS signing
 """
 _NEXT: Final = """
-SELECT s.position, j.journal_id, encode(s.hash, 'hex') AS hash, p.settled_position
+SELECT s.position, j.journal_id, encode(s.hash, 'hex') AS hash, p.settled_position,
+       n.position AS notes, encode(n.hash, 'hex') AS notes_hash
   FROM seals s JOIN seal_shards p ON p.shard = s.shard JOIN journals j ON j.position = s.journal_position
+  LEFT JOIN LATERAL (
+    SELECT position, hash FROM note_seals WHERE shard = s.shard ORDER BY position DESC LIMIT 1
+  ) AS n ON true
  WHERE s.shard = %(shard)s ORDER BY s.position DESC LIMIT 1
 """
 _ADD: Final = """
-INSERT INTO seal_heads (shard, position, journal_id, hash, settled_position, signed_at, key_id, signature)
+INSERT INTO seal_heads (shard, position, journal_id, hash, settled_position, signed_at, key_id, signature, notes,
+                        notes_hash)
 VALUES (%(shard)s, %(position)s, %(journal_id)s, %(hash)s, %(settled_position)s, %(signed_at)s, %(key_id)s,
-        %(signature)s)
+        %(signature)s, %(notes)s, %(notes_hash)s)
 """
 _HEADS: Final = """
-SELECT shard, position, journal_id, hash, settled_position, signed_at, key_id, signature FROM seal_heads
- WHERE shard = %(shard)s AND position >= %(position)s ORDER BY position
+SELECT shard, position, journal_id, hash, settled_position, signed_at, key_id, signature, nullif(notes, 0), notes_hash
+  FROM seal_heads
+ WHERE shard = %(shard)s AND position >= %(position)s ORDER BY position, notes
 """
 
 
@@ -41,7 +51,10 @@ class HeadStore:
         self._connection = connection
 
     def is_due(self, shard: int, not_since: datetime, every_seals: int) -> bool:
-        """Whether there are seals above the last head: so many, or any and no head was signed after ``not_since``."""
+        """Whether there are seals, of journals or notes, above the last head: so many, or any and it is old enough.
+
+        The last head is old enough if it was signed no later than ``not_since``.
+        """
         values = {"shard": shard, "not_since": not_since, "every_seals": every_seals}
         return bool(self._connection.exec_driver_sql(_DUE, values).scalar_one())
 
@@ -54,7 +67,8 @@ class HeadStore:
 
     def add(self, head: Head) -> None:
         """Keep our own copy of what was published."""
-        self._connection.exec_driver_sql(_ADD, head.fields())
+        values = {**head.fields(), "notes": head.notes or 0, "notes_hash": head.notes_hash}
+        self._connection.exec_driver_sql(_ADD, values)
 
 
 def stored_heads(connection: sa.Connection, shard: int) -> list[Head]:
@@ -70,7 +84,7 @@ def nearest_head(connection: sa.Connection, shard: int, position: int) -> Head |
 
 def _read(connection: sa.Connection, query: str, shard: int, position: int) -> list[Head]:
     rows = connection.exec_driver_sql(query, {"shard": shard, "position": position}).all()
-    return [Head.read(_published(dict(zip(FIELDS, row, strict=True)))) for row in rows]
+    return [Head.read(_published(dict(zip((*FIELDS, *NOTED), row, strict=True)))) for row in rows]
 
 
 def _published(fields: dict[str, Any]) -> dict[str, Any]:

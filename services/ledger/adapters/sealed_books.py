@@ -12,12 +12,15 @@ import sqlalchemy as sa
 from services.ledger.adapters.heads import nearest_head, stored_heads
 from services.ledger.adapters.journal_records import journals_at
 from services.ledger.adapters.long_reads import long_read
+from services.ledger.adapters.note_records import notes_at
+from services.ledger.adapters.notes import first_inserted_note, first_note_afterwards, note_seals_after
 from services.ledger.adapters.periods import closed_periods
 from services.ledger.adapters.seals import SEAL_COLUMNS
 from services.ledger.adapters.wrong_snapshots import first_wrong_snapshot
 from services.ledger.app.period_ports import ClosedPeriod
 from services.ledger.app.verify_seals import WrongSnapshot
 from services.ledger.domain.heads import Head
+from services.ledger.domain.notes import Note, NoteName, NoteSeal
 from services.ledger.domain.seals import Recorded, Seal
 
 _PAGE: Final = (
@@ -102,6 +105,18 @@ class SqlSealedBooks:
     def first_wrong_late(self) -> tuple[int, str | None] | None:
         row = self._connection.exec_driver_sql(_WRONG_LATE).first()
         return None if row is None else (row[0], row[1])
+
+    def note_seals_after(self, shard: int, position: int, limit: int) -> Sequence[NoteSeal]:
+        return note_seals_after(self._connection, shard, position, limit)
+
+    def notes_at(self, names: Sequence[NoteName]) -> Mapping[NoteName, Note]:
+        return notes_at(self._connection, names)
+
+    def first_inserted_note(self) -> NoteName | None:
+        return first_inserted_note(self._connection)
+
+    def first_note_afterwards(self, shard: int) -> tuple[int, NoteName, int] | None:
+        return first_note_afterwards(self._connection, shard)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The sealer's turns and its gauges: how old the oldest journal is that nobody has sealed yet."""
+"""The sealer's turns and its gauge: how old the oldest journal or note is that nobody has sealed yet."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from shared.runtime.metrics import Samples, probe
 HEAD_EVERY_SEALS: Final = 1_000
 """One batch of the sealer: under full load every batch ends with a head."""
 _UNSEALED_AGE: Final = """
-SELECT COALESCE(EXTRACT(EPOCH FROM clock_timestamp() - min(j.booked_at)), 0)::float8 FROM journals j
- WHERE j.position > COALESCE((SELECT min(settled_position) FROM seal_shards), 0)
-   AND NOT EXISTS (SELECT FROM seals s WHERE s.journal_position = j.position)
+SELECT COALESCE(EXTRACT(EPOCH FROM clock_timestamp() - least(
+         (SELECT min(j.booked_at) FROM journals j
+           WHERE j.position > COALESCE((SELECT min(settled_position) FROM seal_shards), 0)
+             AND NOT EXISTS (SELECT FROM seals s WHERE s.journal_position = j.position)),
+         (SELECT min(q.queued_at) FROM notes_unsealed q WHERE q.kind <> 'notes_begin'))), 0)::float8
 """
 
 
@@ -65,7 +67,8 @@ class Sealer:
 
     def _look(self, uow: LedgerUnitOfWork) -> tuple[bool, bool, bool]:
         closes_due = self._signer is not None and bool(uow.periods.unsigned())
-        return uow.seals.is_behind(SHARD), self._is_head_due(uow), closes_due
+        behind = uow.seals.is_behind(SHARD) or uow.notes.are_waiting()
+        return behind, self._is_head_due(uow), closes_due
 
     def _is_head_due(self, uow: LedgerUnitOfWork) -> bool:
         return self._signer is not None and head_is_due(self._pace, uow)
@@ -76,7 +79,7 @@ class Sealer:
 
 
 def unsealed_age_s(engine: sa.Engine) -> float:
-    """Seconds since the oldest journal without a seal was booked; 0 where all are sealed."""
+    """Seconds since the oldest journal without a seal was booked, or note queued; 0 where all are sealed."""
     with engine.connect() as connection:
         return float(connection.exec_driver_sql(_UNSEALED_AGE).scalar_one())
 

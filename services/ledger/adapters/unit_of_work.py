@@ -14,6 +14,7 @@ from services.ledger.adapters.heads import HeadStore
 from services.ledger.adapters.imports import StoredImports
 from services.ledger.adapters.journals import PostedJournals
 from services.ledger.adapters.line_matches import StoredLineMatches
+from services.ledger.adapters.notes import NoteStore
 from services.ledger.adapters.periods import StoredPeriods
 from services.ledger.adapters.publishing import (
     CLOSES_KEY,
@@ -48,6 +49,7 @@ class LedgerUnitOfWork(UnitOfWork):
         self.journals = PostedJournals(connection, accounts)
         self.line_matches = StoredLineMatches(connection)
         self.seals = SealStore(connection)
+        self.notes = NoteStore(connection)
         self.heads = HeadStore(connection)
         self.snapshots = SnapshotStore(connection)
         self.adjustments = StoredAdjustments(connection, now)

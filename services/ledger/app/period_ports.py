@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from services.ledger.app.seal_journals import Chain
+from services.ledger.app.seal_journals import Chain, NoteChain
 from services.ledger.domain.closes import SignedClose
 from shared.kernel.ids import Ids
 from shared.kernel.months import Month, PeriodClose
@@ -87,6 +87,8 @@ class ClosingUnit(Protocol):
     def periods(self) -> Periods: ...
     @property
     def seals(self) -> Chain: ...
+    @property
+    def notes(self) -> NoteChain: ...
 
     def acted(self, act: OperatorAct) -> str:
         """Say what an operator did; the id of that event."""

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from services.ledger.app.period_ports import ClosedPeriod
+from services.ledger.app.verify_notes import NotesAlong, SealedNotes
 from services.ledger.app.verify_periods import ClosesAlong
 from services.ledger.app.verify_periods import Signatures as CloseSignatures
 from services.ledger.domain.closes import SignedClose
@@ -25,7 +26,10 @@ PAGE_SEALS: Final = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """The first bad row. ``what`` is a code; ``journal`` is an id where a row still says one."""
+    """The first bad row. ``what`` is a code; ``journal`` is an id where a row still says one.
+
+    Of a note (``note`` says its kind and key) ``position`` is its place in the chain of notes.
+    """
 
     what: str
     shard: int
@@ -33,13 +37,15 @@ class Finding:
     journal_position: int | None
     journal: str | None
     detail: str
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
     """How far it was looked, and what was found there first; ``heads`` counts the kept heads that were compared.
 
-    ``closes`` counts the closed months that were held against the chain.
+    ``closes`` counts the closed months that were held against the chain; ``notes`` is how far the chain of notes was
+    looked at.
     """
 
     sealed_from: int
@@ -47,6 +53,7 @@ class Verified:
     hash: str
     heads: int
     closes: int
+    notes: int
     finding: Finding | None
 
 
@@ -59,7 +66,7 @@ class WrongSnapshot:
     detail: str
 
 
-class SealedBooks(Protocol):
+class SealedBooks(SealedNotes, Protocol):
     """The books as a read-only role sees them, in one snapshot."""
 
     def seals_after(self, shard: int, position: int, limit: int) -> Sequence[Seal]: ...
@@ -89,12 +96,15 @@ def verify_seals(
     kept_closes: Collection[SignedClose] = (),
 ) -> Verified:
     """Verify everything sealed above position ``after``; beyond 0 a kept head of that position is trusted instead."""
-    heads = sorted((head for head in kept if head.shard == SHARD), key=lambda head: head.position)
+    heads = sorted(
+        (head for head in kept if head.shard == SHARD), key=lambda head: (head.position, head.notes or 0)
+    )
     start = _start(heads, after)
     finding = next((found for head in heads if (found := _forged(head, signatures)) is not None), None)
     closes = books.closes()
     along = ClosesAlong([close for close in closes if close.shard == SHARD], after)
     walk = _Walk(books, heads, after, GENESIS if start is None else bytes.fromhex(start.hash), along)
+    notes = NotesAlong(books, heads, start)
     if finding is None:
         known_from = 0 if start is None else start.settled_position
         finding = (
@@ -102,6 +112,7 @@ def verify_seals(
             or walk.to_the_end()
             or _around_the_chain(books, heads, known_from)
             or _closed_months(books, along, walk.position)
+            or _notes(notes)
             or _snapshots(books)
         )
     return Verified(
@@ -110,6 +121,7 @@ def verify_seals(
         hash=walk.hash.hex(),
         heads=walk.compared,
         closes=len(closes),
+        notes=notes.position,
         finding=finding,
     )
 
@@ -238,9 +250,9 @@ def _around_the_chain(books: SealedBooks, heads: Sequence[Head], known_from: int
             what="entry_inserted", shard=SHARD, position=None, journal_position=orphan[0], journal=None,
             detail=f"entry {orphan[1]} belongs to no journal",
         )  # fmt: skip
-    ours = {head.position: head for head in books.heads(SHARD)}
+    ours = set(books.heads(SHARD))
     for head in heads:
-        if ours.get(head.position) != head:
+        if head not in ours:
             return _at_head("head_changed", head, "our own copy is another, or is not there")
     return None
 
@@ -277,6 +289,16 @@ def _at_close(close: ClosedPeriod | SignedClose, what: str, detail: str) -> Find
     return Finding(
         what=what, shard=close.shard, position=close.position, journal_position=None, journal=None,
         detail=f"close of {close.period}: {detail}",
+    )  # fmt: skip
+
+
+def _notes(along: NotesAlong) -> Finding | None:
+    wrong = along.first_wrong()
+    if wrong is None:
+        return None
+    return Finding(
+        what=wrong.what, shard=SHARD, position=wrong.position, journal_position=None, journal=None,
+        detail=wrong.detail, note=None if wrong.name is None else " ".join(wrong.name),
     )  # fmt: skip
 
 

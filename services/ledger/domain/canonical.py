@@ -85,6 +85,11 @@ def encode_rows(
     return "".join(parts).encode()
 
 
+def encode_values(header: str, values: tuple[Value, ...]) -> bytes:
+    """A header and a fixed number of values: whoever sealed them knows how many."""
+    return "".join([_netstring(header), *_netstrings(values)]).encode()
+
+
 def canonical_text(value: Value) -> str | None:
     """A value as it is encoded, without its length; None for NULL."""
     if value is None:

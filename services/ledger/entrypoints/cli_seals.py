@@ -81,7 +81,7 @@ def _add_verify(cli: typer.Typer) -> None:
         ] = 0,
         as_json: JsonFlag = False,
     ) -> None:
-        """Hash all journals anew and name the first row that is not what was sealed; exit 1 if there is one."""
+        """Hash journals and notes anew and name the first row that is not what was sealed; exit 1 if there is one."""
         from services.ledger.adapters.kept_heads import closes_in_file, heads_in_file
         from services.ledger.adapters.sealed_books import sealed_books
         from services.ledger.app.verify_seals import verify_seals
@@ -107,8 +107,8 @@ def _add_verify(cli: typer.Typer) -> None:
                 typer.echo(f"{name:<17} {'-' if value is None else value}")
         else:
             typer.echo(
-                f"Seals {found.sealed_from} to {found.sealed_to} are as sealed; {found.heads} heads agree;"
-                f" {found.closes} closed periods stand."
+                f"Seals {found.sealed_from} to {found.sealed_to} and {found.notes} notes are as sealed;"
+                f" {found.heads} heads agree; {found.closes} closed periods stand."
             )
             if not kept:
                 typer.echo(

@@ -38,6 +38,9 @@ def test_a_head_is_published_as_it_was_signed_and_kept(ledger):
     ((key, version, head),) = published(ledger)
     assert (key, version, head.shard, head.position, head.settled_position) == ("seals:0", 1, 0, 2, 2)
     assert ledger.rows("SELECT encode(hash, 'hex') FROM seals WHERE position = 2") == [(head.hash,)]
+    assert ledger.rows("SELECT position, encode(hash, 'hex') FROM note_seals") == [
+        (head.notes, head.notes_hash)
+    ]
     assert ledger.rows("SELECT journal_id FROM journals WHERE position = 2") == [(head.journal_id,)]
     assert HeadVerifier([PUBLIC]).is_genuine(head)
     with ledger.engine.connect() as connection:
@@ -46,7 +49,18 @@ def test_a_head_is_published_as_it_was_signed_and_kept(ledger):
 
 @pytest.mark.parametrize(
     "field",
-    ["shard", "position", "journal_id", "hash", "settled_position", "signed_at", "key_id", "signature"],
+    [
+        "shard",
+        "position",
+        "journal_id",
+        "hash",
+        "settled_position",
+        "signed_at",
+        "key_id",
+        "signature",
+        "notes",
+        "notes_hash",
+    ],
 )
 def test_a_head_with_any_other_field_is_not_genuine(ledger, field):
     book(ledger, 1)
