@@ -21,6 +21,7 @@ from tools.sabotage.cases.auditing import AUDITING
 from tools.sabotage.cases.deciding import DECIDING
 from tools.sabotage.cases.growing import GROWING
 from tools.sabotage.cases.importing import IMPORTING
+from tools.sabotage.cases.noting import NOTING
 from tools.sabotage.cases.reading import READING
 from tools.sabotage.cases.settling import SETTLING
 from tools.sabotage.scratch import REPOSITORY, Scratch, scratch_copy
@@ -83,6 +84,7 @@ OUT_OF_REACH = {
     "verify-close-hash": _NOT_VERIFIED,
     "verify-kept-closes": _NOT_VERIFIED,
     **{case.name: _NOT_BY_HAND for case in ADJUSTING},
+    **{case.name: _NOT_VERIFIED for case in NOTING},
     **{case.name: _NOT_IMPORTED for case in IMPORTING},
     **{case.name: _ONE_PARTITION for case in GROWING},
     **{case.name: _NO_REPORTS for case in READING},

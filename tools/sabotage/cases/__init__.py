@@ -20,6 +20,7 @@ from tools.sabotage.cases.growing import GROWING
 from tools.sabotage.cases.importing import IMPORTING
 from tools.sabotage.cases.matching import MATCHING
 from tools.sabotage.cases.months import MONTHS
+from tools.sabotage.cases.noting import NOTING
 from tools.sabotage.cases.payments import PAYMENTS
 from tools.sabotage.cases.people import PEOPLE
 from tools.sabotage.cases.policy import POLICY
@@ -43,6 +44,7 @@ CASES: Final[tuple[Case, ...]] = (
     *BOOKS,
     *ADJUSTING,
     *CLOSING,
+    *NOTING,
     *GROWING,
     *IMPORTING,
     *SETTLEMENT,
