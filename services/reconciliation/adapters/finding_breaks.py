@@ -33,7 +33,9 @@ SELECT subject, w.type, w.currency, w.ours_minor, w.theirs_minor, w.processor, w
        w.expected_by, b.break_id, b.state, b.type AS old_type, b.currency AS old_currency,
        b.ours_minor AS old_ours_minor, b.theirs_minor AS old_theirs_minor, b.at_risk_minor AS old_at_risk_minor,
        (w.type, w.currency, w.ours_minor, w.theirs_minor)
-           IS DISTINCT FROM (b.type, b.currency, b.ours_minor, b.theirs_minor) AS differs
+           IS DISTINCT FROM (b.type, b.currency, b.ours_minor, b.theirs_minor) AS differs,
+       subject IN (SELECT 'line:' || source || ':' || line_id FROM agreed_lines
+                   UNION ALL SELECT 'item:' || item_key FROM agreed_items) AS by_hand
   FROM {wanted} AS w FULL JOIN {known} AS b USING (subject)
  WHERE CASE WHEN b.break_id IS NULL THEN true
             WHEN %(past)s AND b.state IN ('DEFERRED', 'PROPOSED', 'APPLYING', 'RESOLVED') THEN false
@@ -210,7 +212,7 @@ def _moved(row: sa.RowMapping) -> dict[str, Any]:
 
 def _trigger(row: sa.RowMapping, state: BreakState) -> Trigger:
     if row["type"] is None:
-        return Trigger.GONE
+        return Trigger.MATCHED_BY_HAND if row["by_hand"] else Trigger.GONE
     if state is BreakState.SELF_CLOSED:
         return Trigger.FOUND
     return Trigger.CHANGED if row["differs"] else Trigger.DUE

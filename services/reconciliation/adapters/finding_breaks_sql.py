@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from services.reconciliation.domain.breaks import FIRST_MATCH, Sign
-from services.reconciliation.domain.matching import DIFFERS_FROM_RANK
+from services.reconciliation.domain.matching import BY_HAND, DIFFERS_FROM_RANK
 
 #: A journal that has not come so long after its event is missed.
 BOOKED_WITHIN_MINUTES: Final = 5
@@ -70,7 +70,7 @@ SELECT 'line:' || m.match_id,
           LEFT JOIN our_items AS i USING (item_key)
          WHERE c.match_id IN (
                SELECT s.match_id FROM claims AS s JOIN our_items AS o USING (item_key) /*of items*/
-                WHERE s.rule_rank >= {DIFFERS_FROM_RANK} OR o.kind = 'stray')
+                WHERE s.rule_rank >= {DIFFERS_FROM_RANK} OR s.rule_rank = {BY_HAND.rank} OR o.kind = 'stray')
          GROUP BY c.match_id) AS m
   LEFT JOIN tolerances AS t ON t.source = m.source AND t.currency = m.currency AND t.field = 'gross'
 """

@@ -8,7 +8,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from services.reconciliation.adapters import matching_sql
+from services.reconciliation.adapters import hand_matching_sql, matching_sql
 from services.reconciliation.adapters.planning import FEW, Planning
 
 _NAME: Final = "hashtextextended('reconciliation runs', 0)"
@@ -64,6 +64,7 @@ class Matcher:
 
     def match(self, run_id: str, *, everything: bool) -> bool:
         """Match what was touched since the last run, or everything anew; whether that is most of what there is."""
+        self._connection.exec_driver_sql(hand_matching_sql.OUTDATE, {"run_id": run_id})
         touched = int(self._connection.exec_driver_sql(_COUNT_TOUCHED).scalar_one())
         self._planning.plan_for(FEW if everything else touched)
         self._planning.filled_much(*_MATCHED, "claims")
@@ -85,7 +86,11 @@ class Matcher:
         """Without groups: nothing is claimed before the first pass, and lines that one claims are gone for the next."""
         self._run_all(matching_sql.TAKE_EVERYTHING)
         self._run(matching_sql.EMPTY_GROUPS)
-        self._connection.exec_driver_sql(matching_sql.PAIR_ALL, {"run_id": run_id})
+        by_hand = self._connection.exec_driver_sql(
+            hand_matching_sql.PAIR_ALL, {"run_id": run_id}
+        ).scalar_one()
+        first = matching_sql.PAIR_THE_REST if by_hand else matching_sql.PAIR_ALL
+        self._connection.exec_driver_sql(first, {"run_id": run_id})
         # Statistics of the claims while none stood would have everybody join them row by row from now on.
         self._planning.filled("claims")
         left = self._connection.exec_driver_sql(matching_sql.GATHER_LEFT).rowcount
@@ -104,7 +109,7 @@ class Matcher:
     def _match_changed(self, run_id: str, *, is_most: bool) -> None:
         self._take_touched(is_most=is_most)
         self._release(matching_sql.RELEASE_CHANGED)
-        for one in matching_sql.STATEMENTS:
+        for one in (hand_matching_sql.BY_HAND_STATEMENTS, *matching_sql.STATEMENTS):
             changed = self._count_dirty()
             if not changed:
                 break

@@ -198,6 +198,16 @@ STATEMENTS: Final[tuple[PassStatements, ...]] = tuple(
 PAIR_ALL: Final = _one_to_one(
     PASSES[0], _lines(PASSES[0], "matchable_lines AS l"), _items(PASSES[0], "matchable_items AS i")
 )
+_LINE_IS_FREE: Final = (
+    " AND NOT EXISTS (SELECT FROM claims AS c WHERE c.source = l.source AND c.line_id = l.line_id)"
+)
+_ITEM_IS_FREE: Final = " AND NOT EXISTS (SELECT FROM claims AS c WHERE c.item_key = i.item_key)"
+#: The same beside what is matched by hand.
+PAIR_THE_REST: Final = _one_to_one(
+    PASSES[0],
+    _lines(PASSES[0], "matchable_lines AS l") + _LINE_IS_FREE,
+    _items(PASSES[0], "matchable_items AS i") + _ITEM_IS_FREE,
+)
 #: Of everything, what the first pass left; then what each later one did.
 GATHER_LEFT: Final = """
 INSERT INTO group_lines (source, line_id)

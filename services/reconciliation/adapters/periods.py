@@ -9,7 +9,12 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from services.reconciliation.adapters import finding_breaks_sql, matching_sql, period_figures_sql
+from services.reconciliation.adapters import (
+    finding_breaks_sql,
+    hand_matching_sql,
+    matching_sql,
+    period_figures_sql,
+)
 from services.reconciliation.adapters.period_tables import digest_parts
 from services.reconciliation.app.close_month import WorkedOut
 from services.reconciliation.domain.periods import PeriodClose, Unfinished
@@ -37,12 +42,25 @@ VALUES (%(period)s, %(close_id)s, %(digest)s, %(starts_at)s, %(ends_at)s, %(run_
 """
 # What was declared and given up, and what therefore has to be kept to compute the month once more.
 _RULES: Final = """
+WITH by_hand AS (
+    SELECT h.hand_match_id, source, line_id FROM claims AS c JOIN hand_match_lines AS h USING (source, line_id)
+     WHERE c.rule = 'by_hand' AND h.holds)
 SELECT jsonb_build_object(
     'sources', (SELECT coalesce(jsonb_agg(to_jsonb(s) ORDER BY s.source), '[]') FROM sources AS s),
     'tolerances', (SELECT coalesce(jsonb_agg(to_jsonb(t) ORDER BY t.source, t.currency, t.field), '[]')
                      FROM tolerances AS t),
     'agreed_fees', (SELECT coalesce(jsonb_agg(to_jsonb(a) ORDER BY a.source, a.category, a.currency), '[]')
                       FROM agreed_fees AS a),
+    -- What the close's run matched by hand, whatever was agreed since. Computed once more nothing is told, so that each
+    -- line's reading is its first.
+    'hand_matches', (SELECT coalesce(jsonb_agg(to_jsonb(m) ORDER BY m.hand_match_id), '[]') FROM hand_matches AS m
+                      WHERE EXISTS (SELECT FROM by_hand AS b WHERE b.hand_match_id = m.hand_match_id)),
+    'hand_match_lines', (SELECT coalesce(jsonb_agg(to_jsonb(h) || '{"revision": 1}' ORDER BY h.source, h.line_id), '[]')
+                           FROM hand_match_lines AS h JOIN by_hand USING (hand_match_id, source, line_id)),
+    'hand_match_items', (SELECT coalesce(jsonb_agg(to_jsonb(h) ORDER BY h.item_key), '[]')
+                           FROM hand_match_items AS h
+                          WHERE EXISTS (SELECT FROM by_hand AS b WHERE b.hand_match_id = h.hand_match_id)
+                            AND h.item_key IN (SELECT item_key FROM claims WHERE rule = 'by_hand')),
     -- Of what we gave up, what types a line that matches nothing.
     'given_up', (SELECT coalesce(jsonb_agg(DISTINCT to_jsonb(g)), '[]')
                    FROM matchable_lines AS l LEFT JOIN claims AS c USING (source, line_id)
@@ -65,9 +83,8 @@ SELECT c.period, c.close_id, c.run_id, c.rules_version, encode(c.digest, 'hex') 
 def rules_version() -> str:
     """The version of the rules in the code: another one may come to other figures from the same input."""
     said = hashlib.sha256()
-    statements = [
-        text for one in matching_sql.STATEMENTS for text in (one.gather_lines, one.gather_items, one.pair)
-    ]
+    passes = (hand_matching_sql.BY_HAND_STATEMENTS, *matching_sql.STATEMENTS)
+    statements = [text for one in passes for text in (one.gather_lines, one.gather_items, one.pair)]
     for text in (*statements, *finding_breaks_sql.QUERIES, period_figures_sql.TRY_OUT):
         said.update(text.encode())
     return said.hexdigest()[:16]

@@ -1,8 +1,9 @@
 """Computes a closed month once more, from the bytes of its files and the words that it kept, and compares.
 
 Nothing of the live lines, matches and breaks is read: the files are hashed and staged again, our items are those that
-the month and the ones before it kept, tolerances and sources are those of each close, and what people had decided of a
-break is what the month says. The breaks of the books alone are not computed again: they name no difference of a leg.
+the month and the ones before it kept, tolerances, sources and matches by hand are those of each close, and what people
+had decided of a break is what the month says. The breaks of the books alone are not computed again: they name no
+difference of a leg.
 """
 
 from __future__ import annotations
@@ -47,7 +48,15 @@ SELECT period, rules, rules_version, ends_at, closed_at FROM public.closed_perio
 _RULES: Final = """
 INSERT INTO {table} SELECT * FROM jsonb_populate_recordset(NULL::public.{table}, %(rows)s::jsonb)
 """
-_RULE_TABLES: Final = ("given_up", "agreed_fees", "tolerances", "sources")
+_RULE_TABLES: Final = (
+    "given_up",
+    "agreed_fees",
+    "tolerances",
+    "sources",
+    "hand_matches",
+    "hand_match_lines",
+    "hand_match_items",
+)
 _FILES: Final = """
 INSERT INTO report_files (file_id, nth, source, sha256, name, byte_count, state, received_at, received_by)
 OVERRIDING SYSTEM VALUE

@@ -12,6 +12,7 @@ from services.reconciliation.adapters.break_adjustments import StoredBreakAdjust
 from services.reconciliation.adapters.daily_runs import StoredDays
 from services.reconciliation.adapters.files import StoredFiles
 from services.reconciliation.adapters.finding_breaks import BreakFinder
+from services.reconciliation.adapters.hand_matches import StoredHandMatches
 from services.reconciliation.adapters.many_breaks import StoredManyBreaks
 from services.reconciliation.adapters.matching import Matcher
 from services.reconciliation.adapters.our_items import StoredOurSide
@@ -51,6 +52,7 @@ class ReconciliationUnitOfWork(UnitOfWork):
         self.days = StoredDays(connection, now)
         self.telling = MatchTeller(connection, outbox, now)
         self.terms = StoredTerms(connection, now)
+        self.hand_matches = StoredHandMatches(connection, now)
         self.reporting = ObjectTeller(connection, outbox, now)
         self.returns = StoredReturns(connection, outbox, now)
         self.break_adjustments = StoredBreakAdjustments(connection, outbox, now)

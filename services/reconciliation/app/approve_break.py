@@ -9,11 +9,23 @@ from services.reconciliation.app.propose_adjustment import AdjustUnit, tell_adju
 from services.reconciliation.app.propose_return import ReturnUnit, tell_return
 from services.reconciliation.app.resolve_break import StoredBreak, approve_resolution
 from services.reconciliation.domain.break_life import Resolution
+from shared.kernel.errors import Rejected
 from shared.kernel.operators import Actor
+
+
+class AgreedByHand(Protocol):
+    """Matches by hand that were agreed."""
+
+    def awaited(self, subject: str) -> str | None:
+        """The one for a break's subject that the next run makes."""
+        ...
 
 
 class ApproveUnit(ReturnUnit, AdjustUnit, Protocol):
     """What one transaction offers."""
+
+    @property
+    def hand_matches(self) -> AgreedByHand: ...
 
 
 #: What an approval leads to elsewhere; other resolutions end here.
@@ -30,8 +42,24 @@ def approve_break(break_id: str, proposal: str, reason: str, actor: Actor, uow: 
 
     ``proposal`` is what the second person read: is it not the one that waits, ``proposal_changed``.
     """
+    _check_not_matched(break_id, uow)
     stored = approve_resolution(break_id, proposal, reason, actor, uow)
     follows = FOLLOWS.get(stored.resolution or "")
     if follows is not None:
         follows(stored, reason, uow)
     return stored
+
+
+def _check_not_matched(break_id: str, uow: ApproveUnit) -> None:
+    """What is matched by hand and asked for elsewhere as well would be cleared twice."""
+    stored = uow.breaks.locked(break_id)
+    if stored is None or stored.resolution not in FOLLOWS:
+        return
+    hand_match = uow.hand_matches.awaited(stored.subject)
+    if hand_match is not None:
+        raise Rejected(
+            "break_matched_by_hand",
+            f"the next run matches it by hand as agreed in {hand_match}: look at what is left then",
+            extra={"break_id": break_id, "hand_match_id": hand_match},
+            stored=False,
+        )

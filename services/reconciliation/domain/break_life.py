@@ -34,6 +34,8 @@ class Trigger(StrEnum):
     CHANGED = "changed"
     GONE = "gone"
     DUE = "due"
+    #: Gone, as two people matched by hand what it is about.
+    MATCHED_BY_HAND = "matched_by_hand"
     DEFER = "defer"
     PROPOSE = "propose"
     APPROVE = "approve"
@@ -67,21 +69,25 @@ _S, _T = BreakState, Trigger
 NEXT: Final[Mapping[tuple[BreakState, Trigger], BreakState]] = {
     (_S.OPEN, _T.CHANGED): _S.OPEN,
     (_S.OPEN, _T.GONE): _S.SELF_CLOSED,
+    (_S.OPEN, _T.MATCHED_BY_HAND): _S.SELF_CLOSED,
     (_S.OPEN, _T.DEFER): _S.DEFERRED,
     (_S.OPEN, _T.PROPOSE): _S.PROPOSED,
     (_S.DEFERRED, _T.CHANGED): _S.OPEN,
     (_S.DEFERRED, _T.GONE): _S.SELF_CLOSED,
+    (_S.DEFERRED, _T.MATCHED_BY_HAND): _S.SELF_CLOSED,
     (_S.DEFERRED, _T.DUE): _S.OPEN,
     (_S.DEFERRED, _T.PROPOSE): _S.PROPOSED,
     # What was proposed was proposed for something else.
     (_S.PROPOSED, _T.CHANGED): _S.OPEN,
     (_S.PROPOSED, _T.GONE): _S.SELF_CLOSED,
+    (_S.PROPOSED, _T.MATCHED_BY_HAND): _S.SELF_CLOSED,
     (_S.PROPOSED, _T.APPROVE): _S.RESOLVED,
     (_S.PROPOSED, _T.ASK): _S.APPLYING,
     (_S.PROPOSED, _T.REJECT): _S.OPEN,
     # It is being done, whatever the break becomes: nothing else is asked for beside it.
     (_S.APPLYING, _T.CHANGED): _S.APPLYING,
     (_S.APPLYING, _T.GONE): _S.SELF_CLOSED,
+    (_S.APPLYING, _T.MATCHED_BY_HAND): _S.SELF_CLOSED,
     (_S.APPLYING, _T.APPLIED): _S.RESOLVED,
     (_S.APPLYING, _T.OUTGROWN): _S.OPEN,
     (_S.APPLYING, _T.REFUSED): _S.OPEN,
@@ -90,6 +96,7 @@ NEXT: Final[Mapping[tuple[BreakState, Trigger], BreakState]] = {
     (_S.SELF_CLOSED, _T.FOUND): _S.OPEN,
     (_S.RESOLVED, _T.CHANGED): _S.OPEN,
     (_S.RESOLVED, _T.GONE): _S.SELF_CLOSED,
+    (_S.RESOLVED, _T.MATCHED_BY_HAND): _S.SELF_CLOSED,
     (_S.RESOLVED, _T.UNDONE): _S.OPEN,
 }
 

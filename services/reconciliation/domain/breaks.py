@@ -108,7 +108,7 @@ ADVICE: Final[Mapping[BreakType, Advice]] = {
     ),
     _B.PROCESSOR_SUCCESS_INTERNAL_MISSING: Advice(
         "an object that was made outside of us, or a fact that never arrived",
-        "look the object up; adopt it or give it back",
+        "look the object up; adopt it, match it by hand, or give it back",
     ),
     _B.MISSING_REFUND: Advice(
         "a refund that only one side knows: it failed silently, or was made at the processor",

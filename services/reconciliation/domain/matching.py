@@ -18,6 +18,7 @@ from services.reconciliation.domain.our_items import Standing
 class Rule(StrEnum):
     """What made a match; every match says it."""
 
+    BY_HAND = "by_hand"
     SAME_OBJECT = "same_object"
     SAME_MONEY_ROW = "same_money_row"
     SAME_OPERATION = "same_operation"
@@ -38,6 +39,8 @@ class Shape(StrEnum):
     ONLY_CANDIDATES = "only candidates"
     ONE_ITEM_SEVERAL_LINES = "one item, several lines"
     ONE_LINE_SEVERAL_ITEMS = "one line, several items"
+    #: Exactly what two people named.
+    AS_AGREED = "as agreed"
 
 
 class Key(StrEnum):
@@ -49,6 +52,8 @@ class Key(StrEnum):
     PAYMENT = "payment"
     #: Nothing names the other side: lines without any id or reference.
     AMOUNT = "amount"
+    #: A match that two people agreed by hand.
+    AGREED = "agreed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +76,15 @@ class Pass:
 ATTRIBUTES_WITHIN: Final = timedelta(days=3)
 
 _R, _K, _SH = Rule, Key, Shape
+#: Before every rule, by what people agreed: data of matching, as lines and items are. Its difference is looked at.
+BY_HAND: Final = Pass(
+    rule=_R.BY_HAND,
+    rank=5,
+    key=_K.AGREED,
+    shape=_SH.AS_AGREED,
+    same_money=False,
+    why="two people agreed that these belong together",
+)
 PASSES: Final[tuple[Pass, ...]] = (
     Pass(rule=_R.SAME_OBJECT, rank=10, key=_K.OBJECT, why="the processor's id of the object"),
     Pass(rule=_R.SAME_MONEY_ROW, rank=20, key=_K.MONEY_ROW, why="the processor's id of the row that moved the money"),

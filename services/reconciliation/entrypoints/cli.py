@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.reconciliation.entrypoints.cli_files import add_files
+from services.reconciliation.entrypoints.cli_hand_matches import add_hand_matches
 from services.reconciliation.entrypoints.cli_matching import add_matching
 from services.reconciliation.entrypoints.cli_periods import add_periods
 from services.reconciliation.entrypoints.cli_reading import add_reading
@@ -18,6 +19,7 @@ cli = service_cli(
 )
 add_sources(cli)
 add_terms(cli)
+add_hand_matches(cli)
 add_files(cli)
 add_reading(cli)
 add_matching(cli)

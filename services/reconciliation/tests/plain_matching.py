@@ -7,11 +7,14 @@ from collections import defaultdict
 from services.reconciliation.domain.matching import PASSES, Key, Shape
 
 
-def plain_matches(lines, items):
-    """Matches of these rows (dicts) as (rule, line ids, item keys)."""
+def plain_matches(lines, items, agreed=()):
+    """Matches of these rows (dicts) as (rule, line ids, item keys).
+
+    ``agreed``: what people ever agreed and did not take back, as revisions by line and events by item.
+    """
     free_lines = {line["line_id"]: line for line in lines}
     free_items = {item["item_key"]: item for item in items}
-    matches = set()
+    matches = _by_hand(free_lines, free_items, agreed)
     for one in PASSES:
         parts = defaultdict(lambda: ([], []))
         for line in free_lines.values():
@@ -32,6 +35,26 @@ def plain_matches(lines, items):
                 for key in keys:
                     del free_items[key]
     return matches
+
+
+def _by_hand(free_lines, free_items, agreed):
+    """Before any rule: what stands as it was read, whole."""
+    matches = set()
+    for revisions, events in agreed:
+        if _stands(free_lines, revisions, "revision") and _stands(free_items, events, "event_id"):
+            matches.add(("by_hand", tuple(sorted(revisions)), tuple(sorted(events))))
+            for line_id in revisions:
+                del free_lines[line_id]
+            for key in events:
+                del free_items[key]
+    return matches
+
+
+def _stands(rows, said, by):
+    return all(
+        name in rows and rows[name][by] == value and rows[name].get("standing", "expected") == "expected"
+        for name, value in said.items()
+    )
 
 
 def _pairs(one, lines, items):

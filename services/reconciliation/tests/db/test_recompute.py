@@ -10,9 +10,11 @@ from typer.testing import CliRunner
 
 from services.reconciliation.adapters.readers import READERS
 from services.reconciliation.adapters.recomputing import recompute
+from services.reconciliation.app.match_by_hand import approve_taking_back, propose_taking_back
 from services.reconciliation.entrypoints.cli import cli
 from services.reconciliation.tests.answering import JOURNAL, ask_for_adjustment, hear_adjustment
-from services.reconciliation.tests.months import FEBRUARY, JANUARY, Shop
+from services.reconciliation.tests.months import ADA, BOB, FEBRUARY, JANUARY, Shop
+from services.reconciliation.tests.pairing import agree, decide, item
 
 
 @pytest.fixture
@@ -68,6 +70,51 @@ def test_a_break_that_waits_for_an_answer_is_broken_money_of_the_month(desk):
     hear_adjustment(made, break_id, "applied", journal_id=JOURNAL)
     made.match()
     assert again(made).differences == []
+
+
+def named_otherwise(shop):
+    """A sale of January that the report has under another name; its line is as it was amended once."""
+    shop.sold(8, 400, 1, 12)
+    shop.reported("po_named", (1, 20), (9, 300, (1, 12)))
+    shop.reported("po_named", (1, 20), (9, 400, (1, 12)))
+    shop.match()
+    ((line_id,),) = shop.rows("SELECT line_id FROM settlement_lines WHERE object_id = 'cap_9' AND stands")
+    return line_id, item(8, account="acct_1")
+
+
+def test_a_match_by_hand_is_part_of_what_was_closed_whatever_became_of_it(desk):
+    made = Shop(desk)
+    made.january()
+    line_id, item_key = named_otherwise(made)
+    hand_match = agree(desk, [line_id], [item_key], source="alpha")
+    made.close(JANUARY)
+    assert not {f"item:{item_key}", f"line:alpha:{line_id}"} & set(made.positions(JANUARY))
+    decide(desk, propose_taking_back, hand_match.hand_match_id, actor=ADA)
+    decide(desk, approve_taking_back, hand_match.hand_match_id, actor=BOB)
+    made.february()
+    made.match()
+    made.close(FEBRUARY)
+    assert {f"item:{item_key}", f"line:alpha:{line_id}"} <= set(made.positions(FEBRUARY))
+    for month in (JANUARY, FEBRUARY):
+        assert again(made, month).differences == []
+
+
+def test_a_match_by_hand_after_the_close_leaves_the_month_as_it_was_closed(desk):
+    made = Shop(desk)
+    made.january()
+    line_id, item_key = named_otherwise(made)
+    made.close(JANUARY)
+    before = made.positions(JANUARY), made.rolls(JANUARY)
+    agree(desk, [line_id], [item_key], source="alpha")
+    made.february()
+    made.match()
+    assert (made.positions(JANUARY), made.rolls(JANUARY)) == before
+    made.close(FEBRUARY)
+    both = {f"item:{item_key}", f"line:alpha:{line_id}"}
+    assert both <= set(before[0])
+    assert not both & set(made.positions(FEBRUARY))
+    for month in (JANUARY, FEBRUARY):
+        assert again(made, month).differences == []
 
 
 def test_it_leaves_nothing_and_tells_nothing(shop):
