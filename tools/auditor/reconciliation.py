@@ -20,6 +20,13 @@ _TOLERANCE: Final = """coalesce((SELECT t.tolerance FROM tolerances t WHERE t.so
 _ARCHIVED: Final = (
     "EXISTS (SELECT 1 FROM dropped_days d WHERE d.service = 'reconciliation' AND d.day >= date({}, '-1 day'))"
 )
+# Of what is agreed by hand, each line and each item with what claims it.
+_BY_HAND: Final = f"""
+    SELECT h.hand_match_id, c.match_id,
+           {_UNSEEN.format("line", "h.line_key")} OR {_UNSEEN.format("item", "h.item_key")} AS is_unseen
+    FROM hand_members h LEFT JOIN matched c ON c.rule = 'by_hand'
+     AND (c.line_key = h.line_key OR c.item_key = h.item_key)
+"""
 _SUMS: Final = f"""
     SELECT c.match_id, max(c.rule) AS rule, max(l.source) AS source, max(l.currency) AS currency,
            sum(i.amount) AS ours, sum(l.gross) AS theirs, max(l.owner) AS line_owner, max(i.owner) AS item_owner,
@@ -78,6 +85,24 @@ CHECKS: Final = (
             m.ours IS NULL OR m.theirs IS NULL OR m.line_owner <> m.item_owner OR m.line_category <> m.item_category
             OR (m.currencies_differ OR abs(m.ours - m.theirs) > {_TOLERANCE.format("m", "gross")})
                AND NOT {_ANY_UNSEEN.format("rules")} AND NOT {_NAMED.format("'line:' || m.match_id")})
+        """,
+    ),
+    Check(
+        "I26.by_hand_as_agreed",
+        "what is matched by hand two people agreed so, and what they agreed is one match, of these lines and items",
+        Moment.LIVE,
+        "SELECT (SELECT count(*) FROM hand_members) + (SELECT count(*) FROM matched WHERE rule = 'by_hand')",
+        f"""
+        SELECT 'not agreed' AS what, c.match_id AS which, c.line_key AS line, c.item_key AS item FROM matched c
+        LEFT JOIN hand_members l ON l.line_key = c.line_key LEFT JOIN hand_members i ON i.item_key = c.item_key
+        WHERE c.rule = 'by_hand' AND NOT {_UNSEEN.format("line", "c.line_key")}
+          AND NOT {_UNSEEN.format("item", "c.item_key")}
+          AND (c.line_key IS NOT NULL AND l.hand_match_id IS NULL OR c.item_key IS NOT NULL AND i.hand_match_id IS NULL
+               OR l.hand_match_id <> i.hand_match_id)
+        UNION ALL
+        SELECT 'not matched so', hand_match_id, min(match_id), max(match_id) FROM ({_BY_HAND})
+        GROUP BY hand_match_id
+        HAVING NOT max(is_unseen) AND (count(match_id) <> count(*) OR min(match_id) IS NOT max(match_id))
         """,
     ),
     Check(
@@ -183,7 +208,7 @@ CHECKS: Final = (
     ),
     Check(
         "I26.decided_by_two",
-        "breaks, terms, months, returns and adjustments were decided by another person than proposed them, by two acts",
+        "breaks, terms, months, returns, adjustments and matches by hand were decided by two people, by two acts",
         Moment.LIVE,
         "SELECT count(*) FROM decided",
         f"""

@@ -119,6 +119,18 @@ UNION ALL
 SELECT 'adjustment', break_id, a.proposed_by, t.approved_by, '|break_resolved|break_resolution_asked|',
        a.proposed_at::date::text
   FROM told_adjustments AS t JOIN break_adjustments AS a USING (break_id, proposed_at)
+UNION ALL
+SELECT 'match by hand', hand_match_id, proposed_by, approved_by, '|hand_match_approved|', proposed_at::date::text
+  FROM hand_matches WHERE approved_by IS NOT NULL
+UNION ALL
+SELECT 'match taken back', hand_match_id, back_proposed_by, back_approved_by, '|hand_match_taken_back|',
+       proposed_at::date::text
+  FROM hand_matches WHERE state = 'TAKEN_BACK'
+"""
+# What is in force by hand: each line and each item of it.
+_HAND_MEMBERS: Final = f"""
+SELECT hand_match_id, {_LINE.format("a")}, NULL::text FROM agreed_lines AS a
+UNION ALL SELECT hand_match_id, NULL, item_key FROM agreed_items
 """
 
 RECONCILIATION_TABLES: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
@@ -163,6 +175,7 @@ RECONCILIATION_TABLES: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
         ("match_id", "rule", "line_key", "item_key"),
         f"SELECT match_id, rule, nullif({_LINE.format('c')}, ''), item_key FROM claims AS c",
     ),
+    ("hand_members", ("hand_match_id", "line_key", "item_key"), _HAND_MEMBERS),
     ("unseen", ("what", "which"), _UNSEEN),
     (
         "payouts",
@@ -256,7 +269,8 @@ RECONCILIATION: Final = tuple((table, query) for table, _, query in RECONCILIATI
 RECONCILIATION_INDEXES: Final = (
     "report_lines (line_key, stands)", "announced_lines (line_key, revision)", "announced_lines (event_id)",
     "told_matches (line_key, revision)", "our_items (item_key)", "our_items (payment_id)", "our_items (object_id)",
-    "matched (match_id)", "matched (line_key)", "matched (item_key)", "unseen (what, which)",
+    "matched (match_id)", "matched (line_key)", "matched (item_key)", "hand_members (line_key)",
+    "hand_members (item_key)", "unseen (what, which)",
     "allocations (payout_key)", "allocations (line_key)", "allocations (event_id)", "breaks (subject)",
     "breaks (break_id)", "break_steps (break_id, nth)", "kept_tellings (event_id)", "told_tellings (event_id)",
     "heard_journals (journal_id)", "reconciliation_acts (target)", "report_files (file_id)", "stored_files (file_id)",

@@ -57,11 +57,9 @@ def say_match(h: TinyRows, line_id: str, payment_id: str, object_id: str, gross:
         "reconciliation", TOPIC, f"rep:{line_id}", "SettlementLineMatched", processor="alpha", account="acct",
         category="charge", payout_id="po", gross_minor=gross, currency="EUR", **about, **line,
     )  # fmt: skip
+    h.add("reconciliation", "told_matches", rule="by_hand", event_id=event_id, told_at=AT, **about, **line)
     h.add(
-        "reconciliation", "told_matches", rule="same_object", event_id=event_id, told_at=AT, **about, **line
-    )
-    h.add(
-        "reconciliation", "claims", match_id=f"rep:{line_id}", rule="same_object", rule_rank=10, source="rep",
+        "reconciliation", "claims", match_id=f"rep:{line_id}", rule="by_hand", rule_rank=5, source="rep",
         line_id=line_id, item_key=f"charge:{OWNED}:{object_id}", run_id="run_1",
     )  # fmt: skip
     return event_id
@@ -177,6 +175,23 @@ def breaks(h: TinyRows) -> None:
         proposed_at=AT, decided_by="bob", decided_at=AT, decision_reason="r",
     )  # fmt: skip
     _acts(h, term, "term_proposed", "term_approved")
+    _matched_by_hand(h, "1", f"charge:{OWNED}:cap_4", 800)
+
+
+def _matched_by_hand(h: TinyRows, line_id: str, item_key: str, amount: int) -> None:
+    """As two people agreed the match that was told."""
+    named = "hnd_" + "0" * 26
+    h.add(
+        "reconciliation", "hand_matches", hand_match_id=named, source="rep", currency="EUR", ours_minor=amount,
+        theirs_minor=amount, state="APPROVED", reason="r", proposed_by="ann", proposed_at=AT, approved_by="bob",
+    )  # fmt: skip
+    h.add(
+        "reconciliation", "hand_match_lines", hand_match_id=named, source="rep", line_id=line_id, revision=1, holds=True,
+    )  # fmt: skip
+    h.add(
+        "reconciliation", "hand_match_items", hand_match_id=named, item_key=item_key, event_id="evt", holds=True,
+    )  # fmt: skip
+    _acts(h, named, "hand_match_proposed", "hand_match_approved")
 
 
 def _acts(h: TinyRows, target: str, proposed: str, decided: str) -> None:
