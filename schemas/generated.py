@@ -1009,6 +1009,7 @@ class SettlementLineMatchedV1(Payload, frozen=True, kw_only=True, omit_defaults=
     gross_minor: int
     available_on: Timestamp
     matched_at: Timestamp
+    rule: str | None = None
 
 
 class SettlementLineUnmatchedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):

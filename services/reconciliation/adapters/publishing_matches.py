@@ -35,6 +35,7 @@ def line_matched(row: sa.RowMapping, match_number: int, now: datetime) -> Settle
         gross_minor=row["gross_minor"],
         available_on=row["available_on"],
         matched_at=now,
+        rule=row["rule"],
     )
 
 
