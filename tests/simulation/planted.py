@@ -18,6 +18,7 @@ from tools.sabotage.cases import CASES
 from tools.sabotage.cases.adjusting import ADJUSTING
 from tools.sabotage.cases.answering import ANSWERING
 from tools.sabotage.cases.auditing import AUDITING
+from tools.sabotage.cases.by_hand import BY_HAND
 from tools.sabotage.cases.deciding import DECIDING
 from tools.sabotage.cases.growing import GROWING
 from tools.sabotage.cases.importing import IMPORTING
@@ -89,6 +90,7 @@ OUT_OF_REACH = {
     **{case.name: _ONE_PARTITION for case in GROWING},
     **{case.name: _NO_REPORTS for case in READING},
     **{case.name: _NO_REPORTS for case in SETTLING},
+    **{case.name: _NO_REPORTS for case in BY_HAND},
     **{case.name: _NO_REPORTS for case in DECIDING},
     **{case.name: _NO_REPORTS for case in ANSWERING},
     **{case.name: _NO_REPORTS for case in AUDITING},
