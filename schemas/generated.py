@@ -104,6 +104,33 @@ class AdjustmentAnsweredV1(Payload, frozen=True, kw_only=True, omit_defaults=Tru
     reason: str | None = None
 
 
+class AdjustmentDecidedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """An adjustment was approved and booked, or rejected. It says all that was decided, so that a ledger that
+    is rebuilt from the archive books the same."""
+
+    adjustment_id: str
+    state: Literal["APPROVED", "REJECTED"]
+    template: str
+    merchant_id: str | None = None
+    clearing_key: str | None = None
+    processor: str | None = None
+    account: str | None = None
+    bank_account: str | None = None
+    amount_minor: int
+    currency: str
+    reason: str
+    attachment: str
+    reverses_adjustment_id: str | None = None
+    asked_event_id: str | None = None
+    proposed_by: str
+    proposed_at: Timestamp
+    decided_by: str
+    decided_at: Timestamp
+    decision_reason: str
+    journal_id: str | None = None
+    cause_event_id: str
+
+
 class JournalPostedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
     """A journal was posted. Journals are never changed; a wrong one is reversed by another."""
 
@@ -1094,6 +1121,7 @@ EVENT_CLASSES: Mapping[str, type[Payload]] = {
     "DeadLettered.v1": DeadLetteredV1,
     "OperatorActed.v1": OperatorActedV1,
     "AdjustmentAnswered.v1": AdjustmentAnsweredV1,
+    "AdjustmentDecided.v1": AdjustmentDecidedV1,
     "JournalPosted.v1": JournalPostedV1,
     "LedgerHeadSigned.v1": LedgerHeadSignedV1,
     "LedgerPeriodClosed.v1": LedgerPeriodClosedV1,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -22,12 +23,17 @@ from services.ledger.app.check_balance import check_balance
 from services.ledger.app.fold_snapshots import Folding
 from services.ledger.app.tell_negative import tell_negative
 from services.ledger.settings import LedgerSettings
+from shared.kernel.clock import SystemClock
+from shared.kernel.ids import UlidIds
+from shared.persistence.engine import make_engine
+from shared.persistence.unit_of_work import Transactions
 from shared.runtime import metric_names
 from shared.runtime.metrics import gauge
 from shared.runtime.operator_tokens import TokenVerifier
 from shared.runtime.process import Role, ServiceRuntime
 from shared.runtime.roles import PeriodicRole
 from shared.runtime.service_parts import ServiceParts
+from shared.runtime.settings import required
 from shared.runtime.startup import StartupCheck, check
 from shared.runtime.surroundings import Surroundings
 
@@ -143,6 +149,23 @@ class LedgerParts:
 
     def _periodic(self, name: str, interval_s: float, turn: Callable[[], bool | float | None]) -> Role:
         return PeriodicRole(name, interval_s, turn, self.common.clock)
+
+
+@contextmanager
+def owners_transactions(settings: LedgerSettings) -> Iterator[Transactions[LedgerUnitOfWork]]:
+    """Transactions of the tables' owner, for the one command that restores what was decided."""
+    url = required(settings, "owner_database_url")
+    engine = make_engine(url, application_name=f"{NAME}-owner", pool_size=1, statement_timeout_ms=300_000)
+    try:
+        yield Transactions(
+            engine,
+            unit_of_work_builder(AccountDirectory()),
+            source=f"/tieout/{NAME}",
+            clock=SystemClock(),
+            ids=UlidIds(),
+        )
+    finally:
+        engine.dispose()
 
 
 def build(settings: LedgerSettings, surroundings: Surroundings | None = None) -> ServiceRuntime:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from services.ledger.adapters.balances import balance_in
 from services.ledger.adapters.clearing import net_under
+from services.ledger.adapters.publishing import TOPIC
 from services.ledger.app.moments import EVERYTHING, Moment
 from services.ledger.domain.adjustment_templates import TEMPLATES
 from services.ledger.domain.adjustments import Adjustment, Proposed
@@ -31,12 +32,17 @@ _ADD: Final = """
 INSERT INTO adjustments (adjustment_id, template, parameters, amount_minor, currency, reason, attachment,
                          reverses_adjustment_id, asked_event_id, state, proposed_by, proposed_at)
 VALUES (%(adjustment_id)s, %(template)s, %(parameters)s::jsonb, %(amount_minor)s, %(currency)s, %(reason)s,
-        %(attachment)s, %(reverses)s, %(asked)s, 'PROPOSED', %(by)s, %(now)s)
+        %(attachment)s, %(reverses)s, %(asked)s, 'PROPOSED', %(by)s, %(at)s)
 """
 _DECIDE: Final = """
 UPDATE adjustments SET state = %(state)s, decided_by = %(by)s, decided_at = %(at)s, decision_reason = %(reason)s,
        journal_id = %(journal_id)s
  WHERE adjustment_id = %(adjustment_id)s
+"""
+_ASKED: Final = "SELECT EXISTS (SELECT FROM adjustments WHERE asked_event_id = %(asked)s)"
+# What is told first of a proposal is told because of it; by key it is found in every day that is here.
+_ANSWERED: Final = """
+SELECT EXISTS (SELECT FROM outbox WHERE topic = %(topic)s AND key = %(break_id)s AND cause_id = %(asked)s)
 """
 _REVERSAL: Final = """
 SELECT adjustment_id FROM adjustments WHERE reverses_adjustment_id = %(adjustment_id)s AND state <> 'REJECTED'
@@ -66,8 +72,17 @@ class StoredAdjustments:
         )
         return None if row is None else _adjustment(row)
 
-    def add(self, adjustment_id: str, proposed: Proposed, *, by: str) -> None:
-        """Store a proposal."""
+    def is_asked(self, asked_event_id: str) -> bool:
+        """Whether one is kept for this proposal of reconciliation."""
+        return bool(self._connection.exec_driver_sql(_ASKED, {"asked": asked_event_id}).scalar_one())
+
+    def is_answered(self, asked_event_id: str, break_id: str) -> bool:
+        """Whether these books have told what they make of it; what this transaction tells is not looked at."""
+        values = {"topic": TOPIC, "break_id": break_id, "asked": asked_event_id}
+        return bool(self._connection.exec_driver_sql(_ANSWERED, values).scalar_one())
+
+    def add(self, adjustment_id: str, proposed: Proposed, *, by: str, at: datetime) -> None:
+        """Store a proposal of somebody, made at a time."""
         values = {
             "adjustment_id": adjustment_id,
             "template": proposed.template,
@@ -79,7 +94,7 @@ class StoredAdjustments:
             "reverses": proposed.reverses_adjustment_id,
             "asked": proposed.asked_event_id,
             "by": by,
-            "now": self._now,
+            "at": at,
         }
         self._connection.exec_driver_sql(_ADD, values)
 

@@ -1,12 +1,18 @@
-"""Posted journals, answers, signed heads and closes, operators' acts as events: the only mapping to the schemas."""
+"""Posted journals, decided adjustments, answers, signed heads and closes as events: the only mapping to the schemas."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, cast
 
-from schemas.generated import AdjustmentAnsweredV1, JournalPostedV1, LedgerHeadSignedV1, LedgerPeriodClosedV1
-from services.ledger.domain.adjustments import Answer
+from schemas.generated import (
+    AdjustmentAnsweredV1,
+    AdjustmentDecidedV1,
+    JournalPostedV1,
+    LedgerHeadSignedV1,
+    LedgerPeriodClosedV1,
+)
+from services.ledger.domain.adjustments import Adjustment, Answer
 from services.ledger.domain.closes import SignedClose
 from services.ledger.domain.heads import Head
 from services.ledger.domain.journal import Journal
@@ -44,6 +50,30 @@ def adjustment_answered(answer: Answer) -> AdjustmentAnsweredV1:
         adjustment_id=answer.adjustment_id,
         journal_id=answer.journal_id,
         reason=reason,
+    )
+
+
+def adjustment_decided(decided: Adjustment, cause_event_id: str) -> AdjustmentDecidedV1:
+    """Only of one that was decided."""
+    life: Any = decided  # what a decision has set, checked by the contract when it is written
+    return AdjustmentDecidedV1(
+        adjustment_id=decided.adjustment_id,
+        state=cast("Any", decided.state.value),
+        template=decided.template,
+        amount_minor=decided.amount_minor,
+        currency=decided.currency,
+        reason=decided.reason,
+        attachment=decided.attachment,
+        reverses_adjustment_id=decided.reverses_adjustment_id,
+        asked_event_id=decided.asked_event_id,
+        proposed_by=decided.proposed_by,
+        proposed_at=decided.proposed_at,
+        decided_by=life.decided_by,
+        decided_at=life.decided_at,
+        decision_reason=life.decision_reason,
+        journal_id=decided.journal_id,
+        cause_event_id=cause_event_id,
+        **decided.parameters,
     )
 
 

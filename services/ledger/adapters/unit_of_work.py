@@ -20,6 +20,7 @@ from services.ledger.adapters.publishing import (
     CLOSES_KEY,
     TOPIC,
     adjustment_answered,
+    adjustment_decided,
     chain_key,
     head_signed,
     journal_posted,
@@ -27,11 +28,12 @@ from services.ledger.adapters.publishing import (
 )
 from services.ledger.adapters.seals import SealStore
 from services.ledger.adapters.snapshots import SnapshotStore
-from services.ledger.domain.adjustments import Answer
+from services.ledger.domain.adjustments import Adjustment, Answer
 from services.ledger.domain.closes import SignedClose
 from services.ledger.domain.heads import Head
 from shared.kernel.ids import Ids
 from shared.kernel.operators import OperatorAct
+from shared.messaging.envelope import Event
 from shared.messaging.operator_acts import announce
 from shared.persistence.outbox import Outbox
 from shared.persistence.unit_of_work import UnitOfWork
@@ -64,6 +66,15 @@ class LedgerUnitOfWork(UnitOfWork):
     def announce_close(self, close: SignedClose) -> None:
         """Publish a signed close with this transaction."""
         self.outbox.append(TOPIC, period_closed(close), key=CLOSES_KEY, cause_id=close.close_id)
+
+    def announce_decision(self, decided: Adjustment, cause_event_id: str) -> None:
+        """Publish what was decided of an adjustment with this transaction, behind the act of deciding it."""
+        told = adjustment_decided(decided, cause_event_id)
+        self.outbox.append(TOPIC, told, key=decided.adjustment_id, cause_id=cause_event_id)
+
+    def tell_again(self, event: Event) -> None:
+        """Publish an event of the books' archive as it was told, under its id."""
+        self.outbox.append(TOPIC, event.data, key=event.key, cause_id=event.cause_id, event_id=event.event_id)
 
     def acted(self, act: OperatorAct) -> str:
         """Say what an operator did, on the stream of what it was done to; the event's id, for what it causes."""

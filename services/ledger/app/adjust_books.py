@@ -29,10 +29,15 @@ from shared.kernel.errors import InvariantViolation, Rejected
 from shared.kernel.operators import Actor, OperatorAct
 
 
-def propose_adjustment(proposed: Proposed, actor: Actor, work: AdjustingUnit) -> Adjustment:
-    """Keep the proposal; nothing is booked."""
+def propose_adjustment(
+    proposed: Proposed, actor: Actor, work: AdjustingUnit, *, adjustment_id: str | None = None
+) -> Adjustment:
+    """Keep the proposal, under a new id unless its own is told; nothing is booked."""
     check_proposal(proposed)
-    return _add(proposed, actor, "adjustment_proposed", work)
+    named = adjustment_id or work.ids.new("adj_")
+    work.adjustments.add(named, proposed, by=actor.name, at=work.now)
+    work.acted(OperatorAct(actor=actor, action="adjustment_proposed", target=named, reason=proposed.reason))
+    return stored_adjustment(named, work)
 
 
 def propose_reversal(
@@ -78,12 +83,13 @@ def approve_adjustment(adjustment_id: str, reason: str, actor: Actor, work: Adju
     event_id = work.acted(
         OperatorAct(actor=actor, action="adjustment_approved", target=adjustment_id, reason=reason)
     )
-    journal = _journal(adjustment, Cause(event_id=event_id, event_type="OperatorActed", version=1), work)
+    decided = replace(
+        _decided(adjustment, DecisionState.APPROVED, reason, actor, work), journal_id=work.ids.new("jrn_")
+    )
+    journal = journal_of(decided, Cause(event_id=event_id, event_type="OperatorActed", version=1), work)
     check_open(journal.effective_at, work.periods.opens_at())
     work.journals.add(journal)
-    decided = _decide(adjustment, DecisionState.APPROVED, reason, actor, work, journal.journal_id)
-    _answer(decided, event_id, work)
-    return decided
+    return _keep(decided, event_id, work)
 
 
 def reject_adjustment(adjustment_id: str, reason: str, actor: Actor, work: AdjustingUnit) -> Adjustment:
@@ -92,9 +98,7 @@ def reject_adjustment(adjustment_id: str, reason: str, actor: Actor, work: Adjus
     check_step(adjustment, DecisionState.REJECTED)
     act = OperatorAct(actor=actor, action="adjustment_rejected", target=adjustment_id, reason=reason)
     event_id = work.acted(act)
-    decided = _decide(adjustment, DecisionState.REJECTED, reason, actor, work, None)
-    _answer(decided, event_id, work)
-    return decided
+    return _keep(_decided(adjustment, DecisionState.REJECTED, reason, actor, work), event_id, work)
 
 
 def stored_adjustment(adjustment_id: str, work: AdjustingUnit, *, locked: bool = False) -> Adjustment:
@@ -107,30 +111,33 @@ def stored_adjustment(adjustment_id: str, work: AdjustingUnit, *, locked: bool =
     return found
 
 
-def _add(proposed: Proposed, actor: Actor, action: str, work: AdjustingUnit) -> Adjustment:
-    adjustment_id = work.ids.new("adj_")
-    work.adjustments.add(adjustment_id, proposed, by=actor.name)
-    work.acted(OperatorAct(actor=actor, action=action, target=adjustment_id, reason=proposed.reason))
-    return stored_adjustment(adjustment_id, work)
+def journal_of(approved: Adjustment, cause: Cause, work: AdjustingUnit) -> Journal:
+    """The journal of an approved adjustment, under its id; effective when it was decided, or with what it reverses."""
+    if approved.journal_id is None or approved.decided_at is None:
+        raise InvariantViolation("adjustment_booked", f"{approved.adjustment_id} is not approved")
+    reversed_id = approved.reverses_adjustment_id
+    if reversed_id is None:
+        return journal_for(approved, cause, approved.journal_id, approved.decided_at)
+    rule = TEMPLATES[approved.template].rule
+    work.journals.load_amended([(rule, reversed_id)])
+    original = work.journals.find_fact(rule, reversed_id)
+    if original is None:
+        raise InvariantViolation("adjustment_booked", f"{reversed_id} is approved and has no journal")
+    return reversal_for(original, cause, approved.journal_id, approved.decided_at)
 
 
-def _decide(
-    adjustment: Adjustment,
-    state: DecisionState,
-    reason: str,
-    actor: Actor,
-    work: AdjustingUnit,
-    journal_id: str | None,
+def _decided(
+    adjustment: Adjustment, state: DecisionState, reason: str, actor: Actor, work: AdjustingUnit
 ) -> Adjustment:
-    decided = replace(
-        adjustment,
-        state=state,
-        decided_by=actor.name,
-        decided_at=work.now,
-        decision_reason=reason,
-        journal_id=journal_id,
+    return replace(
+        adjustment, state=state, decided_by=actor.name, decided_at=work.now, decision_reason=reason
     )
+
+
+def _keep(decided: Adjustment, cause_event_id: str, work: AdjustingUnit) -> Adjustment:
     work.adjustments.decide(decided)
+    work.announce_decision(decided, cause_event_id)
+    _answer(decided, cause_event_id, work)
     return decided
 
 
@@ -157,19 +164,6 @@ def _answer(decided: Adjustment, cause_id: str, work: AdjustingUnit) -> None:
             f" by {decided.decided_by}: {decided.decision_reason}",
         )
     )
-
-
-def _journal(adjustment: Adjustment, cause: Cause, work: AdjustingUnit) -> Journal:
-    journal_id = work.ids.new("jrn_")
-    reversed_id = adjustment.reverses_adjustment_id
-    if reversed_id is None:
-        return journal_for(adjustment, cause, journal_id, work.now)
-    rule = TEMPLATES[adjustment.template].rule
-    work.journals.load_amended([(rule, reversed_id)])
-    original = work.journals.find_fact(rule, reversed_id)
-    if original is None:
-        raise InvariantViolation("adjustment_booked", f"{reversed_id} is approved and has no journal")
-    return reversal_for(original, cause, journal_id, work.now)
 
 
 def _check_clearing(adjustment: Adjustment, work: AdjustingUnit) -> None:

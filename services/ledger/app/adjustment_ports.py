@@ -18,7 +18,15 @@ class Adjustments(Protocol):
 
     def get(self, adjustment_id: str, *, locked: bool = False) -> Adjustment | None: ...
 
-    def add(self, adjustment_id: str, proposed: Proposed, *, by: str) -> None: ...
+    def is_asked(self, asked_event_id: str) -> bool:
+        """Whether one is kept for this proposal of reconciliation."""
+        ...
+
+    def is_answered(self, asked_event_id: str, break_id: str) -> bool:
+        """Whether these books have told already what they make of it, before this transaction."""
+        ...
+
+    def add(self, adjustment_id: str, proposed: Proposed, *, by: str, at: datetime) -> None: ...
 
     def decide(self, decided: Adjustment) -> None:
         """Store how it was decided; only after it was read ``locked``."""
@@ -69,4 +77,8 @@ class AdjustingUnit(Protocol):
 
     def answer(self, answer: Answer) -> None:
         """Tell reconciliation what became of a proposal of its own, with this transaction."""
+        ...
+
+    def announce_decision(self, decided: Adjustment, cause_event_id: str) -> None:
+        """Say all of an adjustment that was decided, so that the books can be made again from the archive."""
         ...

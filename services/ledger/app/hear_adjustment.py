@@ -14,17 +14,23 @@ def hear_adjustment(
 ) -> None:
     """Keep it in its proposer's name, who cannot approve it here either; what no template takes is refused.
 
-    Reconciliation is answered in the same transaction either way. What one person alone decided is poison: people see
-    the parked key.
+    Reconciliation is answered in the same transaction either way, and once: where books are rebuilt, what was decided
+    and what was answered is there before it is heard again. Its adjustment's id follows from the event's, so that it is
+    the same one there. What one person alone decided is poison: people see the parked key.
     """
     if proposed_by == approved_by:
         raise Poison(f"one person alone proposed and approved the adjustment for {proposed.attachment}")
-    adjustment_id, outcome, reason = None, Answered.ACCEPTED, None
+    if work.adjustments.is_asked(asked_event_id):
+        return
+    named, adjustment_id = "adj_" + asked_event_id.removeprefix("evt_"), None
+    outcome, reason = Answered.ACCEPTED, None
     try:
-        kept = propose_adjustment(proposed, Actor(name=proposed_by, role="operator"), work)
-        adjustment_id = kept.adjustment_id
+        actor = Actor(name=proposed_by, role="operator")
+        adjustment_id = propose_adjustment(proposed, actor, work, adjustment_id=named).adjustment_id
     except Rejected as refused:
         outcome, reason = Answered.REFUSED, f"{refused.code}: {refused}"
+    if work.adjustments.is_answered(asked_event_id, proposed.attachment):
+        return
     work.answer(
         Answer(
             break_id=proposed.attachment,

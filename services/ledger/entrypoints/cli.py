@@ -17,6 +17,7 @@ from services.ledger.entrypoints.cli_clearing import add_clearing
 from services.ledger.entrypoints.cli_import import add_import
 from services.ledger.entrypoints.cli_periods import add_periods
 from services.ledger.entrypoints.cli_proofs import add_proofs
+from services.ledger.entrypoints.cli_rebuild import add_rebuild
 from services.ledger.entrypoints.cli_seals import add_auditing
 from services.ledger.entrypoints.cli_snapshots import add_snapshots
 from services.ledger.entrypoints.cli_statements import add_statements
@@ -34,6 +35,7 @@ add_periods(cli)
 add_import(cli)
 add_proofs(cli)
 add_snapshots(cli)
+add_rebuild(cli)
 add_statements(cli)
 add_clearing(cli)
 

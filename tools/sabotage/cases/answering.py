@@ -101,8 +101,8 @@ ANSWERING: Final = (
         patches=(
             Patch(
                 "services/ledger/app/adjust_books.py",
-                "journal.journal_id)\n    _answer(decided, event_id, work)\n",
-                "journal.journal_id)\n",
+                "    _answer(decided, cause_event_id, work)\n    return decided\n",
+                "    return decided\n",
             ),
         ),
         tests=(_LEDGER + "reconciliation_hears_what_becomes_of_it",),

@@ -73,7 +73,11 @@ class Memory:
     def find_fact(self, rule, fact_key):
         return next((j for j in self.booked if (j.rule, j.fact_key) == (rule, fact_key)), None)
 
-    def add(self, *arguments, by=None):
+    def announce_decision(self, decided, cause_event_id):
+        assert decided.state is not DecisionState.PROPOSED
+        assert cause_event_id
+
+    def add(self, *arguments, by=None, at=None):
         """Journals and proposals come by the same name."""
         if by is None:
             self.booked.append(arguments[0])
@@ -85,7 +89,7 @@ class Memory:
             adjustment_id=adjustment_id,
             state=DecisionState.PROPOSED,
             proposed_by=by,
-            proposed_at=self.now,
+            proposed_at=at,
         )
 
 
