@@ -150,13 +150,14 @@ class RefillLoop(Generic[U]):
             self._loop.run(stop)
 
     def read_to_markers(self, stop: threading.Event) -> bool:
-        """Apply refill records until every partition showed its marker; return whether that was reached."""
+        """Apply refill records until every partition showed the marker at its end; return whether that was reached."""
         name = refill_topic(self._topic, self._consumer_name)
-        waiting = set(self._broker.offsets(name))
+        ends = {at: end for at, (_start, end) in self._broker.offsets(name).items()}
+        waiting = set(ends)
         with closing(self._broker.make_consumer(f"{self._consumer_name}.refill")) as consumer:
             # From the start each time: what was applied before a restart is a duplicate.
             consumer.assign(dict.fromkeys(waiting, 0))
-            filtered = _MarkerFilter(consumer, waiting)
+            filtered = _MarkerFilter(consumer, waiting, ends)
             while waiting and not stop.is_set():
                 self._loop.turn(filtered)
         return not waiting
@@ -170,11 +171,15 @@ class RefillLoop(Generic[U]):
 
 
 class _MarkerFilter:
-    """Takes the markers out of what a consumer brings, and ticks them off."""
+    """Takes the markers out of what a consumer brings, and ticks off those at ends.
 
-    def __init__(self, consumer: Consumer, waiting: set[Partition]) -> None:
+    A topic that was refilled before holds the markers of then, with more behind them.
+    """
+
+    def __init__(self, consumer: Consumer, waiting: set[Partition], ends: Mapping[Partition, int]) -> None:
         self._consumer = consumer
         self._waiting = waiting
+        self._ends = ends
         self.subscribe = consumer.subscribe
         self.assign = consumer.assign
         self.assignment = consumer.assignment
@@ -195,5 +200,8 @@ class _MarkerFilter:
         self._waiting.difference_update(self._held_back)
         self._held_back = []
         records = self._consumer.poll_batch(max_records, timeout_s)
-        self._held_back = [record.at for record in records if is_refill_marker(record)]
+        self._held_back = [record.at for record in records if self._ends_refill(record)]
         return [record for record in records if not is_refill_marker(record)]
+
+    def _ends_refill(self, record: Record) -> bool:
+        return is_refill_marker(record) and record.offset + 1 >= self._ends[record.at]

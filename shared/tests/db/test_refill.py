@@ -84,6 +84,19 @@ def test_the_refill_is_not_over_before_every_partition_showed_its_marker(bench, 
     assert done == [False]
 
 
+def test_a_topic_that_is_refilled_again_is_read_to_its_last_markers(bench, tmp_path):
+    keys = [f"key-{number}" for number in range(24)]
+    writer = RefillWriter(bench.owner_engine, bench.broker, tmp_path)
+    for version in (1, 2):
+        for key in keys:
+            bench.append(key, [version])
+        publish(bench)
+        writer.write(FACTS, CONSUMER)
+    # One record at a time, so that a first marker is seen before what comes behind it.
+    assert RefillLoop(bench.broker, bench.loop(max_records=1), FACTS).read_to_markers(threading.Event())
+    assert [bench.effects(key) for key in keys] == [[1, 2]] * len(keys)
+
+
 def test_rows_of_other_topics_are_not_refilled(bench, tmp_path):
     bench.append("a", [1])
     bench.append("n", [1], topic="things.notes")
