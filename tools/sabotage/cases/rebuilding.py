@@ -1,0 +1,175 @@
+"""Sabotage of rebuilding: books that are filled from the archive."""
+
+from typing import Final
+
+from tools.sabotage.case import Case, Patch
+
+_RESTORING: Final = "services/ledger/adapters/restoring.py"
+_RECORDS: Final = "services/ledger/adapters/topic_records.py"
+_RESTORE: Final = "services/ledger/app/restore_adjustment.py"
+_HEAR: Final = "services/ledger/app/hear_adjustment.py"
+_TESTS: Final = "services/ledger/tests/db/test_rebuilding.py::"
+_ANSWERED: Final = "test_what_was_answered_is_told_again_and_the_next_answer_has_the_next_place"
+
+REBUILDING: Final = (
+    Case(
+        name="decision-told-whole",
+        protection="all of what people decided is told with the decision",
+        change="only the act is told",
+        patches=(
+            Patch(
+                "services/ledger/app/adjust_books.py",
+                "    work.announce_decision(decided, cause_event_id)\n",
+                "",
+            ),
+        ),
+        tests=(_TESTS + "test_what_is_restored_is_known_the_next_time_and_told_once",),
+    ),
+    Case(
+        name="restored-told-again",
+        protection="what is restored is told again, so that the new books' archive is whole",
+        change="it is only booked",
+        patches=(Patch(_RESTORING, "            uow.tell_again(event)\n", "            del event\n"),),
+        tests=(_TESTS + "test_what_is_restored_is_known_the_next_time_and_told_once",),
+    ),
+    Case(
+        name="restored-past-its-floor",
+        protection="a payout that was decided is restored whatever else the books hold by then",
+        change="its floor is looked at once more",
+        patches=(
+            Patch(
+                _RESTORING,
+                "    uow.connection.exec_driver_sql(_FLOOR_DOWN)\n",
+                "",
+            ),
+        ),
+        tests=(_TESTS + "test_a_payout_is_restored_whatever_else_is_there_and_the_next_one_has_its_floor",),
+    ),
+    Case(
+        name="restored-floor-is-back",
+        protection="behind a restoration the floor holds again",
+        change="its trigger stays down",
+        patches=(Patch(_RESTORING, "    uow.connection.exec_driver_sql(_FLOOR_UP)\n", ""),),
+        tests=(_TESTS + "test_a_payout_is_restored_whatever_else_is_there_and_the_next_one_has_its_floor",),
+    ),
+    Case(
+        name="asked-once",
+        protection="a proposal of reconciliation that is heard again is the one that was decided",
+        change="it is kept anew",
+        patches=(Patch(_HEAR, "    if work.adjustments.is_asked(asked_event_id):\n", "    if False:\n"),),
+        tests=(_TESTS + "test_what_reconciliation_asked_for_is_found_as_it_was_decided",),
+    ),
+    Case(
+        name="asked-keeps-its-id",
+        protection="a proposal of reconciliation has the same adjustment in every book that hears it",
+        change="it has a new one",
+        patches=(Patch(_HEAR, "work, adjustment_id=named).adjustment_id", "work).adjustment_id"),),
+        tests=(_TESTS + _ANSWERED,),
+    ),
+    Case(
+        name="answers-told-again",
+        protection="what was answered to reconciliation is told again in its place, so that the next answer is heard",
+        change="the new books tell answers from the first place on",
+        patches=(
+            Patch(_RESTORING, "if key.startswith(_ANSWERS)]", "if key.startswith(_ANSWERS) and not key]"),
+        ),
+        tests=(_TESTS + _ANSWERED,),
+    ),
+    Case(
+        name="answers-told-once",
+        protection="however often a refill is read, what it tells of a break is told once",
+        change="each time anew",
+        patches=(Patch(_RESTORING, "stream[here.get(key, 0) :]", "stream[here.get(key, 0) * 0 :]"),),
+        tests=(_TESTS + _ANSWERED,),
+    ),
+    Case(
+        name="answered-proposal-is-not-answered",
+        protection="a proposal that was answered is not answered again where it is heard again",
+        change="every hearing answers",
+        patches=(
+            Patch(
+                _HEAR,
+                "    if work.adjustments.is_answered(asked_event_id, proposed.attachment):\n",
+                "    if False:\n",
+            ),
+        ),
+        tests=(_TESTS + _ANSWERED,),
+    ),
+    Case(
+        name="reversal-restored-last",
+        protection="what was reversed is restored before its reversal",
+        change="each is restored in the order of the partitions",
+        patches=(
+            Patch(
+                _RESTORING,
+                "    told.sort(key=lambda each: each.decision.adjustment.reverses_adjustment_id is not None)\n",
+                "    told.sort(key=lambda each: each.decision.adjustment.reverses_adjustment_id is None)\n",
+            ),
+        ),
+        tests=(_TESTS + "test_what_was_reversed_is_restored_before_its_reversal",),
+    ),
+    Case(
+        name="refill-read-to-its-markers",
+        protection="a refill that was not finished restores nothing",
+        change="whatever it holds is taken for all",
+        patches=(
+            Patch(
+                _RECORDS,
+                " and all(map(is_refill_marker, _read(broker, refill, lasts)))",
+                "",
+            ),
+        ),
+        tests=(_TESTS + "test_a_refill_that_is_not_whole_restores_nothing",),
+    ),
+    Case(
+        name="refill-read-to-last-markers",
+        protection="a topic that was refilled before is read to the markers at its end",
+        change="the first markers end it",
+        patches=(
+            Patch(
+                "shared/messaging/refill.py",
+                "is_refill_marker(record) and record.offset + 1 >= self._ends[record.at]",
+                "is_refill_marker(record)",
+            ),
+        ),
+        tests=(
+            "shared/tests/db/test_refill.py::test_a_topic_that_is_refilled_again_is_read_to_its_last_markers",
+        ),
+    ),
+    Case(
+        name="refill-without-gaps",
+        protection="an adjustment of which the refill lacks something is not restored",
+        change="what is there is enough",
+        patches=(
+            Patch(
+                _RESTORING,
+                "        if sorted(stream) != list(range(1, len(stream) + 1)):\n",
+                "        if False:\n",
+            ),
+        ),
+        tests=(_TESTS + "test_a_refill_that_is_not_whole_restores_nothing",),
+    ),
+    Case(
+        name="untold-approvals-are-named",
+        protection="an approval that no event tells whole is named",
+        change="it is passed over",
+        patches=(
+            Patch(
+                _RESTORING,
+                "if not _decided(stream) and _is_approved(stream)]",
+                "if not _decided(stream) and not _is_approved(stream)]",
+            ),
+        ),
+        tests=(_TESTS + "test_an_approval_of_before_its_decision_was_an_event_is_named",),
+    ),
+    Case(
+        name="restored-contradiction",
+        protection="what stands in the books otherwise than the archive tells is refused",
+        change="what stands there is left as it is",
+        patches=(
+            Patch(_RESTORE, "_content(stored) != _content(told):", "False:"),
+            Patch(_RESTORE, "        if _ending(stored) != _ending(told):\n", "        if False:\n"),
+        ),
+        tests=(_TESTS + "test_what_contradicts_the_books_is_refused",),
+    ),
+)
