@@ -26,6 +26,7 @@ TRACEPARENT: Final = "traceparent"
 CONTENT_TYPE: Final = "content-type"
 LIVE_TOPIC: Final = "tieout_livetopic"  # on a refill topic: the topic that the record is claimed under
 REFILL_MARKER: Final = "tieout_refillmarker"  # on a refill topic: nothing follows in this partition
+REFILL_UNSENT: Final = "tieout_refillunsent"  # on a refill topic: the live topic may lack this record
 
 SPEC_VERSION: Final = "1.0"
 JSON_CONTENT: Final = b"application/json"
@@ -170,6 +171,11 @@ def read_envelope(record: Record) -> Envelope:
 def is_refill_marker(record: Record) -> bool:
     """Whether the record ends its refill partition."""
     return any(name == REFILL_MARKER for name, _value in record.headers)
+
+
+def is_refill_unsent(record: Record) -> bool:
+    """Whether its owner's relay had not marked the record as sent when it was written to the refill topic."""
+    return any(name == REFILL_UNSENT for name, _value in record.headers)
 
 
 def _header_texts(record: Record) -> dict[str, str]:

@@ -23,7 +23,13 @@ from shared.messaging.broker import (
     Record,
 )
 from shared.messaging.consumer import ConsumerLoop
-from shared.messaging.envelope import LIVE_TOPIC, REFILL_MARKER, is_refill_marker, write_headers
+from shared.messaging.envelope import (
+    LIVE_TOPIC,
+    REFILL_MARKER,
+    REFILL_UNSENT,
+    is_refill_marker,
+    write_headers,
+)
 from shared.messaging.routes import U
 from shared.messaging.topics import create_refill_topic, refill_topic
 from shared.persistence.archive_files import read_archive
@@ -39,7 +45,7 @@ _DAYS_PRESENT: Final = (
 )
 _ROWS: Final = (
     "SELECT topic, key, stream_version, event_id, event_type, data_schema, source, subject, event_time, cause_id,"
-    " traceparent, payload FROM outbox WHERE topic = %(topic)s ORDER BY position"
+    " traceparent, payload, sent_at FROM outbox WHERE topic = %(topic)s ORDER BY position"
 )
 
 
@@ -61,6 +67,8 @@ class RefillWriter:
             sender = _Sender(producer, target, failures)
             for row in self._rows(topic):
                 headers = [*write_headers(row), (LIVE_TOPIC, topic.encode())]
+                if row["sent_at"] is None:
+                    headers.append((REFILL_UNSENT, b"1"))
                 sender.send(row["key"].encode(), bytes(row["payload"]), headers)
                 written += 1
             sender.settle()  # a marker must not overtake what it vouches for

@@ -63,7 +63,7 @@ class Appended:
 class Outbox:
     """The events of one transaction. Made by ``Transactions`` for each try; nothing outlives a rollback."""
 
-    __slots__ = ("_connection", "_encode", "_ids", "_now", "_shards", "_source", "pending")
+    __slots__ = ("_connection", "_encode", "_ids", "_now", "_source", "pending", "shards")
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Outbox:
         self._source = source
         self._now = now
         self._ids = ids
-        self._shards = shards
+        self.shards = shards
         self._encode = encode
         self.pending: list[Appended] = []
 
@@ -143,7 +143,7 @@ class Outbox:
             totals[stream] -= 1
             events.append(
                 (
-                    shard_of(row.topic, row.key, self._shards),
+                    shard_of(row.topic, row.key, self.shards),
                     row.topic,
                     row.key,
                     totals[stream],
