@@ -24,6 +24,7 @@ from tools.sabotage.cases.growing import GROWING
 from tools.sabotage.cases.importing import IMPORTING
 from tools.sabotage.cases.noting import NOTING
 from tools.sabotage.cases.reading import READING
+from tools.sabotage.cases.rebuilding import REBUILDING
 from tools.sabotage.cases.settling import SETTLING
 from tools.sabotage.scratch import REPOSITORY, Scratch, scratch_copy
 
@@ -64,6 +65,7 @@ _NO_PROOFS = "nobody proves a journal while a seed runs"
 _NO_REPORTS = "no report of a processor is read while a seed runs"
 _NOT_BY_HAND = "nobody adjusts the books by hand while a seed runs"
 _NOT_IMPORTED = "no journals are imported while a seed runs"
+_NOT_REBUILT = "no books are lost and rebuilt while a seed runs"
 _ONE_PARTITION = "no partition of entries fills while a seed runs"
 _NOT_VERIFIED = "nobody verifies a chain while a seed runs; of its own the auditor finds no wrong one"
 _UNTOLD = "no seed counts anew what risk counted in its windows"
@@ -87,6 +89,7 @@ OUT_OF_REACH = {
     **{case.name: _NOT_BY_HAND for case in ADJUSTING},
     **{case.name: _NOT_VERIFIED for case in NOTING},
     **{case.name: _NOT_IMPORTED for case in IMPORTING},
+    **{case.name: _NOT_REBUILT for case in REBUILDING},
     **{case.name: _ONE_PARTITION for case in GROWING},
     **{case.name: _NO_REPORTS for case in READING},
     **{case.name: _NO_REPORTS for case in SETTLING},

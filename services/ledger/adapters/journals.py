@@ -8,6 +8,7 @@ updated, so that an account in every journal costs the same as accounts spread e
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import psycopg
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 
 from services.ledger.adapters.accounts import AccountDirectory
 from services.ledger.adapters.entry_partitions import away_without_partition
+from services.ledger.adapters.told_journals import ToldJournals
 from services.ledger.domain.chart import AccountRef, Side
 from services.ledger.domain.journal import Cause, Entry, Journal
 from services.ledger.domain.periods import in_open_period
@@ -85,9 +87,12 @@ def _money(journal: Journal) -> Money:
 class PostedJournals:
     """The journals that one transaction sees and writes; made per transaction, thrown away with it."""
 
-    def __init__(self, connection: sa.Connection, accounts: AccountDirectory) -> None:
+    def __init__(self, connection: sa.Connection, accounts: AccountDirectory, told: ToldJournals) -> None:
         self._connection = connection
         self._accounts = accounts
+        self._before = told
+        self.told: set[str] = set()
+        """Ids of those that were written and told before these books were filled."""
         self._by_subject: dict[SubjectKey, Journal] = {}
         self._by_fact: dict[FactKey, Journal] = {}
         self._added: dict[FactKey, Journal] = {}
@@ -149,6 +154,7 @@ class PostedJournals:
         if not added:
             return []
         self._connection.execute(_INDEXES_ONLY)
+        added = self._named_as_told(added)
         journals = []
         drawn = self._connection.execute(_POSITIONS, {"count": len(added)}).all()
         for journal, (position, opens_at) in zip(added, drawn, strict=True):
@@ -157,6 +163,24 @@ class PostedJournals:
         self._write(journals)
         self._keep_told(journals)
         return journals
+
+    def _named_as_told(self, journals: list[Journal]) -> list[Journal]:
+        ids = self._before.ids_of(
+            [(journal.rule, journal.fact_key) for journal in journals], self._connection
+        )
+        if not ids:
+            return journals
+        names = {each.journal_id: told for each in journals if (told := ids.get((each.rule, each.fact_key)))}
+        self.told.update(names.values())
+        return [
+            replace(
+                each,
+                journal_id=names.get(each.journal_id, each.journal_id),
+                # Of this batch, or booked before, and then under the id that was told.
+                reverses_journal_id=names.get(each.reverses_journal_id or "", each.reverses_journal_id),
+            )
+            for each in journals
+        ]
 
     def _keep_told(self, journals: Sequence[Journal]) -> None:
         late = [journal for journal in journals if journal.told_effective_at is not None]

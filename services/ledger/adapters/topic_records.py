@@ -18,11 +18,15 @@ SILENT_LIMIT_S: Final = 60.0
 """A broker that gives nothing for so long, though there is more, is taken for unreachable."""
 
 
-def records_of(broker: Broker, topic: str, types: Collection[str]) -> Iterator[Record]:
-    """Records of these types (``Name.v1``), in order per partition; ``BrokerError`` where the broker falls silent."""
+def records_of(broker: Broker, topic: str, types: Collection[str] = ()) -> Iterator[Record]:
+    """Events of these types (``Name.v1``), or of all, in order per partition.
+
+    Raises ``BrokerError`` where the broker falls silent.
+    """
     wanted = {(CE_TYPE, name.encode()) for name in types}
     for record in _read(broker, topic, broker.offsets(topic)):
-        if record.value is not None and not wanted.isdisjoint(record.headers):
+        is_event = record.value is not None and not is_refill_marker(record)
+        if is_event and not (wanted and wanted.isdisjoint(record.headers)):
             yield record
 
 

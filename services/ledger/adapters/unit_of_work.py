@@ -28,12 +28,12 @@ from services.ledger.adapters.publishing import (
 )
 from services.ledger.adapters.seals import SealStore
 from services.ledger.adapters.snapshots import SnapshotStore
+from services.ledger.adapters.told_journals import ToldJournals
 from services.ledger.domain.adjustments import Adjustment, Answer
 from services.ledger.domain.closes import SignedClose
 from services.ledger.domain.heads import Head
 from shared.kernel.ids import Ids
 from shared.kernel.operators import OperatorAct
-from shared.messaging.envelope import Event
 from shared.messaging.operator_acts import announce
 from shared.persistence.outbox import Outbox
 from shared.persistence.unit_of_work import UnitOfWork
@@ -42,13 +42,22 @@ from shared.runtime.metrics import counter
 
 
 class LedgerUnitOfWork(UnitOfWork):
-    """The base unit of work with the books. Every journal written is announced in the same transaction."""
+    """The base unit of work with the books.
+
+    Every journal written is announced in the same transaction, unless it was told before these books were rebuilt.
+    """
 
     def __init__(
-        self, connection: sa.Connection, outbox: Outbox, now: datetime, ids: Ids, accounts: AccountDirectory
+        self,
+        connection: sa.Connection,
+        outbox: Outbox,
+        now: datetime,
+        ids: Ids,
+        accounts: AccountDirectory,
+        told: ToldJournals,
     ) -> None:
         super().__init__(connection, outbox, now, ids)
-        self.journals = PostedJournals(connection, accounts)
+        self.journals = PostedJournals(connection, accounts, told)
         self.line_matches = StoredLineMatches(connection)
         self.seals = SealStore(connection)
         self.notes = NoteStore(connection)
@@ -72,10 +81,6 @@ class LedgerUnitOfWork(UnitOfWork):
         told = adjustment_decided(decided, cause_event_id)
         self.outbox.append(TOPIC, told, key=decided.adjustment_id, cause_id=cause_event_id)
 
-    def tell_again(self, event: Event) -> None:
-        """Publish an event of the books' archive as it was told, under its id."""
-        self.outbox.append(TOPIC, event.data, key=event.key, cause_id=event.cause_id, event_id=event.event_id)
-
     def acted(self, act: OperatorAct) -> str:
         """Say what an operator did, on the stream of what it was done to; the event's id, for what it causes."""
         return announce(self.outbox, TOPIC, act, self.now)
@@ -88,6 +93,8 @@ class LedgerUnitOfWork(UnitOfWork):
         self.line_matches.flush()
         for journal in self.journals.flush():
             self._posted[journal.rule] += 1
+            if journal.journal_id in self.journals.told:
+                continue  # its event was taken over with its stream
             key = journal.payment_id or journal.journal_id
             self.outbox.append(TOPIC, journal_posted(journal), key=key, cause_id=journal.cause.event_id)
 
@@ -99,9 +106,10 @@ class LedgerUnitOfWork(UnitOfWork):
 def unit_of_work_builder(
     accounts: AccountDirectory,
 ) -> Callable[[sa.Connection, Outbox, datetime, Ids], LedgerUnitOfWork]:
-    """The maker of units of work that share one directory of accounts."""
+    """The maker of units of work that share one directory of accounts, and what was told before."""
+    told = ToldJournals()
 
     def build(connection: sa.Connection, outbox: Outbox, now: datetime, ids: Ids) -> LedgerUnitOfWork:
-        return LedgerUnitOfWork(connection, outbox, now, ids, accounts)
+        return LedgerUnitOfWork(connection, outbox, now, ids, accounts, told)
 
     return build

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from services.ledger.app.adjust_books import propose_adjustment
 from services.ledger.app.adjustment_ports import AdjustingUnit
-from services.ledger.domain.adjustments import Answer, Answered, Proposed
+from services.ledger.domain.adjustments import Answer, Answered, Proposed, check_proposal
 from shared.kernel.errors import Poison, Rejected
 from shared.kernel.operators import Actor
 
@@ -24,13 +26,14 @@ def hear_adjustment(
         return
     named, adjustment_id = "adj_" + asked_event_id.removeprefix("evt_"), None
     outcome, reason = Answered.ACCEPTED, None
+    if work.adjustments.is_answered(asked_event_id, proposed.attachment):
+        _keep_again(named, proposed, proposed_by, work)
+        return
     try:
         actor = Actor(name=proposed_by, role="operator")
         adjustment_id = propose_adjustment(proposed, actor, work, adjustment_id=named).adjustment_id
     except Rejected as refused:
         outcome, reason = Answered.REFUSED, f"{refused.code}: {refused}"
-    if work.adjustments.is_answered(asked_event_id, proposed.attachment):
-        return
     work.answer(
         Answer(
             break_id=proposed.attachment,
@@ -41,3 +44,10 @@ def hear_adjustment(
             reason=reason,
         )
     )
+
+
+def _keep_again(named: str, proposed: Proposed, proposed_by: str, work: AdjustingUnit) -> None:
+    """Told before these books were rebuilt, and decided by nobody: it is kept, and nothing is told anew."""
+    with suppress(Rejected):  # as it was then, and so it was answered
+        check_proposal(proposed)
+        work.adjustments.add(named, proposed, by=proposed_by, at=work.now)

@@ -11,7 +11,7 @@ import typer
 from shared.runtime.cli import Actor, JsonFlag, Reason, command_line
 
 if TYPE_CHECKING:
-    from services.ledger.adapters.restoring import Restored
+    from services.ledger.adapters.rebuilding import Rebuilt
     from shared.runtime.process import ServiceRuntime
 
 _EXIT_INCOMPLETE = 1
@@ -24,36 +24,52 @@ def add_rebuild(cli: typer.Typer) -> None:
     def rebuild(*, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
         """Fill a new database from the refills of payment.events, reconciliation.events and ledger.events.
 
-        Each is written beforehand by its owner: `payment refill payment.events ledger`, the same of reconciliation, and
-        `ledger refill ledger.events ledger` at the old books. Every consumer of the ledger is stopped meanwhile. Exit 1
-        if a key is parked or an approval is told by no event; imports are brought again from their files.
+        Each is written beforehand, when every role of the old books is stopped: `payment refill payment.events ledger`,
+        the same of reconciliation, and `ledger refill ledger.events ledger` at the old books. No role of the new ones
+        runs meanwhile. Exit 1 if a key is parked, an approval is told by no event, or a journal is not as it was told;
+        those of imports are brought again from their files: then repeat this, to see that nothing is missing.
         """
         with command_line(cli).opened() as runtime:
-            restored = _rebuild(runtime, actor, reason, shown=not as_json)
+            rebuilt = _rebuild(runtime, actor, reason, shown=not as_json)
             parked = len(runtime.operations.parked())
         if as_json:
-            typer.echo(json.dumps({**asdict(restored), "parked_keys": parked}))
+            typer.echo(json.dumps({**asdict(rebuilt), "parked_keys": parked}))
         else:
-            typer.echo(
-                f"{restored.restored} decisions restored, {restored.known} known; {parked} keys are parked."
-            )
-            for adjustment_id in restored.untold:
-                typer.echo(f"{adjustment_id} was approved before its decision was an event: book it by hand.")
-        raise typer.Exit(_EXIT_INCOMPLETE if parked or restored.untold else 0)
+            show(rebuilt, parked)
+        whole = not (parked or rebuilt.decisions.untold or rebuilt.different.count)
+        raise typer.Exit(0 if whole else _EXIT_INCOMPLETE)
 
 
-def _rebuild(runtime: ServiceRuntime, actor: str, reason: str, *, shown: bool) -> Restored:
+def show(rebuilt: Rebuilt, parked: int) -> None:
+    """Say what was found, and what people have to do about what was not."""
+    decisions, different = rebuilt.decisions, rebuilt.different
+    typer.echo(f"{rebuilt.taken_over} events of the archive were taken over.")
+    typer.echo(f"{decisions.restored} decisions restored, {decisions.known} known; {parked} keys are parked.")
+    for adjustment_id in decisions.untold:
+        typer.echo(f"{adjustment_id} was approved before its decision was an event: book it by hand.")
+    if different.count:
+        named = ", ".join(different.journal_ids)
+        typer.echo(
+            f"{different.count} journals were told and are not in the books as they were told: {named}."
+        )
+        typer.echo("Import their files, or write the refills of their facts anew; then repeat this.")
+
+
+def _rebuild(runtime: ServiceRuntime, actor: str, reason: str, *, shown: bool) -> Rebuilt:
     from services.ledger.adapters.rebuilding import RebuildParts, rebuild_books
     from services.ledger.bootstrap import owners_transactions
     from services.ledger.settings import LedgerSettings
     from shared.kernel.operators import Actor as Who
     from shared.messaging.broker import BrokerError
     from shared.messaging.consumer import ConsumerLoop
+    from shared.runtime.logs import configure_logs
     from shared.runtime.settings import load_settings
     from shared.runtime.startup import StartupRefused
     from shared.runtime.surroundings import kafka_broker
 
     settings = load_settings(LedgerSettings)
+    # The consumer's lines, as in a role: beside what is printed, not in it.
+    configure_logs(log_format=settings.log_format, level=settings.log_level, service=runtime.name)
     made = (runtime.roles[name]() for name in ("consume", "consume.reconciliation"))
     with owners_transactions(settings) as owner:
         parts = RebuildParts(

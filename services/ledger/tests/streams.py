@@ -1,4 +1,4 @@
-"""The ledger's topics in memory, with its real consumer behind them."""
+"""The ledger's topics, in memory unless there is a broker, with its real consumer behind them."""
 
 from __future__ import annotations
 
@@ -34,13 +34,18 @@ def topic_of(data):
 class Stream:
     """Publishes events as their services' relays would, and lets the ledger consume them."""
 
-    def __init__(self, ledger):
-        self.broker = MemoryBroker()
-        for topic in TOPICS.values():
+    def __init__(self, ledger, broker=None):
+        """A ``broker`` has the topics already."""
+        self.broker = broker or MemoryBroker()
+        for topic in TOPICS.values() if broker is None else ():
             self.broker.ensure_topic(topic.name, partitions=topic.partitions, settings={})
         self.ids = UlidIds()
         self.versions = {}
         self.sent = []
+        self.follow(ledger)
+
+    def follow(self, ledger):
+        """Let these books consume from where the group stands."""
         self.loop = ConsumerLoop(
             self.broker, ledger.transactions, ROUTES, clock=SystemClock(), jitter=Jitter()
         )
@@ -84,7 +89,8 @@ class Stream:
             headers=write_headers(row),
             on_delivery=lambda _: None,
         )
-        producer.flush(1)
+        assert producer.flush(30) == 0
+        producer.close()
 
     def drain(self):
         while self.loop.turn(self.consumer, 0.05) or self.loop.turn(self.consumer, 0.05):

@@ -27,6 +27,7 @@ from tools.sabotage.cases.people import PEOPLE
 from tools.sabotage.cases.policy import POLICY
 from tools.sabotage.cases.publishing import PUBLISHING
 from tools.sabotage.cases.reading import READING
+from tools.sabotage.cases.rebuilding import REBUILDING
 from tools.sabotage.cases.reports import REPORTS
 from tools.sabotage.cases.risk import RISK
 from tools.sabotage.cases.settlement import SETTLEMENT
@@ -48,6 +49,7 @@ CASES: Final[tuple[Case, ...]] = (
     *NOTING,
     *GROWING,
     *IMPORTING,
+    *REBUILDING,
     *SETTLEMENT,
     *SETTLING,
     *REPORTS,

@@ -9,6 +9,10 @@ _RECORDS: Final = "services/ledger/adapters/topic_records.py"
 _RESTORE: Final = "services/ledger/app/restore_adjustment.py"
 _HEAR: Final = "services/ledger/app/hear_adjustment.py"
 _TESTS: Final = "services/ledger/tests/db/test_rebuilding.py::"
+_TOGETHER: Final = "test_all_refills_together_fill_an_empty_database_and_what_lacks_one_is_refused"
+_TAKE_OVER: Final = "shared/persistence/outbox_takeover.py"
+_KNOWN: Final = "tests/integration/test_rebuilt_books_are_known.py::"
+_TAKEN: Final = "shared/tests/db/test_outbox_takeover.py::"
 _ANSWERED: Final = "test_what_was_answered_is_told_again_and_the_next_answer_has_the_next_place"
 
 REBUILDING: Final = (
@@ -23,13 +27,6 @@ REBUILDING: Final = (
                 "",
             ),
         ),
-        tests=(_TESTS + "test_what_is_restored_is_known_the_next_time_and_told_once",),
-    ),
-    Case(
-        name="restored-told-again",
-        protection="what is restored is told again, so that the new books' archive is whole",
-        change="it is only booked",
-        patches=(Patch(_RESTORING, "            uow.tell_again(event)\n", "            del event\n"),),
         tests=(_TESTS + "test_what_is_restored_is_known_the_next_time_and_told_once",),
     ),
     Case(
@@ -60,29 +57,6 @@ REBUILDING: Final = (
         tests=(_TESTS + "test_what_reconciliation_asked_for_is_found_as_it_was_decided",),
     ),
     Case(
-        name="asked-keeps-its-id",
-        protection="a proposal of reconciliation has the same adjustment in every book that hears it",
-        change="it has a new one",
-        patches=(Patch(_HEAR, "work, adjustment_id=named).adjustment_id", "work).adjustment_id"),),
-        tests=(_TESTS + _ANSWERED,),
-    ),
-    Case(
-        name="answers-told-again",
-        protection="what was answered to reconciliation is told again in its place, so that the next answer is heard",
-        change="the new books tell answers from the first place on",
-        patches=(
-            Patch(_RESTORING, "if key.startswith(_ANSWERS)]", "if key.startswith(_ANSWERS) and not key]"),
-        ),
-        tests=(_TESTS + _ANSWERED,),
-    ),
-    Case(
-        name="answers-told-once",
-        protection="however often a refill is read, what it tells of a break is told once",
-        change="each time anew",
-        patches=(Patch(_RESTORING, "stream[here.get(key, 0) :]", "stream[here.get(key, 0) * 0 :]"),),
-        tests=(_TESTS + _ANSWERED,),
-    ),
-    Case(
         name="answered-proposal-is-not-answered",
         protection="a proposal that was answered is not answered again where it is heard again",
         change="every hearing answers",
@@ -102,8 +76,8 @@ REBUILDING: Final = (
         patches=(
             Patch(
                 _RESTORING,
-                "    told.sort(key=lambda each: each.decision.adjustment.reverses_adjustment_id is not None)\n",
-                "    told.sort(key=lambda each: each.decision.adjustment.reverses_adjustment_id is None)\n",
+                "    told.sort(key=lambda decision: decision.adjustment.reverses_adjustment_id is not None)\n",
+                "    told.sort(key=lambda decision: decision.adjustment.reverses_adjustment_id is None)\n",
             ),
         ),
         tests=(_TESTS + "test_what_was_reversed_is_restored_before_its_reversal",),
@@ -137,19 +111,6 @@ REBUILDING: Final = (
         ),
     ),
     Case(
-        name="refill-without-gaps",
-        protection="an adjustment of which the refill lacks something is not restored",
-        change="what is there is enough",
-        patches=(
-            Patch(
-                _RESTORING,
-                "        if sorted(stream) != list(range(1, len(stream) + 1)):\n",
-                "        if False:\n",
-            ),
-        ),
-        tests=(_TESTS + "test_a_refill_that_is_not_whole_restores_nothing",),
-    ),
-    Case(
         name="untold-approvals-are-named",
         protection="an approval that no event tells whole is named",
         change="it is passed over",
@@ -171,5 +132,105 @@ REBUILDING: Final = (
             Patch(_RESTORE, "        if _ending(stored) != _ending(told):\n", "        if False:\n"),
         ),
         tests=(_TESTS + "test_what_contradicts_the_books_is_refused",),
+    ),
+    Case(
+        name="asked-keeps-its-id",
+        protection="a proposal of reconciliation has the same adjustment in every book that hears it",
+        change="it has a new one",
+        patches=(
+            Patch(_HEAR, '"adj_" + asked_event_id.removeprefix("evt_"), None', 'work.ids.new("adj_"), None'),
+        ),
+        tests=(_TESTS + _ANSWERED,),
+    ),
+    Case(
+        name="told-is-taken-over",
+        protection="books that are rebuilt go on in the streams that others have read",
+        change="they begin every stream anew",
+        patches=(
+            Patch(
+                "services/ledger/adapters/rebuilding.py",
+                "    taken_over = take_over_told(parts.broker, refill_topic(TOPIC, CONSUMER), parts.owner)\n",
+                "    taken_over = 0\n",
+            ),
+        ),
+        tests=(_KNOWN + "test_reconciliation_hears_rebuilt_books_go_on_where_the_old_ones_ended",),
+    ),
+    Case(
+        name="journals-keep-told-ids",
+        protection="a journal that was told has the same id in rebuilt books",
+        change="it has a new one",
+        patches=(
+            Patch(
+                "services/ledger/adapters/journals.py",
+                "journal_id=names.get(each.journal_id, each.journal_id),",
+                "journal_id=each.journal_id,",
+            ),
+        ),
+        tests=(_TESTS + _TOGETHER,),
+    ),
+    Case(
+        name="told-once-for-ever",
+        protection="a journal that was told is not told again by rebuilt books",
+        change="it is told at the end of its stream",
+        patches=(
+            Patch(
+                "services/ledger/adapters/unit_of_work.py",
+                "            if journal.journal_id in self.journals.told:\n",
+                "            if False:\n",
+            ),
+        ),
+        tests=(_TESTS + _TOGETHER,),
+    ),
+    Case(
+        name="told-and-missing-is-named",
+        protection="a journal that was told and is not so in the rebuilt books is named",
+        change="those that are missing are passed over",
+        patches=(
+            Patch(
+                "services/ledger/adapters/told_journals.py",
+                "       IS DISTINCT FROM (t.journal_id",
+                "       <> (t.journal_id",
+            ),
+        ),
+        tests=(_TESTS + "test_what_was_told_and_is_not_so_in_the_books_is_named",),
+    ),
+    Case(
+        name="taken-over-without-gaps",
+        protection="an archive that lacks an event of a stream is not taken over",
+        change="what is there is enough",
+        patches=(
+            Patch(
+                _TAKE_OVER,
+                "        elif row.stream_version == last.get(row.key, 0) + 1:\n",
+                "        elif row.stream_version:\n",
+            ),
+        ),
+        tests=(_TAKEN + "test_a_stream_that_lacks_something_is_refused_whole",),
+    ),
+    Case(
+        name="taken-over-contradiction",
+        protection="where something else was told already the archive is not taken over",
+        change="whatever stands in the place is taken for the same",
+        patches=(
+            Patch(
+                _TAKE_OVER,
+                "    if (row.event_id, row.payload_sha256) != (event_id, digest):\n",
+                "    if False:\n",
+            ),
+        ),
+        tests=(_TAKEN + "test_another_event_in_the_same_place_is_refused",),
+    ),
+    Case(
+        name="taken-over-unsent-is-sent",
+        protection="what the old relay had not sent the new one sends",
+        change="everything that is taken over counts as sent",
+        patches=(
+            Patch(
+                "services/ledger/adapters/taking_over.py",
+                "sent=not is_refill_unsent(record),",
+                "sent=True,",
+            ),
+        ),
+        tests=(_TESTS + "test_what_is_restored_is_known_the_next_time_and_told_once",),
     ),
 )

@@ -7,10 +7,13 @@ import itertools
 from services.ledger.adapters.accounts import AccountDirectory
 from services.ledger.adapters.clearing import SqlClearing
 from services.ledger.adapters.publishing import TOPIC
+from services.ledger.adapters.rebuilding import RebuildParts
+from services.ledger.adapters.restoring import CONSUMER, restore_decisions
+from services.ledger.adapters.taking_over import take_over_told
 from services.ledger.adapters.unit_of_work import unit_of_work_builder
 from services.ledger.app.adjust_books import propose_reversal, reject_adjustment
 from services.ledger.app.clearing import ClearingWanted
-from services.ledger.entrypoints.consumer import ROUTES
+from services.ledger.entrypoints.consumer import ROUTES, RULES_OF_TOPICS
 from services.ledger.tests import report
 from services.ledger.tests.db import adjusting
 from services.ledger.tests.db.adjusting import ADA, AVAILABLE, BOB, MERCHANT, approve, propose
@@ -19,9 +22,13 @@ from services.ledger.tests.db.test_asked_adjustments import asked
 from shared.kernel.clock import SystemClock
 from shared.kernel.errors import Rejected
 from shared.kernel.ids import UlidIds
+from shared.kernel.jitter import Jitter
 from shared.kernel.operators import Actor
+from shared.messaging.consumer import ConsumerLoop
+from shared.messaging.envelope import LIVE_TOPIC, REFILL_MARKER, write_headers
 from shared.messaging.memory import MemoryBroker
 from shared.messaging.refill import RefillWriter
+from shared.messaging.topics import create_refill_topic, refill_topic
 from shared.persistence.engine import make_engine
 from shared.persistence.unit_of_work import Transactions
 
@@ -30,17 +37,17 @@ PARTITIONS = 3
 _ASKS = itertools.count(1)
 """Books are not emptied between examples, so no name comes again."""
 
-#: Everything that a journal says, but ids of rows, and when it takes effect only by what was told: see guarantees.
+#: Everything that a journal says, but positions, and when it takes effect only by what was told: see guarantees.
 JOURNALS = """
-SELECT j.rule, j.fact_key, j.cause_event_id, j.cause_event_type, CASE j.rule WHEN 'imported' THEN '' ELSE j.subject END,
-       j.payment_id, j.merchant_id, j.currency, j.amount_minor, j.from_party, j.to_party, r.rule, r.fact_key,
+SELECT j.journal_id, j.rule, j.fact_key, j.cause_event_id, j.cause_event_type, CASE j.rule WHEN 'imported' THEN '' ELSE j.subject END,
+       j.payment_id, j.merchant_id, j.currency, j.amount_minor, j.from_party, j.to_party, r.journal_id,
        coalesce(l.told_effective_at, j.effective_at),
        (SELECT array_agg(ROW(e.line, a.family, a.owner, e.side, e.amount_minor, e.currency, e.clearing_key)::text
                ORDER BY e.line)
           FROM entries e JOIN accounts a USING (account_id) WHERE e.journal_position = j.position)
   FROM journals j LEFT JOIN journals r ON r.position = j.reverses_position
   LEFT JOIN late_journals l ON l.journal_position = j.position
- ORDER BY j.rule, j.fact_key
+ ORDER BY j.journal_id
 """
 DECIDED = """
 SELECT adjustment_id, template, parameters::text, amount_minor, currency, reason, attachment, reverses_adjustment_id, state,
@@ -48,12 +55,11 @@ SELECT adjustment_id, template, parameters::text, amount_minor, currency, reason
   FROM adjustments WHERE state <> 'PROPOSED' ORDER BY adjustment_id
 """
 MATCHES = "SELECT line_key, revision, number, clearing_key, payment_id FROM line_matches ORDER BY 1, 2, 3"
-ACTS = """
-SELECT event_id, event_type, key, stream_version, convert_from(payload, 'UTF8') FROM outbox o
- WHERE key LIKE 'adj\\_%' AND EXISTS (SELECT FROM outbox d WHERE d.key = o.key AND d.event_type = 'AdjustmentDecided.v1')
- ORDER BY key, stream_version
+#: All that others can have heard: the same events in the same places, but acts of rebuilding.
+TOLD = """
+SELECT key, stream_version, event_id, event_type, event_time, source, cause_id, convert_from(payload, 'UTF8') FROM outbox
+ WHERE topic = 'ledger.events' AND key <> 'books' AND key NOT LIKE 'imp\\_%' ORDER BY key, stream_version
 """
-#: Told once, in the same places, whatever became of the proposals.
 ANSWERS = """
 SELECT event_id, key, stream_version, cause_id, convert_from(payload, 'UTF8') FROM outbox
  WHERE event_type = 'AdjustmentAnswered.v1' ORDER BY key, stream_version
@@ -61,7 +67,7 @@ SELECT event_id, key, stream_version, cause_id, convert_from(payload, 'UTF8') FR
 GUARDS = """
 SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 'adjustments'::regclass AND NOT tgisinternal ORDER BY tgname
 """
-SAME = {"journals": JOURNALS, "decided": DECIDED, "matches": MATCHES, "acts": ACTS, "answers": ANSWERS}
+SAME = {"journals": JOURNALS, "decided": DECIDED, "matches": MATCHES, "told": TOLD}
 
 
 class Books(Ledger):
@@ -69,9 +75,17 @@ class Books(Ledger):
 
     def __init__(self, urls):
         self.owner = make_engine(urls.owner, application_name="owner-test", pool_size=2)
+        self.relay = make_engine(urls.relay, application_name="relay-test", pool_size=2)
         super().__init__(make_engine(urls.app, application_name="ledger-test", pool_size=4))
-        self.owners = Transactions(
-            self.owner,
+
+    @property
+    def owners(self):
+        """Transactions of the tables' owner, in a process of their own."""
+        return self._made(self.owner)
+
+    def _made(self, engine):
+        return Transactions(
+            engine,
             unit_of_work_builder(AccountDirectory()),
             source="/tieout/ledger",
             clock=SystemClock(),
@@ -79,6 +93,7 @@ class Books(Ledger):
         )
 
     def dispose(self):
+        self.relay.dispose()
         self.owner.dispose()
         self.engine.dispose()
 
@@ -88,6 +103,17 @@ class Books(Ledger):
         broker.ensure_topic(TOPIC, partitions=PARTITIONS, settings={})
         RefillWriter(self.owner, broker, folder).write(TOPIC, "ledger")
         return broker
+
+    def restore(self, archive):
+        """What these books told, and what people decided by it; as `ledger rebuild` begins."""
+        self.take_over(archive)
+        return restore_decisions(archive, self.owners)
+
+    def take_over(self, archive, transactions=None):
+        """What these books told, and a new process, which has not asked yet whether anything was."""
+        taken = take_over_told(archive, refill_topic(TOPIC, CONSUMER), transactions or self.owners)
+        self.transactions = self._made(self.engine)
+        return taken
 
     def hear(self, events):
         """The same events again, as the consumer hands them over."""
@@ -208,3 +234,29 @@ class People:
             lambda uow: propose_reversal(original, "a mistake", "ticket 2", ADA, uow), name="test"
         )
         approve(self.books, made.adjustment_id)
+
+
+def refill(stream, topic):
+    """As the owner of the topic writes it: everything that was told, and a marker in each partition."""
+    broker = stream.broker
+    target = create_refill_topic(broker, topic, CONSUMER, len(broker.offsets(topic)))
+    producer = broker.make_producer()
+    sent = {"on_delivery": lambda _: None}
+    for row in stream.sent:
+        if row["topic"] == topic:
+            headers = [*write_headers(row), (LIVE_TOPIC, topic.encode())]
+            producer.produce(target, key=row["key"].encode(), value=row["payload"], headers=headers, **sent)
+    for at in broker.offsets(target):
+        marker = [(REFILL_MARKER, topic.encode())]
+        producer.produce(target, key=b"marker", value=b"", headers=marker, partition=at.number, **sent)
+    assert producer.flush(30) == 0
+    producer.close()
+
+
+def rebuild_parts(books, broker):
+    """What `ledger rebuild` works with at these books."""
+    loops = [
+        ConsumerLoop(broker, books.transactions, ROUTES, clock=SystemClock(), jitter=Jitter(), topics=[topic])
+        for topic in RULES_OF_TOPICS
+    ]
+    return RebuildParts(broker=broker, loops=loops, app=books.transactions, owner=books.owners)

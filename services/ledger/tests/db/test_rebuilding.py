@@ -11,38 +11,49 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from typer.testing import CliRunner
 
 from services.ledger.adapters.import_files import ImportFile
 from services.ledger.adapters.importing import import_file
 from services.ledger.adapters.publishing import TOPIC
-from services.ledger.adapters.rebuilding import RebuildParts, rebuild_books
-from services.ledger.adapters.restoring import restore_decisions
+from services.ledger.adapters.rebuilding import Rebuilt, rebuild_books
+from services.ledger.adapters.restoring import Restored, restore_decisions
+from services.ledger.adapters.told_journals import Differences, differences
+from services.ledger.adapters.unit_of_work import LedgerUnitOfWork
 from services.ledger.app.adjust_books import reject_adjustment
 from services.ledger.entrypoints.cli import cli
-from services.ledger.entrypoints.consumer import ROUTES, RULES_OF_TOPICS
+from services.ledger.entrypoints.cli_rebuild import show
+from services.ledger.entrypoints.consumer import RULES_OF_TOPICS
 from services.ledger.tests import import_lines, report
 from services.ledger.tests.db import adjusting
 from services.ledger.tests.db.adjusting import ADA, AVAILABLE, BOB, MERCHANT, approve, propose
 from services.ledger.tests.db.closing import close
-from services.ledger.tests.db.rebuilding import ANSWERS, CAROL, GUARDS, Books, People, Told
+from services.ledger.tests.db.rebuilding import (
+    ANSWERS,
+    CAROL,
+    GUARDS,
+    Books,
+    People,
+    Told,
+    rebuild_parts,
+    refill,
+)
 from services.ledger.tests.db.test_asked_adjustments import asked
 from services.ledger.tests.histories import History
 from services.ledger.tests.payloads import Payment
 from services.ledger.tests.report_histories import ReportHistory
 from services.ledger.tests.streams import Stream
-from shared.kernel.clock import SystemClock
 from shared.kernel.errors import Rejected
-from shared.kernel.jitter import Jitter
 from shared.kernel.months import Month
 from shared.messaging.broker import BrokerError
-from shared.messaging.consumer import ConsumerLoop
-from shared.messaging.envelope import CE_TYPE, LIVE_TOPIC, REFILL_MARKER, write_headers
+from shared.messaging.envelope import CE_TYPE
 from shared.messaging.refill import RefillWriter
-from shared.messaging.topics import create_refill_topic, refill_topic
+from shared.messaging.topics import refill_topic
 
 pytestmark = pytest.mark.db
 EXAMPLES = 6
+UNSENT = "SELECT count(*) FROM outbox WHERE sent_at IS NULL"
 REFILL = refill_topic(TOPIC, "ledger")
 
 
@@ -101,7 +112,7 @@ def test_books_rebuilt_from_the_archive_are_the_live_books(live, rebuilt, tmp_pa
             told.together(said, time)
             for choice, amount in by_hand:
                 people.act(choice, amount)
-        restore_decisions(live.archive(tmp_path), rebuilt.owners)
+        rebuilt.restore(live.archive(tmp_path))
         for batch in told.shuffled(Random(seed)):  # noqa: S311 - the same order each time
             rebuilt.hear(batch)
         assert rebuilt.everything() == live.everything()
@@ -124,15 +135,17 @@ def test_an_import_is_brought_again_from_its_file(live, rebuilt, tmp_path):
     for books in (live, rebuilt):
         done = import_file(books.transactions, ImportFile(file, 10), actor=ADA, reason="it was so")
         assert (done.state, done.booked) == ("imported", 3)
+        rebuilt.take_over(live.archive(tmp_path))
     assert rebuilt.everything() == live.everything()
 
 
 def test_what_is_restored_is_known_the_next_time_and_told_once(live, rebuilt, tmp_path):
     adjusting.book(live, "merchant_credit", 500, merchant_id=MERCHANT)
     archive = live.archive(tmp_path)
-    first, again = (restore_decisions(archive, rebuilt.owners) for _ in range(2))
+    first, again = (rebuilt.restore(archive) for _ in range(2))
     assert [(each.restored, each.known, each.untold) for each in (first, again)] == [(1, 0, ()), (0, 1, ())]
     assert rebuilt.everything() == live.everything()
+    assert rebuilt.rows(UNSENT) == live.rows(UNSENT) != [(0,)]
     # What is restored is told whole again: books that are lost in their turn come back from its archive.
     assert restore_decisions(rebuilt.archive(tmp_path / "second"), live.owners).known == 1
 
@@ -142,7 +155,7 @@ def test_what_reconciliation_asked_for_is_found_as_it_was_decided(live, rebuilt,
     told.tell("line", report.accepted("1", "other", 700))
     told.tell("asked", asked())
     approve(live, "adj_" + told.streams["asked"][0].event_id.removeprefix("evt_"), CAROL)
-    restore_decisions(live.archive(tmp_path), rebuilt.owners)
+    rebuilt.restore(live.archive(tmp_path))
     rebuilt.hear([*told.streams["line"], *told.streams["asked"]])
     assert rebuilt.rows("SELECT state FROM adjustments") == [("APPROVED",)]
     assert rebuilt.everything() == live.everything()
@@ -158,7 +171,7 @@ def test_what_was_answered_is_told_again_and_the_next_answer_has_the_next_place(
     approve(live, decided, CAROL)
     archive = live.archive(tmp_path)
     for _ in range(2):
-        restore_decisions(archive, rebuilt.owners)
+        rebuilt.restore(archive)
     rebuilt.hear([event for events in told.streams.values() for event in events])
     answers = live.rows(ANSWERS)
     assert len(answers) == 4
@@ -169,12 +182,24 @@ def test_what_was_answered_is_told_again_and_the_next_answer_has_the_next_place(
     assert [row[2] for row in rebuilt.rows(ANSWERS)] == [1, 2, 3, 4, 5]
 
 
+def test_what_was_told_and_is_not_so_in_the_books_is_named(live, rebuilt, tmp_path):
+    told, payments = Told(live), [Payment(number) for number in (1, 2, 3)]
+    for number, payment in enumerate(payments):
+        told.tell(number, payment.captured(10_000, 300))
+    rebuilt.take_over(live.archive(tmp_path))
+    as_told, another, _missing = [events[0] for events in told.streams.values()]
+    rebuilt.hear([as_told, dataclasses.replace(another, data=payments[1].captured(9_999, 300))])
+    ids = [row[0] for row in live.rows("SELECT journal_id FROM journals ORDER BY position")]
+    found = rebuilt.owners.read(lambda uow: differences(uow.connection), name="test")
+    assert found == Differences(2, tuple(sorted(ids[1:])))
+
+
 def test_what_was_reversed_is_restored_before_its_reversal(live, rebuilt, tmp_path):
     people = People(live, Told(live))
     for number in range(6):
         people.act(0, 100 + number)
         people.act(7, 0)
-    assert restore_decisions(live.archive(tmp_path), rebuilt.owners).restored == 12
+    assert rebuilt.restore(live.archive(tmp_path)).restored == 12
     assert rebuilt.everything() == live.everything()
 
 
@@ -182,7 +207,7 @@ def test_a_payout_is_restored_whatever_else_is_there_and_the_next_one_has_its_fl
     adjusting.book(live, "merchant_credit", 500, merchant_id=MERCHANT)
     approve(live, adjusting.pay_out(live, 500))
     adjusting.book(rebuilt, "merchant_debit", 9_000, merchant_id=MERCHANT)
-    assert restore_decisions(live.archive(tmp_path), rebuilt.owners).restored == 2
+    assert rebuilt.restore(live.archive(tmp_path)).restored == 2
     assert rebuilt.balances()[AVAILABLE] == -9_000
     assert rebuilt.rows(GUARDS) == live.rows(GUARDS)
     with pytest.raises(Rejected, match="available"):
@@ -191,8 +216,11 @@ def test_a_payout_is_restored_whatever_else_is_there_and_the_next_one_has_its_fl
 
 def test_the_applications_role_cannot_restore(live, rebuilt, tmp_path):
     adjusting.book(live, "merchant_credit", 500, merchant_id=MERCHANT)
+    archive = live.archive(tmp_path)
+    with pytest.raises(Exception, match="permission denied for table told_journals"):
+        rebuilt.take_over(archive, rebuilt.transactions)
     with pytest.raises(Exception, match="must be owner of table adjustments"):
-        restore_decisions(live.archive(tmp_path), rebuilt.transactions)
+        restore_decisions(archive, rebuilt.transactions)
     assert rebuilt.rows("SELECT count(*) FROM adjustments") == [(0,)]
 
 
@@ -201,15 +229,14 @@ def kept_only(broker, keep):
         if at.topic == REFILL:
             log[:] = [record for record in log if keep(record)]
             for offset, record in enumerate(log):
-                object.__setattr__(record, "offset", offset)
+                structs.force_setattr(record, "offset", offset)
 
 
-def test_an_approval_of_before_its_decision_was_an_event_is_named(live, rebuilt, tmp_path):
+def test_an_approval_of_before_its_decision_was_an_event_is_named(live, rebuilt, tmp_path, monkeypatch):
     made = propose(live, "merchant_credit", 500, merchant_id=MERCHANT)
+    monkeypatch.setattr(LedgerUnitOfWork, "announce_decision", lambda *_: None)
     approve(live, made)
-    broker = live.archive(tmp_path)
-    kept_only(broker, lambda record: (CE_TYPE, b"AdjustmentDecided.v1") not in record.headers)
-    found = restore_decisions(broker, rebuilt.owners)
+    found = rebuilt.restore(live.archive(tmp_path))
     assert (found.restored, found.untold) == (0, (made,))
 
 
@@ -217,7 +244,7 @@ def test_an_approval_of_before_its_decision_was_an_event_is_named(live, rebuilt,
 LOSSES = {
     "an-event": (
         lambda record, _: (CE_TYPE, b"OperatorActed.v1") in record.headers,
-        (Rejected, "no whole stream"),
+        (Rejected, "lacks version 1"),
     ),
     "every-marker": (lambda record, _: record.key == b"marker", (BrokerError, "not finished")),
     "the-marker-behind-events": (
@@ -234,7 +261,7 @@ def test_a_refill_that_is_not_whole_restores_nothing(live, rebuilt, tmp_path, is
     filled = {at.number for at, log in broker.logs.items() if at.topic == REFILL and len(log) > 1}
     kept_only(broker, lambda record: not is_lost(record, filled))
     with pytest.raises(refused[0], match=refused[1]):
-        restore_decisions(broker, rebuilt.owners)
+        rebuilt.restore(broker)
     assert rebuilt.rows("SELECT count(*) FROM adjustments") == [(0,)]
 
 
@@ -245,28 +272,16 @@ def test_what_contradicts_the_books_is_refused(live, rebuilt, tmp_path, other):
     told.tell("asked", asked())
     made = "adj_" + told.streams["asked"][0].event_id.removeprefix("evt_")
     approve(live, made, CAROL)
+    archive = live.archive(tmp_path)
+    rebuilt.take_over(archive)
     if other == "decided_by":
         rebuilt.hear([*told.streams["line"], *told.streams["asked"]])
-        approve(rebuilt, made, BOB)
+        rebuilt.transactions.run(lambda uow: reject_adjustment(made, "no", BOB, uow), name="test")
     else:
         event = told.streams["asked"][0]
         rebuilt.hear([dataclasses.replace(event, data=asked(amount_minor=699))])
     with pytest.raises(Rejected, match="in the books already"):
-        restore_decisions(live.archive(tmp_path), rebuilt.owners)
-
-
-def refill(broker, topic, rows):
-    """As the owner of the topic writes it: everything that was told, and a marker in each partition."""
-    target = create_refill_topic(broker, topic, "ledger", len(broker.offsets(topic)))
-    producer = broker.make_producer()
-    sent = {"on_delivery": lambda _: None}
-    for row in rows:
-        headers = [*write_headers(row), (LIVE_TOPIC, topic.encode())]
-        producer.produce(target, key=row["key"].encode(), value=row["payload"], headers=headers, **sent)
-    for at in broker.offsets(target):
-        marker = [(REFILL_MARKER, topic.encode())]
-        producer.produce(target, key=b"marker", value=b"", headers=marker, partition=at.number, **sent)
-    producer.flush(1)
+        restore_decisions(archive, rebuilt.owners)
 
 
 def test_all_refills_together_fill_an_empty_database_and_what_lacks_one_is_refused(live, rebuilt, tmp_path):
@@ -277,29 +292,34 @@ def test_all_refills_together_fill_an_empty_database_and_what_lacks_one_is_refus
     stream.consumer.close()
     adjusting.book(live, "merchant_credit", 500, merchant_id=MERCHANT)
     RefillWriter(live.owner, stream.broker, tmp_path).write(TOPIC, "ledger")
-    loops = [
-        ConsumerLoop(
-            stream.broker, rebuilt.transactions, ROUTES, clock=SystemClock(), jitter=Jitter(), topics=[topic]
-        )
-        for topic in RULES_OF_TOPICS
-    ]
-    parts = RebuildParts(broker=stream.broker, loops=loops, app=rebuilt.transactions, owner=rebuilt.owners)
-    refill(stream.broker, "payment.events", [r for r in stream.sent if r["topic"] == "payment.events"])
+    parts = rebuild_parts(rebuilt, stream.broker)
+    refill(stream, "payment.events")
     with pytest.raises(BrokerError, match=r"reconciliation\.events\.refill\.ledger"):
         rebuild_books(parts, ADA, "lost")
     assert rebuilt.rows("SELECT count(*) FROM journals") == [(0,)]
-    refill(
-        stream.broker,
-        "reconciliation.events",
-        [r for r in stream.sent if r["topic"] == "reconciliation.events"],
-    )
+    refill(stream, "reconciliation.events")
     read = []
-    assert rebuild_books(parts, ADA, "lost", read.append).restored == 1
+    found = rebuild_books(parts, ADA, "lost", read.append)
+    assert (found.decisions.restored, found.different) == (1, Differences(0, ()))
     assert read == [TOPIC, *RULES_OF_TOPICS]
     assert rebuilt.everything() == live.everything()
-    assert rebuilt.rows("SELECT count(*) FROM outbox WHERE key = 'books'") == [(1,)]
+    again = rebuild_books(parts, ADA, "lost")
+    assert (again.taken_over, again.decisions.known, again.different) == (0, 1, Differences(0, ()))
+    assert rebuilt.everything() == live.everything()
+    assert rebuilt.rows("SELECT count(*) FROM outbox WHERE key = 'books'") == [(2,)]
 
 
-def test_the_command_says_what_it_does():
+def test_the_command_says_what_it_does_and_what_is_missing(capsys):
     shown = CliRunner().invoke(cli, ["rebuild", "--help"])
     assert (shown.exit_code, "reconciliation.events" in shown.output) == (0, True)
+    decisions = Restored(restored=1, known=2, untold=("adj_1",))
+    show(Rebuilt(taken_over=9, decisions=decisions, different=Differences(2, ("jrn_1", "jrn_2"))), 3)
+    said = capsys.readouterr().out
+    for told in (
+        "9 events",
+        "1 decisions restored, 2 known; 3 keys",
+        "adj_1 was",
+        "2 journals",
+        "jrn_1, jrn_2",
+    ):
+        assert told in said
