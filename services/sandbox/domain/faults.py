@@ -39,10 +39,10 @@ class ReplyFault(StrEnum):
     EFFECT_LATE = "effect_late"
     HANG = "hang"
     RATE_LIMITED = "rate_limited"
-    #: Only by script or by lot: these lie, and no card stands for a lie.
+    MALFORMED = "malformed"
+    #: Only by script: these lie, and no card stands for a lie.
     RATE_LIMITED_AFTER = "rate_limited_after"
     REFUSED_AFTER = "refused_after"
-    MALFORMED = "malformed"
     WRONG_AMOUNT = "wrong_amount"
     WRONG_CURRENCY = "wrong_currency"
     WRONG_REFERENCE = "wrong_reference"
@@ -61,11 +61,11 @@ class WebhookPlan(StrEnum):
     TWICE = "webhook_twice"
     LATE = "webhook_late"
     LOST = "webhook_lost"
-    #: Only by script or by lot: one effect's webhooks in the wrong order, the last one first.
+    #: One effect's webhooks in the wrong order, the last one first.
     REVERSED = "webhook_reversed"
-    #: Only by script or by lot: before each webhook comes one with its very bytes that somebody else signed.
+    #: Before each webhook comes one with its very bytes that somebody else signed.
     FORGED = "webhook_forged"
-    #: Only by script or by lot: before each webhook comes its own copy with a signature that is right and too old.
+    #: Before each webhook comes its own copy with a signature that is right and too old.
     STALE = "webhook_stale"
 
 
@@ -163,7 +163,7 @@ class Fault:
     copies: int = 1
     #: How long look-ups deny what the call made; at beta the list does.
     hidden: timedelta = NO_DELAY
-    #: Only by script: where the call made nothing, look-ups show for so long what was before it.
+    #: Where the call made nothing, look-ups show for so long what was before it.
     shows_before: bool = False
     feed: FeedPlan = FeedPlan.NORMAL
     feed_delay: timedelta = NO_DELAY

@@ -14,9 +14,11 @@ from typing import Final
 
 from services.sandbox.domain.faults import NO_FAULT, Fault, Operation, ReplyFault, WebhookPlan
 from services.sandbox.domain.random_faults import (
+    LYING_LOOK_UP,
     NO_EVIDENCE,
     OUTLIVES_KEY,
     RATE_MAX,
+    WEBHOOK_DAYS_LATE,
     WRONG_REFERENCE,
     Lottery,
 )
@@ -140,7 +142,24 @@ CARDS: Final[tuple[PaymentMethod, ...]] = (
     PaymentMethod(name="pm_card_createReversalGivenBack", claim=ClaimCourse.REVERSAL_GIVEN_BACK),
     PaymentMethod(name="pm_fault_wrong_amount", amount_drift_minor=WRONG_AMOUNT_DRIFT_MINOR),
     PaymentMethod(name="pm_fault_wrong_currency", currency_drifts=True),
+    PaymentMethod(
+        name="pm_fault_timeout_after_declined",
+        decline_code="generic_decline",
+        reply_fault=ReplyFault.TIMEOUT_AFTER,
+        strikes=Operation.AUTHORIZATION,
+    ),
 )
+
+
+SCRIPTED: Final[Mapping[str, Fault]] = {
+    "pm_fault_malformed": Fault(reply=ReplyFault.MALFORMED),
+    "pm_fault_look_up_lies": LYING_LOOK_UP,
+    "pm_fault_webhook_days_late": WEBHOOK_DAYS_LATE,
+    "pm_fault_webhook_reversed": Fault(webhooks=WebhookPlan.REVERSED),
+    "pm_fault_webhook_forged": Fault(webhooks=WebhookPlan.FORGED),
+    "pm_fault_webhook_stale": Fault(webhooks=WebhookPlan.STALE),
+}
+"""What a script can say in one rule and a merchant's test wants by card: each for all operations or for one."""
 
 
 def _fault_methods() -> list[PaymentMethod]:
@@ -183,6 +202,7 @@ PAYMENT_METHODS: Final[Mapping[str, PaymentMethod]] = {
         *_without_evidence(),
         *_always("pm_fault_outlives_key", OUTLIVES_KEY),
         *_always("pm_fault_wrong_reference", WRONG_REFERENCE),
+        *(method for name, fault in SCRIPTED.items() for method in _always(name, fault)),
     )
 }
 CLAIM_COURSES: Final[Mapping[str, ClaimCourse]] = {

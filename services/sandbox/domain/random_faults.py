@@ -80,6 +80,19 @@ WRONG_REFERENCE: Final = Fault(
 )
 """It took effect, and the only witness for a while echoes somebody else's reference."""
 
+LYING_LOOK_UP: Final = Fault(
+    reply=ReplyFault.TIMEOUT_AFTER,
+    webhooks=WebhookPlan.LATE,
+    webhook_delay=timedelta(seconds=4),
+    hidden=timedelta(seconds=4),
+    shows_before=True,
+    feed=FeedPlan.LATE,
+    feed_delay=timedelta(seconds=4),
+)
+"""It took effect, its reply is lost, and for a while whoever looks is told that it did not, within beta's window."""
+
+WEBHOOK_DAYS_LATE: Final = Fault(webhooks=WebhookPlan.LATE, webhook_delay=timedelta(days=3))
+
 
 @dataclass(frozen=True, slots=True)
 class Lottery:

@@ -1,8 +1,10 @@
 """The table of payment methods: the promised names are there, and faults strike where the name says."""
 
+from datetime import timedelta
+
 import pytest
 
-from services.sandbox.domain.faults import NO_FAULT, Operation, ReplyFault, WebhookPlan
+from services.sandbox.domain.faults import NO_FAULT, Fault, FeedPlan, Operation, ReplyFault, WebhookPlan
 from services.sandbox.domain.payment_methods import PAYMENT_METHODS, ClaimCourse, payment_method
 from services.sandbox.domain.random_faults import LOTS, NO_EVIDENCE
 from shared.kernel.errors import Rejected
@@ -34,6 +36,40 @@ def test_a_limited_fault_strikes_its_operation_only():
     refund = method.on(Operation.REFUND)
     assert (refund.reply, refund.webhooks) == (ReplyFault.TIMEOUT_AFTER, WebhookPlan.TWICE)
     assert method.on(Operation.CAPTURE) == NO_FAULT
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("pm_fault_malformed", Fault(reply=ReplyFault.MALFORMED)),
+        ("pm_fault_webhook_reversed", Fault(webhooks=WebhookPlan.REVERSED)),
+        ("pm_fault_webhook_forged", Fault(webhooks=WebhookPlan.FORGED)),
+        ("pm_fault_webhook_stale", Fault(webhooks=WebhookPlan.STALE)),
+        (
+            "pm_fault_webhook_days_late",
+            Fault(webhooks=WebhookPlan.LATE, webhook_delay=timedelta(days=3)),
+        ),
+        (
+            "pm_fault_look_up_lies",
+            Fault(
+                reply=ReplyFault.TIMEOUT_AFTER, hidden=timedelta(seconds=4), shows_before=True,
+                webhooks=WebhookPlan.LATE, webhook_delay=timedelta(seconds=4),
+                feed=FeedPlan.LATE, feed_delay=timedelta(seconds=4),
+            ),
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_script_says_in_a_rule_a_card_says_too(name, fault):
+    assert all(payment_method(name).on(operation) == fault for operation in Operation)
+    limited = payment_method(f"{name}_on_capture")
+    assert (limited.on(Operation.CAPTURE), limited.on(Operation.REFUND)) == (fault, NO_FAULT)
+
+
+def test_a_decline_whose_reply_is_lost_is_a_decline():
+    card = payment_method("pm_fault_timeout_after_declined")
+    assert card.decline_code
+    assert card.on(Operation.AUTHORIZATION).reply is ReplyFault.TIMEOUT_AFTER
+    assert card.on(Operation.CAPTURE) == NO_FAULT
 
 
 def test_lots_are_drawn_by_the_name_alone_and_as_often_as_it_says():
