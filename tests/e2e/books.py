@@ -72,11 +72,20 @@ class Books:
 
     def captures(self, payment_id: str) -> list[str]:
         """The processors' ids of this payment's captures."""
+        return self._objects(payment_id, "capture")
+
+    def holds(self, payment_id: str) -> list[str]:
+        """The processors' ids of this payment's authorizations."""
+        return self._objects(payment_id, "authorization")
+
+    def _objects(self, payment_id: str, kind: str) -> list[str]:
         found = self.rows(
             "sandbox",
-            "SELECT id FROM alpha_objects WHERE kind = 'capture' AND payment_id = %s"
-            " UNION ALL SELECT id FROM beta_objects WHERE kind = 'capture' AND payment_id = %s",
+            "SELECT id FROM alpha_objects WHERE kind = %s AND payment_id = %s"
+            " UNION ALL SELECT id FROM beta_objects WHERE kind = %s AND payment_id = %s",
+            kind,
             payment_id,
+            kind,
             payment_id,
         )
         return [row["id"] for row in found]

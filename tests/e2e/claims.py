@@ -15,7 +15,12 @@ from tools.local_stack.stack import LocalStack
 
 AMOUNT = 6_000
 CURRENCY = "EUR"
-BETA_WORDS: Final[Mapping[str, str]] = {"captures": "charges", "disputes": "claims", "reversals": "clawbacks"}
+BETA_WORDS: Final[Mapping[str, str]] = {
+    "authorizations": "holds",
+    "captures": "charges",
+    "disputes": "claims",
+    "reversals": "clawbacks",
+}
 
 
 class ClaimScript:
