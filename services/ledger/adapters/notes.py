@@ -22,18 +22,21 @@ _COLUMNS: Final = (
 )
 # A name that is sealed already and queued again is somebody's tampering: verification names it, sealing goes on.
 _NEW: Final = "NOT EXISTS (SELECT FROM note_seals s WHERE s.kind = q.kind AND s.key = q.key)"
-_WAITING: Final = f"SELECT EXISTS (SELECT FROM notes_unsealed q WHERE {_NEW})"
-# All that is of a journal of this transaction, and of the rest as many as one transaction takes on.
+_WAITING: Final = "SELECT EXISTS (SELECT FROM notes_unsealed)"
+# All that is of a journal of this transaction, and of the rest as many as one transaction takes on. So many are looked
+# up among the seals, and no more, however long the chain is.
 _UNSEALED: Final = f"""
-SELECT q.kind, q.key FROM notes_unsealed q
-  JOIN adjustments a ON a.adjustment_id = q.key JOIN journals j ON j.journal_id = a.journal_id
- WHERE q.kind = 'adjustment_decided' AND j.position = ANY (%(journals)s::bigint[]) AND {_NEW}
-UNION
-SELECT q.kind, q.key FROM notes_unsealed q
- WHERE q.kind = 'late_journal' AND q.key = ANY (%(journals)s::bigint[]::text[]) AND {_NEW}
-UNION
-(SELECT q.kind, q.key FROM notes_unsealed q WHERE {_NEW} ORDER BY q.kind, q.key LIMIT %(limit)s)
- ORDER BY kind, key
+WITH wanted AS MATERIALIZED (
+    SELECT q.kind, q.key FROM notes_unsealed q
+      JOIN adjustments a ON a.adjustment_id = q.key JOIN journals j ON j.journal_id = a.journal_id
+     WHERE q.kind = 'adjustment_decided' AND j.position = ANY (%(journals)s::bigint[])
+     UNION
+    SELECT q.kind, q.key FROM notes_unsealed q
+     WHERE q.kind = 'late_journal' AND q.key = ANY (%(journals)s::bigint[]::text[])
+     UNION
+    (SELECT q.kind, q.key FROM notes_unsealed q ORDER BY q.kind, q.key LIMIT %(limit)s)
+)
+SELECT q.kind, q.key FROM wanted q WHERE {_NEW} ORDER BY q.kind, q.key
 """
 _LAST: Final = f"SELECT {_COLUMNS} FROM note_seals WHERE shard = %(shard)s ORDER BY position DESC LIMIT 1"
 _APPEND: Final = """
