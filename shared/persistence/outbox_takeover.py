@@ -23,6 +23,7 @@ from shared.persistence.arrays import (
     time_array,
 )
 from shared.persistence.outbox import shard_of
+from shared.persistence.outbox_sql import WITH_DAYS
 
 SENT_EPOCH: Final = 0
 """Of rows that an earlier database's relay sent: no lease of this one has it."""
@@ -30,10 +31,13 @@ SENT_EPOCH: Final = 0
 _LAST: Final = """
 SELECT key, last_version FROM outbox_streams WHERE topic = %(topic)s AND key = ANY(%(keys)s::text[])
 """
-_HERE: Final = """
-SELECT o.key, o.stream_version, o.event_id, o.payload_sha256 FROM outbox o
-  JOIN unnest(%(keys)s::text[], %(versions)s::bigint[]) AS told(key, stream_version) USING (key, stream_version)
- WHERE o.topic = %(topic)s
+# LIMIT keeps it to a look-up per row: a join would read whole days for each batch.
+_HERE: Final = f"""
+{WITH_DAYS}
+SELECT told.key, told.stream_version, o.event_id, o.payload_sha256
+  FROM unnest(%(keys)s::text[], %(versions)s::bigint[]) AS told(key, stream_version), days,
+       LATERAL (SELECT event_id, payload_sha256 FROM outbox WHERE created_on = days.day AND topic = %(topic)s
+                   AND key = told.key AND stream_version = told.stream_version LIMIT 1) AS o
 """
 # The identity value follows the order of the archive, which is version order within a stream.
 _TAKE: Final = """

@@ -17,6 +17,7 @@ from services.ledger.domain.adjustment_templates import TEMPLATES
 from services.ledger.domain.adjustments import Adjustment, Proposed
 from services.ledger.domain.chart import AccountRef
 from shared.kernel.decisions import DecisionState
+from shared.persistence.outbox_sql import WITH_DAYS
 
 _COLUMNS: Final = (
     "adjustment_id", "template", "parameters", "amount_minor", "currency", "reason", "attachment",
@@ -40,9 +41,13 @@ UPDATE adjustments SET state = %(state)s, decided_by = %(by)s, decided_at = %(at
  WHERE adjustment_id = %(adjustment_id)s
 """
 _ASKED: Final = "SELECT EXISTS (SELECT FROM adjustments WHERE asked_event_id = %(asked)s)"
-# What is told first of a proposal is told because of it; by key it is found in every day that is here.
-_ANSWERED: Final = """
-SELECT EXISTS (SELECT FROM outbox WHERE topic = %(topic)s AND key = %(break_id)s AND cause_id = %(asked)s)
+# What is told first of a proposal is told because of it.
+_ANSWERED: Final = f"""
+{WITH_DAYS}
+SELECT EXISTS (SELECT FROM days, LATERAL (
+    SELECT FROM outbox o WHERE o.created_on = days.day AND o.topic = %(topic)s AND o.key = %(break_id)s
+       AND o.cause_id = %(asked)s LIMIT 1) AS told
+ WHERE EXISTS (SELECT FROM outbox_streams WHERE topic = %(topic)s AND key = %(break_id)s))
 """
 _REVERSAL: Final = """
 SELECT adjustment_id FROM adjustments WHERE reverses_adjustment_id = %(adjustment_id)s AND state <> 'REJECTED'
