@@ -916,6 +916,17 @@ class AdjustmentProposedV1(Payload, frozen=True, kw_only=True, omit_defaults=Tru
     approved_at: Timestamp
 
 
+class AdjustmentWithdrawnV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """An adjustment that was proposed for a break is wanted no more: the break went away by itself, or people
+    opened it again. What the ledger has not booked it does not book; either way it answers."""
+
+    break_id: str
+    proposal_event_id: str
+    reason: str
+    withdrawn_by: str | None = None
+    withdrawn_at: Timestamp
+
+
 class BankCreditAllocatedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
     """A line of the bank's statement, or a part of it, was allocated to a payout."""
 
@@ -1178,6 +1189,7 @@ EVENT_CLASSES: Mapping[str, type[Payload]] = {
     "LookedUp.v1": LookedUpV1,
     "OperationDeadLettered.v1": OperationDeadLetteredV1,
     "AdjustmentProposed.v1": AdjustmentProposedV1,
+    "AdjustmentWithdrawn.v1": AdjustmentWithdrawnV1,
     "BankCreditAllocated.v1": BankCreditAllocatedV1,
     "ObjectReported.v1": ObjectReportedV1,
     "PayoutReturned.v1": PayoutReturnedV1,

@@ -85,6 +85,7 @@ _KEPT: Final = " UNION ALL ".join(
             type="'AdjustmentProposed'", line="break_id", amount="amount_minor", currency="currency",
             rest="NULL::text, NULL::text, proposed_by, approved_by",
         ),
+        _kept("withdrawn_adjustments", "withdrawn_at", type="'AdjustmentWithdrawn'", line="break_id"),
     )
 )  # fmt: skip
 _UNSEEN: Final = f"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from services.ledger.adapters.clearing import net_under
 from services.ledger.adapters.publishing import TOPIC
 from services.ledger.app.moments import EVERYTHING, Moment
 from services.ledger.domain.adjustment_templates import TEMPLATES
-from services.ledger.domain.adjustments import Adjustment, Proposed
+from services.ledger.domain.adjustments import Adjustment, Proposed, Withdrawal
 from services.ledger.domain.chart import AccountRef
 from shared.kernel.decisions import DecisionState
 from shared.persistence.outbox_sql import WITH_DAYS
@@ -26,6 +27,14 @@ _COLUMNS: Final = (
 )  # fmt: skip
 _SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM adjustments"
 _ONE: Final = f"{_SELECT} WHERE adjustment_id = %(adjustment_id)s"
+_ASKED_FOR: Final = f"{_SELECT} WHERE asked_event_id = %(asked_event_id)s FOR UPDATE"
+_WITHDRAW: Final = """
+INSERT INTO withdrawn_proposals (asked_event_id, event_id, break_id, reason, withdrawn_by, heard_at)
+VALUES (%(asked_event_id)s, %(event_id)s, %(break_id)s, %(reason)s, %(withdrawn_by)s, %(now)s)
+"""
+_IS_WITHDRAWN: Final = (
+    "SELECT EXISTS (SELECT FROM withdrawn_proposals WHERE asked_event_id = %(asked_event_id)s)"
+)
 _LIST: Final = f"""{_SELECT}
  WHERE (%(state)s::text IS NULL OR state = %(state)s) ORDER BY adjustment_id DESC LIMIT %(limit)s
 """
@@ -114,6 +123,20 @@ class StoredAdjustments:
             "journal_id": decided.journal_id,
         }
         self._connection.exec_driver_sql(_DECIDE, values)
+
+    def asked_for(self, asked_event_id: str) -> Adjustment | None:
+        """The one that was kept for a proposal of reconciliation, locked."""
+        rows = self._connection.exec_driver_sql(_ASKED_FOR, {"asked_event_id": asked_event_id}).mappings()
+        return next((_adjustment(row) for row in rows), None)
+
+    def withdraw(self, said: Withdrawal) -> None:
+        """Remember that a proposal is wanted no more."""
+        self._connection.exec_driver_sql(_WITHDRAW, asdict(said) | {"now": self._now})
+
+    def is_withdrawn(self, asked_event_id: str) -> bool:
+        """Whether a proposal is wanted no more."""
+        values = {"asked_event_id": asked_event_id}
+        return bool(self._connection.exec_driver_sql(_IS_WITHDRAWN, values).scalar_one())
 
     def reversal_of(self, adjustment_id: str) -> str | None:
         """The adjustment that reverses this one, proposed or approved."""

@@ -101,6 +101,15 @@ def reject_adjustment(adjustment_id: str, reason: str, actor: Actor, work: Adjus
     return _keep(_decided(adjustment, DecisionState.REJECTED, reason, actor, work), event_id, work)
 
 
+def withdraw_adjustment(
+    waiting: Adjustment, reason: str, by: str, cause_event_id: str, work: AdjustingUnit
+) -> None:
+    """End a proposal that whoever asked for it wants no more; it was read for that, ``locked``."""
+    check_step(waiting, DecisionState.REJECTED)
+    actor = Actor(name=by, role="operator")
+    _keep(_decided(waiting, DecisionState.REJECTED, reason, actor, work), cause_event_id, work)
+
+
 def stored_adjustment(adjustment_id: str, work: AdjustingUnit, *, locked: bool = False) -> Adjustment:
     """The adjustment, or the caller's mistake."""
     found = work.adjustments.get(adjustment_id, locked=locked)

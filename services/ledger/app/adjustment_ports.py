@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from services.ledger.app.ports import JournalStore
-from services.ledger.domain.adjustments import Adjustment, Answer, Proposed
+from services.ledger.domain.adjustments import Adjustment, Answer, Proposed, Withdrawal
 from services.ledger.domain.chart import AccountRef
 from shared.kernel.ids import Ids
 from shared.kernel.operators import OperatorAct
@@ -31,6 +31,16 @@ class Adjustments(Protocol):
     def decide(self, decided: Adjustment) -> None:
         """Store how it was decided; only after it was read ``locked``."""
         ...
+
+    def asked_for(self, asked_event_id: str) -> Adjustment | None:
+        """The one that was kept for a proposal of reconciliation; nobody else decides it until this ends."""
+        ...
+
+    def withdraw(self, said: Withdrawal) -> None:
+        """Remember that a proposal is wanted no more: it is not kept afterwards."""
+        ...
+
+    def is_withdrawn(self, asked_event_id: str) -> bool: ...
 
     def reversal_of(self, adjustment_id: str) -> str | None:
         """The adjustment that reverses this one, proposed or approved."""

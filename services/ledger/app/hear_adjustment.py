@@ -30,10 +30,11 @@ def hear_adjustment(
         _keep_again(named, proposed, proposed_by, work)
         return
     try:
+        _check_wanted(asked_event_id, work)
         actor = Actor(name=proposed_by, role="operator")
         adjustment_id = propose_adjustment(proposed, actor, work, adjustment_id=named).adjustment_id
     except Rejected as refused:
-        outcome, reason = Answered.REFUSED, f"{refused.code}: {refused}"
+        outcome, reason = Answered.REFUSED, str(refused)
     work.answer(
         Answer(
             break_id=proposed.attachment,
@@ -49,5 +50,11 @@ def hear_adjustment(
 def _keep_again(named: str, proposed: Proposed, proposed_by: str, work: AdjustingUnit) -> None:
     """Told before these books were rebuilt, and decided by nobody: it is kept, and nothing is told anew."""
     with suppress(Rejected):  # as it was then, and so it was answered
+        _check_wanted(str(proposed.asked_event_id), work)
         check_proposal(proposed)
         work.adjustments.add(named, proposed, by=proposed_by, at=work.now)
+
+
+def _check_wanted(asked_event_id: str, work: AdjustingUnit) -> None:
+    if work.adjustments.is_withdrawn(asked_event_id):
+        raise Rejected("adjustment_withdrawn", "it is wanted no more")

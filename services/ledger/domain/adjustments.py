@@ -54,6 +54,18 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawal:
+    """That reconciliation wants a proposal of its own no more."""
+
+    event_id: str
+    asked_event_id: str
+    break_id: str
+    reason: str
+    withdrawn_by: str
+    """An operator there; or reconciliation, where the difference went away by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Adjustment(Proposed):
     """One adjustment with its life."""
 

@@ -166,4 +166,7 @@ SETTLEMENT_RULES: Final[tuple[Row, ...]] = (
         on="AdjustmentProposed",
         why="a proposal moves no money; what two people approve of it here is an adjustment",
     ),
+    NoPosting(
+        on="AdjustmentWithdrawn", why="what is wanted no more is not booked; what is booked people reverse"
+    ),
 )

@@ -49,8 +49,10 @@ SELECT a.template, a.parameters, a.amount_minor, a.currency, a.proposed_at
 """
 # Everything that was asked of other services about it, and what they say.
 _ASKED: Final = """
-SELECT event_id, told_at, coalesce(outcome, 'unanswered') AS outcome, named, reason, answered_at
-  FROM asked_resolutions WHERE break_id = %(break_id)s ORDER BY told_at, event_id
+SELECT a.event_id, a.told_at, coalesce(a.outcome, 'unanswered') AS outcome, a.named, a.reason, a.answered_at,
+       w.withdrawn_at
+  FROM asked_resolutions AS a LEFT JOIN withdrawn_adjustments AS w ON w.asked_event_id = a.event_id
+ WHERE a.break_id = %(break_id)s ORDER BY a.told_at, a.event_id
 """
 SECONDS_PER_DAY: Final = 86_400
 

@@ -17,9 +17,11 @@ import sqlalchemy as sa
 from services.reconciliation.adapters.breaks import STANDING
 from services.reconciliation.adapters.finding_breaks_sql import (
     EXPLAIN_THEMSELVES,
+    OF_ADJUSTMENTS,
     QUERIES,
     SUSPECT,
     TAKE_EVENTS,
+    UNFOUNDED,
     narrowed,
     suspects,
 )
@@ -46,7 +48,12 @@ SELECT subject, w.type, w.currency, w.ours_minor, w.theirs_minor, w.processor, w
                  IS DISTINCT FROM (b.type, b.currency, b.ours_minor, b.theirs_minor) END
  ORDER BY subject
 """
-_ALL_NEWS: Final = _NEWS.format(wanted="wanted_breaks", known="breaks")
+_ALL_NEWS: Final = _NEWS.format(
+    wanted="wanted_breaks", known=f"(SELECT * FROM breaks WHERE NOT ({OF_ADJUSTMENTS}))"
+)
+_NEWS_OF_ADJUSTMENTS: Final = _NEWS.format(
+    wanted=f"({UNFOUNDED})", known=f"(SELECT * FROM breaks WHERE {OF_ADJUSTMENTS})"
+)
 # A break that was put off until now, and about which nothing changed, is as it was.
 _NEWS_OF_CHANGED: Final = """
 WITH suspects AS MATERIALIZED ({suspects}),
@@ -137,12 +144,12 @@ class BreakFinder:
         }
         self._connection.exec_driver_sql(TAKE_EVENTS, values)
         counts = {} if values["past"] else self._answers.take(run_id)
-        news = self._look_at_all(values) if everything or rules or since is None else self._look_at(values)
-        for rows in news.mappings().partitions():
-            moves = [_moved(row) for row in rows]
-            self._write(moves, run_id)
-            for move in moves:
-                counts[move["trigger"].value] = counts.get(move["trigger"].value, 0) + 1
+        looks_at_all = everything or bool(rules) or since is None
+        self._move(self._look_at_all(values) if looks_at_all else self._look_at(values), run_id, counts)
+        if not values["past"] and (looks_at_all or counts or self._answers.heard):
+            # One may follow from another: what was adjusted may be such an adjustment.
+            while self._move(self._stream(_NEWS_OF_ADJUSTMENTS, values), run_id, counts):
+                pass
         return counts
 
     def standing(self) -> dict[str, int]:
@@ -178,6 +185,17 @@ class BreakFinder:
 
     def _stream(self, query: str, values: Mapping[str, Any]) -> sa.CursorResult[Any]:
         return self._connection.exec_driver_sql(query, values, execution_options={"yield_per": BATCH_ROWS})
+
+    def _move(self, news: sa.CursorResult[Any], run_id: str, counts: dict[str, int]) -> bool:
+        """Move breaks as the news say, and count by trigger; whether there were any."""
+        moved = False
+        for rows in news.mappings().partitions():
+            moves = [_moved(row) for row in rows]
+            self._write(moves, run_id)
+            for move in moves:
+                counts[move["trigger"].value] = counts.get(move["trigger"].value, 0) + 1
+            moved = moved or bool(moves)
+        return moved
 
     def _write(self, moves: Sequence[Mapping[str, Any]], run_id: str) -> None:
         rows = orjson.dumps(moves).decode()

@@ -48,9 +48,12 @@ SELECT coalesce(extract(epoch FROM %(now)s - min(p.due_on)::timestamp AT TIME ZO
        AND b.subject = 'payout:' || p.processor || ':' || p.account || ':' || p.payout_id || ':' || p.currency)
 """
 _UNANSWERED: Final = """
-SELECT coalesce(extract(epoch FROM %(now)s - min(
-    (SELECT max(a.told_at) FROM asked_resolutions AS a WHERE a.break_id = b.break_id))), 0)
-  FROM breaks AS b WHERE b.state = 'APPLYING'
+SELECT coalesce(extract(epoch FROM %(now)s - least(
+    (SELECT min((SELECT max(a.told_at) FROM asked_resolutions AS a WHERE a.break_id = b.break_id))
+       FROM breaks AS b WHERE b.state = 'APPLYING'),
+    (SELECT min(w.withdrawn_at)
+       FROM withdrawn_adjustments AS w JOIN asked_resolutions AS a ON a.event_id = w.asked_event_id
+      WHERE coalesce(a.outcome, 'accepted') = 'accepted'))), 0)
 """
 GAUGES: Final = (
     metric_names.RECONCILIATION_BREAKS,

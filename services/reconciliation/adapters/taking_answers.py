@@ -53,10 +53,13 @@ class AnswerTaker:
     def __init__(self, connection: sa.Connection, now: datetime) -> None:
         self._connection = connection
         self._now = now
+        self.heard = False
+        """Whether anything was answered since the last run, also where no break waits for it."""
 
     def take(self, run_id: str) -> dict[str, int]:
         """Move every break of which something was heard since the last run; how many, by trigger."""
         touched = sorted(set(self._connection.exec_driver_sql(_TAKE).scalars()))
+        self.heard = bool(touched)
         counts: dict[str, int] = {}
         for first in range(0, len(touched), BATCH_ROWS):
             for move in self._take_some(touched[first : first + BATCH_ROWS], run_id):

@@ -172,15 +172,24 @@ def _approve(break_id: str, _: Wanted, reason: str, actor: Actor, uow: ResolveUn
     return approve_resolution(break_id, proposal, reason, actor, uow)
 
 
+def _reject(break_id: str, _: Wanted, reason: str, actor: Actor, uow: ResolveUnit) -> StoredBreak:
+    found = uow.breaks.locked(break_id)
+    if found is not None and found.state is BreakState.APPLYING:
+        raise Rejected(
+            "break_rejected_alone",
+            f"break {break_id}: what another service was asked for is given up by itself",
+            stored=False,
+        )
+    return reject_resolution(break_id, reason, actor, uow)
+
+
 STEPS: Final[Mapping[BulkAction, _Step]] = {
     BulkAction.DEFER: _Step(BreakState.OPEN, _defer),
     BulkAction.ACCEPT: _Step(
         BreakState.OPEN, lambda name, _, reason, actor, uow: propose_acceptance(name, reason, actor, uow)
     ),
     BulkAction.APPROVE: _Step(BreakState.PROPOSED, _approve),
-    BulkAction.REJECT: _Step(
-        BreakState.PROPOSED, lambda name, _, reason, actor, uow: reject_resolution(name, reason, actor, uow)
-    ),
+    BulkAction.REJECT: _Step(BreakState.PROPOSED, _reject),
 }
 
 

@@ -39,6 +39,10 @@ class BreakAdjustments(Protocol):
         """Tell the ledger what was kept for this proposal."""
         ...
 
+    def withdraw(self, break_id: str, reason: str, actor: str) -> None:
+        """Tell the ledger that what was asked for last about this break is wanted no more."""
+        ...
+
 
 class AdjustUnit(ResolveUnit, Protocol):
     """What one transaction offers."""

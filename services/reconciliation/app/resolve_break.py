@@ -179,7 +179,7 @@ def approve_resolution(
 def reject_resolution(break_id: str, reason: str, actor: Actor, uow: ResolveUnit) -> StoredBreak:
     """Open it again; its proposer may, too.
 
-    Where it waits for an answer, what was asked for stays asked for: it counts, and its answer is kept.
+    Where it waits for an answer, what was asked for counts until it is answered to be refused: see ``reject_break``.
     """
     stored = _locked(break_id, uow)
     decided = Decided(

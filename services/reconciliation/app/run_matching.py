@@ -70,6 +70,14 @@ class Finding(Protocol):
     def standing(self) -> dict[str, int]: ...
 
 
+class AskedAdjustments(Protocol):
+    """Adjustments that the ledger was asked for."""
+
+    def withdraw_gone(self, run_id: str) -> int:
+        """Tell the ledger of each that is not answered to be booked or refused and whose break is gone, once."""
+        ...
+
+
 class Runs(Protocol):
     """Runs that were done."""
 
@@ -96,6 +104,8 @@ class RunUnit(Protocol):
     @property
     def finding(self) -> Finding: ...
     @property
+    def break_adjustments(self) -> AskedAdjustments: ...
+    @property
     def runs(self) -> Runs: ...
 
 
@@ -108,6 +118,7 @@ def run_matching(kind: RunKind, started_by: str, uow: RunUnit, as_of: datetime |
     everything = uow.matching.match(run_id, everything=kind is RunKind.FULL)
     allocated = uow.allocating.allocate(run_id, everything=everything)
     moved = uow.finding.find(run_id, as_of, everything=everything)
+    withdrawn = uow.break_adjustments.withdraw_gone(run_id) if moved else 0
     run = Run(
         run_id=run_id,
         kind=kind,
@@ -118,6 +129,7 @@ def run_matching(kind: RunKind, started_by: str, uow: RunUnit, as_of: datetime |
             "matches": uow.matching.matches_by_rule(),
             "allocations_told": allocated,
             "breaks_moved": moved,
+            "adjustments_withdrawn": withdrawn,
             "breaks": uow.finding.standing(),
             "parked_keys": uow.runs.parked_keys(),
         },

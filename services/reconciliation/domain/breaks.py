@@ -25,6 +25,7 @@ class BreakType(StrEnum):
     UNEXPECTED_IN_BANK = "unexpected_in_bank"
     UNPOSTED = "unposted"
     UNEXPLAINED_JOURNAL = "unexplained_journal"
+    UNFOUNDED_ADJUSTMENT = "unfounded_adjustment"
 
 
 class Sign(StrEnum):
@@ -51,6 +52,8 @@ class Sign(StrEnum):
     BANK_LINE_LEFT = "bank_line_left"
     NO_JOURNAL = "no_journal"
     NO_CAUSE = "no_cause"
+    #: An adjustment is booked whose break went away by itself.
+    BOOKED_WITHOUT_BREAK = "booked_without_break"
 
 
 _B, _S = BreakType, Sign
@@ -73,6 +76,7 @@ FIRST_MATCH: Final[tuple[tuple[Sign, BreakType], ...]] = (
     (_S.BANK_LINE_LEFT, _B.UNEXPECTED_IN_BANK),
     (_S.NO_JOURNAL, _B.UNPOSTED),
     (_S.NO_CAUSE, _B.UNEXPLAINED_JOURNAL),
+    (_S.BOOKED_WITHOUT_BREAK, _B.UNFOUNDED_ADJUSTMENT),
 )
 
 
@@ -129,6 +133,10 @@ ADVICE: Final[Mapping[BreakType, Advice]] = {
     _B.UNPOSTED: Advice("the ledger is behind, or a key is parked there", "see the ledger's parked keys"),
     _B.UNEXPLAINED_JOURNAL: Advice(
         "a journal for an event that we have not seen", "see our own parked keys; verify the ledger"
+    ),
+    _B.UNFOUNDED_ADJUSTMENT: Advice(
+        "what was missing came after the difference was adjusted or written off",
+        "have two people reverse the adjustment in the ledger",
     ),
 }  # fmt: skip
 

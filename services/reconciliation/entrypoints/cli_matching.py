@@ -191,10 +191,10 @@ def _add_second_words(cli: typer.Typer, group: typer.Typer) -> None:
 
     @group.command()
     def reject(break_id: BreakArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
-        """Open it again."""
-        from services.reconciliation.app.resolve_break import reject_resolution
+        """Open it again; an adjustment that it waits for is withdrawn from the ledger."""
+        from services.reconciliation.app.reject_break import reject_break
 
-        _resolve(cli, reject_resolution, break_id, actor, reason, as_json=as_json)
+        _resolve(cli, reject_break, break_id, actor, reason, as_json=as_json)
 
 
 def _add_explain(cli: typer.Typer) -> None:

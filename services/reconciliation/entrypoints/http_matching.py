@@ -14,11 +14,11 @@ from services.reconciliation.adapters.runs import list_runs, one_run
 from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
 from services.reconciliation.app.approve_break import approve_break
 from services.reconciliation.app.propose_return import propose_return
+from services.reconciliation.app.reject_break import reject_break
 from services.reconciliation.app.resolve_break import (
     StoredBreak,
     defer_break,
     propose_acceptance,
-    reject_resolution,
 )
 from services.reconciliation.app.run_matching import RunKind, run_matching
 from services.reconciliation.domain.breaks import BreakType
@@ -102,7 +102,12 @@ DECISIONS: Final = (
         propose_return,
         "Propose that payment gives the second or stray charge back; somebody else has to approve it.",
     ),
-    Decision("reject", OperatorRole.OPERATOR, reject_resolution, "Open it again."),
+    Decision(
+        "reject",
+        OperatorRole.OPERATOR,
+        reject_break,
+        "Open it again; an adjustment that it waits for is withdrawn from the ledger.",
+    ),
 )
 
 

@@ -7,6 +7,11 @@ from tools.sabotage.case import Case, Patch
 _LIFE: Final = "services/reconciliation/domain/break_life.py"
 _SCHEMA: Final = "services/reconciliation/migrations/versions/0016_wait_for_answers.py"
 _ANSWERS: Final = "services/reconciliation/tests/db/test_answers.py::test_"
+_WITHDRAWING: Final = "services/reconciliation/tests/db/test_withdrawing.py::test_"
+_WITHDRAWN: Final = "services/ledger/tests/db/test_withdrawn_proposals.py::test_"
+_FINDING: Final = "services/reconciliation/adapters/finding_breaks.py"
+_HEAR: Final = "services/ledger/app/hear_withdrawal.py"
+_WITHDRAW_SCHEMA: Final = "services/ledger/migrations/versions/0017_withdraw_proposals.py"
 _LEDGER: Final = "services/ledger/tests/db/test_asked_adjustments.py::test_"
 _PAYMENT: Final = "services/payment/tests/db/test_returns_proposed.py::test_"
 
@@ -119,6 +124,112 @@ ANSWERING: Final = (
             ),
         ),
         tests=(_LEDGER + "one_proposal_has_one_adjustment_and_keeps_it",),
+    ),
+    Case(
+        name="recon-withdraws-what-is-gone",
+        protection="an adjustment whose difference went away is withdrawn from the ledger",
+        change="the run tells nobody",
+        patches=(
+            Patch(
+                "services/reconciliation/app/run_matching.py",
+                "uow.break_adjustments.withdraw_gone(run_id) if moved else 0",
+                "0",
+            ),
+        ),
+        tests=(_WITHDRAWING + "what_went_away_while_it_waited_is_withdrawn_once",),
+    ),
+    Case(
+        name="recon-withdraws-what-is-given-up",
+        protection="an adjustment is withdrawn when a person opens its break again",
+        change="the break is opened, and the ledger hears nothing",
+        patches=(
+            Patch(
+                "services/reconciliation/app/reject_break.py",
+                "waited = (BreakState.APPLYING, Resolution.ADJUSTMENT)",
+                "waited = (BreakState.OPEN, Resolution.ADJUSTMENT)",
+            ),
+        ),
+        tests=(_WITHDRAWING + "whoever_opens_a_break_again_withdraws_what_it_waits_for",),
+    ),
+    Case(
+        name="recon-unfounded-adjustment",
+        protection="what is booked for a difference that went away is a break until it is reversed",
+        change="nobody looks for it",
+        patches=(Patch(_FINDING, 'if not values["past"] and (', "if False and ("),),
+        tests=(
+            _WITHDRAWING + "what_is_booked_for_a_difference_that_went_away_is_a_break_until_it_is_reversed",
+        ),
+    ),
+    Case(
+        name="recon-unfounded-by-answer-alone",
+        protection="that an adjustment was booked after its difference went away is noticed though no break moves",
+        change="only a break that moved has a run look",
+        patches=(Patch(_FINDING, " or counts or self._answers.heard", " or counts"),),
+        tests=(
+            _WITHDRAWING + "what_is_booked_for_a_difference_that_went_away_is_a_break_until_it_is_reversed",
+        ),
+    ),
+    Case(
+        name="recon-withdrawn-unwanted-in-sql",
+        protection="the database takes no withdrawal of what a break waits for or is resolved by",
+        change="the trigger never fires",
+        patches=(
+            Patch(
+                "services/reconciliation/migrations/versions/0020_withdraw_adjustments.py",
+                "BEFORE INSERT ON withdrawn_adjustments",
+                "BEFORE DELETE ON withdrawn_adjustments",
+            ),
+        ),
+        tests=(_WITHDRAWING + "plain_sql_withdraws_nothing_that_is_wanted_and_nothing_twice",),
+    ),
+    Case(
+        name="ledger-withdrawn-not-booked",
+        protection="an adjustment that reconciliation wants no more is booked by nobody",
+        change="it goes on waiting to be approved",
+        patches=(
+            Patch(
+                _HEAR,
+                "if kept is not None and kept.state is DecisionState.PROPOSED:",
+                "if kept is None and said is None:",
+            ),
+        ),
+        tests=(_WITHDRAWN + "what_is_withdrawn_while_it_waits_is_booked_by_nobody",),
+    ),
+    Case(
+        name="ledger-withdrawn-says-booked",
+        protection="reconciliation hears that what it withdrew is booked already",
+        change="it hears that it is not",
+        patches=(
+            Patch(
+                _HEAR,
+                "        outcome = Answered.APPLIED\n",
+                "        outcome = Answered.REFUSED\n",
+            ),
+        ),
+        tests=(_WITHDRAWN + "what_is_booked_by_then_stays_and_is_answered_so_until_people_reverse_it",),
+    ),
+    Case(
+        name="ledger-withdrawn-answered-once",
+        protection="rebuilt books do not answer a withdrawal again",
+        change="they do",
+        patches=(
+            Patch(_HEAR, "elif not work.adjustments.is_answered(said.event_id, said.break_id):", "else:"),
+        ),
+        tests=(_WITHDRAWN + "rebuilt_books_answer_no_withdrawal_again_and_keep_no_wish_of_it",),
+    ),
+    Case(
+        name="ledger-withdrawn-not-kept-later",
+        protection="a proposal that comes after it was withdrawn is not kept",
+        change="it is kept, in Python and in SQL",
+        patches=(
+            Patch(
+                "services/ledger/app/hear_adjustment.py",
+                "        _check_wanted(asked_event_id, work)\n",
+                "",
+            ),
+            Patch(_WITHDRAW_SCHEMA, "WHEN (NEW.asked_event_id IS NOT NULL)", "WHEN (false)"),
+        ),
+        tests=(_WITHDRAWN + "what_never_came_here_is_answered_and_is_kept_by_nobody_if_it_comes",),
     ),
     Case(
         name="payment-answers-refusal",

@@ -337,8 +337,9 @@ def test_the_table_speaks_of_every_event_type_of_the_topic_and_of_no_other(topic
     audited = {"OperatorActed"}
     names = {split_event_type(name)[0] for name in declared.handled | declared.ignored}
     assert names - audited == {row.on for row in rules} - audited
-    # It is kept as a proposal, which people approve: it books nothing itself.
-    handled = {split_event_type(name)[0] for name in declared.handled} - {"AdjustmentProposed"}
+    # They are kept as proposals, which people approve, or end one: they book nothing themselves.
+    wishes = {"AdjustmentProposed", "AdjustmentWithdrawn"}
+    handled = {split_event_type(name)[0] for name in declared.handled} - wishes
     assert handled == {row.on for row in rules if not isinstance(row, NoPosting)}
     assert names <= EVENT_TYPES
 

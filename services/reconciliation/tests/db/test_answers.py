@@ -163,7 +163,7 @@ def test_what_is_another_difference_by_the_time_it_is_done_opens_for_what_is_lef
         propose(world, 51)
 
 
-def test_people_may_stop_waiting_and_what_was_asked_for_still_counts(world):
+def test_people_may_stop_waiting_and_what_was_asked_for_counts_until_it_is_refused(world):
     ask(world, 60)
     world.desk.run(lambda uow: reject_resolution(the_break(world), "its key is discarded", ADA, uow))
     assert standing(world) == OPEN

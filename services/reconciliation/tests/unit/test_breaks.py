@@ -31,6 +31,7 @@ DESIGN_ORDER = [
     "unexpected_in_bank",
     "unposted",
     "unexplained_journal",
+    "unfounded_adjustment",
 ]
 
 
