@@ -20,6 +20,7 @@ SECRETS_DIR_VARIABLE: Final = "SECRETS_DIR"
 """``<PREFIX>SECRETS_DIR`` names a folder with one file per secret, e.g. ``payment_database_url``."""
 
 _PASSWORD_IN_URL: Final = re.compile(r"(?P<before>://[^:/@\s]*:)[^@\s]*(?P<after>@)")
+_PASSWORD_IN_QUERY: Final = re.compile(r"(?P<before>[?&](?:ssl)?password=)[^&\s]*", re.IGNORECASE)
 
 PostgresUrl = Annotated[str, StringConstraints(pattern=r"^postgres(ql)?(\+psycopg)?://.+")]
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://.+")]
@@ -144,4 +145,5 @@ def _shown(value: object) -> str:
         return ""
     if isinstance(value, SecretStr):
         return MASK
-    return _PASSWORD_IN_URL.sub(rf"\g<before>{MASK}\g<after>", str(value))
+    shown = _PASSWORD_IN_URL.sub(rf"\g<before>{MASK}\g<after>", str(value))
+    return _PASSWORD_IN_QUERY.sub(rf"\g<before>{MASK}", shown)

@@ -62,6 +62,27 @@ def test_settings_are_frozen_and_their_print_is_masked():
     assert "hot" not in str(settings)
 
 
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (
+            "postgresql://u:s3cret@db:5432/shop?sslmode=require",
+            f"postgresql://u:{MASK}@db:5432/shop?sslmode=require",
+        ),
+        ("postgresql://:s3cret@db/shop", f"postgresql://:{MASK}@db/shop"),
+        ("postgresql://u:s3/cr:et@db/shop", f"postgresql://u:{MASK}@db/shop"),
+        (
+            "postgresql://db/shop?user=u&password=s3cret&x=1",
+            f"postgresql://db/shop?user=u&password={MASK}&x=1",
+        ),
+        ("postgresql://db/shop?sslpassword=s3cret", f"postgresql://db/shop?sslpassword={MASK}"),
+        ("postgresql://db/shop", "postgresql://db/shop"),
+    ],
+)
+def test_a_password_is_hidden_wherever_a_url_has_it(url, expected):
+    assert masked(load_settings(ShopSettings, {"SHOP_DATABASE_URL": url}))["SHOP_DATABASE_URL"] == expected
+
+
 def test_what_only_one_role_needs_is_asked_for_by_that_role():
     settings = load_settings(ShopSettings, {"SHOP_DATABASE_URL": URL})
     with pytest.raises(StartupRefused, match="SHOP_RELAY_DATABASE_URL: missing; expected PostgreSQL URL"):
