@@ -250,6 +250,8 @@ class MemoryConsumer:
         with self._broker.changed:
             if self._evicted:
                 raise CommitFailed("the member was evicted")
+            if self._manual and self._group.members:
+                raise CommitFailed("the group has members of its own")
             if self._broker.weather.commit_lost(self._group.name):
                 raise CommitFailed("the coordinator moved")
             held = {at: offset for at, offset in offsets.items() if at in self._positions}

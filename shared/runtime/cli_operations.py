@@ -1,4 +1,4 @@
-"""Operator commands that every service with topics has: parked keys, redrive, skip, refill, archive."""
+"""Operator commands that every service with topics has: parked keys, redrive, skip, refill both ways, archive."""
 
 from __future__ import annotations
 
@@ -109,6 +109,16 @@ def _add_outbox(app: typer.Typer, line: CommandLine) -> None:
                 _operations(runtime).refill(topic, consumer, folder, actor=actor, reason=reason),
                 as_json=as_json,
             )
+
+    @app.command("take-refill")
+    def take_refill(topic: TopicArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+        """Read a topic's history from its refill, then go on from the beginning of the live topic.
+
+        For a consumer that is new or lost its database. The topic's producer writes the history first
+        (`refill TOPIC CONSUMER`); meanwhile no other process of this service may consume. Safe to repeat.
+        """
+        with line.opened() as runtime:
+            emit(_operations(runtime).take_refill(topic, actor=actor, reason=reason), as_json=as_json)
 
     @app.command()
     def archive(folder: Folder, as_json: JsonFlag = False) -> None:

@@ -1,11 +1,12 @@
-"""What the operator commands of every service do: parked keys, skips under four eyes, refill, archive.
+"""What the operator commands of every service do: parked keys, skips under four eyes, refill both ways, archive.
 
 Each is one operator's action: safe to repeat, and recorded through ``record`` in the transaction of its effect.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,11 +16,13 @@ import sqlalchemy as sa
 
 from shared.kernel.clock import Clock, SystemClock
 from shared.kernel.operators import Actor, OperatorAct
-from shared.messaging.broker import Broker
+from shared.messaging.broker import Broker, CommitFailed
+from shared.messaging.consumer import ConsumerLoop
 from shared.messaging.discard import approve_discard, propose_discard
 from shared.messaging.inbox import Stream
 from shared.messaging.redrive import approve_skip, parked_keys, propose_skip, request_redrive
-from shared.messaging.refill import RefillWriter
+from shared.messaging.refill import RefillLoop, RefillWriter
+from shared.messaging.topics import refill_topic
 from shared.persistence.engine import make_engine
 from shared.persistence.partitions import ArchiveRefused, archive_due
 from shared.persistence.unit_of_work import Transactions, UnitOfWork
@@ -42,7 +45,8 @@ class Act:
 class Operations(Generic[U]):
     """The operator's side of one service's inbox and outbox.
 
-    ``record`` appends ``OperatorActed`` to the service's own topic; ``make_broker`` is asked only by a refill.
+    ``record`` appends ``OperatorActed`` to the service's own topic; ``make_broker`` and ``loops``, the consumer's loops
+    not yet running, are asked only by a refill.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class Operations(Generic[U]):
         consumer: str | None,
         record: Callable[[U, OperatorAct], None],
         make_broker: Callable[[], Broker] | None = None,
+        loops: Callable[[], Iterable[ConsumerLoop[U]]] = tuple,
         clock: Clock | None = None,
     ) -> None:
         self._settings = settings
@@ -60,6 +65,7 @@ class Operations(Generic[U]):
         self._consumer = consumer
         self._record = record
         self._make_broker = make_broker
+        self._loops = loops
         self._clock = clock or SystemClock()
 
     def parked(self) -> list[dict[str, Any]]:
@@ -145,6 +151,42 @@ class Operations(Generic[U]):
         act = Act(actor=actor, reason=reason)
         self._transactions.run(lambda uow: self._acted(uow, act, "refill", target), name="refill")
         return {"topic": topic, "consumer": consumer, "records": written}
+
+    def take_refill(self, topic: str, *, actor: str, reason: str) -> dict[str, Any]:
+        """Apply a topic's refill up to its markers, then set the group back to the beginning of the live topic.
+
+        Waits for markers where they are not all written yet. Safe to repeat: what was applied is a duplicate.
+        Refused while other members of the group run, before anything is read and again before the group is set back.
+        """
+        consumer = self._consumer
+        if consumer is None or self._make_broker is None:
+            raise StartupRefused("take-refill: this service consumes no topics")
+        loops = {name: loop for loop in self._loops() for name in loop.reads}
+        if topic not in loops:
+            raise StartupRefused(
+                f"take-refill: {consumer} does not read {topic!r}; expected one of {', '.join(sorted(loops))}"
+            )
+        broker, source = self._make_broker(), refill_topic(topic, consumer)
+        if broker.describe_topic(source) is None or any(
+            start == end for start, end in broker.offsets(source).values()
+        ):
+            raise StartupRefused(
+                f"take-refill: {source} is not written: the topic's producer does that, by `refill {topic} {consumer}`",
+                exit_code=EXIT_FAILED,
+            )
+        refill = RefillLoop(broker, loops[topic], topic)
+        try:
+            refill.rewind_live_group()
+            refill.read_to_markers(threading.Event())
+            refill.rewind_live_group()
+        except CommitFailed as refused:
+            raise StartupRefused(
+                f"take-refill: other processes of {consumer} consume: stop them, then start again ({refused})",
+                exit_code=EXIT_FAILED,
+            ) from refused
+        act = Act(actor=actor, reason=reason)
+        self._transactions.run(lambda uow: self._acted(uow, act, "take_refill", topic), name="take refill")
+        return {"topic": topic, "consumer": consumer, "taken_from": source}
 
     def archive(self, folder: Path) -> dict[str, Any]:
         """Export outbox partitions past their retention to hashed files and drop them; never an unsent row."""

@@ -5,7 +5,7 @@ A service's ``bootstrap.py`` adds what is its own. Nothing connects before it is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final, Generic, TypeVar
@@ -207,20 +207,27 @@ class ServiceParts(Generic[U]):
             checks=(*self.checks(), *own_checks),
             transactions=self.transactions,
             engines={"app": self.engine},
-            operations=self.operations(),
+            operations=self.operations(roles),
             on_drain=on_drain,
             close=close_all,
             clock=self.clock,
         )
 
-    def operations(self) -> Operations[U]:
-        """What operators do to this service's inbox and outbox."""
+    def operations(self, roles: Mapping[str, Callable[[], Role]] | None = None) -> Operations[U]:
+        """What operators do to this service's inbox and outbox; its consumers are found among ``roles``."""
+
+        def loops() -> Iterator[ConsumerLoop[U]]:
+            for name, make in (roles or {}).items():
+                if name.partition(".")[0] == "consume" and isinstance(loop := make(), ConsumerLoop):
+                    yield loop
+
         return Operations(
             self.settings,
             self.transactions,
             consumer=self._consumer,
             record=self._announce,
             make_broker=self.broker,
+            loops=loops,
             clock=self.clock,
         )
 

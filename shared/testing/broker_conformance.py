@@ -7,7 +7,9 @@ import secrets
 from collections.abc import Collection
 from typing import Final
 
-from shared.messaging.broker import Broker, Consumer, DeliveryFailure, Partition, Record
+import pytest
+
+from shared.messaging.broker import Broker, CommitFailed, Consumer, DeliveryFailure, Partition, Record
 from shared.messaging.partitioner import partition_of
 from shared.testing.waiting import eventually
 
@@ -196,6 +198,24 @@ class BrokerConformance:
         late.commit({member.records[0].at: 1})
         late.close()
         again = Member(broker, "lost", topic)
+        assert [record.value for record in again.poll_until(1)] == [b"1"]
+        again.consumer.close()
+
+    def test_offsets_of_a_group_at_work_are_not_set_from_outside(self, broker: Broker) -> None:
+        topic = new_topic(broker)
+        send(broker, topic, [("a", "1")])
+        at = Partition(topic, partition_of(b"a", PARTITIONS))
+        member = Member(broker, "at-work", topic)
+        member.poll_until(1)
+        outside = broker.make_consumer("at-work")
+        outside.assign({at: 0})
+        with pytest.raises(CommitFailed):
+            outside.commit({at: 0})
+        member.commit_all()
+        member.consumer.close()
+        outside.commit({at: 0})
+        outside.close()
+        again = Member(broker, "at-work", topic)
         assert [record.value for record in again.poll_until(1)] == [b"1"]
         again.consumer.close()
 
