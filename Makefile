@@ -38,8 +38,8 @@ test: setup ## every test, on a real PostgreSQL and Kafka that it starts itself
 	@$(BIN)/tieout faults --count $(COUNT)
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --workers $(WORKERS)
 
-test-unit: setup ## tests that need no services; under a minute
-	@$(BIN)/pytest -m "unit or property or contract or architecture" $(ARGS)
+test-unit: setup ## tests that need no services, but the longest, with fewer generated cases: under a minute
+	@$(BIN)/pytest -q -n $(WORKERS) --hypothesis-profile=few -m "(unit or property or contract or architecture) and not long" $(ARGS)
 
 test-db: setup ## tests on a real PostgreSQL
 	@$(BIN)/tieout infra --memory -- $(BIN)/pytest -m db $(ARGS)
