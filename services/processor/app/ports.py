@@ -17,7 +17,11 @@ from shared.kernel.ids import Ids
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a processor can do; retries and look-ups follow from it."""
+    """What a processor can do, as its adapter declares it.
+
+    ``keys_live_s`` decides what may be sent again, ``feed`` whether one is read; payment's own copy of
+    ``multiple_captures`` is held to this one by a contract test. The rest says how the adapter works.
+    """
 
     keys_live_s: float
     look_up_by: str
