@@ -128,4 +128,17 @@ CONSUMING: Final = (
             _REVOKED_TESTS + "test_no_offset_is_committed_for_a_partition_that_was_taken",
         ),
     ),
+    Case(
+        name="refill-alone",
+        protection="a consumer takes its refill only while no other process of it consumes",
+        change="the broker is asked after the reading alone",
+        patches=(
+            Patch(
+                "shared/runtime/operations.py",
+                "            refill.rewind_live_group()\n            refill.read_to_markers(",
+                "            refill.read_to_markers(",
+            ),
+        ),
+        tests=("shared/tests/db/test_refill.py::test_a_refill_is_not_taken_beside_members_at_work",),
+    ),
 )
