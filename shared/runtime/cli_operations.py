@@ -118,6 +118,11 @@ def _add_outbox(app: typer.Typer, line: CommandLine) -> None:
         (`refill TOPIC CONSUMER`); meanwhile no other process of this service may consume. Safe to repeat.
         """
         with line.opened() as runtime:
+            from shared.runtime.logs import configure_logs
+
+            # What its loop tells goes to stderr, beside the answer.
+            told = runtime.settings
+            configure_logs(log_format=told.log_format, level=told.log_level, service=runtime.name)
             emit(_operations(runtime).take_refill(topic, actor=actor, reason=reason), as_json=as_json)
 
     @app.command()
