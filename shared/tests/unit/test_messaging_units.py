@@ -129,3 +129,13 @@ def test_topics_are_created_as_declared_and_differences_are_named():
     broker._topics[first] = (1, {})
     with pytest.raises(TopicsWrong, match="has 1 partitions, not"):
         check_topics(broker)
+
+
+@pytest.mark.parametrize("setting", ["cleanup.policy", "retention.ms", "retention.bytes"])
+def test_a_topic_that_is_kept_otherwise_is_refused(setting):
+    broker = MemoryBroker()
+    create_topics(broker)
+    name, topic = next(iter(catalogue.TOPICS.items()))
+    broker._topics[name] = (topic.partitions, {**topic.kafka_config, setting: "1000"})
+    with pytest.raises(TopicsWrong, match=rf"^{name} has {setting}=1000, not "):
+        check_topics(broker)
