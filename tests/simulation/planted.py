@@ -161,6 +161,7 @@ OUT_OF_REACH = {
     "reports-complete": _NO_REPORTS,
     "recon-line-claimed-once": _NO_REPORTS,
     "recon-item-claimed-once": _NO_REPORTS,
+    "recon-claims-of-two": _NO_REPORTS,
     "recon-weaker-released": _NO_REPORTS,
     "recon-stronger-word": _NO_REPORTS,
     "recon-match-told-once": _NO_REPORTS,

@@ -9,11 +9,17 @@ from __future__ import annotations
 
 from typing import Final
 
-EXACT_MATCH: Final = """
+from services.reconciliation.adapters.matching_sql import OF_SEVERAL
+
+#: Beside the claim ``c``: what its match claims of ours, as ``m``; an item may be there twice.
+ITEMS_OF_MATCH: Final = f"""CROSS JOIN LATERAL (
+           SELECT c.item_key UNION ALL
+           SELECT item_key FROM claims WHERE match_id = c.match_id AND {OF_SEVERAL}) AS m"""
+EXACT_MATCH: Final = f"""
 SELECT payment_id, merchant_id, object_id FROM (
     SELECT 1 AS choice, min(o.payment_id) AS payment_id, min(o.merchant_id) AS merchant_id,
            min(o.object_id) AS object_id
-      FROM claims AS c JOIN claims AS m USING (match_id) JOIN our_items AS o ON o.item_key = m.item_key
+      FROM claims AS c {ITEMS_OF_MATCH} JOIN our_items AS o ON o.item_key = m.item_key
      WHERE c.source = n.source AND c.line_id = n.line_id AND NOT n.renamed
     HAVING count(DISTINCT (o.payment_id, o.object_id)) = 1 AND min(o.object_id) IS NOT NULL
     UNION ALL

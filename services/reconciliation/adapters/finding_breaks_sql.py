@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from services.reconciliation.adapters.matching_sql import OF_SEVERAL
 from services.reconciliation.domain.breaks import FIRST_MATCH, Sign
 from services.reconciliation.domain.matching import BY_HAND, DIFFERS_FROM_RANK
 
@@ -48,6 +49,16 @@ SELECT 'item:' || i.item_key,
   FROM matchable_items AS i /*of items*/ LEFT JOIN claims AS c USING (item_key)
  WHERE c.match_id IS NULL AND i.standing = 'expected' AND i.expected_by <= %(as_of)s
 """
+# All rows of the matches that are looked at; one of a line and an item has but one.
+_CLAIMS: Final = f"""
+            WITH looked_at AS (
+                SELECT s.match_id, s.rule_rank, s.source, s.line_id, item_key
+                  FROM claims AS s JOIN our_items AS o USING (item_key) /*of items*/
+                 WHERE s.rule_rank >= {DIFFERS_FROM_RANK} OR s.rule_rank = {BY_HAND.rank} OR o.kind = 'stray')
+            SELECT match_id, source, line_id, item_key FROM looked_at WHERE NOT {OF_SEVERAL}
+            UNION ALL
+            SELECT match_id, source, line_id, item_key FROM claims
+             WHERE {OF_SEVERAL} AND match_id IN (SELECT match_id FROM looked_at)"""
 _MATCHES: Final = f"""
 SELECT 'line:' || m.match_id,
        {
@@ -66,11 +77,8 @@ SELECT 'line:' || m.match_id,
                bool_or(i.kind = 'stray') AS stray, bool_or(i.standing = 'in_doubt') AS doubt,
                min(i.processor) AS processor, min(i.account) AS account, min(i.payment_id) AS payment_id,
                min(i.occurred_at) AS occurred_at, min(i.expected_by) AS expected_by
-          FROM claims AS c LEFT JOIN matchable_lines AS l USING (source, line_id)
+          FROM ({_CLAIMS}) AS c LEFT JOIN matchable_lines AS l USING (source, line_id)
           LEFT JOIN our_items AS i USING (item_key)
-         WHERE c.match_id IN (
-               SELECT s.match_id FROM claims AS s JOIN our_items AS o USING (item_key) /*of items*/
-                WHERE s.rule_rank >= {DIFFERS_FROM_RANK} OR s.rule_rank = {BY_HAND.rank} OR o.kind = 'stray')
          GROUP BY c.match_id) AS m
   LEFT JOIN tolerances AS t ON t.source = m.source AND t.currency = m.currency AND t.field = 'gross'
 """

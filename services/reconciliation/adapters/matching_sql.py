@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from services.reconciliation.domain.matching import PASSES, Key, Pass, Shape
+from services.reconciliation.domain.matching import PASSES, SEVERAL_RANKS, Key, Pass, Shape
 
 _LINE_KEYS: Final = {
     Key.OBJECT: "l.object_id",
@@ -30,6 +30,8 @@ _ITEM_KEYS: Final = {
     Key.PAYMENT: "i.payment_id",
     Key.AMOUNT: "(i.amount_minor::text || i.currency)",
 }
+#: Claims of matches that have further rows: only those are in an index by match.
+OF_SEVERAL: Final = f"rule_rank IN ({', '.join(map(str, SEVERAL_RANKS))})"
 #: A line that names anything is never taken for something else.
 _LINE_FILTERS: Final = {Key.AMOUNT: "l.object_id IS NULL AND l.our_reference IS NULL"}
 _SAME_WAY: Final = ("processor", "account", "category")
@@ -261,11 +263,15 @@ LEAVE_SEEN: Final = (
     "UPDATE touched_lines SET fresh = false WHERE fresh",
     "UPDATE touched_items SET fresh = false WHERE fresh",
 )
+# Each claim by itself, and what else its match claims, where it claims more. Nobody else writes claims meanwhile.
 _RELEASED: Final = """
-WITH gone AS (
-    DELETE FROM claims WHERE match_id IN (
-        SELECT match_id FROM claims JOIN {lines} USING (source, line_id) {not_fresh}
-        UNION SELECT match_id FROM claims JOIN {items} USING (item_key) {not_fresh})
+WITH named AS (
+    SELECT c.ctid AS place, match_id, rule_rank FROM claims AS c JOIN {lines} USING (source, line_id) {not_fresh}
+    UNION SELECT c.ctid, match_id, rule_rank FROM claims AS c JOIN {items} USING (item_key) {not_fresh}),
+gone AS (
+    DELETE FROM claims WHERE ctid IN (
+        SELECT place FROM named
+        UNION SELECT c.ctid FROM named JOIN claims AS c USING (match_id) WHERE c.{several})
     RETURNING rule, source, line_id, item_key),
 lines AS (
     INSERT INTO dirty_lines SELECT source, line_id, false FROM gone WHERE line_id IS NOT NULL
@@ -277,9 +283,11 @@ SELECT rule, count(*) FILTER (WHERE line_id IS NOT NULL AND item_key IS NOT NULL
 """
 #: What changed is claimed anew: by what it was claimed with, too.
 RELEASE_CHANGED: Final = _RELEASED.format(
-    lines="dirty_lines", items="dirty_items", not_fresh="WHERE NOT fresh"
+    lines="dirty_lines", items="dirty_items", not_fresh="WHERE NOT fresh", several=OF_SEVERAL
 )
-RELEASE_GROUPS: Final = _RELEASED.format(lines="group_lines", items="group_items", not_fresh="")
+RELEASE_GROUPS: Final = _RELEASED.format(
+    lines="group_lines", items="group_items", not_fresh="", several=OF_SEVERAL
+)
 #: What was claimed leaves the groups of later passes, which have to be done over; unless no run has seen it there.
 MARK_CLAIMED: Final = (
     """INSERT INTO dirty_lines SELECT g.source, g.line_id, false

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from services.reconciliation.adapters.exact_matches import ITEMS_OF_MATCH
 from services.reconciliation.adapters.matching import TRY_TURN
 from services.reconciliation.adapters.publishing_matches import TOPIC, line_matched, line_unmatched
 from shared.persistence.outbox import Outbox
@@ -23,7 +24,7 @@ RETURNING source, line_id
 # A line of several items is told of only where all are about one object: its money cannot be said in parts. A line that
 # changed since is claimed as it was: the run that sees it as it is now is waited for. What was told is taken back only
 # once a run has seen the item, too.
-_DIFFERENT: Final = """
+_DIFFERENT: Final = f"""
 WITH taken AS (
     SELECT * FROM unnest(%(sources)s::text[], %(line_ids)s::text[]) AS named(source, line_id)),
 unseen AS MATERIALIZED (SELECT DISTINCT source, line_id FROM taken JOIN touched_lines USING (source, line_id))
@@ -41,7 +42,7 @@ SELECT a.source, a.line_id, a.revision, a.event_key, s.processor, s.account, l.p
   LEFT JOIN LATERAL (
     SELECT min(c.rule) AS rule, min(o.payment_id) AS payment_id, min(o.merchant_id) AS merchant_id,
            min(o.object_id) AS object_id
-      FROM claims AS c JOIN claims AS m USING (match_id) JOIN our_items AS o ON o.item_key = m.item_key
+      FROM claims AS c {ITEMS_OF_MATCH} JOIN our_items AS o ON o.item_key = m.item_key
      WHERE c.source = l.source AND c.line_id = l.line_id
     HAVING count(DISTINCT (o.payment_id, o.object_id)) = 1 AND min(o.object_id) IS NOT NULL) AS i ON true
  CROSS JOIN LATERAL (

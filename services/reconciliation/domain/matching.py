@@ -126,5 +126,12 @@ PASSES: Final[tuple[Pass, ...]] = (
     ),
 )  # fmt: skip
 
+#: Only a match of these rules has further rows; of every other one the one row names both sides.
+SEVERAL_RANKS: Final = tuple(
+    one.rank
+    for one in (BY_HAND, *PASSES)
+    if one.shape in {Shape.AS_AGREED, Shape.ONE_ITEM_SEVERAL_LINES, Shape.ONE_LINE_SEVERAL_ITEMS}
+)
+
 #: From here on a match is not clean by itself.
 DIFFERS_FROM_RANK: Final = 70

@@ -5,6 +5,7 @@ from typing import Final
 from tools.sabotage.case import Case, Patch
 
 _SCHEMA: Final = "services/reconciliation/migrations/versions/0002_match_three_legs.py"
+_SEVERAL: Final = "services/reconciliation/migrations/versions/0021_find_a_match_by_its_claims.py"
 _SQL: Final = "services/reconciliation/adapters/matching_sql.py"
 _ITEMS: Final = "services/reconciliation/adapters/our_items.py"
 _DECISIONS: Final = "shared/kernel/decisions.py"
@@ -31,6 +32,13 @@ MATCHING: Final = (
         change="the unique index on items is a plain one",
         patches=(Patch(_SCHEMA, "CREATE UNIQUE INDEX claims_of_item ON", "CREATE INDEX claims_of_item ON"),),
         tests=(_CLAIMED_ONCE,),
+    ),
+    Case(
+        name="recon-claims-of-two",
+        protection="a claim that names one side is of a match that is looked up by all of its claims",
+        change="any rule may make a claim of one side",
+        patches=(Patch(_SEVERAL, "CHECK (\n    rule_rank IN (5, 50, 60) OR", "CHECK (\n    true OR"),),
+        tests=(_DB + "test_breaks_found.py::test_only_a_match_of_several_has_rows_that_name_one_side",),
     ),
     Case(
         name="recon-weaker-released",

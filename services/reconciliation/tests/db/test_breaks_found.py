@@ -8,6 +8,7 @@ import pytest
 from services.reconciliation.app.our_side import JournalFact
 from services.reconciliation.app.run_matching import RunKind
 from services.reconciliation.domain.breaks import BreakType
+from services.reconciliation.domain.matching import PASSES, SEVERAL_RANKS
 from services.reconciliation.tests.three_legs import T0, World, op, pay
 
 IN_TIME, LATE, LOST = T0 + timedelta(days=1), T0 + timedelta(days=3), T0 + timedelta(days=20)
@@ -266,7 +267,19 @@ def test_an_item_and_a_line_are_claimed_once_whoever_writes(world, app_sql):
     ):
         with pytest.raises(psycopg.errors.UniqueViolation):
             app_sql.execute(
-                "INSERT INTO claims VALUES ('m', 'same_object', 10, %s, %s, %s, 'run_x')",
+                "INSERT INTO claims VALUES ('m', 'items_of_payment', 60, %s, %s, %s, 'run_x')",
                 (source, line_id, item),
             )
+        app_sql.rollback()
+
+
+def test_only_a_match_of_several_has_rows_that_name_one_side(app_sql):
+    for rank in sorted({one.rank for one in PASSES} - set(SEVERAL_RANKS)):
+        with pytest.raises(psycopg.errors.CheckViolation, match="claims_of_two"):
+            app_sql.execute(
+                "INSERT INTO claims VALUES ('m', 'a_rule', %s, NULL, NULL, 'item', 'run_x')", (rank,)
+            )
+        app_sql.rollback()
+    for rank in SEVERAL_RANKS:
+        app_sql.execute("INSERT INTO claims VALUES ('m', 'a_rule', %s, 's', 'l', NULL, 'run_x')", (rank,))
         app_sql.rollback()

@@ -86,10 +86,10 @@ def test_killed_at_any_step_it_leaves_nothing_and_the_next_run_does_it_all(world
 def test_without_the_turn_the_unique_keys_still_refuse_a_second_claim(world, monkeypatch):
     monkeypatch.setattr(Matcher, "take_turn", lambda _: None)
     world.match()
-    with pytest.raises(Exception, match="claims_of"):
+    with pytest.raises(Exception, match="claims_of_line"):
         world.desk.run(
             lambda uow: uow.connection.exec_driver_sql(
-                "INSERT INTO claims SELECT 'm', rule, rule_rank, source, line_id, NULL, 'run_x' FROM claims LIMIT 1"
+                "INSERT INTO claims SELECT 'm', rule, rule_rank, source, line_id, 'x', 'run_x' FROM claims LIMIT 1"
             )
         )
 
