@@ -23,12 +23,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-ACTOR_CHARS_MAX: Final = 128
 REASON_CHARS_MAX: Final = 512
 
 
 def _words(chars_max: int) -> Callable[[str], str]:
-    """Refuse what the audit trail would not take, and take names without the blanks around them: they are compared."""
+    """Refuse what the audit trail would not take."""
 
     def check(given: str) -> str:
         text = given.strip()
@@ -39,12 +38,6 @@ def _words(chars_max: int) -> Callable[[str], str]:
     return check
 
 
-Actor = Annotated[
-    str,
-    typer.Option(
-        "--actor", help="Who does this; recorded with the action.", callback=_words(ACTOR_CHARS_MAX)
-    ),
-]
 Reason = Annotated[
     str, typer.Option("--reason", help="Why; recorded with the action.", callback=_words(REASON_CHARS_MAX))
 ]

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shared.runtime.cli import Actor, CommandLine, JsonFlag, Reason, emit
+from shared.runtime.cli import CommandLine, JsonFlag, Reason, emit
+from shared.runtime.cli_token import RoleName, TokenFile, acting
 from shared.runtime.startup import StartupRefused
 
 if TYPE_CHECKING:
-    from shared.runtime.operations import Operations
+    from shared.runtime.operations import Act, Operations
     from shared.runtime.process import ServiceRuntime
 
 TopicArgument = Annotated[str, typer.Argument(help="Topic, without the environment's prefix.")]
@@ -38,25 +39,31 @@ def _add_parked(app: typer.Typer, line: CommandLine) -> None:
 
     @app.command()
     def redrive(
-        topic: TopicArgument, key: KeyArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False
+        topic: TopicArgument,
+        key: KeyArgument,
+        token_file: TokenFile,
+        reason: Reason,
+        as_json: JsonFlag = False,
     ) -> None:
         """Apply a parked key's records again, in order; a second call is a no-op."""
+        act = _act(line, token_file, reason, "operator")
         with line.opened() as runtime:
-            emit(_operations(runtime).redrive(topic, key, actor=actor, reason=reason), as_json=as_json)
+            emit(_operations(runtime).redrive(topic, key, act), as_json=as_json)
 
     @app.command()
     def skip(
         topic: TopicArgument,
         key: KeyArgument,
         version: Version,
-        actor: Actor,
+        token_file: TokenFile,
         reason: Reason,
         as_json: JsonFlag = False,
     ) -> None:
         """Propose to count one poison version as applied; another person must approve it."""
+        act = _act(line, token_file, reason, "operator")
         with line.opened() as runtime:
             emit(
-                _operations(runtime).propose_skip(topic, key, version, actor=actor, reason=reason),
+                _operations(runtime).propose_skip(topic, key, version, act),
                 as_json=as_json,
             )
 
@@ -65,14 +72,15 @@ def _add_parked(app: typer.Typer, line: CommandLine) -> None:
         topic: TopicArgument,
         key: KeyArgument,
         version: Version,
-        actor: Actor,
+        token_file: TokenFile,
         reason: Reason,
         as_json: JsonFlag = False,
     ) -> None:
         """Approve a proposed skip: the version counts as applied, and what waits behind it flows."""
+        act = _act(line, token_file, reason, "approver")
         with line.opened() as runtime:
             emit(
-                _operations(runtime).approve_skip(topic, key, version, actor=actor, reason=reason),
+                _operations(runtime).approve_skip(topic, key, version, act),
                 as_json=as_json,
             )
 
@@ -81,16 +89,22 @@ def _add_parked(app: typer.Typer, line: CommandLine) -> None:
 
 def _add_discard(app: typer.Typer, line: CommandLine) -> None:
     @app.command()
-    def discard(record: RecordArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+    def discard(
+        record: RecordArgument, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False
+    ) -> None:
         """Propose to drop one parked record without a version (unreadable, or of an unordered topic)."""
+        act = _act(line, token_file, reason, "operator")
         with line.opened() as runtime:
-            emit(_operations(runtime).propose_discard(record, actor=actor, reason=reason), as_json=as_json)
+            emit(_operations(runtime).propose_discard(record, act), as_json=as_json)
 
     @app.command("approve-discard")
-    def approve(record: RecordArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+    def approve(
+        record: RecordArgument, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False
+    ) -> None:
         """Approve a proposed discard: the record is dropped and remembered as skipped."""
+        act = _act(line, token_file, reason, "approver")
         with line.opened() as runtime:
-            emit(_operations(runtime).approve_discard(record, actor=actor, reason=reason), as_json=as_json)
+            emit(_operations(runtime).approve_discard(record, act), as_json=as_json)
 
 
 def _add_outbox(app: typer.Typer, line: CommandLine) -> None:
@@ -99,14 +113,15 @@ def _add_outbox(app: typer.Typer, line: CommandLine) -> None:
         topic: TopicArgument,
         consumer: Annotated[str, typer.Argument(help="The consumer that rebuilds.")],
         folder: Folder,
-        actor: Actor,
+        token_file: TokenFile,
         reason: Reason,
         as_json: JsonFlag = False,
     ) -> None:
         """Publish a topic's whole history to <topic>.refill.<consumer>, from archive files and the outbox."""
+        act = _act(line, token_file, reason, "operator")
         with line.opened() as runtime:
             emit(
-                _operations(runtime).refill(topic, consumer, folder, actor=actor, reason=reason),
+                _operations(runtime).refill(topic, consumer, folder, act),
                 as_json=as_json,
             )
 
@@ -132,6 +147,13 @@ def _add_outbox(app: typer.Typer, line: CommandLine) -> None:
         """
         with line.opened() as runtime:
             emit(_operations(runtime).archive(folder), as_json=as_json)
+
+
+def _act(line: CommandLine, token_file: Path | None, reason: str, role: RoleName) -> Act:
+    from shared.runtime.operations import Act
+
+    who = acting(line, token_file, role)
+    return Act(actor=who.name, reason=reason, role=who.role)
 
 
 def _operations(runtime: ServiceRuntime) -> Operations[Any]:

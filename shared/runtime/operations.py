@@ -34,11 +34,11 @@ U = TypeVar("U", bound=UnitOfWork)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """Who acts and why; from the command line there is no request, and the role is the terminal's."""
+    """Who acts and why; from the command line there is no request."""
 
     actor: str
     reason: str
-    role: str = "operator"
+    role: str
     request_id: str | None = None
 
 
@@ -74,38 +74,32 @@ class Operations(Generic[U]):
         found = self._transactions.read(lambda uow: parked_keys(uow.connection, consumer), name="parked_keys")
         return [asdict(key) for key in found]
 
-    def redrive(self, topic: str, key: str, *, actor: str, reason: str) -> dict[str, Any]:
+    def redrive(self, topic: str, key: str, act: Act) -> dict[str, Any]:
         """Ask the running consumer to try the key again, in order; a key that is not parked is left alone."""
-        return self._run("redrive", lambda uow, act: self.redrive_in(uow, topic, key, act), actor, reason)
+        return self._transactions.run(lambda uow: self.redrive_in(uow, topic, key, act), name="redrive")
 
-    def propose_skip(self, topic: str, key: str, version: int, *, actor: str, reason: str) -> dict[str, Any]:
+    def propose_skip(self, topic: str, key: str, version: int, act: Act) -> dict[str, Any]:
         """The first pair of eyes: nothing changes yet."""
-        return self._run(
-            "propose_skip",
-            lambda uow, act: self.propose_skip_in(uow, topic, key, version, act),
-            actor,
-            reason,
+        return self._transactions.run(
+            lambda uow: self.propose_skip_in(uow, topic, key, version, act), name="propose_skip"
         )
 
-    def approve_skip(self, topic: str, key: str, version: int, *, actor: str, reason: str) -> dict[str, Any]:
+    def approve_skip(self, topic: str, key: str, version: int, act: Act) -> dict[str, Any]:
         """The second pair of eyes: the version counts as applied, and what waits behind it flows."""
-        return self._run(
-            "approve_skip",
-            lambda uow, act: self.approve_skip_in(uow, topic, key, version, act),
-            actor,
-            reason,
+        return self._transactions.run(
+            lambda uow: self.approve_skip_in(uow, topic, key, version, act), name="approve_skip"
         )
 
-    def propose_discard(self, event_id: str, *, actor: str, reason: str) -> dict[str, Any]:
+    def propose_discard(self, event_id: str, act: Act) -> dict[str, Any]:
         """The first pair of eyes on one record that has no version."""
-        return self._run(
-            "propose_discard", lambda uow, act: self.propose_discard_in(uow, event_id, act), actor, reason
+        return self._transactions.run(
+            lambda uow: self.propose_discard_in(uow, event_id, act), name="propose_discard"
         )
 
-    def approve_discard(self, event_id: str, *, actor: str, reason: str) -> dict[str, Any]:
+    def approve_discard(self, event_id: str, act: Act) -> dict[str, Any]:
         """The second pair of eyes: the record is dropped and remembered as skipped."""
-        return self._run(
-            "approve_discard", lambda uow, act: self.approve_discard_in(uow, event_id, act), actor, reason
+        return self._transactions.run(
+            lambda uow: self.approve_discard_in(uow, event_id, act), name="approve_discard"
         )
 
     # The same inside of a transaction that somebody else opened, as the idempotency layer does.
@@ -141,14 +135,13 @@ class Operations(Generic[U]):
         self._acted(uow, act, "approve_discard", event_id)
         return {"event_id": event_id, "approved_by": act.actor}
 
-    def refill(self, topic: str, consumer: str, folder: Path, *, actor: str, reason: str) -> dict[str, Any]:
+    def refill(self, topic: str, consumer: str, folder: Path, act: Act) -> dict[str, Any]:
         """Publish a topic's whole history for one consumer, from archive files and the outbox."""
         if self._make_broker is None:
             raise StartupRefused("refill: this service publishes no topics")
         with self._owner() as owner:
             written = RefillWriter(owner, self._make_broker(), folder).write(topic, consumer)
         target = f"{topic} for {consumer}"
-        act = Act(actor=actor, reason=reason)
         self._transactions.run(lambda uow: self._acted(uow, act, "refill", target), name="refill")
         return {"topic": topic, "consumer": consumer, "records": written}
 
@@ -197,12 +190,6 @@ class Operations(Generic[U]):
             except ArchiveRefused as refused:
                 raise StartupRefused(f"archive: {refused}", exit_code=EXIT_FAILED) from refused
         return {"archived": [each.partition_name for each in done], "rows": sum(each.rows for each in done)}
-
-    def _run(
-        self, name: str, work: Callable[[U, Act], dict[str, Any]], actor: str, reason: str
-    ) -> dict[str, Any]:
-        act = Act(actor=actor, reason=reason)
-        return self._transactions.run(lambda uow: work(uow, act), name=name)
 
     def _acted(self, uow: U, act: Act, action: str, target: str) -> None:
         self._record(

@@ -92,10 +92,9 @@ class TokenIssuer:
             raise Rejected(
                 "life_out_of_range", f"A token lives 1 to {OPERATOR_LIFE_S_MAX} s.", status=422, stored=False
             )
-        if not 1 <= len(subject) <= _SUBJECT_CHARS_MAX or not subject.isprintable():
-            raise Rejected(
-                "subject_invalid", "A subject is 1 to 128 printable characters.", status=422, stored=False
-            )
+        if not _names_somebody(subject):
+            said = "A subject is 1 to 128 printable characters, without blanks around them."
+            raise Rejected("subject_invalid", said, status=422, stored=False)
         return self._signed(OPERATOR_AUDIENCE, subject, life_s, {"role": role.name.lower()})
 
     def merchant_reader(self, merchant_id: str, mode: str) -> str:
@@ -146,10 +145,17 @@ class TokenVerifier:
         except jwt.PyJWTError:
             raise unauthorized() from None
         issued, expires, now = claims["iat"], claims["exp"], self._clock.now().timestamp()
-        whole = isinstance(issued, int) and isinstance(expires, int) and isinstance(claims["sub"], str)
+        whole = isinstance(issued, int) and isinstance(expires, int) and _names_somebody(claims["sub"])
         if not whole or not issued - CLOCK_SKEW_S <= now < expires or expires - issued > life_s_max:
             raise unauthorized()
         return claims
+
+
+def _names_somebody(subject: object) -> bool:
+    """Subjects are compared where two people must agree: a blank more would be somebody else."""
+    if not isinstance(subject, str) or not 1 <= len(subject) <= _SUBJECT_CHARS_MAX:
+        return False
+    return subject.isprintable() and subject == subject.strip()
 
 
 def unauthorized() -> Rejected:

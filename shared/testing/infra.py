@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -18,6 +19,9 @@ from shared.kernel.ids import UlidIds
 from shared.persistence.migrate import migrate
 from shared.persistence.provision import ServiceUrls, provision, provision_copy
 from shared.testing.passwords import TEST_PASSWORD
+
+if TYPE_CHECKING:
+    from shared.testing.operators import TokenFiles
 
 POSTGRES_VARIABLE = "TIEOUT_TEST_POSTGRES_URL"
 KAFKA_VARIABLE = "TIEOUT_TEST_KAFKA_BOOTSTRAP"
@@ -144,3 +148,11 @@ def service_database(postgres_admin_url: str, _templates: Callable[[str], str]) 
 
 def _drop(admin: psycopg.Connection, name: str) -> None:
     admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def operators(tmp_path_factory: pytest.TempPathFactory) -> "TokenFiles":
+    """Operators of command lines: a token file for whoever is named, and the key that verifies it."""
+    from shared.testing.operators import TokenFiles
+
+    return TokenFiles(tmp_path_factory.mktemp("operators"))

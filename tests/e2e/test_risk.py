@@ -28,12 +28,15 @@ class Watched:
     shop: Shop
     stack: LocalStack
 
-    def risk(self, *words: str) -> Any:
-        return json.loads(self.stack.cli("risk", *words, "--json"))
+    def risk(self, *words: str, who: str = "ada") -> Any:
+        return json.loads(self.stack.cli("risk", *words, "--json", token=self.token(who)))
+
+    def token(self, who: str) -> str:
+        return self.stack.operator_token(who, "approver")
 
     def review(self, operation_id: str, word: str, actor: str) -> Any:
-        by = ("--actor", actor, "--reason", "an e2e test", "--json")
-        return json.loads(self.stack.cli("payment", "risk-reviews", word, operation_id, *by))
+        words = ("risk-reviews", word, operation_id, "--reason", "an e2e test", "--json")
+        return json.loads(self.stack.cli("payment", *words, token=self.token(actor)))
 
     def reaches(self, payment_id: str, **expected: object) -> dict[str, Any]:
         """The payment, once it shows all of this."""
@@ -69,9 +72,9 @@ def _put_in_force(watched: Watched, file: Path, merchant_id: str) -> None:
         "blocked": {"customers": [{"merchant": merchant_id, "customer": BAD_CUSTOMER}]},
     }
     file.write_text(json.dumps(rules))
-    by = ("--reason", "an e2e test", "--actor")
-    version = watched.risk("rules", "propose", str(file), *by, "ada")["version"]
-    assert watched.risk("rules", "approve", str(version), *by, "bob")["state"] == "ACTIVE"
+    by = ("--reason", "an e2e test")
+    version = watched.risk("rules", "propose", str(file), *by)["version"]
+    assert watched.risk("rules", "approve", str(version), *by, who="bob")["state"] == "ACTIVE"
 
 
 def test_an_allowed_payment_is_charged_once_and_its_decision_is_pinned(

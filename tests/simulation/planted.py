@@ -26,6 +26,7 @@ from tools.sabotage.cases.noting import NOTING
 from tools.sabotage.cases.reading import READING
 from tools.sabotage.cases.rebuilding import REBUILDING
 from tools.sabotage.cases.settling import SETTLING
+from tools.sabotage.cases.terminal import TERMINAL
 from tools.sabotage.scratch import REPOSITORY, Scratch, scratch_copy
 
 SEEDS_MAX = 200
@@ -64,6 +65,7 @@ _NOBODY_ASKS = "nothing in this world asks for what it refuses"
 _NO_PROOFS = "nobody proves a journal while a seed runs"
 _NO_REPORTS = "no report of a processor is read while a seed runs"
 _NOT_BY_HAND = "nobody adjusts the books by hand while a seed runs"
+_NO_TERMINAL = "nobody types a command while a seed runs"
 _NOT_IMPORTED = "no journals are imported while a seed runs"
 _NOT_REBUILT = "no books are lost and rebuilt while a seed runs"
 _ONE_PARTITION = "no partition of entries fills while a seed runs"
@@ -88,6 +90,7 @@ OUT_OF_REACH = {
     "verify-kept-closes": _NOT_VERIFIED,
     **{case.name: _NOT_BY_HAND for case in ADJUSTING},
     **{case.name: _NOT_VERIFIED for case in NOTING},
+    **{case.name: _NO_TERMINAL for case in TERMINAL},
     **{case.name: _NOT_IMPORTED for case in IMPORTING},
     **{case.name: _NOT_REBUILT for case in REBUILDING},
     **{case.name: _ONE_PARTITION for case in GROWING},

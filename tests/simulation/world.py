@@ -19,6 +19,7 @@ from shared.kernel.ids import UlidIds
 from shared.messaging.broker import Record
 from shared.messaging.memory import MemoryBroker
 from shared.runtime import problems
+from shared.runtime.operations import Act
 from shared.runtime.operator_tokens import new_key_pair
 from shared.testing.virtual_clock import VirtualClock
 from tests.simulation.circumstances import Circumstances
@@ -39,6 +40,7 @@ CALM = 3.0
 """How much longer everybody rests who is woken when there is something to do, once no wake-up is lost any more; and the
 least time in seconds between two looks of those who are not.
 """
+REDRIVE = Act(actor="operator", reason="a new deployment", role="operator")
 BUILDERS = {
     "payment": build_payment,
     "processor": build_processor,
@@ -206,7 +208,7 @@ class World:
                     (p for p in self.processes.values() if p is not None and p.service == service), None
                 )
                 for topic, key in found.fetchall() if alive is not None else ():
-                    asked = alive.operations.redrive(topic, key, actor="operator", reason="a new deployment")
+                    asked = alive.operations.redrive(topic, key, REDRIVE)
                     self.history.tell(
                         "operator", "redrives", key=f"{topic}/{key}", requested=asked["requested"]
                     )

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from shared.runtime.cli_token import TOKEN_VARIABLE
 from tools.bench.cpu import cpu_s
 from tools.bench.figures import Base, Figure
 from tools.bench.site import Site, service_of
@@ -63,12 +64,16 @@ def _import(site: Site, name: str, count: int, *, hot: bool) -> dict[str, Any]:
     _write(file, name, count, hot=hot)
     known = service_of("ledger")
     words = [
-        str(Path(sys.executable).parent / known.command), "import", str(file), "--actor", "bench", "--reason", "bench",
-        "--json",
+        str(Path(sys.executable).parent / known.command), "import", str(file), "--reason", "bench", "--json",
     ]  # fmt: skip
     before, own = cpu_s(site.postgres_pid), os.times()
+    token = {TOKEN_VARIABLE: site.stack.operator_token("bench", "operator")}
     done = subprocess.run(
-        words, env=inherited() | site.stack.environment(known), capture_output=True, text=True, check=False
+        words,
+        env=inherited() | site.stack.environment(known) | token,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     spent, now = cpu_s(site.postgres_pid) - before, os.times()
     file.unlink()

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import psutil
 
+from shared.runtime.cli_token import TOKEN_VARIABLE
 from tools.bench.figures import Base, Figure
 from tools.bench.report_files import write_file
 from tools.bench.site import Progress, Site, benchmark_site, service_of, wait_until
@@ -159,9 +160,14 @@ def _timed(books: Any, statement: str) -> float:
 
 def _command(site: Site, *words: str) -> None:
     known = service_of("reconciliation")
-    line = [str(Path(sys.executable).parent / known.command), *words, "--actor", "bench", "--json"]
+    line = [str(Path(sys.executable).parent / known.command), *words, "--json"]
+    token = {TOKEN_VARIABLE: site.stack.operator_token("bench", "operator")}
     done = subprocess.run(
-        line, env=inherited() | site.stack.environment(known), capture_output=True, text=True, check=False
+        line,
+        env=inherited() | site.stack.environment(known) | token,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode != 0:
         raise StackError(f"{' '.join(words[:2])} failed: {done.stderr.strip()[-500:]}")

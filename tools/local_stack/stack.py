@@ -21,6 +21,7 @@ import psutil
 from shared.messaging.kafka import KafkaBroker
 from shared.messaging.topics import create_topics
 from shared.persistence.provision import ServiceUrls, provision
+from shared.runtime.cli_token import TOKEN_VARIABLE
 from tools.local_stack import kafka, postgres
 from tools.local_stack.children import inherited
 from tools.local_stack.layout import Layout, StackError, remembered_ports
@@ -229,7 +230,8 @@ class LocalStack:
                     "--reason",
                     f"first at {processor}",
                 )
-                self.cli("payment", "routes", "set", *words, "--json")
+                token = self.operator_token("local-stack", "admin")
+                self.cli("payment", "routes", "set", *words, "--json", token=token)
             key = json.loads(self.cli("payment", "keys", "issue", merchant_id, "--mode", "test", "--json"))[
                 "api_key"
             ]
@@ -237,12 +239,19 @@ class LocalStack:
             file.write_text(json.dumps({"merchant_id": merchant_id, "api_key": key}))
         return Merchant(**json.loads(file.read_text()))
 
-    def cli(self, service_name: str, *words: str) -> str:
-        """Run a service's own command with its settings; returns its standard output."""
+    def operator_token(self, subject: str, role: str) -> str:
+        """A token of this stack, as ``tieout operators issue`` makes one."""
+        from shared.runtime.operator_tokens import OperatorRole, TokenIssuer
+
+        issuer = TokenIssuer(self.secrets.ed25519("operator_tokens")[0])
+        return issuer.operator(subject, OperatorRole.named(role))
+
+    def cli(self, service_name: str, *words: str, token: str | None = None) -> str:
+        """Run a service's own command with its settings, by the operator of ``token``; returns its standard output."""
         service = next(service for service in SERVICES if service.name == service_name)
         done = subprocess.run(
             [_entry_point(service.command), *words],
-            env=inherited() | self.environment(service),
+            env=inherited() | self.environment(service) | ({TOKEN_VARIABLE: token} if token else {}),
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode != 0:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from services.ledger.entrypoints.tables_on_terminals import show
-from shared.runtime.cli import Actor, JsonFlag, Reason, command_line, emit
+from shared.runtime.cli import JsonFlag, Reason, command_line, emit
+from shared.runtime.cli_token import TokenFile, acting
 
 if TYPE_CHECKING:
     from services.ledger.adapters.unit_of_work import LedgerUnitOfWork
@@ -74,7 +75,7 @@ def _add_proposals(cli: typer.Typer, group: typer.Typer) -> None:
         *,
         amount: Annotated[int, typer.Option(help="In minor units, above zero.")],
         currency: Annotated[str, typer.Option(help="ISO 4217 code.")],
-        actor: Actor,
+        token_file: TokenFile,
         reason: Reason,
         attachment: Attachment,
         merchant: Annotated[str | None, typer.Option(help="The merchant's id.")] = None,
@@ -87,9 +88,9 @@ def _add_proposals(cli: typer.Typer, group: typer.Typer) -> None:
         """Propose an adjustment; another person must approve it."""
         from services.ledger.app.adjust_books import propose_adjustment
         from services.ledger.entrypoints.http_adjustments import ProposeBody
-        from shared.kernel.operators import Actor as Who
         from shared.runtime.models import validate_model
 
+        who = acting(command_line(cli), token_file, "operator")
         given = {
             "template": template, "amount": amount, "currency": currency, "merchant_id": merchant,
             "clearing_key": key, "processor": processor, "account": account, "bank_account": bank_account,
@@ -98,19 +99,22 @@ def _add_proposals(cli: typer.Typer, group: typer.Typer) -> None:
 
         def work(uow: LedgerUnitOfWork) -> Adjustment:
             wanted = validate_model(ProposeBody, given).proposed()
-            return propose_adjustment(wanted, Who(name=actor, role="operator"), uow)
+            return propose_adjustment(wanted, who, uow)
 
         emit(_view(command_line(cli).run(work, "adjustments propose")), as_json=as_json)
 
     @group.command()
     def reverse(
-        adjustment_id: Id, actor: Actor, reason: Reason, attachment: Attachment, as_json: JsonFlag = False
+        adjustment_id: Id,
+        token_file: TokenFile,
+        reason: Reason,
+        attachment: Attachment,
+        as_json: JsonFlag = False,
     ) -> None:
         """Propose to take an approved adjustment back, exactly and once."""
         from services.ledger.app.adjust_books import propose_reversal
-        from shared.kernel.operators import Actor as Who
 
-        who = Who(name=actor, role="operator")
+        who = acting(command_line(cli), token_file, "operator")
         made = command_line(cli).run(
             lambda uow: propose_reversal(adjustment_id, reason, attachment, who, uow),
             "adjustments reverse",
@@ -120,24 +124,22 @@ def _add_proposals(cli: typer.Typer, group: typer.Typer) -> None:
 
 def _add_decisions(cli: typer.Typer, group: typer.Typer) -> None:
     @group.command()
-    def approve(adjustment_id: Id, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+    def approve(adjustment_id: Id, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False) -> None:
         """Book an adjustment that somebody else proposed."""
         from services.ledger.app.adjust_books import approve_adjustment
-        from shared.kernel.operators import Actor as Who
 
-        who = Who(name=actor, role="approver")
+        who = acting(command_line(cli), token_file, "approver")
         done = command_line(cli).run(
             lambda uow: approve_adjustment(adjustment_id, reason, who, uow), "adjustments approve"
         )
         emit(_view(done), as_json=as_json)
 
     @group.command()
-    def reject(adjustment_id: Id, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+    def reject(adjustment_id: Id, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False) -> None:
         """End a proposal."""
         from services.ledger.app.adjust_books import reject_adjustment
-        from shared.kernel.operators import Actor as Who
 
-        who = Who(name=actor, role="operator")
+        who = acting(command_line(cli), token_file, "operator")
         done = command_line(cli).run(
             lambda uow: reject_adjustment(adjustment_id, reason, who, uow), "adjustments reject"
         )

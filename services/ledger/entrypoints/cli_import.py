@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from services.ledger.entrypoints.tables_on_terminals import show
-from shared.runtime.cli import Actor, JsonFlag, Reason, command_line
+from shared.runtime.cli import JsonFlag, Reason, command_line
+from shared.runtime.cli_token import TokenFile, acting
 
 if TYPE_CHECKING:
     from services.ledger.adapters.importing import Imported
@@ -36,7 +37,7 @@ def _add_import(cli: typer.Typer) -> None:
             typer.Argument(exists=True, dir_okay=False, readable=True, help="JSON lines, one journal each."),
         ],
         *,
-        actor: Actor,
+        token_file: TokenFile,
         reason: Reason,
         dry_run: Annotated[
             bool, typer.Option("--dry-run", help="Check all of it and write nothing.")
@@ -50,7 +51,7 @@ def _add_import(cli: typer.Typer) -> None:
 
         The same file again is a no-op; one that was cut off goes on where it stopped. docs/importing.md has the format.
         """
-        done, times = _bring(cli, file, actor, reason, batch, dry_run=dry_run, shown=not as_json)
+        done, times = _bring(cli, file, token_file, reason, batch, dry_run=dry_run, shown=not as_json)
         if as_json:
             typer.echo(json.dumps({**done.as_json(), **_seconds(times)}))
         else:
@@ -84,14 +85,20 @@ def _add_list(cli: typer.Typer) -> None:
 
 
 def _bring(
-    cli: typer.Typer, file: Path, actor: str, reason: str, batch: int, *, dry_run: bool, shown: bool
+    cli: typer.Typer,
+    file: Path,
+    token_file: Path | None,
+    reason: str,
+    batch: int,
+    *,
+    dry_run: bool,
+    shown: bool,
 ) -> tuple[Imported, dict[str, float]]:
     """Import the file; what became of it, and when each step was done."""
     from services.ledger.adapters.import_files import ImportFile
     from services.ledger.adapters.importing import import_file
-    from shared.kernel.operators import Actor as Who
 
-    who = Who(name=actor, role="operator")
+    who = acting(command_line(cli), token_file, "operator")
     times = {"begun": time.monotonic()}
     with command_line(cli).opened() as runtime, _progress(shown=shown) as show_progress:
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from services.ledger.entrypoints.tables_on_terminals import show
-from shared.runtime.cli import Actor, JsonFlag, Reason, command_line, emit, refusals
+from shared.runtime.cli import JsonFlag, Reason, command_line, emit, refusals
+from shared.runtime.cli_token import TokenFile, acting
 
 if TYPE_CHECKING:
     from shared.kernel.months import PeriodClose
@@ -87,38 +88,35 @@ def _add_steps(cli: typer.Typer, group: typer.Typer) -> None:
     @group.command()
     def propose(
         period: Annotated[str, typer.Argument(help="A calendar month in UTC, as 2026-10.")],
-        actor: Actor,
+        token_file: TokenFile,
         reason: Reason,
         as_json: JsonFlag = False,
     ) -> None:
         """Propose to close a month; another person must approve it."""
         from services.ledger.app.close_period import propose_close
         from shared.kernel.months import Month
-        from shared.kernel.operators import Actor as Who
 
-        who = Who(name=actor, role="operator")
+        who = acting(command_line(cli), token_file, "operator")
         made = command_line(cli).run(
             lambda uow: propose_close(Month.read(period), reason, who, uow), "periods propose"
         )
         emit(_view(made), as_json=as_json)
 
     @group.command()
-    def approve(close_id: Id, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+    def approve(close_id: Id, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False) -> None:
         """Close a month that somebody else proposed, for good."""
         from services.ledger.app.close_period import approve_close
-        from shared.kernel.operators import Actor as Who
 
-        who = Who(name=actor, role="approver")
+        who = acting(command_line(cli), token_file, "approver")
         done = command_line(cli).run(lambda uow: approve_close(close_id, reason, who, uow), "periods approve")
         emit(_view(done), as_json=as_json)
 
     @group.command()
-    def reject(close_id: Id, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+    def reject(close_id: Id, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False) -> None:
         """End a proposal."""
         from services.ledger.app.close_period import reject_close
-        from shared.kernel.operators import Actor as Who
 
-        who = Who(name=actor, role="operator")
+        who = acting(command_line(cli), token_file, "operator")
         done = command_line(cli).run(lambda uow: reject_close(close_id, reason, who, uow), "periods reject")
         emit(_view(done), as_json=as_json)
 

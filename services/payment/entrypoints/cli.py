@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import secrets
 from dataclasses import asdict
 from enum import StrEnum
@@ -11,9 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from services.payment.entrypoints.cli_operators import add_operator_commands
-from shared.runtime.cli import Actor, JsonFlag, Reason, command_line, emit, service_cli
+from shared.runtime.cli import JsonFlag, Reason, command_line, emit, service_cli
+from shared.runtime.cli_token import TokenFile, acting, require, verified_operator
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from services.payment.adapters.unit_of_work import PaymentUnitOfWork
 
 cli = service_cli("payment", "services.payment.settings:PaymentSettings", "services.payment.bootstrap:build")
@@ -132,7 +134,8 @@ def set_price(
 
 @routes.command("set")
 def set_route(
-    reason: Annotated[str, typer.Option(help="Why; kept with the rule.")],
+    token_file: TokenFile,
+    reason: Reason,
     processor: Annotated[str, typer.Option(help="Where they go, or none to take the rule back.")],
     merchant: Annotated[str, typer.Option(help="A merchant's id; empty: all.")] = "",
     currency: Annotated[str, typer.Option(help="ISO 4217 code; empty: all.")] = "",
@@ -143,14 +146,14 @@ def set_route(
     from services.payment.bootstrap import places_of
     from services.payment.settings import PaymentSettings
     from shared.kernel.money import normalise_currency
-    from shared.kernel.operators import Actor
     from shared.runtime.settings import load_settings
 
+    who = acting(command_line(cli), token_file, "admin")
     places = places_of(load_settings(PaymentSettings))
     command = manage_routes.SetRoute(
         processor=None if processor == NO_PROCESSOR else processor,
         reason=reason,
-        actor=Actor(name=f"cli:{getpass.getuser()}", role="admin"),
+        actor=who,
         merchant_id=merchant,
         currency=normalise_currency(currency) if currency else "",
     )
@@ -180,30 +183,39 @@ def list_reviews(as_json: JsonFlag = False) -> None:
 
 
 @risk_reviews.command()
-def approve(operation: OperationArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+def approve(
+    operation: OperationArgument, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False
+) -> None:
     """Let an operation go; where money moves by it a second person must say so, too."""
-    _say(operation, actor, reason, approve=True, as_json=as_json)
+    _say(operation, token_file, reason, approve=True, as_json=as_json)
 
 
 @risk_reviews.command()
-def refuse(operation: OperationArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+def refuse(
+    operation: OperationArgument, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False
+) -> None:
     """End an operation: refused by risk."""
-    _say(operation, actor, reason, approve=False, as_json=as_json)
+    _say(operation, token_file, reason, approve=False, as_json=as_json)
 
 
-def _say(operation: str, actor: str, reason: str, *, approve: bool, as_json: bool) -> None:
+def _say(operation: str, token_file: Path | None, reason: str, *, approve: bool, as_json: bool) -> None:
     from services.payment.entrypoints.risk_reviews import Word, say
+
+    who = verified_operator(command_line(cli), token_file, "operator")
 
     def work(uow: PaymentUnitOfWork) -> dict[str, Any]:
         word = Word(
             operation_id=operation,
             approve=approve,
-            actor=actor,
-            role="approver" if approve else "operator",
+            actor=who.subject,
+            role=who.role.name.lower(),
             reason=reason,
             cause_id=uow.ids.new("cli_"),
         )
-        return say(word, uow)
+        said = say(word, uow)
+        if approve and not said["awaits_second_person"] and said["two_people"]:
+            require(who, "approver")
+        return said
 
     emit(command_line(cli).run(work, "risk-reviews"), as_json=as_json)
 

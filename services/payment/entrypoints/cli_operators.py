@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shared.runtime.cli import Actor, CommandLine, JsonFlag, Reason, command_line, emit
+from shared.runtime.cli import CommandLine, JsonFlag, Reason, command_line, emit
+from shared.runtime.cli_token import TokenFile, acting
 
-ROLE = "operator"
+if TYPE_CHECKING:
+    from pathlib import Path
+
 Limit = Annotated[int, typer.Option(min=1, max=1_000, help="How many, oldest first.")]
 Evidence = Annotated[str, typer.Option(help="Where the proof is: a report, a ticket, a line of a statement.")]
 DecisionArgument = Annotated[str, typer.Argument(help="The decision's id.")]
@@ -42,7 +45,7 @@ class StrayAction(StrEnum):
 
 
 def add_operator_commands(cli: typer.Typer) -> None:
-    """Add ``waiting`` and ``decide``; the second person approves with another ``--actor``."""
+    """Add ``waiting`` and ``decide``; the second person approves with another token."""
     line = command_line(cli)
     _add_waiting(cli, line)
     decide = typer.Typer(no_args_is_help=True, help="Decide operations in review, strays and cases.")
@@ -83,14 +86,14 @@ def _add_deciding(decide: typer.Typer, line: CommandLine) -> None:
         operation_id: Annotated[str, typer.Argument(help="The operation's id.")],
         outcome: Annotated[OperationOutcome, typer.Option(help="What became of it.")],
         evidence: Evidence,
-        actor: Actor,
+        token_file: TokenFile,
         reason: Reason,
         object_id: Annotated[str | None, typer.Option(help="The processor's object that shows it.")] = None,
         as_json: JsonFlag = False,
     ) -> None:
         """Say what became of an operation in review; where money moves another person must approve it."""
         _propose(
-            line, "operation", operation_id, outcome.value, actor, reason, as_json,
+            line, "operation", operation_id, outcome.value, token_file, reason, as_json,
             evidence=evidence, object_id=object_id,
         )  # fmt: skip
 
@@ -98,40 +101,44 @@ def _add_deciding(decide: typer.Typer, line: CommandLine) -> None:
     def stray(
         stray_id: Annotated[str, typer.Argument(help="The stray's id.")],
         action: Annotated[StrayAction, typer.Option(help="What to do about it.")],
-        actor: Actor,
+        token_file: TokenFile,
         reason: Reason,
         evidence: Evidence = "",
         as_json: JsonFlag = False,
     ) -> None:
         """Return, void or accept a stray; where money moves another person must approve it."""
-        _propose(line, "stray", stray_id, action.value, actor, reason, as_json, evidence=evidence)
+        _propose(line, "stray", stray_id, action.value, token_file, reason, as_json, evidence=evidence)
 
 
 def _add_settling(decide: typer.Typer, line: CommandLine) -> None:
     @decide.command("approve")
-    def approve(decision: DecisionArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+    def approve(
+        decision: DecisionArgument, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False
+    ) -> None:
         """Approve somebody else's proposal: it is done at once."""
-        _settle(line, decision, actor, reason, as_json, approve=True)
+        _settle(line, decision, token_file, reason, as_json, approve=True)
 
     @decide.command("reject")
-    def reject(decision: DecisionArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+    def reject(
+        decision: DecisionArgument, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False
+    ) -> None:
         """Reject a proposal: everything stays as it was."""
-        _settle(line, decision, actor, reason, as_json, approve=False)
+        _settle(line, decision, token_file, reason, as_json, approve=False)
 
     @decide.command("close-case")
     def close(
         case_id: Annotated[str, typer.Argument(help="The case's id.")],
-        actor: Actor,
+        token_file: TokenFile,
         reason: Reason,
         as_json: JsonFlag = False,
     ) -> None:
         """Close a case; what blocks duplicates goes on blocking them."""
         from services.payment.app.close_case import CloseCase, close_case
-        from shared.kernel.operators import Actor as Person
 
-        command = CloseCase(case_id=case_id, reason=reason, actor=Person(name=actor, role=ROLE))
+        who = acting(line, token_file, "operator")
+        command = CloseCase(case_id=case_id, reason=reason, actor=who)
         payment_id = line.run(lambda uow: close_case(command, uow), "close case")
-        emit({"case_id": case_id, "payment_id": payment_id, "closed_by": actor}, as_json=as_json)
+        emit({"case_id": case_id, "payment_id": payment_id, "closed_by": who.name}, as_json=as_json)
 
 
 def _propose(
@@ -139,7 +146,7 @@ def _propose(
     kind: str,
     subject_id: str,
     outcome: str,
-    actor: str,
+    token_file: Path | None,
     reason: str,
     as_json: bool,
     *,
@@ -148,7 +155,6 @@ def _propose(
 ) -> None:
     from services.payment.app.decide import Propose, propose
     from services.payment.domain.decisions import DecisionKind, Outcome
-    from shared.kernel.operators import Actor as Person
 
     command = Propose(
         kind=DecisionKind(kind),
@@ -157,18 +163,16 @@ def _propose(
         reason=reason,
         evidence=evidence,
         object_id=object_id,
-        actor=Person(name=actor, role=ROLE),
+        actor=acting(line, token_file, "operator"),
     )
     emit(asdict(line.run(lambda uow: propose(command, uow), "propose decision")), as_json=as_json)
 
 
 def _settle(
-    line: CommandLine, decision: str, actor: str, reason: str, as_json: bool, *, approve: bool
+    line: CommandLine, decision: str, token_file: Path | None, reason: str, as_json: bool, *, approve: bool
 ) -> None:
     from services.payment.app.decide import Settle, settle
-    from shared.kernel.operators import Actor as Person
 
-    command = Settle(
-        decision_id=decision, approve=approve, reason=reason, actor=Person(name=actor, role=ROLE)
-    )
+    who = acting(line, token_file, "approver" if approve else "operator")
+    command = Settle(decision_id=decision, approve=approve, reason=reason, actor=who)
     emit(asdict(line.run(lambda uow: settle(command, uow), "settle decision")), as_json=as_json)

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from shared.runtime.cli import Actor, JsonFlag, Reason, command_line, emit
+from shared.runtime.cli import JsonFlag, Reason, command_line, emit
+from shared.runtime.cli_token import TokenFile, acting
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
     from services.reconciliation.app.bulk_breaks import BulkResult
 
@@ -23,7 +26,7 @@ def add_bulk(cli: typer.Typer, group: typer.Typer) -> None:
     @group.command()
     def bulk(  # noqa: PLR0917 - options by name
         action: Annotated[str, typer.Argument(help="defer, accept, approve or reject.")],
-        actor: Actor,
+        token_file: TokenFile,
         reason: Reason,
         break_id: Annotated[list[str] | None, typer.Option(help="This break; once per break.")] = None,
         state: Annotated[str | None, typer.Option(help="All in this state; what the action is for.")] = None,
@@ -45,7 +48,7 @@ def add_bulk(cli: typer.Typer, group: typer.Typer) -> None:
             "action": action, "break_ids": break_id or [], "state": state, "kind": kind, "currency": currency,
             "at_risk_max_minor": at_risk_max_minor, "due_on": None if due_on is None else due_on.date().isoformat(),
         }  # fmt: skip
-        done = asdict(_run(cli, given, preview, actor, reason))
+        done = asdict(_run(cli, given, preview, token_file, reason))
         if as_json:
             emit(done, as_json=True)
             return
@@ -53,14 +56,15 @@ def add_bulk(cli: typer.Typer, group: typer.Typer) -> None:
         emit({name: value for name, value in done.items() if name != "rows"}, as_json=False)
 
 
-def _run(cli: typer.Typer, given: dict[str, Any], preview: str | None, actor: str, reason: str) -> BulkResult:
+def _run(
+    cli: typer.Typer, given: dict[str, Any], preview: str | None, token_file: Path | None, reason: str
+) -> BulkResult:
     from services.reconciliation.app.bulk_breaks import BulkAction, act_in_bulk, preview_bulk
     from services.reconciliation.entrypoints.http_bulk import SelectBody
-    from shared.kernel.operators import Actor as Who
     from shared.runtime.models import validate_model
 
-    role = "approver" if given["action"] == BulkAction.APPROVE else "operator"
-    who = Who(name=actor, role=role)
+    approves = preview is not None and given["action"] == BulkAction.APPROVE
+    who = acting(command_line(cli), token_file, "approver" if approves else "operator")
 
     def work(uow: ReconciliationUnitOfWork) -> BulkResult:
         body = validate_model(SelectBody, given)

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from shared.runtime.cli import Actor, JsonFlag, command_line, emit
+from shared.runtime.cli import JsonFlag, command_line, emit
+from shared.runtime.cli_token import TokenFile, acting
 
 _SHOWN: Final = ("id", "source", "name", "state", "line_count", "quarantined_count", "received_at")
 FileArgument = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The report or statement.")]
@@ -29,7 +30,7 @@ def _add_upload(cli: typer.Typer) -> None:
     def upload(
         file: FileArgument,
         source: Annotated[str, typer.Option(help="Whose file it is: reconciliation sources list.")],
-        actor: Actor,
+        token_file: TokenFile,
         name: Annotated[str | None, typer.Option(help="Another name than the file has here.")] = None,
         as_json: JsonFlag = False,
     ) -> None:
@@ -37,12 +38,11 @@ def _add_upload(cli: typer.Typer) -> None:
         from services.reconciliation.adapters.spooling import Spool
         from services.reconciliation.entrypoints.http_files import view_of
         from services.reconciliation.entrypoints.receiving import receive_spooled
-        from shared.kernel.operators import Actor as Who
 
         line = command_line(cli)
+        who = acting(line, token_file, "operator")
         with line.opened() as runtime, Spool(runtime.settings.file_bytes_max) as spool:  # type: ignore[attr-defined]
             _spool(file, spool)
-            who = Who(name=actor, role="operator")
             received = receive_spooled(runtime.transactions, source, name or file.name, spool, who)
         shown = {**view_of(received.file), "is_new": received.is_new}
         emit(shown if as_json else {key: shown[key] for key in (*_SHOWN, "is_new")}, as_json=as_json)

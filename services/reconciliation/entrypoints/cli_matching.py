@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from services.reconciliation.entrypoints.cli_bulk import add_bulk
-from shared.runtime.cli import Actor, JsonFlag, Reason, command_line, emit
+from shared.runtime.cli import JsonFlag, Reason, command_line, emit
+from shared.runtime.cli_token import RoleName, TokenFile, acting
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
     from services.reconciliation.app.resolve_break import StoredBreak
 
@@ -37,7 +40,7 @@ def add_matching(cli: typer.Typer) -> None:
 def _add_runs(cli: typer.Typer) -> None:
     @cli.command()
     def match(
-        actor: Actor,
+        token_file: TokenFile,
         full: Annotated[bool, typer.Option(help="Match everything anew.")] = False,
         as_of: Annotated[
             datetime | None,
@@ -53,7 +56,8 @@ def _add_runs(cli: typer.Typer) -> None:
 
         kind = RunKind.FULL if full else RunKind.INCREMENTAL
         then = as_of.replace(tzinfo=UTC) if as_of else None
-        done = command_line(cli).run(lambda uow: run_matching(kind, actor, uow, then), "match")
+        who = acting(command_line(cli), token_file, "operator")
+        done = command_line(cli).run(lambda uow: run_matching(kind, who.name, uow, then), "match")
         emit(asdict(done), as_json=as_json)
 
     @cli.command()
@@ -99,13 +103,12 @@ def _add_breaks(cli: typer.Typer) -> None:
 
     @group.command()
     def defer(
-        break_id: BreakArgument, due_on: Day, actor: Actor, reason: Reason, as_json: JsonFlag = False
+        break_id: BreakArgument, due_on: Day, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False
     ) -> None:
         """Accept it as a difference of timing until a day."""
         from services.reconciliation.app.resolve_break import defer_break
-        from shared.kernel.operators import Actor as Who
 
-        who = Who(name=actor, role="operator")
+        who = acting(command_line(cli), token_file, "operator")
         stored = command_line(cli).run(
             lambda uow: defer_break(break_id, due_on.date(), reason, who, uow), "breaks defer"
         )
@@ -118,18 +121,22 @@ def _add_breaks(cli: typer.Typer) -> None:
 
 def _add_proposals(cli: typer.Typer, group: typer.Typer) -> None:
     @group.command()
-    def accept(break_id: BreakArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+    def accept(
+        break_id: BreakArgument, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False
+    ) -> None:
         """Propose to accept the difference as it is."""
         from services.reconciliation.app.resolve_break import propose_acceptance
 
-        _resolve(cli, propose_acceptance, break_id, actor, reason, as_json=as_json)
+        _resolve(cli, propose_acceptance, break_id, token_file, reason, as_json=as_json)
 
     @group.command("return")
-    def give_back(break_id: BreakArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+    def give_back(
+        break_id: BreakArgument, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False
+    ) -> None:
         """Propose that payment gives the second or stray charge back."""
         from services.reconciliation.app.propose_return import propose_return
 
-        _resolve(cli, propose_return, break_id, actor, reason, as_json=as_json)
+        _resolve(cli, propose_return, break_id, token_file, reason, as_json=as_json)
 
 
 def _add_adjust(cli: typer.Typer, group: typer.Typer) -> None:
@@ -137,7 +144,7 @@ def _add_adjust(cli: typer.Typer, group: typer.Typer) -> None:
     def adjust(  # noqa: PLR0917 - each parameter that a template may take
         break_id: BreakArgument,
         template: Annotated[str, typer.Option(help="One of `ledger adjustments templates`.")],
-        actor: Actor,
+        token_file: TokenFile,
         reason: Reason,
         amount: Annotated[
             int | None, typer.Option(min=1, help="Minor units; all that is at risk without.")
@@ -169,7 +176,7 @@ def _add_adjust(cli: typer.Typer, group: typer.Typer) -> None:
         def propose(one: str, why: str, who: Any, uow: ReconciliationUnitOfWork) -> StoredBreak:
             return propose_adjustment(one, wanted, why, who, uow)
 
-        _resolve(cli, propose, break_id, actor, reason, as_json=as_json)
+        _resolve(cli, propose, break_id, token_file, reason, as_json=as_json)
 
 
 def _add_second_words(cli: typer.Typer, group: typer.Typer) -> None:
@@ -177,7 +184,7 @@ def _add_second_words(cli: typer.Typer, group: typer.Typer) -> None:
     def approve(
         break_id: BreakArgument,
         proposal: Annotated[str, typer.Option(help="What you read: `proposal` in `breaks show`.")],
-        actor: Actor,
+        token_file: TokenFile,
         reason: Reason,
         as_json: JsonFlag = False,
     ) -> None:
@@ -187,14 +194,16 @@ def _add_second_words(cli: typer.Typer, group: typer.Typer) -> None:
         def agree(one: str, why: str, who: Any, uow: ReconciliationUnitOfWork) -> StoredBreak:
             return approve_break(one, proposal, why, who, uow)
 
-        _resolve(cli, agree, break_id, actor, reason, role="approver", as_json=as_json)
+        _resolve(cli, agree, break_id, token_file, reason, role="approver", as_json=as_json)
 
     @group.command()
-    def reject(break_id: BreakArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+    def reject(
+        break_id: BreakArgument, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False
+    ) -> None:
         """Open it again; an adjustment that it waits for is withdrawn from the ledger."""
         from services.reconciliation.app.reject_break import reject_break
 
-        _resolve(cli, reject_break, break_id, actor, reason, as_json=as_json)
+        _resolve(cli, reject_break, break_id, token_file, reason, as_json=as_json)
 
 
 def _add_explain(cli: typer.Typer) -> None:
@@ -235,15 +244,14 @@ def _resolve(
     cli: typer.Typer,
     resolve: Resolve,
     break_id: str,
-    actor: str,
+    token_file: Path | None,
     reason: str,
     *,
-    role: str = "operator",
+    role: RoleName = "operator",
     as_json: bool,
 ) -> None:
-    from shared.kernel.operators import Actor as Who
 
-    who = Who(name=actor, role=role)
+    who = acting(command_line(cli), token_file, role)
 
     def work(uow: ReconciliationUnitOfWork) -> StoredBreak:
         return resolve(break_id, reason, who, uow)

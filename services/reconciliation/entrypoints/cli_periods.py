@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from shared.runtime.cli import Actor, JsonFlag, Reason, command_line, emit
+from shared.runtime.cli import JsonFlag, Reason, command_line, emit
+from shared.runtime.cli_token import RoleName, TokenFile, acting
 
 if TYPE_CHECKING:
     from services.reconciliation.domain.periods import PeriodClose
@@ -128,29 +129,32 @@ def _add_recompute(cli: typer.Typer, group: typer.Typer) -> None:
 
 def _add_steps(cli: typer.Typer, group: typer.Typer) -> None:
     @group.command()
-    def propose(period: PeriodArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+    def propose(
+        period: PeriodArgument, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False
+    ) -> None:
         """Do a full run, work the month out, and propose to close it so."""
         from services.reconciliation.app.close_month import propose_close
         from shared.kernel.months import Month
-        from shared.kernel.operators import Actor as Who
 
-        month, who = Month.read(period), Who(name=actor, role="operator")
-        close = command_line(cli).run(lambda uow: propose_close(month, reason, who, uow), "periods propose")
+        who = acting(command_line(cli), token_file, "operator")
+        close = command_line(cli).run(
+            lambda uow: propose_close(Month.read(period), reason, who, uow), "periods propose"
+        )
         _show(close, as_json=as_json)
 
     @group.command()
-    def approve(close_id: Id, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+    def approve(close_id: Id, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False) -> None:
         """Close the month with exactly the figures that somebody else proposed."""
         from services.reconciliation.app.close_month import approve_close
 
-        _decide(cli, approve_close, close_id, actor, reason, role="approver", as_json=as_json)
+        _decide(cli, approve_close, close_id, token_file, reason, role="approver", as_json=as_json)
 
     @group.command()
-    def reject(close_id: Id, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+    def reject(close_id: Id, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False) -> None:
         """End a proposal."""
         from services.reconciliation.app.close_month import reject_close
 
-        _decide(cli, reject_close, close_id, actor, reason, role="operator", as_json=as_json)
+        _decide(cli, reject_close, close_id, token_file, reason, role="operator", as_json=as_json)
 
 
 def _add_days(cli: typer.Typer) -> None:
@@ -169,15 +173,14 @@ def _decide(
     cli: typer.Typer,
     decide: Callable[..., PeriodClose],
     close_id: str,
-    actor: str,
+    token_file: Path | None,
     reason: str,
     *,
-    role: str,
+    role: RoleName,
     as_json: bool,
 ) -> None:
-    from shared.kernel.operators import Actor as Who
 
-    who = Who(name=actor, role=role)
+    who = acting(command_line(cli), token_file, role)
     close = command_line(cli).run(lambda uow: decide(close_id, reason, who, uow), "periods")
     _show(close, as_json=as_json)
 

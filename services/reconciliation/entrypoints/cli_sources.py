@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from shared.runtime.cli import Actor, JsonFlag, Reason, command_line, emit
+from shared.runtime.cli import JsonFlag, Reason, command_line, emit
+from shared.runtime.cli_token import TokenFile, acting
 
 if TYPE_CHECKING:
     from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
@@ -36,7 +37,7 @@ def add_sources(cli: typer.Typer) -> None:
     def declare(  # noqa: PLR0917 - options by name
         source: Annotated[str, typer.Argument(help="A short name of your choice.")],
         file_format: Annotated[str, typer.Option("--format", help="The format of its files.")],
-        actor: Actor,
+        token_file: TokenFile,
         reason: Reason,
         processor: Annotated[str | None, typer.Option(help="The processor whose report it is.")] = None,
         account: Annotated[str | None, typer.Option(help="Our account at the processor.")] = None,
@@ -52,7 +53,6 @@ def add_sources(cli: typer.Typer) -> None:
         from services.reconciliation.adapters.readers import FORMATS
         from services.reconciliation.app.declare_source import declare_source
         from services.reconciliation.entrypoints.http_sources import DeclareSourceBody
-        from shared.kernel.operators import Actor as Who
         from shared.runtime.models import validate_model
 
         given = {
@@ -60,9 +60,11 @@ def add_sources(cli: typer.Typer) -> None:
             "bank_account": bank_account, "options": dict(_pair(each) for each in option or ()), "reason": reason,
         }  # fmt: skip
 
+        who = acting(command_line(cli), token_file, "operator")
+
         def work(uow: ReconciliationUnitOfWork) -> Source:
             declared = validate_model(DeclareSourceBody, given).declared()
-            return declare_source(declared, reason, Who(name=actor, role="operator"), FORMATS, uow)
+            return declare_source(declared, reason, who, FORMATS, uow)
 
         emit(asdict(command_line(cli).run(work, "sources declare")), as_json=as_json)
 

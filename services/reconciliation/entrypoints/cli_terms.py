@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from shared.runtime.cli import Actor, JsonFlag, Reason, command_line, emit
+from shared.runtime.cli import JsonFlag, Reason, command_line, emit
+from shared.runtime.cli_token import RoleName, TokenFile, acting
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
     from services.reconciliation.domain.terms import Term
 
@@ -71,7 +74,7 @@ def _add_proposals(cli: typer.Typer, group: typer.Typer) -> None:
         source: Source,
         currency: Currency,
         field: Annotated[str, typer.Option(help="gross, fee or bank.")],
-        actor: Actor,
+        token_file: TokenFile,
         reason: Reason,
         minor: Annotated[int | None, typer.Option(help="How much may differ, in minor units.")] = None,
         valid_from: ValidFrom = None,
@@ -86,14 +89,14 @@ def _add_proposals(cli: typer.Typer, group: typer.Typer) -> None:
             "field": field,
             "tolerance_minor": minor,
         }
-        _propose(cli, given, actor, reason, valid_from, ended=ended, as_json=as_json)
+        _propose(cli, given, token_file, reason, valid_from, ended=ended, as_json=as_json)
 
     @group.command()
     def fee(  # noqa: PLR0917 - options by name
         source: Source,
         currency: Currency,
         category: Annotated[str, typer.Option(help="Of which lines: charge, refund, dispute, ...")],
-        actor: Actor,
+        token_file: TokenFile,
         reason: Reason,
         per_million: Annotated[int | None, typer.Option(help="Share of the gross.")] = None,
         fixed_minor: Annotated[int | None, typer.Option(help="Fixed part, in minor units.")] = None,
@@ -106,12 +109,12 @@ def _add_proposals(cli: typer.Typer, group: typer.Typer) -> None:
             "kind": "agreed_fee", "source": source, "currency": currency, "category": category,
             "per_million": per_million, "fixed_minor": fixed_minor,
         }  # fmt: skip
-        _propose(cli, given, actor, reason, valid_from, ended=ended, as_json=as_json)
+        _propose(cli, given, token_file, reason, valid_from, ended=ended, as_json=as_json)
 
     @group.command()
     def calendar(  # noqa: PLR0917 - options by name
         processor: Annotated[str, typer.Option(help="The processor's name.")],
-        actor: Actor,
+        token_file: TokenFile,
         reason: Reason,
         time_zone: Annotated[str | None, typer.Option(help="IANA name of its clock's zone.")] = None,
         settles_after_days: Annotated[
@@ -129,29 +132,33 @@ def _add_proposals(cli: typer.Typer, group: typer.Typer) -> None:
             "settles_after_days": settles_after_days, "lost_after_days": lost_after_days,
             "holidays": None if ended else holiday or [],
         }  # fmt: skip
-        _propose(cli, given, actor, reason, valid_from, ended=ended, as_json=as_json)
+        _propose(cli, given, token_file, reason, valid_from, ended=ended, as_json=as_json)
 
 
 def _add_decisions(cli: typer.Typer, group: typer.Typer) -> None:
     @group.command()
-    def approve(term_id: TermArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+    def approve(
+        term_id: TermArgument, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False
+    ) -> None:
         """Let it count, as somebody else proposed it."""
         from services.reconciliation.app.agree_terms import approve_term
 
-        _decide(cli, approve_term, term_id, actor, reason, role="approver", as_json=as_json)
+        _decide(cli, approve_term, term_id, token_file, reason, role="approver", as_json=as_json)
 
     @group.command()
-    def reject(term_id: TermArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+    def reject(
+        term_id: TermArgument, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False
+    ) -> None:
         """End a proposal."""
         from services.reconciliation.app.agree_terms import reject_term
 
-        _decide(cli, reject_term, term_id, actor, reason, role="operator", as_json=as_json)
+        _decide(cli, reject_term, term_id, token_file, reason, role="operator", as_json=as_json)
 
 
 def _propose(
     cli: typer.Typer,
     given: dict[str, Any],
-    actor: str,
+    token_file: Path | None,
     reason: str,
     valid_from: datetime | None,
     *,
@@ -161,15 +168,15 @@ def _propose(
     from services.reconciliation.adapters.terms import shown
     from services.reconciliation.app.agree_terms import propose_term
     from services.reconciliation.entrypoints.http_terms import ProposeTermBody
-    from shared.kernel.operators import Actor as Who
     from shared.runtime.models import validate_model
 
+    who = acting(command_line(cli), token_file, "operator")
     moment = None if valid_from is None else valid_from.isoformat()
     said = {**given, "ended": ended, "valid_from": moment, "reason": reason}
 
     def work(uow: ReconciliationUnitOfWork) -> Term:
         wanted = validate_model(ProposeTermBody, said).said(uow.now)
-        return propose_term(wanted, reason, Who(name=actor, role="operator"), uow)
+        return propose_term(wanted, reason, who, uow)
 
     emit(shown(command_line(cli).run(work, "terms propose")), as_json=as_json)
 
@@ -178,14 +185,13 @@ def _decide(
     cli: typer.Typer,
     step: Callable[..., Term],
     term_id: str,
-    actor: str,
+    token_file: Path | None,
     reason: str,
     *,
-    role: str,
+    role: RoleName,
     as_json: bool,
 ) -> None:
     from services.reconciliation.adapters.terms import shown
-    from shared.kernel.operators import Actor as Who
 
-    who = Who(name=actor, role=role)
+    who = acting(command_line(cli), token_file, role)
     emit(shown(command_line(cli).run(lambda uow: step(term_id, reason, who, uow), "terms")), as_json=as_json)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shared.runtime.cli import Actor, JsonFlag, Reason, command_line, emit, service_cli
+from shared.runtime.cli import JsonFlag, Reason, command_line, emit, service_cli
+from shared.runtime.cli_token import TokenFile, acting
 
 if TYPE_CHECKING:
     from services.risk.adapters.unit_of_work import RiskUnitOfWork
@@ -25,27 +26,29 @@ RulesFile = Annotated[
 
 
 @rules.command()
-def propose(file: RulesFile, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+def propose(file: RulesFile, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False) -> None:
     """Propose a whole rule set from a file; another person must approve it."""
     from services.risk.app.change_rules import propose_rule_set
     from services.risk.entrypoints.requests import RulesBody
-    from shared.kernel.operators import Actor as Who
     from shared.runtime.models import read_model
+
+    who = acting(command_line(cli), token_file, "operator")
 
     def work(uow: RiskUnitOfWork) -> StoredRuleSet:
         document = read_model(RulesBody, file.read_bytes()).document()
-        return propose_rule_set(document, reason, Who(name=actor, role="operator"), uow)
+        return propose_rule_set(document, reason, who, uow)
 
     _show(command_line(cli).run(work, "rules propose"), as_json=as_json)
 
 
 @rules.command()
-def approve(version: VersionArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+def approve(
+    version: VersionArgument, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False
+) -> None:
     """Put a proposal of somebody else in force."""
     from services.risk.app.change_rules import approve_rule_set
-    from shared.kernel.operators import Actor as Who
 
-    who = Who(name=actor, role="approver")
+    who = acting(command_line(cli), token_file, "approver")
     _show(
         command_line(cli).run(lambda uow: approve_rule_set(version, reason, who, uow), "rules approve"),
         as_json=as_json,
@@ -53,12 +56,13 @@ def approve(version: VersionArgument, actor: Actor, reason: Reason, as_json: Jso
 
 
 @rules.command()
-def reject(version: VersionArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+def reject(
+    version: VersionArgument, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False
+) -> None:
     """End a proposal."""
     from services.risk.app.change_rules import reject_rule_set
-    from shared.kernel.operators import Actor as Who
 
-    who = Who(name=actor, role="operator")
+    who = acting(command_line(cli), token_file, "operator")
     _show(
         command_line(cli).run(lambda uow: reject_rule_set(version, reason, who, uow), "rules reject"),
         as_json=as_json,

@@ -13,7 +13,7 @@ from shared.persistence.unit_of_work import Transactions, UnitOfWork
 from shared.runtime.http import api
 from shared.runtime.idempotent_http import IdempotentHttp
 from shared.runtime.metrics import exposition
-from shared.runtime.operations import Operations
+from shared.runtime.operations import Act, Operations
 from shared.runtime.operator_http import ParkedKeysApi
 from shared.runtime.operator_tokens import OperatorRole, TokenIssuer, TokenVerifier, new_key_pair
 from shared.runtime.probes import watch_mechanism
@@ -24,6 +24,10 @@ from shared.testing.passwords import TEST_PASSWORD
 from shared.testing.serving import served
 
 KEY = ("orders.events", "ord_1")
+
+
+def act(actor, reason):
+    return Act(actor=actor, reason=reason, role="approver")
 
 
 @pytest.fixture
@@ -69,17 +73,17 @@ def operations(urls, engine, recorded):
 def test_a_parked_key_is_listed_and_a_redrive_asked_for_once_is_recorded(operations, recorded):
     (parked,) = operations.parked()
     assert (parked["topic"], parked["key"], parked["reason"]) == (*KEY, "poison")
-    assert operations.redrive(*KEY, actor="ada", reason="fixed")["requested"]
+    assert operations.redrive(*KEY, act("ada", "fixed"))["requested"]
     assert operations.parked()[0]["redrive_requested_at"] is not None
-    assert not operations.redrive("orders.events", "ord_2", actor="ada", reason="typo")["requested"]
+    assert not operations.redrive("orders.events", "ord_2", act("ada", "typo"))["requested"]
     assert [(act.actor.name, act.action) for act in recorded] == [("ada", "redrive")]
 
 
 def test_a_skip_needs_two_people(operations, recorded):
-    operations.propose_skip(*KEY, 5, actor="ada", reason="cannot be read")
+    operations.propose_skip(*KEY, 5, act("ada", "cannot be read"))
     with pytest.raises(Rejected, match="same_person"):
-        operations.approve_skip(*KEY, 5, actor="ada", reason="sure")
-    operations.approve_skip(*KEY, 5, actor="bob", reason="agreed")
+        operations.approve_skip(*KEY, 5, act("ada", "sure"))
+    operations.approve_skip(*KEY, 5, act("bob", "agreed"))
     assert [(act.actor.name, act.action) for act in recorded] == [
         ("ada", "propose_skip"),
         ("bob", "approve_skip"),
@@ -92,7 +96,7 @@ def test_an_archive_with_nothing_due_does_nothing(operations, tmp_path):
 
 def test_what_a_service_has_not_is_refused_in_one_line(operations, tmp_path):
     with pytest.raises(StartupRefused, match="publishes no topics"):
-        operations.refill("orders.events", "reader", tmp_path, actor="ada", reason="new")
+        operations.refill("orders.events", "reader", tmp_path, act("ada", "new"))
 
 
 def test_the_mechanisms_gauges_are_read_at_the_scrape(engine):

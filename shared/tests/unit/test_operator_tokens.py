@@ -118,3 +118,13 @@ def test_a_merchants_token_reads_for_a_quarter_of_an_hour_and_is_no_operators():
 def test_an_unreadable_public_key_refuses_the_start_in_one_line(pem):
     with pytest.raises(StartupRefused, match="expected an Ed25519 public key in PEM"):
         TokenVerifier(pem)
+
+
+@pytest.mark.parametrize("subject", ["", " ", " ada", "ada ", "a\nb", "ada\x00", "a" * 129])
+def test_a_subject_is_a_name_without_blanks_around_it_whoever_signed_it(subject):
+    with pytest.raises(Rejected) as unsaid:
+        issuer().operator(subject, OperatorRole.APPROVER)
+    assert unsaid.value.code == "subject_invalid"
+    with pytest.raises(Rejected) as refused:
+        verifier().operator(hand_made(sub=subject, role="approver"))
+    assert refused.value.status == 401

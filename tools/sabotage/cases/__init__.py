@@ -32,6 +32,7 @@ from tools.sabotage.cases.reports import REPORTS
 from tools.sabotage.cases.risk import RISK
 from tools.sabotage.cases.settlement import SETTLEMENT
 from tools.sabotage.cases.settling import SETTLING
+from tools.sabotage.cases.terminal import TERMINAL
 from tools.sabotage.cases.what_changed import WHAT_CHANGED
 
 CASES: Final[tuple[Case, ...]] = (
@@ -39,6 +40,7 @@ CASES: Final[tuple[Case, ...]] = (
     *PAYMENTS,
     *CALLING,
     *PEOPLE,
+    *TERMINAL,
     *POLICY,
     *RISK,
     *PUBLISHING,

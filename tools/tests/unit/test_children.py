@@ -24,3 +24,8 @@ def test_nothing_changes_where_python_may_write_what_it_likes(monkeypatch):
     environment = inherited()
     assert environment["ANYTHING"] == "else"
     assert "PYTHONPYCACHEPREFIX" not in environment
+
+
+def test_no_child_acts_by_a_token_that_it_was_not_given(monkeypatch):
+    monkeypatch.setenv("TIEOUT_OPERATOR_TOKEN", "somebody's")
+    assert "TIEOUT_OPERATOR_TOKEN" not in inherited()

@@ -192,17 +192,30 @@ def test_an_import_that_was_cut_off_goes_on_where_it_stopped(ledger, tmp_path, a
 @pytest.mark.parametrize(
     "point", ["unit_of_work.after_commit:1", "unit_of_work.before_commit:3", "unit_of_work.after_commit:4"]
 )
-def test_a_process_that_is_killed_in_the_middle_leaves_whole_batches(ledger, ledger_urls, tmp_path, point):
+def test_a_process_that_is_killed_in_the_middle_leaves_whole_batches(
+    ledger, ledger_urls, operators, tmp_path, point
+):
     path = write(tmp_path / "old.jsonl", [line(number) for number in range(40)])
-    words = ["import", str(path), "--actor", "carol", "--reason", "moving", "--batch", "10", "--json"]
+    words = [
+        "import",
+        str(path),
+        "--token-file",
+        operators("carol"),
+        "--reason",
+        "moving",
+        "--batch",
+        "10",
+        "--json",
+    ]
     program = "from services.ledger.entrypoints.cli import main; main()"
-    environment = {"LEDGER_DATABASE_URL": ledger_urls.app, "TIEOUT_CRASH_AT": point, "PATH": "/usr/bin"}
+    settings = {"LEDGER_DATABASE_URL": ledger_urls.app, "LEDGER_OPERATOR_PUBLIC_KEY": operators.public_key}
+    environment = {**settings, "TIEOUT_CRASH_AT": point, "PATH": "/usr/bin"}
     died = subprocess.run(
         [sys.executable, "-c", program, *words], env=environment, check=False, capture_output=True
     )
     assert died.returncode == -signal.SIGKILL, died.stderr
     assert ledger.rows("SELECT count(*) % 10 FROM journals") == [(0,)]
-    done = CliRunner().invoke(cli, words, env={"LEDGER_DATABASE_URL": ledger_urls.app})
+    done = CliRunner().invoke(cli, words, env=settings)
     assert done.exit_code == 0, done.output
     assert json.loads(done.output)["state"] == "imported"
     assert ledger.rows("SELECT count(*), sum(amount_minor) FROM journals") == [(40, 40_000)]
@@ -318,17 +331,18 @@ def test_sql_refuses_an_import_that_is_finished_with_another_number_of_journals(
         app_sql.execute("UPDATE imports SET finished_at = now(), booked = 3")
 
 
-def test_the_command_line_tells_what_it_did_and_what_it_refused(ledger, ledger_urls, tmp_path):
+def test_the_command_line_tells_what_it_did_and_what_it_refused(ledger, ledger_urls, operators, tmp_path):
+    settings = {"LEDGER_DATABASE_URL": ledger_urls.app, "LEDGER_OPERATOR_PUBLIC_KEY": operators.public_key}
     path = write(tmp_path / "old.jsonl", [line(1), line(2)])
-    words = ["import", str(path), "--actor", "carol", "--reason", "moving"]
+    words = ["import", str(path), "--token-file", operators("carol"), "--reason", "moving"]
 
     def invoke(*more):
-        return CliRunner().invoke(cli, [*words, *more], env={"LEDGER_DATABASE_URL": ledger_urls.app})
+        return CliRunner().invoke(cli, [*words, *more], env=settings)
 
     assert "nothing was written" in invoke("--dry-run").output
     assert "2 journals are booked" in invoke().output
     assert "imported before" in invoke().output
-    listed = CliRunner().invoke(cli, ["imports", "--json"], env={"LEDGER_DATABASE_URL": ledger_urls.app})
+    listed = CliRunner().invoke(cli, ["imports", "--json"], env=settings)
     assert [(each["begun_by"], each["journals"]) for each in json.loads(listed.output)] == [("carol", 2)]
     write(path, [changed("entries.0.scale", 0)(line(3))])
     refused = invoke("--json")

@@ -102,25 +102,27 @@ def test_what_is_no_month_or_no_close_is_refused_naming_the_field(office):
     assert office.decide(close_id).document["code"] == "period_close_wrong_state"
 
 
-def test_the_same_by_command_line(ledger, ledger_urls, monkeypatch):
+def test_the_same_by_command_line(ledger, ledger_urls, operators, monkeypatch):
     monkeypatch.setenv("LEDGER_DATABASE_URL", ledger_urls.app)
+    monkeypatch.setenv("LEDGER_OPERATOR_PUBLIC_KEY", operators.public_key)
+    ada, bob = operators("ada"), operators("bob")
     ledger.tell(Payment(1).captured(10_000, 300), time=JULY)
     seal(ledger)
 
     def run(*arguments):
         return CliRunner().invoke(cli, ["periods", *arguments])
 
-    why = ["--reason", "it is over", "--actor"]
-    close_id = json.loads(run("propose", "2024-07", "--json", *why, "ada").stdout)["id"]
-    refused = run("approve", close_id, *why, "ada")
+    why = ["--reason", "it is over", "--token-file"]
+    close_id = json.loads(run("propose", "2024-07", "--json", *why, ada).stdout)["id"]
+    refused = run("approve", close_id, *why, ada)
     assert (refused.exit_code, "four_eyes" in refused.output) == (1, True)
-    assert json.loads(run("approve", close_id, "--json", *why, "bob").stdout)["state"] == "APPROVED"
+    assert json.loads(run("approve", close_id, "--json", *why, bob).stdout)["state"] == "APPROVED"
     assert [row["period"] for row in json.loads(run("list", "--json").stdout)] == ["2024-07"]
     assert "2024-07" in run("list").stdout
     assert close_id in run("closes").stdout
     assert "APPROVED" in run("show", close_id).stdout
-    second = json.loads(run("propose", "2024-08", "--json", *why, "ada").stdout)["id"]
-    assert json.loads(run("reject", second, "--json", *why, "ada").stdout)["state"] == "REJECTED"
+    second = json.loads(run("propose", "2024-08", "--json", *why, ada).stdout)["id"]
+    assert json.loads(run("reject", second, "--json", *why, ada).stdout)["state"] == "REJECTED"
     ledger.tell(Payment(2).captured(10_000, 300), time=JULY)
     shown = CliRunner().invoke(cli, ["entries", Payment(2).payment_id])
     assert "2024-07-15" in shown.stdout

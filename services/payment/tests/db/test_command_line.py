@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,9 @@ from services.payment.tests.db.shop import PEPPER, open_shop
 from shared.kernel.money import all_currencies
 from shared.persistence.engine import make_engine
 from shared.persistence.provision import ServiceUrls
+from shared.runtime.operator_tokens import OperatorRole
 from shared.testing.infra import ServiceDatabase
+from shared.testing.operators import TokenFiles
 
 Run = Callable[..., Any]
 
@@ -28,7 +31,8 @@ def urls(service_database: ServiceDatabase) -> ServiceUrls:
 
 
 @pytest.fixture
-def run(urls: ServiceUrls, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(urls: ServiceUrls, operators: TokenFiles, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("PAYMENT_OPERATOR_PUBLIC_KEY", operators.public_key)
     monkeypatch.setenv("PAYMENT_DATABASE_URL", urls.app)
     monkeypatch.setenv("PAYMENT_API_KEY_PEPPER", PEPPER)
 
@@ -65,7 +69,10 @@ def test_nonsense_is_refused_in_one_line(run: Run) -> None:
     run("keys", "revoke", "key_unknown", fails=True)
 
 
-def test_two_people_decide_in_the_terminal_what_is_in_review(run: Run, urls: ServiceUrls) -> None:
+def test_two_people_decide_in_the_terminal_what_is_in_review(
+    run: Run, urls: ServiceUrls, operators: TokenFiles
+) -> None:
+    ann, bob = operators("ann"), operators("bob")
     with open_shop(urls) as shop:
         payment_id = held(shop)
         shop.post(f"/payments/{payment_id}/capture", {})
@@ -85,17 +92,18 @@ def test_two_people_decide_in_the_terminal_what_is_in_review(run: Run, urls: Ser
             "--reason",
             "r",
         )
-        decision = run(*words, "--actor", "ann")["decision_id"]
-        assert run(*words, "--actor", "ann")["decision_id"] == decision
-        run("decide", "approve", decision, "--actor", "ann", "--reason", "r", fails=True)
-        assert run("decide", "approve", decision, "--actor", "bob", "--reason", "r")["state"] == "applied"
+        decision = run(*words, "--token-file", ann)["decision_id"]
+        assert run(*words, "--token-file", ann)["decision_id"] == decision
+        run("decide", "approve", decision, "--token-file", ann, "--reason", "r", fails=True)
+        assert run("decide", "approve", decision, "--token-file", bob, "--reason", "r")["state"] == "applied"
         assert shop.payment(payment_id).operations[operation_id].state == "DECLINED"
         assert run("waiting", "cases") == []
 
 
 def test_a_route_holds_from_its_command_on_and_the_most_special_one_counts(
-    run: Run, urls: ServiceUrls, monkeypatch: pytest.MonkeyPatch
+    run: Run, urls: ServiceUrls, operators: TokenFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("TIEOUT_OPERATOR_TOKEN", Path(operators("root", OperatorRole.ADMIN)).read_text())
     monkeypatch.setenv("PAYMENT_BETA_ACCOUNT", "acct_beta")
     merchant_id = run("merchants", "add", "--name", "Shop")["merchant_id"]
 

@@ -23,6 +23,7 @@ from services.payment.tests.db.shop import PEPPER, Shop, open_shop
 from shared.kernel.ids import UlidIds
 from shared.persistence.provision import ServiceUrls
 from shared.runtime.operator_tokens import OperatorRole, TokenIssuer
+from shared.testing.operators import TokenFiles
 from shared.testing.waiting import eventually
 
 pytestmark = pytest.mark.db
@@ -191,10 +192,14 @@ def test_a_denied_hold_that_was_in_doubt_is_given_back_when_it_is_found(urls: Se
         assert shop.rows(states) == [("authorize", "SUCCEEDED"), ("cancel", "REQUESTED")]
 
 
-def test_the_command_line_lists_and_resolves(shop: Shop, urls: ServiceUrls, monkeypatch: Any) -> None:
+def test_the_command_line_lists_and_resolves(
+    shop: Shop, urls: ServiceUrls, operators: TokenFiles, monkeypatch: Any
+) -> None:
     payment_id, operation_id = reviewed(shop)
     monkeypatch.setenv("PAYMENT_DATABASE_URL", urls.app)
     monkeypatch.setenv("PAYMENT_API_KEY_PEPPER", PEPPER)
+    monkeypatch.setenv("PAYMENT_OPERATOR_PUBLIC_KEY", operators.public_key)
+    ada, bob = operators("ada", OperatorRole.OPERATOR), operators("bob")
 
     def run(*words: str) -> Any:
         done = CliRunner().invoke(cli, ["risk-reviews", *words, "--json"])
@@ -203,11 +208,15 @@ def test_the_command_line_lists_and_resolves(shop: Shop, urls: ServiceUrls, monk
 
     (row,) = run("list")
     assert (row["payment_id"], row["operation_id"], row["asked_by"]) == (payment_id, operation_id, "deadline")
-    by = ("--reason", "a test", "--actor")
-    assert run("approve", operation_id, *by, "ada")["awaits_second_person"]
-    refused = CliRunner().invoke(cli, ["risk-reviews", "approve", operation_id, *by, "ada"])
+    by = ("--reason", "a test", "--token-file")
+    assert run("approve", operation_id, *by, ada)["awaits_second_person"]
+    refused = CliRunner().invoke(cli, ["risk-reviews", "approve", operation_id, *by, ada])
     assert (refused.exit_code, "four_eyes" in refused.stderr) == (1, True)
-    assert run("approve", operation_id, *by, "bob")["risk"] == "ALLOWED"
+    weak = CliRunner().invoke(
+        cli, ["risk-reviews", "approve", operation_id, *by, operators("eve", OperatorRole.OPERATOR)]
+    )
+    assert (weak.exit_code, "this needs approver; `tieout" in weak.stderr) == (1, True)
+    assert run("approve", operation_id, *by, bob)["risk"] == "ALLOWED"
     assert run("list") == []
 
 

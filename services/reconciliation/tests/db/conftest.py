@@ -61,6 +61,15 @@ def app_sql(reconciliation_urls):
 
 
 @pytest.fixture
+def terminal(reconciliation_urls, operators):
+    """The settings of a command line that knows ``operators``."""
+    return {
+        "RECONCILIATION_DATABASE_URL": reconciliation_urls.app,
+        "RECONCILIATION_OPERATOR_PUBLIC_KEY": operators.public_key,
+    }
+
+
+@pytest.fixture
 def office(reconciliation_urls):
     private, public = new_key_pair()
     environment = {

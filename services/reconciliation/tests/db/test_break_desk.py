@@ -142,29 +142,29 @@ def test_a_payout_and_a_day_are_explained_to_zero_or_by_a_named_break(office, wo
     assert (day["payouts"], day["net_minor"], day["residue_minor"]) == (2, 51_200, 300)
 
 
-def test_the_terminal_says_the_same(office, world, reconciliation_urls):
+def test_the_terminal_says_the_same(office, world, terminal, operators):
+    ada = operators("ada", OperatorRole.OPERATOR)
+
     def typed(*words):
-        done = CliRunner().invoke(
-            cli, [*words, "--json"], env={"RECONCILIATION_DATABASE_URL": reconciliation_urls.app}
-        )
+        done = CliRunner().invoke(cli, [*words, "--json"], env=terminal)
         assert done.exit_code == 0, done.output
         return json.loads(done.stdout)
 
     def refused(*words):
-        done = CliRunner().invoke(cli, [*words], env={"RECONCILIATION_DATABASE_URL": reconciliation_urls.app})
+        done = CliRunner().invoke(cli, [*words], env=terminal)
         assert done.exit_code == 1, done.output
         return done.output
 
-    assert typed("match", "--actor", "ada")["result"]["matches"] == {"object_differs": 1}
+    assert typed("match", "--token-file", ada)["result"]["matches"] == {"object_differs": 1}
     assert [row["kind"] for row in typed("runs")] == ["incremental", "incremental"]
     (listed,) = typed("breaks", "list", "--kind", "amount_mismatch")
     break_id = listed["break_id"]
-    said = ("--actor", "ada", "--reason", "seen")
+    said = ("--token-file", ada, "--reason", "seen")
     assert typed("breaks", "accept", break_id, *said)["state"] == "PROPOSED"
     read = typed("breaks", "show", break_id)["proposal"]
     assert typed("breaks", "reject", break_id, *said)["state"] == "OPEN"
     again = typed("breaks", "accept", break_id, *said)["proposal"]
-    bob = ("--actor", "bob", "--reason", "seen", "--proposal")
+    bob = ("--token-file", operators("bob"), "--reason", "seen", "--proposal")
     assert "proposal_changed" in refused("breaks", "approve", break_id, *bob, read)
     assert typed("breaks", "reject", break_id, *said)["proposal"] is None
     assert again != read

@@ -129,13 +129,21 @@ def test_a_filter_narrows_and_there_is_a_most(desk, world, monkeypatch):
     assert refused.value.code == "bulk_too_many"
 
 
-def test_the_terminal_shows_first_and_does_what_was_shown(world, reconciliation_urls):
+def test_the_terminal_shows_first_and_does_what_was_shown(world, terminal, operators):
     def typed(*words, who="ada"):
-        said = ("--kind", "amount_mismatch", "--actor", who, "--reason", "a rounding", "--json")
+        said = (
+            "--kind",
+            "amount_mismatch",
+            "--token-file",
+            operators(who),
+            "--reason",
+            "a rounding",
+            "--json",
+        )
         done = CliRunner().invoke(
             cli,
             ["breaks", "bulk", *words, *said],
-            env={"RECONCILIATION_DATABASE_URL": reconciliation_urls.app},
+            env=terminal,
         )
         return json.loads(done.stdout) if done.exit_code == 0 else done.output
 

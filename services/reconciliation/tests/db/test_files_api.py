@@ -136,7 +136,9 @@ def test_the_quarantine_is_paged(office, desk):
     assert first[0]["field"] == "gross"
 
 
-def test_the_command_line_does_the_same(reconciliation_urls, desk, tmp_path, monkeypatch):
+def test_the_command_line_does_the_same(reconciliation_urls, desk, tmp_path, monkeypatch, operators):
+    monkeypatch.setenv("RECONCILIATION_OPERATOR_PUBLIC_KEY", operators.public_key)
+    ada = operators("ada")
     monkeypatch.setenv("RECONCILIATION_DATABASE_URL", reconciliation_urls.app)
     file = tmp_path / "november.csv"
     file.write_bytes(ONE)
@@ -149,11 +151,11 @@ def test_the_command_line_does_the_same(reconciliation_urls, desk, tmp_path, mon
     declared = json.loads(
         said(
             "sources", "declare", "alpha", "--format", "tieout_csv", "--processor", "alpha", "--account", "acct_1",
-            "--option", "decimal_separator=.", "--actor", "ada", "--reason", "a test", "--json",
+            "--option", "decimal_separator=.", "--token-file", ada, "--reason", "a test", "--json",
         )
     )  # fmt: skip
     assert declared["options"] == {"decimal_separator": "."}
-    upload = ("upload", str(file), "--source", "alpha", "--actor", "ada", "--json")
+    upload = ("upload", str(file), "--source", "alpha", "--token-file", ada, "--json")
     first, again = json.loads(said(*upload)), json.loads(said(*upload))
     assert (first["name"], first["is_new"], again["is_new"], again["id"]) == (
         "november.csv", True, False, first["id"],

@@ -27,24 +27,23 @@ def shop(desk):
 
 
 @pytest.fixture
-def command(reconciliation_urls):
-    environment = {"RECONCILIATION_DATABASE_URL": reconciliation_urls.app}
-
+def command(terminal):
     def run(*arguments, exit_code=0):
-        done = CliRunner().invoke(cli, [*arguments], env=environment)
+        done = CliRunner().invoke(cli, [*arguments], env=terminal)
         assert done.exit_code == exit_code, done.output
         return done.output
 
     return run
 
 
-def test_two_people_close_a_month_by_command_line_and_export_it(shop, command, tmp_path):
+def test_two_people_close_a_month_by_command_line_and_export_it(shop, command, operators, tmp_path):
+    ada, bob = operators("ada"), operators("bob")
     proposed = json.loads(
-        command("periods", "propose", "2026-01", "--actor", "ada", "--reason", "over", "--json")
+        command("periods", "propose", "2026-01", "--token-file", ada, "--reason", "over", "--json")
     )
-    by = ("--actor", "ada", "--reason", "seen")
+    by = ("--token-file", ada, "--reason", "seen")
     command("periods", "approve", proposed["close_id"], *by, exit_code=1)
-    command("periods", "approve", proposed["close_id"], "--actor", "bob", "--reason", "seen")
+    command("periods", "approve", proposed["close_id"], "--token-file", bob, "--reason", "seen")
     [listed] = json.loads(command("periods", "list", "--json"))
     assert (listed["period"], listed["proposed_by"], listed["approved_by"]) == ("2026-01", "ada", "bob")
     assert "processor" in command("periods", "show", "2026-01")

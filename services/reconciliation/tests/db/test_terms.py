@@ -173,14 +173,12 @@ def test_a_decision_is_not_taken_back_in_sql(desk, world, app_sql):
     assert refused.value.diag.constraint_name == "term_step_legal"
 
 
-def test_the_terminal_agrees_in_twos(world, reconciliation_urls):
+def test_the_terminal_agrees_in_twos(world, terminal, operators):
     def typed(*words):
-        done = CliRunner().invoke(
-            cli, ["terms", *words, "--json"], env={"RECONCILIATION_DATABASE_URL": reconciliation_urls.app}
-        )
+        done = CliRunner().invoke(cli, ["terms", *words, "--json"], env=terminal)
         return json.loads(done.stdout) if done.exit_code == 0 else done.output
 
-    ada, bob = (("--actor", name, "--reason", "a contract") for name in ("ada", "bob"))
+    ada, bob = (("--token-file", operators(name), "--reason", "a contract") for name in ("ada", "bob"))
     of = ("--source", "alpha_report", "--currency", "EUR")
     made = typed("fee", *of, "--category", "charge", "--per-million", "14000", "--fixed-minor", "25", *ada)
     assert (made["state"], made["per_million"], made["proposed_by"]) == ("PROPOSED", 14_000, "ada")

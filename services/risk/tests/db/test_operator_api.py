@@ -119,8 +119,10 @@ def test_a_rule_set_is_tried_before_it_holds_and_nothing_is_kept(office, desk):
     assert desk.rows("SELECT (SELECT count(*) FROM attempts) + (SELECT count(*) FROM decisions)") == [(0,)]
 
 
-def test_the_command_line_does_the_same(risk_urls, tmp_path, monkeypatch):
+def test_the_command_line_does_the_same(risk_urls, operators, tmp_path, monkeypatch):
     monkeypatch.setenv("RISK_DATABASE_URL", risk_urls.app)
+    monkeypatch.setenv("RISK_OPERATOR_PUBLIC_KEY", operators.public_key)
+    ada, bob = operators("ada"), operators("bob")
     file = tmp_path / "rules.json"
     file.write_text(json.dumps(RULES))
 
@@ -129,15 +131,15 @@ def test_the_command_line_does_the_same(risk_urls, tmp_path, monkeypatch):
         assert done.exit_code == 0, done.output
         return json.loads(done.stdout)
 
-    by = ("--reason", "a test", "--json", "--actor")
-    assert risk("rules", "propose", str(file), *by, "ada")["state"] == "PROPOSED"
+    by = ("--reason", "a test", "--json", "--token-file")
+    assert risk("rules", "propose", str(file), *by, ada)["state"] == "PROPOSED"
     said = risk("rules", "try", "2", "--merchant", MERCHANT, "--amount", "101", "--currency", "eur", "--json")
     assert said == {"decision": "review", "reasons": ["limit:large"]}
-    refused = CliRunner().invoke(cli, ["rules", "approve", "2", *by, "ada"])
+    refused = CliRunner().invoke(cli, ["rules", "approve", "2", *by, ada])
     assert (refused.exit_code, "four_eyes" in refused.stderr) == (1, True)
-    assert risk("rules", "approve", "2", *by, "bob")["state"] == "ACTIVE"
+    assert risk("rules", "approve", "2", *by, bob)["state"] == "ACTIVE"
     assert [row["version"] for row in risk("rules", "list", "--json")] == [2, 1]
     assert risk("rules", "show", "2", "--json")["rules"]["limits"][0]["currency"] == "EUR"
-    assert risk("rules", "propose", str(file), *by, "ada")["version"] == 3
-    assert risk("rules", "reject", "3", *by, "ada")["state"] == "REJECTED"
+    assert risk("rules", "propose", str(file), *by, ada)["version"] == 3
+    assert risk("rules", "reject", "3", *by, ada)["state"] == "REJECTED"
     assert risk("decisions", "pay_" + "0" * 26, "--json") == []

@@ -1,0 +1,60 @@
+"""Sabotage of tokens in a terminal: who a command is done by, and in which role."""
+
+from typing import Final
+
+from tools.sabotage.case import Case, Patch
+
+_PIECE: Final = "shared/runtime/cli_token.py"
+_TOKENS: Final = "shared/runtime/operator_tokens.py"
+_TESTS: Final = "shared/tests/unit/test_cli_token.py::"
+_TOKEN_TESTS: Final = "shared/tests/unit/test_operator_tokens.py::"  # noqa: S105 - a path
+_EVERY: Final = "tests/architecture/test_every_command_asks_for_a_token.py::"
+
+TERMINAL: Final = (
+    Case(
+        name="terminal-role",
+        protection="a command is done only by a token of the role that its route asks for",
+        change="any operator's token will do",
+        patches=(Patch(_PIECE, "    if who.role < OperatorRole.named(role):", "    if False:"),),
+        tests=(
+            _TESTS + "test_a_missing_an_expired_a_foreign_and_a_weak_token_are_refused_in_one_line",
+            _EVERY + "test_each_command_that_changes_something_asks_for_the_role_of_its_route",
+        ),
+    ),
+    Case(
+        name="terminal-same-role",
+        protection="what takes an approver over HTTP takes one in a terminal",
+        change="a rule set is approved by an operator",
+        patches=(
+            Patch(
+                "services/risk/entrypoints/cli.py",
+                'acting(command_line(cli), token_file, "approver")',
+                'acting(command_line(cli), token_file, "operator")',
+            ),
+        ),
+        tests=(_EVERY + "test_each_command_that_changes_something_asks_for_the_role_of_its_route",),
+    ),
+    Case(
+        name="terminal-named-token",
+        protection="a token file that is named is the one that counts",
+        change="the environment's token comes first",
+        patches=(
+            Patch(
+                _PIECE,
+                "    if token_file is None:",
+                "    if token_file is None or TOKEN_VARIABLE in os.environ:",
+            ),
+        ),
+        tests=(
+            _TESTS + "test_the_token_says_who_acts_and_in_which_role",
+            _TESTS + "test_a_file_without_a_token_is_refused_and_the_environment_does_not_stand_in_for_it",
+        ),
+    ),
+    Case(
+        name="subject-without-blanks",
+        protection="one person is one subject: a blank more does not make a second pair of eyes",
+        change="blanks around a name make another name",
+        patches=(Patch(_TOKENS, " and subject == subject.strip()", ""),),
+        tests=(_TOKEN_TESTS + "test_a_subject_is_a_name_without_blanks_around_it_whoever_signed_it",),
+    ),
+)
