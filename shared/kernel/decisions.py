@@ -18,8 +18,8 @@ class DecisionState(StrEnum):
 
 
 _S = DecisionState
-#: Absent means forbidden. The databases hold the same in ``adjustment_step``, ``period_close_step`` and
-#: ``check_term_step``.
+#: Absent means forbidden. The databases hold the same in ``adjustment_step``, ``period_close_step``,
+#: ``import_proposal_step`` and ``check_term_step``.
 NEXT: Final[Mapping[DecisionState, frozenset[DecisionState]]] = {
     _S.PROPOSED: frozenset({_S.APPROVED, _S.REJECTED}),
     _S.APPROVED: frozenset(),

@@ -30,7 +30,8 @@ OWN: dict[str, dict[str, OperatorRole]] = {
         **{f"adjustments {step}": role for step, role in TWO_PEOPLE.items()},
         **{f"periods {step}": role for step, role in TWO_PEOPLE.items()},
         "adjustments reverse": OPERATOR,
-        "import": OPERATOR,
+        **{f"imports {step}": role for step, role in TWO_PEOPLE.items()},
+        "imports book": OPERATOR,
     },
     "payment": {
         "decide operation": OPERATOR, "decide stray": OPERATOR, "decide approve": APPROVER, "decide reject": OPERATOR,

@@ -53,8 +53,15 @@ LEDGER: Final = (
     (
         "imports",
         (
-            "SELECT import_id, encode(file_sha256, 'hex'), journals, begun_by, booked, begun_at::date::text"
-            " FROM imports"
+            "SELECT import_id, encode(file_sha256, 'hex'), journals, begun_by, booked, two_people::int,"
+            " begun_at::date::text FROM imports"
+        ),
+    ),
+    (
+        "import_proposals",
+        (
+            "SELECT import_id, encode(file_sha256, 'hex'), journals, state, proposed_by, decided_by,"
+            " proposed_at::date::text FROM import_proposals"
         ),
     ),
     (

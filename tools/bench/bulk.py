@@ -1,4 +1,4 @@
-"""Journals in bulk: a file from another ledger, imported by the ledger's own command on empty and on full accounts."""
+"""Journals in bulk: a file from another ledger, booked by the ledger's own command on empty and on full accounts."""
 
 import json
 import os
@@ -62,26 +62,31 @@ def _figures(samples: dict[str, tuple[float, ...]], base: Base) -> list[Figure]:
 def _import(site: Site, name: str, count: int, *, hot: bool) -> dict[str, Any]:
     file = site.stack.place.home / f"{name}.jsonl"
     _write(file, name, count, hot=hot)
-    known = service_of("ledger")
-    words = [
-        str(Path(sys.executable).parent / known.command), "import", str(file), "--reason", "bench", "--json",
-    ]  # fmt: skip
+    proposed = _command(site, "ada", "propose", str(file))
+    _command(site, "bob", "approve", proposed["sha256"])
     before, own = cpu_s(site.postgres_pid), os.times()
-    token = {TOKEN_VARIABLE: site.stack.operator_token("bench", "operator")}
-    done = subprocess.run(
-        words,
-        env=inherited() | site.stack.environment(known) | token,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    told = _command(site, "ada", "book", str(file))
     spent, now = cpu_s(site.postgres_pid) - before, os.times()
     file.unlink()
-    told: dict[str, Any] = json.loads(done.stdout or "{}")
-    if done.returncode != 0 or told["booked"] != count:
-        raise StackError(f"ledger import failed: {done.stderr.strip()[-500:]}")
+    if told["booked"] != count:
+        raise StackError(f"{told['booked']} of {count} journals were booked")
     children = now.children_user + now.children_system - own.children_user - own.children_system
     return {**told, "command_ms": children * 1000 / count, "postgres_ms": spent * 1000 / count}
+
+
+def _command(site: Site, who: str, *words: str) -> dict[str, Any]:
+    """One of the ledger's commands about imports, by this person; what it tells."""
+    known = service_of("ledger")
+    token = {TOKEN_VARIABLE: site.stack.operator_token(who, "approver")}
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / known.command), "imports", *words, "--reason", "bench", "--json"],
+        env=inherited() | site.stack.environment(known) | token,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise StackError(f"ledger imports {words[0]} failed: {(done.stderr or done.stdout).strip()[-500:]}")
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
 
 
 def _write(file: Path, source: str, count: int, *, hot: bool) -> None:

@@ -67,7 +67,7 @@ SECTIONS: Final = (
     Section(
         word="bulk", title=bulk.SECTION, needs_base=True,
         measure=lambda ground: bulk.measure(ground.site, ground.bases[_JOURNAL]),
-        ran="PostgreSQL, `ledger import` as one process: batches of 2,000, the file checked before",
+        ran="PostgreSQL, `ledger imports book` as one process: batches of 2,000, the file checked before",
     ),
     Section(
         word="latency", title=latency.SECTION, measure=lambda ground: latency.measure(ground.site),

@@ -1,4 +1,4 @@
-"""One file from beginning to end: checked whole, begun as an operator's act, booked batch by batch, finished."""
+"""One file: checked whole and proposed; once somebody else approved it, checked again, booked by batches, finished."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from services.ledger.app.import_journals import (
     book_imported,
     finish_import,
 )
+from services.ledger.app.propose_import import CheckedFile, propose_import
 from services.ledger.domain.imports import ImportedLine, LineRefused
 from shared.kernel.errors import Rejected
 from shared.kernel.operators import Actor
@@ -30,13 +31,16 @@ Progress = Callable[[str, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What became of a file. ``state``: refused, checked (a dry run), imported, or known (it was imported before)."""
+    """What became of a file. ``state``: refused; checked (a dry run), proposed or approved; imported, or known (it was
+    imported before).
+    """
 
     state: str
     import_id: str | None
     sha256: str
     checked: Checked
-    booked: int
+    booked: int = 0
+    proposed_by: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """For programs; the refused lines up to ``REFUSED_TOLD_MAX`` of them."""
@@ -47,14 +51,16 @@ class Imported:
             "sha256": self.sha256,
             "lines": self.checked.lines,
             "journals": self.checked.journals,
+            "totals": dict(sorted(self.checked.totals.items())),
             "already_booked": self.checked.already,
             "booked": self.booked,
+            "proposed_by": self.proposed_by,
             "refused_lines": len(refused),
             "refused": [asdict(each) for each in refused[:REFUSED_TOLD_MAX]],
         }
 
 
-def import_file(
+def propose_file(
     transactions: Transactions[LedgerUnitOfWork],
     file: ImportFile,
     *,
@@ -63,14 +69,45 @@ def import_file(
     dry_run: bool = False,
     progress: Progress = lambda _what, _lines: None,
 ) -> Imported:
-    """Import a file; nothing of it is written unless every line can be. Safe to repeat wherever it was cut off."""
-    if not reason.strip():
-        raise Rejected("reason_missing", "An import needs its reason.", param="reason", stored=False)
-    checked = _check(transactions, file, progress)
+    """Check a file and propose it with its digest, counts and totals; nothing of it is booked. Safe to repeat."""
+    checked = _check(transactions, file, reason, progress)
     digest = file.sha256
     if checked.refused or dry_run:
         state = "refused" if checked.refused else "checked"
-        return Imported(state=state, import_id=None, sha256=digest.hex(), checked=checked, booked=0)
+        return Imported(state=state, import_id=None, sha256=digest.hex(), checked=checked)
+    said = CheckedFile(
+        sha256=digest,
+        name=file.name,
+        lines=checked.lines,
+        journals=checked.journals,
+        totals=checked.totals,
+    )
+    kept = transactions.run(lambda uow: propose_import(said, reason, actor, uow), name="propose import")
+    return Imported(
+        state=kept.state.value.lower(),
+        import_id=kept.import_id,
+        sha256=digest.hex(),
+        checked=checked,
+        proposed_by=kept.proposed_by,
+    )
+
+
+def book_file(
+    transactions: Transactions[LedgerUnitOfWork],
+    file: ImportFile,
+    *,
+    actor: Actor,
+    reason: str,
+    progress: Progress = lambda _what, _lines: None,
+) -> Imported:
+    """Book a file whose digest is approved; nothing of it is written unless every line can be.
+
+    It is checked again: the books are others by now. Safe to repeat wherever it was cut off.
+    """
+    checked = _check(transactions, file, reason, progress)
+    digest = file.sha256
+    if checked.refused:
+        return Imported(state="refused", import_id=None, sha256=digest.hex(), checked=checked)
     begun = transactions.run(
         lambda uow: begin_import(digest, file.name, checked.journals, reason, actor, uow), name="begin import"
     )
@@ -82,7 +119,11 @@ def import_file(
     )
 
 
-def _check(transactions: Transactions[LedgerUnitOfWork], file: ImportFile, progress: Progress) -> Checked:
+def _check(
+    transactions: Transactions[LedgerUnitOfWork], file: ImportFile, reason: str, progress: Progress
+) -> Checked:
+    if not reason.strip():
+        raise Rejected("reason_missing", "An import needs its reason.", param="reason", stored=False)
     check = FileCheck()
     for batch in file.first_time():
         _take(transactions, check, batch)

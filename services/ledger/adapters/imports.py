@@ -16,7 +16,6 @@ _INDEXES_ONLY: Final = "SET LOCAL enable_seqscan = off"
 _TURN: Final = "SELECT pg_advisory_xact_lock(hashtextextended('import journals', 0))"
 _COLUMNS: Final = "import_id, file_sha256, file_name, journals, begun_by, reason, begun_at, finished_at"
 _FIND: Final = f"SELECT {_COLUMNS} FROM imports WHERE file_sha256 = %(file_sha256)b"
-_LIST: Final = f"SELECT {_COLUMNS} FROM imports ORDER BY import_id DESC LIMIT %(limit)s"
 _BEGIN: Final = """
 INSERT INTO imports (import_id, file_sha256, file_name, journals, begun_by, reason, begun_at)
 VALUES (%(import_id)s, %(file_sha256)b, %(file_name)s, %(journals)s, %(begun_by)s, %(reason)s, %(begun_at)s)
@@ -66,9 +65,3 @@ class StoredImports:
         self._connection.exec_driver_sql(_INDEXES_ONLY)
         rows = self._connection.exec_driver_sql(_CAUSES, {"fact_keys": text_array(list(fact_keys))}).all()
         return {row.fact_key: row.cause_event_id for row in rows}
-
-
-def list_imports(connection: sa.Connection, limit: int) -> list[BegunImport]:
-    """Imports, newest first."""
-    rows = connection.exec_driver_sql(_LIST, {"limit": limit}).mappings()
-    return [BegunImport(**{**row, "file_sha256": bytes(row["file_sha256"])}) for row in rows]

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from services.ledger.adapters.accounts import AccountDirectory
 from services.ledger.adapters.adjustments import StoredAdjustments
 from services.ledger.adapters.heads import HeadStore
+from services.ledger.adapters.import_proposals import StoredImportProposals
 from services.ledger.adapters.imports import StoredImports
 from services.ledger.adapters.journals import PostedJournals
 from services.ledger.adapters.line_matches import StoredLineMatches
@@ -66,6 +67,7 @@ class LedgerUnitOfWork(UnitOfWork):
         self.adjustments = StoredAdjustments(connection, now)
         self.periods = StoredPeriods(connection, now)
         self.imports = StoredImports(connection, now)
+        self.import_proposals = StoredImportProposals(connection, now)
         self._posted: Counter[str] = Counter()
 
     def announce_head(self, head: Head) -> None:

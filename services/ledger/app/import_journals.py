@@ -1,4 +1,4 @@
-"""Brings journals over from another ledger: the whole file is checked, then booked in batches of thousands.
+"""Brings journals over from another ledger: a whole file is checked, and booked in batches once two people want it.
 
 ``book_imported`` is the bulk call: one transaction, a handful of statements, every protection of the database on. Each
 batch looks first which of its facts are booked, so a file that was cut off is simply given again, and one that is done
@@ -13,9 +13,11 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from services.ledger.app.ports import JournalStore
+from services.ledger.app.propose_import import ProposingUnit, approved_proposal, import_act
 from services.ledger.domain.imports import (
     ImportedLine,
     LineRefused,
+    add_debits,
     cause_id_of,
     check_line,
     fact_key_of,
@@ -23,8 +25,7 @@ from services.ledger.domain.imports import (
 )
 from services.ledger.domain.journal import Journal
 from shared.kernel.errors import InvariantViolation, Rejected
-from shared.kernel.ids import Ids
-from shared.kernel.operators import Actor, OperatorAct
+from shared.kernel.operators import Actor
 
 BATCH_JOURNALS: Final = 2_000
 """One transaction's worth: tenths of a second, for which a new account in it makes others wait."""
@@ -44,7 +45,7 @@ class RefusedLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BegunImport:
-    """An import as its row tells: who brought which bytes, why, and whether all of them are in the books."""
+    """An import as its row tells: who books which bytes, why, and whether all of them are in the books."""
 
     import_id: str
     file_sha256: bytes
@@ -58,11 +59,12 @@ class BegunImport:
 
 @dataclass(slots=True)
 class Checked:
-    """What a whole file says."""
+    """What a whole file says; ``totals`` are what its journals debit, in minor units by currency."""
 
     lines: int = 0
     journals: int = 0
     already: int = 0
+    totals: dict[str, int] = field(default_factory=dict)
     refused: list[RefusedLine] = field(default_factory=list)
 
 
@@ -84,19 +86,13 @@ class Imports(Protocol):
         ...
 
 
-class ImportingUnit(Protocol):
+class ImportingUnit(ProposingUnit, Protocol):
     """What one transaction offers."""
 
-    @property
-    def now(self) -> datetime: ...
-    @property
-    def ids(self) -> Ids: ...
     @property
     def journals(self) -> JournalStore: ...
     @property
     def imports(self) -> Imports: ...
-
-    def acted(self, act: OperatorAct) -> str: ...
 
 
 Read = tuple[int, ImportedLine | LineRefused]
@@ -139,7 +135,11 @@ class FileCheck:
             raise line
         check_line(line)
         fact_key, cause_id = fact_key_of(line), cause_id_of(line)
-        if self._causes.setdefault(fact_key, cause_id) != cause_id:
+        known = self._causes.get(fact_key)
+        if known is None:
+            self._causes[fact_key] = cause_id
+            add_debits(line, self.found.totals)
+        elif known != cause_id:
             raise LineRefused("duplicate_id", "id", f"an earlier line says something else of {fact_key}")
         return fact_key, cause_id
 
@@ -147,13 +147,16 @@ class FileCheck:
 def begin_import(
     file_sha256: bytes, file_name: str, journals: int, reason: str, actor: Actor, work: ImportingUnit
 ) -> BegunImport:
-    """The import of these bytes: begun now, or when they were given first. An operator's act, on record."""
+    """The import of these bytes: begun now, or when they were given first. An operator's act, on record.
+
+    Refused unless two people want it: one who proposed these bytes, and one who approved them.
+    """
     work.imports.take_turn()
     found = work.imports.find(file_sha256)
     if found is not None:
         return found
     begun = BegunImport(
-        import_id=work.ids.new("imp_"),
+        import_id=approved_proposal(file_sha256, work).import_id,
         file_sha256=file_sha256,
         file_name=file_name,
         journals=journals,
@@ -163,7 +166,7 @@ def begin_import(
         finished_at=None,
     )
     work.imports.begin(begun)
-    work.acted(_act("import_begun", begun, actor))
+    work.acted(import_act("import_begun", begun.import_id, file_sha256, reason, actor))
     return begun
 
 
@@ -198,7 +201,7 @@ def finish_import(begun: BegunImport, actor: Actor, work: ImportingUnit) -> int:
     if stored.finished_at is not None:
         return 0
     booked = work.imports.finish(begun.import_id)
-    work.acted(_act("import_finished", begun, actor))
+    work.acted(import_act("import_finished", begun.import_id, begun.file_sha256, begun.reason, actor))
     return booked
 
 
@@ -208,8 +211,3 @@ def _refused(number: int, why: LineRefused) -> RefusedLine:
 
 def _booked_otherwise(fact_key: str) -> LineRefused:
     return LineRefused("already_booked_otherwise", "id", f"{fact_key} is booked with other content")
-
-
-def _act(action: str, begun: BegunImport, actor: Actor) -> OperatorAct:
-    told = f"sha256:{begun.file_sha256.hex()} {begun.reason}"
-    return OperatorAct(actor=actor, action=action, target=begun.import_id, reason=told[:512])

@@ -114,6 +114,13 @@ def check_line(line: ImportedLine) -> None:
             )
 
 
+def add_debits(line: ImportedLine, totals: dict[str, int]) -> None:
+    """Add what a checked line debits, in minor units by currency; its credits are the same."""
+    for entry in line.entries:
+        if entry.side == Side.DEBIT:
+            totals[entry.currency] = totals.get(entry.currency, 0) + entry.amount_minor
+
+
 def fact_key_of(line: ImportedLine) -> str:
     """What the journal is unique by: a source's name has no colon."""
     return f"{line.source}:{line.id}"

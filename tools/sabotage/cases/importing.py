@@ -19,6 +19,7 @@ IMPORTING: Final = (
                 "    if checked.refused or dry_run:\n",
                 "    if dry_run:\n",
             ),
+            Patch("services/ledger/adapters/importing.py", "    if checked.refused:\n", "    if False:\n"),
             Patch(
                 "services/ledger/adapters/importing.py",
                 "[_checked(line) for _, line in batch]",

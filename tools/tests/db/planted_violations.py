@@ -280,14 +280,19 @@ MANUAL = (
 #: About journals of another ledger, and what passes itself off as one.
 BROUGHT = (
     plant("I3.imported_journals_as_brought", "ledger",
-          "UPDATE journals SET subject = 'imp_9' WHERE fact_key = 'old:0'", also="I3.imports_by_a_person"),
+          "UPDATE journals SET subject = 'imp_9' WHERE fact_key = 'old:0'", also="I3.imports_by_two_people"),
     plant("I3.imported_journals_as_brought", "ledger",
           "UPDATE journals SET payment_id = 'pay_1' WHERE fact_key = 'old:1'"),
     plant("I3.imported_journals_as_brought", "ledger",
           "UPDATE journals SET rule = 'imported' WHERE rule = 'stray_found'",
           also="I3.no_journal_without_cause I3.doubts_and_strays_booked_once I3.suspense_equals_strays"
                " I26.accounts_agree I26.journals_heard I26.our_side_is_ours"),
-    plant("I3.imports_by_a_person", "ledger", "UPDATE imports SET begun_by = 'eve'"),
-    plant("I3.imports_by_a_person", "ledger", f"UPDATE imports SET file_sha256 = {_NO_HASH}"),
-    plant("I3.imports_by_a_person", "ledger", "UPDATE imports SET booked = 1"),
+    plant("I3.imports_by_two_people", "ledger", "UPDATE imports SET begun_by = 'eve'"),
+    plant("I3.imports_by_two_people", "ledger", f"UPDATE imports SET file_sha256 = {_NO_HASH}"),
+    plant("I3.imports_by_two_people", "ledger", "UPDATE imports SET booked = 1"),
+    plant("I3.imports_by_two_people", "ledger", "UPDATE import_proposals SET decided_by = 'eve'"),
+    plant("I3.imports_by_two_people", "ledger", "UPDATE import_proposals SET journals = 1"),
+    plant("I3.imports_by_two_people", "ledger", "UPDATE import_proposals SET state = 'REJECTED'"),
+    plant("I3.imports_by_two_people", "ledger", "DELETE FROM import_proposals"),
+    plant("I3.imports_by_two_people", "ledger", _SAID_BY.format(said="bob").replace("adj_1", "imp_1")),
 )  # fmt: skip

@@ -144,9 +144,14 @@ def _adjustment(
 def brought_over(h: TinyRows) -> None:
     """A file with two journals of another ledger, one of which left something open."""
     digest = hashlib.sha256(b"file").hexdigest()
-    for action in ("import_begun", "import_finished"):
-        h.tell("ledger", "ledger.events", "imp_1", "OperatorActed", actor="ada", action=action, target="imp_1",
-               reason=f"sha256:{digest} moving")  # fmt: skip
+    for actor, action in (("ada", "proposed"), ("bob", "approved"), ("ada", "begun"), ("ada", "finished")):
+        h.tell("ledger", "ledger.events", "imp_1", "OperatorActed", actor=actor, action=f"import_{action}",
+               target="imp_1", reason=f"sha256:{digest} moving")  # fmt: skip
+    h.add(
+        "ledger", "import_proposals", import_id="imp_1", file_sha256="\\x" + digest, file_name="old.jsonl", lines=2,
+        journals=2, totals={"EUR": 12}, reason="moving", state="APPROVED", proposed_by="ada", proposed_at=AT,
+        decided_by="bob", decided_at=AT, decision_reason="seen",
+    )  # fmt: skip
     h.add(
         "ledger", "imports", import_id="imp_1", file_sha256="\\x" + digest, file_name="old.jsonl", journals=2,
         begun_by="ada", reason="moving", begun_at=AT, finished_at=AT, booked=2,

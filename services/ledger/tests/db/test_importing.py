@@ -15,8 +15,6 @@ from typer.testing import CliRunner
 
 from services.ledger.adapters.clearing import SqlClearing
 from services.ledger.adapters.head_keys import HeadVerifier
-from services.ledger.adapters.import_files import ImportFile
-from services.ledger.adapters.importing import import_file
 from services.ledger.adapters.sealed_books import sealed_books
 from services.ledger.adapters.sealing import Sealer
 from services.ledger.adapters.snapshotting import Folder
@@ -24,19 +22,14 @@ from services.ledger.app.clearing import ClearingWanted
 from services.ledger.app.fold_snapshots import Folding
 from services.ledger.app.verify_seals import verify_seals
 from services.ledger.entrypoints.cli import cli
+from services.ledger.tests.bringing import BEGIN, agreed, approve_in_sql, bring, propose
 from services.ledger.tests.import_lines import BAD, MERCHANTS, changed, entry, line, write
 from services.ledger.tests.payloads import Payment
 from shared.kernel.errors import Rejected
-from shared.kernel.operators import Actor
 
-CAROL = Actor(name="carol", role="operator")
 COUNTS = (
     "SELECT (SELECT count(*) FROM journals), (SELECT count(*) FROM entries), (SELECT count(*) FROM imports)"
 )
-
-
-def bring(ledger, path, *, batch=10, **wanted):
-    return import_file(ledger.transactions, ImportFile(path, batch), actor=CAROL, reason="moving", **wanted)
 
 
 def test_journals_of_a_file_are_booked_sealed_and_announced_like_any_other(ledger, tmp_path):
@@ -75,8 +68,13 @@ def test_an_import_is_an_operators_act_that_names_the_file_by_its_digest(ledger,
         " LATERAL (SELECT convert_from(payload, 'UTF8')::jsonb AS j) AS parsed"
         " WHERE event_type = 'OperatorActed.v1' ORDER BY position"
     )
-    told = f"sha256:{digest} moving"
-    assert acts == [("carol", f"import_{step}", done.import_id, told) for step in ("begun", "finished")]
+    assert acts == [
+        (who, f"import_{step}", done.import_id, f"sha256:{digest} {why}")
+        for who, step, why in (
+            ("carol", "proposed", "moving"), ("dave", "approved", "seen"), ("carol", "begun", "moving"),
+            ("carol", "finished", "moving"),
+        )
+    ]  # fmt: skip
     assert ledger.rows(
         "SELECT begun_by, file_name, journals, booked, encode(file_sha256, 'hex') FROM imports"
     ) == [("carol", "old.jsonl", 1, 1, digest)]
@@ -140,7 +138,7 @@ def test_one_id_with_two_contents_is_refused_in_a_file_and_against_the_books(led
 
 
 def test_a_dry_run_checks_everything_and_writes_nothing(ledger, tmp_path):
-    done = bring(ledger, write(tmp_path / "old.jsonl", [line(1), line(2)], newline=False), dry_run=True)
+    done = propose(ledger, write(tmp_path / "old.jsonl", [line(1), line(2)], newline=False), dry_run=True)
     assert (done.state, done.checked.journals, done.import_id) == ("checked", 2, None)
     assert ledger.rows(COUNTS) == [(0, 0, 0)]
     assert ledger.rows("SELECT count(*) FROM outbox") == [(0,)]
@@ -150,7 +148,7 @@ def test_an_empty_file_and_a_missing_reason_are_refused(ledger, tmp_path):
     with pytest.raises(Rejected, match="file_empty"):
         bring(ledger, write(tmp_path / "none.jsonl", [], newline=False))
     with pytest.raises(Rejected, match="reason_missing"):
-        import_file(ledger.transactions, ImportFile(tmp_path / "none.jsonl", 5), actor=CAROL, reason=" ")
+        propose(ledger, tmp_path / "none.jsonl", reason=" ")
 
 
 def test_a_file_that_changes_meanwhile_is_refused_before_the_changed_part_is_booked(ledger, tmp_path):
@@ -196,17 +194,9 @@ def test_a_process_that_is_killed_in_the_middle_leaves_whole_batches(
     ledger, ledger_urls, operators, tmp_path, point
 ):
     path = write(tmp_path / "old.jsonl", [line(number) for number in range(40)])
-    words = [
-        "import",
-        str(path),
-        "--token-file",
-        operators("carol"),
-        "--reason",
-        "moving",
-        "--batch",
-        "10",
-        "--json",
-    ]
+    agreed(ledger, path)
+    words = ["imports", "book", str(path), "--token-file", operators("carol"), "--reason", "moving"]
+    words += ["--batch", "10", "--json"]
     program = "from services.ledger.entrypoints.cli import main; main()"
     settings = {"LEDGER_DATABASE_URL": ledger_urls.app, "LEDGER_OPERATOR_PUBLIC_KEY": operators.public_key}
     environment = {**settings, "TIEOUT_CRASH_AT": point, "PATH": "/usr/bin"}
@@ -311,10 +301,6 @@ def test_sql_refuses_a_journal_of_an_import_that_nobody_began_or_that_is_done(le
         ("TRUNCATE imports", psycopg.errors.InsufficientPrivilege),
         ("UPDATE imports SET finished_at = NULL, booked = NULL", psycopg.errors.CheckViolation),
         ("UPDATE imports SET booked = 0", psycopg.errors.CheckViolation),
-        (
-            "INSERT INTO imports VALUES ('imp_2', decode(repeat('00', 32), 'hex'), 'f', 1, 'me', 'why', now(), now(), 0)",
-            psycopg.errors.CheckViolation,
-        ),
     ],
 )
 def test_sql_refuses_to_change_what_an_import_was(ledger, app_sql, tmp_path, statement, error):
@@ -324,9 +310,10 @@ def test_sql_refuses_to_change_what_an_import_was(ledger, app_sql, tmp_path, sta
 
 
 def test_sql_refuses_an_import_that_is_finished_with_another_number_of_journals(ledger, app_sql):
-    app_sql.execute(
-        "INSERT INTO imports VALUES ('imp_2', decode(repeat('00', 32), 'hex'), 'f', 3, 'me', 'why', now())"
-    )
+    approve_in_sql(app_sql)
+    with pytest.raises(psycopg.errors.CheckViolation, match="begun once"), app_sql.transaction():
+        app_sql.execute(BEGIN.replace("now())", "now(), now(), 0)"))
+    app_sql.execute(BEGIN)
     with pytest.raises(psycopg.errors.CheckViolation, match="counts its journals"):
         app_sql.execute("UPDATE imports SET finished_at = now(), booked = 3")
 
@@ -334,18 +321,30 @@ def test_sql_refuses_an_import_that_is_finished_with_another_number_of_journals(
 def test_the_command_line_tells_what_it_did_and_what_it_refused(ledger, ledger_urls, operators, tmp_path):
     settings = {"LEDGER_DATABASE_URL": ledger_urls.app, "LEDGER_OPERATOR_PUBLIC_KEY": operators.public_key}
     path = write(tmp_path / "old.jsonl", [line(1), line(2)])
-    words = ["import", str(path), "--token-file", operators("carol"), "--reason", "moving"]
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
 
-    def invoke(*more):
-        return CliRunner().invoke(cli, [*words, *more], env=settings)
+    def invoke(*words, who="carol"):
+        by = ["--token-file", operators(who), "--reason", "moving"]
+        return CliRunner().invoke(cli, ["imports", *words, *by], env=settings)
 
-    assert "nothing was written" in invoke("--dry-run").output
-    assert "2 journals are booked" in invoke().output
-    assert "imported before" in invoke().output
-    listed = CliRunner().invoke(cli, ["imports", "--json"], env=settings)
-    assert [(each["begun_by"], each["journals"]) for each in json.loads(listed.output)] == [("carol", 2)]
+    assert "nothing was written" in invoke("propose", str(path), "--dry-run").output
+    assert "import_not_proposed" in invoke("approve", digest, who="dave").output
+    proposed = invoke("propose", str(path)).output
+    assert "EUR 2,000 in minor units" in proposed
+    assert f"ledger imports approve {digest}" in proposed
+    assert "import_not_approved" in invoke("book", str(path)).output
+    assert "four_eyes" in invoke("approve", digest).output
+    assert "digest_malformed" in invoke("approve", digest[:-1], who="dave").output
+    assert json.loads(invoke("approve", digest, "--json", who="dave").output)["totals"] == {"EUR": 2_000}
+    assert "import_wrong_state" in invoke("reject", digest).output
+    assert "2 journals are booked" in invoke("book", str(path)).output
+    assert "imported before" in invoke("book", str(path)).output
+    listed = CliRunner().invoke(cli, ["imports", "list", "--json"], env=settings)
+    (row,) = json.loads(listed.output)
+    assert (row["proposed_by"], row["decided_by"], row["begun_by"]) == ("carol", "dave", "carol")
+    assert (row["journals"], row["booked"], row["file_sha256"]) == (2, 2, digest)
     write(path, [changed("entries.0.scale", 0)(line(3))])
-    refused = invoke("--json")
+    refused = invoke("propose", str(path), "--json")
     assert refused.exit_code == 1
     told = json.loads(refused.output)
     assert told["state"] == "refused"

@@ -6,22 +6,19 @@ import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta, timezone
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from services.ledger.adapters.import_files import ImportFile
-from services.ledger.adapters.importing import import_file
+from services.ledger.tests.bringing import bring
 from services.ledger.tests.import_lines import BAD, MERCHANTS, entry, line, write
-from shared.kernel.operators import Actor
 
 EXAMPLES = 25
-"""Each costs some fifteen transactions."""
+"""Each costs some twenty transactions."""
 NETS = (
     "SELECT a.family, a.owner, a.currency, sum(CASE e.side WHEN 'debit' THEN e.amount_minor ELSE -e.amount_minor END)"
     " FROM entries e JOIN accounts a USING (account_id) GROUP BY 1, 2, 3"
 )
 AT = datetime(2025, 3, 1, 10, tzinfo=UTC)
-CAROL = Actor(name="carol", role="operator")
 
 
 def entries_of(shape, amount, merchant):
@@ -121,14 +118,12 @@ class CutOff(Exception):  # noqa: N818 - what happened to it
 def test_any_files_in_any_batches_cut_off_anywhere_give_the_models_books(ledger, tmp_path):
     model, examples = Model(), [0]
 
-    def bring(path, batch, after=None):
+    def given(path, batch, after=None):
         def maybe_die(what, lines):
             if what == "booked" and after is not None and lines > after * batch:
                 raise CutOff
 
-        return import_file(
-            ledger.transactions, ImportFile(path, batch), actor=CAROL, reason="moving", progress=maybe_die
-        )
+        return bring(ledger, path, batch=batch, progress=maybe_die)
 
     @settings(
         max_examples=EXAMPLES,
@@ -144,9 +139,9 @@ def test_any_files_in_any_batches_cut_off_anywhere_give_the_models_books(ledger,
             refused = model.refused(specs, source)
             before = len(model.booked)
             try:
-                done = bring(path, batch, after)
+                done = given(path, batch, after)
             except CutOff:
-                done = bring(path, batch)
+                done = given(path, batch)
             assert {(each.line, each.code, each.field) for each in done.checked.refused} == refused
             assert [each.line for each in done.checked.refused] == sorted(each for each, _, _ in refused)
             if refused:

@@ -7,12 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.ledger.adapters.import_files import ImportFile
-from services.ledger.adapters.importing import import_file
+from services.ledger.tests.bringing import bring
 from services.ledger.tests.db.closing import close
 from services.ledger.tests.import_lines import line, write
 from services.ledger.tests.payloads import Payment
-from shared.kernel.operators import Actor
 
 pytestmark = pytest.mark.db
 JULY, AUGUST = datetime(2024, 7, 15, tzinfo=UTC), datetime(2024, 8, 10, tzinfo=UTC)
@@ -29,13 +27,7 @@ def test_what_is_imported_into_a_closed_month_is_late_like_anything_else(ledger,
     close(ledger, "2024-07")
     said = [line(1, at="2024-07-15T00:00:00Z"), line(2, at="2024-08-10T00:00:00Z")]
 
-    def bring(name, lines):
-        file = ImportFile(write(tmp_path / name, lines), 10)
-        return import_file(
-            ledger.transactions, file, actor=Actor(name="carol", role="operator"), reason="moving"
-        )
-
-    assert bring("one.jsonl", said).booked == 2
+    assert bring(ledger, write(tmp_path / "one.jsonl", said)).booked == 2
     assert ledger.rows(BOOKED) == [("old:tx-1", FIRST_OF_AUGUST, JULY), ("old:tx-2", AUGUST, None)]
     second, first = (json.loads(payload) for (payload,) in ledger.rows(TOLD))
     assert (first["effective_at"], first["told_effective_at"]) == (
@@ -43,5 +35,5 @@ def test_what_is_imported_into_a_closed_month_is_late_like_anything_else(ledger,
         "2024-07-15T00:00:00Z",
     )
     assert second.get("told_effective_at") is None
-    again = bring("two.jsonl", [*said, line(3)])
+    again = bring(ledger, write(tmp_path / "two.jsonl", [*said, line(3)]))
     assert (again.booked, again.checked.already) == (1, 2), "told as before, it is the same journal"

@@ -10,10 +10,9 @@ from random import Random
 import pytest
 import sqlalchemy as sa
 
-from services.ledger.adapters.import_files import ImportFile
-from services.ledger.adapters.importing import import_file
 from services.ledger.tests import import_lines, report
-from services.ledger.tests.db.adjusting import ADA, approve, propose
+from services.ledger.tests.bringing import bring
+from services.ledger.tests.db.adjusting import approve, propose
 from services.ledger.tests.db.conftest import Ledger
 from services.ledger.tests.payloads import Payment, ident
 from shared.kernel.errors import Rejected
@@ -99,5 +98,5 @@ def test_floors_hold_beside_facts_under_load(busy, tmp_path, merchants):
 
 def fund(ledger, folder, merchants):
     said = [import_lines.line(n, merchant=ident("mer", n), amount=FUNDED) for n in range(merchants)]
-    file = ImportFile(import_lines.write(folder / "opening.jsonl", said), 2_000)
-    assert import_file(ledger.transactions, file, actor=ADA, reason="opening").booked == merchants
+    path = import_lines.write(folder / "opening.jsonl", said)
+    assert bring(ledger, path, batch=2_000).booked == merchants
