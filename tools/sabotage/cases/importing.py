@@ -6,9 +6,48 @@ from tools.sabotage.case import Case, Patch
 
 _MIGRATION = "services/ledger/migrations/versions/0013_import_journals.py"
 _USE_CASE = "services/ledger/app/import_journals.py"
+_PROPOSE = "services/ledger/app/propose_import.py"
 _TESTS = "services/ledger/tests/db/test_importing.py::"
+_TWO_PEOPLE = "services/ledger/tests/unit/test_propose_import.py::"
 
 IMPORTING: Final = (
+    Case(
+        name="import-four-eyes",
+        protection="a file of journals is approved by somebody else than proposed it",
+        change="whoever proposed it approves it",
+        patches=(
+            Patch(_PROPOSE, "        check_four_eyes(found.proposed_by, actor.name)\n", "        pass\n"),
+        ),
+        tests=(_TWO_PEOPLE + "test_one_proposes_and_another_approves",),
+    ),
+    Case(
+        name="import-approved-first",
+        protection="a file of journals is booked only once its digest is approved",
+        change="a proposal is enough",
+        patches=(Patch(_PROPOSE, "    if found.state is not DecisionState.APPROVED:", "    if False:"),),
+        tests=(_TWO_PEOPLE + "test_one_proposes_and_another_approves",),
+    ),
+    Case(
+        name="import-decided-once",
+        protection="a proposal to bring journals over is decided once",
+        change="what was rejected is approved, and the other way round",
+        patches=(Patch(_PROPOSE, "    if state not in NEXT[found.state]:", "    if False:"),),
+        tests=(_TWO_PEOPLE + "test_only_what_is_proposed_is_decided_and_once",),
+    ),
+    Case(
+        name="import-totals-once",
+        protection="the totals that are approved count a journal once, as it is booked once",
+        change="a line that says the same again counts again",
+        patches=(
+            Patch(
+                _USE_CASE,
+                "        elif known != cause_id:\n",
+                "        else:\n            add_debits(line, self.found.totals)\n"
+                "        if known is not None and known != cause_id:\n",
+            ),
+        ),
+        tests=(_TWO_PEOPLE + "test_totals_are_what_the_journals_of_a_file_debit_each_counted_once",),
+    ),
     Case(
         name="import-all-or-nothing",
         protection="of a file with a bad line nothing is written",
