@@ -7,6 +7,8 @@ from tools.sabotage.case import Case, Patch
 _MIGRATION = "services/ledger/migrations/versions/0013_import_journals.py"
 _USE_CASE = "services/ledger/app/import_journals.py"
 _PROPOSE = "services/ledger/app/propose_import.py"
+_APPROVE_SQL = "services/ledger/migrations/versions/0016_approve_imports.py"
+_SQL_TESTS = "services/ledger/tests/db/test_approving_imports.py::"
 _TESTS = "services/ledger/tests/db/test_importing.py::"
 _TWO_PEOPLE = "services/ledger/tests/unit/test_propose_import.py::"
 
@@ -47,6 +49,68 @@ IMPORTING: Final = (
             ),
         ),
         tests=(_TWO_PEOPLE + "test_totals_are_what_the_journals_of_a_file_debit_each_counted_once",),
+    ),
+    Case(
+        name="import-four-eyes-in-sql",
+        protection="SQL refuses a file of journals that is approved by whoever proposed it",
+        change="the constraint is always true",
+        patches=(
+            Patch(
+                _APPROVE_SQL,
+                "CONSTRAINT import_proposals_four_eyes CHECK (state <> 'APPROVED' OR decided_by <> proposed_by)",
+                "CONSTRAINT import_proposals_four_eyes CHECK (true)",
+            ),
+        ),
+        tests=(_SQL_TESTS + "test_sql_refuses_a_proposal_that_one_person_decides_and_an_import_without_two",),
+    ),
+    Case(
+        name="import-approved-in-sql",
+        protection="SQL lets an import begin only of approved bytes",
+        change="the trigger on imports never looks for the proposal",
+        patches=(
+            Patch(
+                _APPROVE_SQL,
+                "    IF NOT NEW.two_people OR NOT EXISTS (",
+                "    IF false AND NOT EXISTS (",
+            ),
+        ),
+        tests=(
+            _SQL_TESTS + "test_sql_refuses_a_proposal_that_one_person_decides_and_an_import_without_two",
+            _SQL_TESTS + "test_sql_refuses_to_decide_again_and_to_begin_something_else_than_was_approved",
+        ),
+    ),
+    Case(
+        name="import-decided-once-in-sql",
+        protection="SQL lets a proposal be born proposed, and decided once",
+        change="the trigger on proposals never refuses",
+        patches=(
+            Patch(
+                _APPROVE_SQL,
+                "    IF (TG_OP = 'INSERT' AND NEW.state <> 'PROPOSED') OR (TG_OP = 'UPDATE'",
+                "    IF false AND (TG_OP = 'UPDATE'",
+            ),
+        ),
+        tests=(
+            _SQL_TESTS + "test_sql_refuses_to_decide_again_and_to_begin_something_else_than_was_approved",
+        ),
+    ),
+    Case(
+        name="import-proposed-once",
+        protection="of the same bytes one proposal stands, however many people give them at once",
+        change="the index is not unique, and nobody takes a turn",
+        patches=(
+            Patch(
+                _APPROVE_SQL,
+                "CREATE UNIQUE INDEX import_proposals_once",
+                "CREATE INDEX import_proposals_once",
+            ),
+            Patch(
+                "services/ledger/adapters/import_proposals.py",
+                "        self._connection.exec_driver_sql(_TURN)\n",
+                "",
+            ),
+        ),
+        tests=(_SQL_TESTS + "test_sql_refuses_a_proposal_that_one_person_decides_and_an_import_without_two",),
     ),
     Case(
         name="import-all-or-nothing",
