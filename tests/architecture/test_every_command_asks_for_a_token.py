@@ -31,7 +31,7 @@ OWN: dict[str, dict[str, OperatorRole]] = {
         **{f"periods {step}": role for step, role in TWO_PEOPLE.items()},
         "adjustments reverse": OPERATOR,
         **{f"imports {step}": role for step, role in TWO_PEOPLE.items()},
-        "imports book": OPERATOR,
+        "imports book": OPERATOR, "rebuild": ADMIN,
     },
     "payment": {
         "decide operation": OPERATOR, "decide stray": OPERATOR, "decide approve": APPROVER, "decide reject": OPERATOR,
@@ -44,6 +44,8 @@ OWN: dict[str, dict[str, OperatorRole]] = {
         "terms reject": OPERATOR, "sources declare": OPERATOR, "upload": OPERATOR, "match": OPERATOR,
         "breaks defer": OPERATOR, "breaks accept": OPERATOR, "breaks return": OPERATOR, "breaks adjust": OPERATOR,
         "breaks approve": APPROVER, "breaks reject": OPERATOR, "breaks bulk": OPERATOR,
+        **{f"hand-matches {step}": role for step, role in TWO_PEOPLE.items()},
+        "hand-matches take-back": OPERATOR, "hand-matches approve-take-back": APPROVER, "hand-matches keep": OPERATOR,
     },
     "risk": {f"rules {step}": role for step, role in TWO_PEOPLE.items()},
     "processor": {},

@@ -30,6 +30,7 @@ from shared.messaging.kafka import KafkaBroker
 from shared.messaging.refill import RefillWriter
 from shared.messaging.relay import Relay
 from shared.persistence.engine import make_engine
+from shared.runtime.operator_tokens import OperatorRole
 from shared.testing.waiting import eventually
 
 TOPIC = "ledger.events"
@@ -68,17 +69,19 @@ def rebuilt(new_urls):
 
 
 @pytest.fixture
-def rebuild(new_urls, kafka_bootstrap, topic_prefix):
+def rebuild(new_urls, kafka_bootstrap, topic_prefix, operators):
     """The operator's command, in a process of its own; what it prints."""
     settings = {
         "LEDGER_DATABASE_URL": new_urls.app,
         "LEDGER_OWNER_DATABASE_URL": new_urls.owner,
         "LEDGER_KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
         "LEDGER_KAFKA_TOPIC_PREFIX": topic_prefix,
+        "LEDGER_OPERATOR_PUBLIC_KEY": operators.public_key,
     }
+    said = ("--token-file", operators("ada", OperatorRole.ADMIN), "--reason", "lost")
 
     def run(*options):
-        words = ["services.ledger.entrypoints.cli", "rebuild", "--actor", "ada", "--reason", "lost", *options]
+        words = ["services.ledger.entrypoints.cli", "rebuild", *said, *options]
         done = subprocess.run(
             [sys.executable, "-m", *words], env={**os.environ, **settings}, capture_output=True, text=True, check=False
         )  # fmt: skip

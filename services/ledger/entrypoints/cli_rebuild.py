@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from shared.runtime.cli import Actor, JsonFlag, Reason, command_line
+from shared.runtime.cli import JsonFlag, Reason, command_line
+from shared.runtime.cli_token import TokenFile, acting
 
 if TYPE_CHECKING:
     from services.ledger.adapters.rebuilding import Rebuilt
+    from shared.kernel.operators import Actor
     from shared.runtime.process import ServiceRuntime
 
 _EXIT_INCOMPLETE = 1
@@ -21,7 +23,7 @@ def add_rebuild(cli: typer.Typer) -> None:
     """Add the command to the ledger's command line."""
 
     @cli.command()
-    def rebuild(*, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+    def rebuild(*, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False) -> None:
         """Fill a new database from the refills of payment.events, reconciliation.events and ledger.events.
 
         Each is written beforehand, when every role of the old books is stopped: `payment refill payment.events ledger`,
@@ -29,8 +31,9 @@ def add_rebuild(cli: typer.Typer) -> None:
         runs meanwhile. Exit 1 if a key is parked, an approval is told by no event, or a journal is not as it was told;
         those of imports are brought again from their files: then repeat this, to see that nothing is missing.
         """
+        who = acting(command_line(cli), token_file, "admin")
         with command_line(cli).opened() as runtime:
-            rebuilt = _rebuild(runtime, actor, reason, shown=not as_json)
+            rebuilt = _rebuild(runtime, who, reason, shown=not as_json)
             parked = len(runtime.operations.parked())
         if as_json:
             typer.echo(json.dumps({**asdict(rebuilt), "parked_keys": parked}))
@@ -55,11 +58,10 @@ def show(rebuilt: Rebuilt, parked: int) -> None:
         typer.echo("Import their files, or write the refills of their facts anew; then repeat this.")
 
 
-def _rebuild(runtime: ServiceRuntime, actor: str, reason: str, *, shown: bool) -> Rebuilt:
+def _rebuild(runtime: ServiceRuntime, who: Actor, reason: str, *, shown: bool) -> Rebuilt:
     from services.ledger.adapters.rebuilding import RebuildParts, rebuild_books
     from services.ledger.bootstrap import owners_transactions
     from services.ledger.settings import LedgerSettings
-    from shared.kernel.operators import Actor as Who
     from shared.messaging.broker import BrokerError
     from shared.messaging.consumer import ConsumerLoop
     from shared.runtime.logs import configure_logs
@@ -80,6 +82,6 @@ def _rebuild(runtime: ServiceRuntime, actor: str, reason: str, *, shown: bool) -
         )
         progress = (lambda topic: typer.echo(f"{topic} is read")) if shown else (lambda _: None)
         try:
-            return rebuild_books(parts, Who(name=actor, role="operator"), reason, progress)
+            return rebuild_books(parts, who, reason, progress)
         except BrokerError as failed:
             raise StartupRefused(f"rebuild: {failed}") from None

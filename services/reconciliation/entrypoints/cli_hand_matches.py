@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from shared.runtime.cli import Actor, JsonFlag, Reason, command_line, emit
+from shared.runtime.cli import JsonFlag, Reason, command_line, emit
+from shared.runtime.cli_token import RoleName, TokenFile, acting
 
 if TYPE_CHECKING:
     from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
@@ -15,13 +16,13 @@ HandMatchArgument = Annotated[str, typer.Argument(help="The match's id.")]
 _SHOWN: Final = (
     "hand_match_id", "state", "source", "currency", "theirs_minor", "ours_minor", "proposed_by", "approved_by",
 )  # fmt: skip
-#: Each decision with what it does.
-_DECISIONS: Final = {
-    "approve": "Let runs match it, as somebody else proposed it.",
-    "reject": "End a proposal.",
-    "take-back": "Propose that it counts no more; somebody else has to approve that.",
-    "approve-take-back": "Let the next run undo it, as somebody else proposed.",
-    "keep": "End the proposal to take it back.",
+#: Each decision with the role that it asks for, as its route does, and what it does.
+_DECISIONS: Final[dict[str, tuple[RoleName, str]]] = {
+    "approve": ("approver", "Let runs match it, as somebody else proposed it."),
+    "reject": ("operator", "End a proposal."),
+    "take-back": ("operator", "Propose that it counts no more; somebody else has to approve that."),
+    "approve-take-back": ("approver", "Let the next run undo it, as somebody else proposed."),
+    "keep": ("operator", "End the proposal to take it back."),
 }
 
 
@@ -33,8 +34,8 @@ def add_hand_matches(cli: typer.Typer) -> None:
     cli.add_typer(group, name="hand-matches")
     _add_reads(cli, group)
     _add_proposal(cli, group)
-    for name, what in _DECISIONS.items():
-        _add_decision(cli, group, name, what)
+    for name, (role, what) in _DECISIONS.items():
+        _add_decision(cli, group, name, role, what)
 
 
 def _add_reads(cli: typer.Typer, group: typer.Typer) -> None:
@@ -71,7 +72,7 @@ def _add_proposal(cli: typer.Typer, group: typer.Typer) -> None:
         item: Annotated[
             list[str], typer.Option(help="An item's key, once per item: a break's subject names it.")
         ],
-        actor: Actor,
+        token_file: TokenFile,
         reason: Reason,
         as_json: JsonFlag = False,
     ) -> None:
@@ -81,11 +82,10 @@ def _add_proposal(cli: typer.Typer, group: typer.Typer) -> None:
             ProposeHandMatchBody,
             hand_match_view,
         )
-        from shared.kernel.operators import Actor as Who
         from shared.runtime.models import validate_model
 
         given = {"source": source, "line_ids": line, "item_keys": item, "reason": reason}
-        who = Who(name=actor, role="operator")
+        who = acting(command_line(cli), token_file, "operator")
 
         def work(uow: ReconciliationUnitOfWork) -> dict[str, object]:
             body = validate_model(ProposeHandMatchBody, given)
@@ -95,16 +95,15 @@ def _add_proposal(cli: typer.Typer, group: typer.Typer) -> None:
         emit(command_line(cli).run(work, "hand-matches propose"), as_json=as_json)
 
 
-def _add_decision(cli: typer.Typer, group: typer.Typer, name: str, what: str) -> None:
+def _add_decision(cli: typer.Typer, group: typer.Typer, name: str, role: RoleName, what: str) -> None:
     @group.command(name, help=what)
     def decide(
-        hand_match_id: HandMatchArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False
+        hand_match_id: HandMatchArgument, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False
     ) -> None:
         from services.reconciliation.entrypoints.http_hand_matches import DECISIONS, hand_match_view
-        from shared.kernel.operators import Actor as Who
 
-        role, step = DECISIONS[name]
-        who = Who(name=actor, role=role.name.lower())
+        _, step = DECISIONS[name]
+        who = acting(command_line(cli), token_file, role)
 
         def work(uow: ReconciliationUnitOfWork) -> dict[str, object]:
             return hand_match_view(step(hand_match_id, reason, who, uow).hand_match_id, uow)

@@ -6,17 +6,15 @@ from datetime import UTC, datetime
 
 from services.ledger.adapters.head_keys import HeadSigner, HeadVerifier
 from services.ledger.adapters.heads import stored_heads
-from services.ledger.adapters.import_files import ImportFile
-from services.ledger.adapters.importing import import_file
 from services.ledger.adapters.sealed_books import sealed_books
 from services.ledger.app.adjust_books import reject_adjustment
 from services.ledger.app.verify_seals import verify_seals
 from services.ledger.tests import report
+from services.ledger.tests.bringing import bring
 from services.ledger.tests.db.adjusting import BOB, MERCHANT, book, propose
 from services.ledger.tests.db.closing import close, seal
 from services.ledger.tests.import_lines import line, write
 from services.ledger.tests.payloads import Payment
-from shared.kernel.operators import Actor
 from shared.runtime.operator_tokens import new_key_pair
 
 PRIVATE, PUBLIC = new_key_pair()
@@ -40,8 +38,7 @@ class Noted:
         rejected = propose(ledger, "merchant_credit", 400, merchant_id=MERCHANT)
         ledger.transactions.run(lambda uow: reject_adjustment(rejected, "no", BOB, uow), name="test")
         propose(ledger, "merchant_credit", 300, merchant_id=MERCHANT)
-        carol = Actor(name="carol", role="operator")
-        import_file(ledger.transactions, ImportFile(write(path, [line(1)]), 10), actor=carol, reason="moving")
+        bring(ledger, write(path, [line(1)]))
         seal(ledger, signer)
         # No journal comes with it: a head is signed for the note alone.
         (last,) = ledger.tell(report.matched("2", Payment(3), "cap", 10_000))

@@ -14,8 +14,6 @@ from hypothesis import strategies as st
 from msgspec import structs
 from typer.testing import CliRunner
 
-from services.ledger.adapters.import_files import ImportFile
-from services.ledger.adapters.importing import import_file
 from services.ledger.adapters.publishing import TOPIC
 from services.ledger.adapters.rebuilding import Rebuilt, rebuild_books
 from services.ledger.adapters.restoring import Restored, restore_decisions
@@ -26,6 +24,7 @@ from services.ledger.entrypoints.cli import cli
 from services.ledger.entrypoints.cli_rebuild import show
 from services.ledger.entrypoints.consumer import RULES_OF_TOPICS
 from services.ledger.tests import import_lines, report
+from services.ledger.tests.bringing import bring
 from services.ledger.tests.db import adjusting
 from services.ledger.tests.db.adjusting import ADA, AVAILABLE, BOB, MERCHANT, approve, propose
 from services.ledger.tests.db.closing import close
@@ -133,7 +132,7 @@ def _months(month):
 def test_an_import_is_brought_again_from_its_file(live, rebuilt, tmp_path):
     file = import_lines.write(tmp_path / "old.jsonl", [import_lines.line(n) for n in range(1, 4)])
     for books in (live, rebuilt):
-        done = import_file(books.transactions, ImportFile(file, 10), actor=ADA, reason="it was so")
+        done = bring(books, file)
         assert (done.state, done.booked) == ("imported", 3)
         rebuilt.take_over(live.archive(tmp_path))
     assert rebuilt.everything() == live.everything()

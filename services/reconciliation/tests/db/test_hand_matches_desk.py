@@ -19,13 +19,12 @@ def world(desk):
     return named_otherwise(desk)
 
 
-def test_the_terminal_matches_in_twos(world, reconciliation_urls):
+def test_the_terminal_matches_in_twos(world, terminal, operators):
     def typed(*words):
-        environment = {"RECONCILIATION_DATABASE_URL": reconciliation_urls.app}
-        done = CliRunner().invoke(cli, ["hand-matches", *words, "--json"], env=environment)
+        done = CliRunner().invoke(cli, ["hand-matches", *words, "--json"], env=terminal)
         return json.loads(done.stdout) if done.exit_code == 0 else done.output
 
-    ada, bob = (("--actor", name, "--reason", "on paper") for name in ("ada", "bob"))
+    ada, bob = (("--token-file", operators(name), "--reason", "on paper") for name in ("ada", "bob"))
     both = ("--source", "alpha_report", "--line", "l2", "--line", "l3", "--item", item(2))
     made = typed("propose", *both, *ada)
     named = made["hand_match_id"]
