@@ -7,7 +7,7 @@ from tools.sabotage.case import Case, Patch
 _MIGRATION = "services/ledger/migrations/versions/0013_import_journals.py"
 _USE_CASE = "services/ledger/app/import_journals.py"
 _PROPOSE = "services/ledger/app/propose_import.py"
-_APPROVE_SQL = "services/ledger/migrations/versions/0017_approve_imports.py"
+_APPROVE_SQL = "services/ledger/migrations/versions/0018_approve_imports.py"
 _SQL_TESTS = "services/ledger/tests/db/test_approving_imports.py::"
 _TESTS = "services/ledger/tests/db/test_importing.py::"
 _TWO_PEOPLE = "services/ledger/tests/unit/test_propose_import.py::"

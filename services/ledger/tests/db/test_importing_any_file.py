@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta, timezone
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.ledger.tests.bringing import bring
@@ -118,7 +118,7 @@ class CutOff(Exception):  # noqa: N818 - what happened to it
 def test_any_files_in_any_batches_cut_off_anywhere_give_the_models_books(ledger, tmp_path):
     model, examples = Model(), [0]
 
-    def given(path, batch, after=None):
+    def brought(path, batch, after=None):
         def maybe_die(what, lines):
             if what == "booked" and after is not None and lines > after * batch:
                 raise CutOff
@@ -139,9 +139,9 @@ def test_any_files_in_any_batches_cut_off_anywhere_give_the_models_books(ledger,
             refused = model.refused(specs, source)
             before = len(model.booked)
             try:
-                done = given(path, batch, after)
+                done = brought(path, batch, after)
             except CutOff:
-                done = given(path, batch)
+                done = brought(path, batch)
             assert {(each.line, each.code, each.field) for each in done.checked.refused} == refused
             assert [each.line for each in done.checked.refused] == sorted(each for each, _, _ in refused)
             if refused:
