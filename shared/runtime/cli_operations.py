@@ -126,19 +126,22 @@ def _add_outbox(app: typer.Typer, line: CommandLine) -> None:
             )
 
     @app.command("take-refill")
-    def take_refill(topic: TopicArgument, actor: Actor, reason: Reason, as_json: JsonFlag = False) -> None:
+    def take_refill(
+        topic: TopicArgument, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False
+    ) -> None:
         """Read a topic's history from its refill, then go on from the beginning of the live topic.
 
         For a consumer that is new or lost its database. The topic's producer writes the history first
         (`refill TOPIC CONSUMER`); meanwhile no other process of this service may consume. Safe to repeat.
         """
+        act = _act(line, token_file, reason, "operator")
         with line.opened() as runtime:
             from shared.runtime.logs import configure_logs
 
             # What its loop tells goes to stderr, beside the answer.
             told = runtime.settings
             configure_logs(log_format=told.log_format, level=told.log_level, service=runtime.name)
-            emit(_operations(runtime).take_refill(topic, actor=actor, reason=reason), as_json=as_json)
+            emit(_operations(runtime).take_refill(topic, act), as_json=as_json)
 
     @app.command()
     def archive(folder: Folder, as_json: JsonFlag = False) -> None:

@@ -145,7 +145,7 @@ class Operations(Generic[U]):
         self._transactions.run(lambda uow: self._acted(uow, act, "refill", target), name="refill")
         return {"topic": topic, "consumer": consumer, "records": written}
 
-    def take_refill(self, topic: str, *, actor: str, reason: str) -> dict[str, Any]:
+    def take_refill(self, topic: str, act: Act) -> dict[str, Any]:
         """Apply a topic's refill up to its markers, then set the group back to the beginning of the live topic.
 
         Waits for markers where they are not all written yet. Safe to repeat: what was applied is a duplicate.
@@ -177,7 +177,6 @@ class Operations(Generic[U]):
                 f"take-refill: other processes of {consumer} consume: stop them, then start again ({refused})",
                 exit_code=EXIT_FAILED,
             ) from refused
-        act = Act(actor=actor, reason=reason)
         self._transactions.run(lambda uow: self._acted(uow, act, "take_refill", topic), name="take refill")
         return {"topic": topic, "consumer": consumer, "taken_from": source}
 

@@ -22,7 +22,7 @@ from shared.runtime.startup import StartupRefused
 OPERATOR, APPROVER, ADMIN = OperatorRole.OPERATOR, OperatorRole.APPROVER, OperatorRole.ADMIN
 MECHANISM = {
     "parked redrive": OPERATOR, "parked skip": OPERATOR, "parked approve-skip": APPROVER, "parked discard": OPERATOR,
-    "parked approve-discard": APPROVER, "refill": OPERATOR,
+    "parked approve-discard": APPROVER, "refill": OPERATOR, "take-refill": OPERATOR,
 }  # fmt: skip
 TWO_PEOPLE = {"propose": OPERATOR, "approve": APPROVER, "reject": OPERATOR}
 OWN: dict[str, dict[str, OperatorRole]] = {

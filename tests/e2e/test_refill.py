@@ -13,7 +13,7 @@ from tests.e2e.shop import Shop, order, server_at
 from tools.local_stack.stack import LocalStack, StackError
 
 TOPIC = "payment.events"
-WHO = ("--actor", "ada", "--reason", "a consumer that missed something", "--json")
+WHY = ("--reason", "a consumer that missed something", "--json")
 OF_PAYMENT: LiteralString = "SELECT count(*) FROM outbox WHERE topic = 'payment.events' AND key = %s"
 APPLIED: LiteralString = (
     "SELECT count(*) FROM inbox_versions WHERE consumer = 'risk' AND topic = 'payment.events' AND key = %s"
@@ -30,9 +30,9 @@ def missed(
         payment_id = shop.settled(shop.post("/payments", order(1_111)).document["id"])["id"]
         found = {"before": books.count("risk", APPLIED, payment_id)}
         folder = str(tmp_path_factory.mktemp("archive"))
-        written = _said(stack, "payment", "refill", TOPIC, "risk", "--folder", folder, *WHO)
+        written = _said(stack, "payment", "refill", TOPIC, "risk", "--folder", folder, *WHY)
         found |= {"written": written, "events": books.count("payment", OF_PAYMENT, payment_id)}
-        found |= {"taken": _said(stack, "risk", "take-refill", TOPIC, *WHO)}
+        found |= {"taken": _said(stack, "risk", "take-refill", TOPIC, *WHY)}
         found |= {"after": books.count("risk", APPLIED, payment_id)}
     finally:
         stack.supervisor.start("risk")
@@ -51,11 +51,12 @@ def test_a_consumer_takes_its_refill_by_commands(
         lambda: books.count("risk", APPLIED, later) == 1, timeout_s=60, describe="risk follows the topic"
     )
     with pytest.raises(StackError, match="other processes of risk consume: stop them"):
-        _said(stack, "risk", "take-refill", TOPIC, *WHO)
+        _said(stack, "risk", "take-refill", TOPIC, *WHY)
 
 
 def _said(stack: LocalStack, service: str, *words: str) -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads(stack.cli(service, *words))
+    token = stack.operator_token("ada", "operator")
+    answer: dict[str, Any] = json.loads(stack.cli(service, *words, token=token))
     return answer
 
 

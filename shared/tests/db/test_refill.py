@@ -10,7 +10,7 @@ from shared.messaging.memory import MemoryBroker
 from shared.messaging.refill import RefillLoop, RefillWriter
 from shared.messaging.topics import create_refill_topic, refill_topic
 from shared.persistence.partitions import archive_due
-from shared.runtime.operations import Operations
+from shared.runtime.operations import Act, Operations
 from shared.runtime.settings import ServiceSettings
 from shared.runtime.startup import StartupRefused
 from shared.testing.messaging_bench import CONSUMER, FACTS, messaging_bench
@@ -127,18 +127,18 @@ def operations(bench, recorded):
     )
 
 
-WHO = {"actor": "ada", "reason": "a new consumer"}
+WHO = Act(actor="ada", reason="a new consumer", role="operator")
 
 
 def test_an_operator_has_a_new_consumer_take_its_refill(bench, operations, recorded, tmp_path):
     bench.append("a", [1, 2])
     bench.append("b", [1])
     publish(bench)
-    operations.refill(FACTS, CONSUMER, tmp_path, **WHO)
+    operations.refill(FACTS, CONSUMER, tmp_path, WHO)
     ends = {at: end for at, (_start, end) in bench.broker.offsets(FACTS).items()}
     bench.broker.group(CONSUMER).committed.update(ends)
     for _ in range(2):  # the second time all is known
-        assert operations.take_refill(FACTS, **WHO)["taken_from"] == refill_topic(FACTS, CONSUMER)
+        assert operations.take_refill(FACTS, WHO)["taken_from"] == refill_topic(FACTS, CONSUMER)
     assert (bench.effects("a"), bench.effects("b")) == ([1, 2], [1])
     assert {bench.broker.group(CONSUMER).committed[at] for at in ends} == {0}
     assert [(act.actor.name, act.action) for act in recorded][1:] == [("ada", "take_refill")] * 2
@@ -147,23 +147,23 @@ def test_an_operator_has_a_new_consumer_take_its_refill(bench, operations, recor
 def test_a_refill_is_not_taken_beside_members_at_work(bench, operations, recorded, tmp_path):
     bench.append("a", [1])
     publish(bench)
-    operations.refill(FACTS, CONSUMER, tmp_path, **WHO)
+    operations.refill(FACTS, CONSUMER, tmp_path, WHO)
     recorded.clear()
     member = bench.loop().join()
     with pytest.raises(StartupRefused, match="other processes of shelf consume"):
-        operations.take_refill(FACTS, **WHO)
+        operations.take_refill(FACTS, WHO)
     assert (bench.effects(), recorded) == ([], [])
     member.close()
-    operations.take_refill(FACTS, **WHO)
+    operations.take_refill(FACTS, WHO)
     assert bench.effects() == [1]
 
 
 def test_what_cannot_be_taken_is_said_in_one_line(bench, operations):
     with pytest.raises(StartupRefused, match=r"shelf does not read 'other\.events'; expected one of things"):
-        operations.take_refill("other.events", **WHO)
+        operations.take_refill("other.events", WHO)
     with pytest.raises(StartupRefused, match=f"is not written: .* by `refill {FACTS} {CONSUMER}`"):
-        operations.take_refill(FACTS, **WHO)
+        operations.take_refill(FACTS, WHO)
     create_refill_topic(bench.broker, FACTS, CONSUMER, 6)
     with pytest.raises(StartupRefused, match="is not written"):
-        operations.take_refill(FACTS, **WHO)
+        operations.take_refill(FACTS, WHO)
     assert bench.effects() == []
