@@ -50,8 +50,16 @@ SOURCES: Final = {
     "import_begun": _Source(
         "imports",
         "import_id",
-        f"encode(file_sha256, 'hex'), file_name, journals, begun_by, reason, {microseconds('begun_at')}",
+        f"encode(file_sha256, 'hex'), file_name, journals, begun_by, reason, {microseconds('begun_at')},"
+        " two_people",
     ),
+    "import_proposed": _Source(
+        "import_proposals",
+        "import_id",
+        "encode(file_sha256, 'hex'), file_name, lines, journals, totals::text, reason, proposed_by,"
+        f" {microseconds('proposed_at')}",
+    ),
+    "import_decided": _Source("import_proposals", "import_id", _DECISION, "state <> 'PROPOSED'"),
     "import_finished": _Source(
         "imports", "import_id", f"{microseconds('finished_at')}, booked", "finished_at IS NOT NULL"
     ),

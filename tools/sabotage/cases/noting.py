@@ -25,6 +25,19 @@ NOTING: Final = (
         tests=(_VERIFY_TESTS + "test_notes_that_nobody_touched_are_whole",),
     ),
     Case(
+        name="note-import-queued",
+        protection="what two people say of a file that is brought over queues its note in the same transaction",
+        change="the triggers never fire",
+        patches=(
+            Patch(
+                "services/ledger/migrations/versions/0019_seal_import_proposals.py",
+                "FOR EACH STATEMENT EXECUTE FUNCTION queue_{kind}();",
+                "FOR EACH STATEMENT WHEN (false) EXECUTE FUNCTION queue_{kind}();",
+            ),
+        ),
+        tests=(_VERIFY_TESTS + "test_notes_that_nobody_touched_are_whole",),
+    ),
+    Case(
         name="note-leaves-sealed",
         protection="a note leaves the queue only once it is sealed",
         change="the database does not look",

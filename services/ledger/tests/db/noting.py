@@ -19,7 +19,7 @@ from shared.runtime.operator_tokens import new_key_pair
 
 PRIVATE, PUBLIC = new_key_pair()
 JULY, MIDNIGHT = datetime(2024, 7, 15, tzinfo=UTC), datetime(2024, 8, 1, tzinfo=UTC)
-NOTED = ("line_matches", "late_journals", "adjustments", "imports", "period_closes")
+NOTED = ("line_matches", "late_journals", "adjustments", "import_proposals", "imports", "period_closes")
 """The tables that have notes."""
 
 

@@ -34,8 +34,13 @@ COLUMNS = {
     "close_decided": DECISION,
     "import_begun": {
         "file_sha256": "sha256('another')", "file_name": TEXT, "journals": NUMBER, "begun_by": TEXT, "reason": TEXT,
-        "begun_at": TIME,
+        "begun_at": TIME, "two_people": "NOT {0}",
     },
+    "import_proposed": {
+        "file_sha256": "sha256('another')", "file_name": TEXT, "lines": NUMBER, "journals": NUMBER,
+        "totals": "'{{\"EUR\": 1}}'", "reason": TEXT, "proposed_by": TEXT, "proposed_at": TIME,
+    },
+    "import_decided": DECISION,
     "import_finished": {"finished_at": TIME, "booked": NUMBER},
 }  # fmt: skip
 ONE = "(SELECT {key} FROM {table} WHERE {there} ORDER BY 1 LIMIT 1)"
@@ -47,6 +52,7 @@ INSERTS = [
     (f"INSERT INTO adjustments ({SAID}) SELECT 'adj_x', template, parameters, amount_minor, currency, reason, attachment, 'PROPOSED', proposed_by, proposed_at FROM adjustments LIMIT 1", "adjustment_proposed adj_x"),
     (f"INSERT INTO adjustments ({SAID}, decided_by, decided_at, decision_reason, journal_id) SELECT 'adj_x', template, parameters, amount_minor, currency, reason, attachment, 'APPROVED', proposed_by, proposed_at, 'eve', now(), 'r', '{{early}}' FROM adjustments LIMIT 1", "adjustment_decided adj_x"),
     ("INSERT INTO imports SELECT 'imp_x', sha256('x'), file_name, journals, begun_by, reason, begun_at FROM imports", "import_begun imp_x"),
+    ("INSERT INTO import_proposals SELECT 'imp_x', sha256('x'), file_name, lines, journals, totals, reason, 'PROPOSED', proposed_by, proposed_at FROM import_proposals", "import_proposed imp_x"),
     ("INSERT INTO period_closes SELECT 'cls_x', '2024-06', reason, 'PROPOSED', proposed_by, proposed_at FROM period_closes LIMIT 1", "close_proposed cls_x"),
 ]  # fmt: skip
 #: What is done to the chain of notes; found at which place, with the kept heads.
@@ -109,7 +115,7 @@ def test_notes_that_nobody_touched_are_whole(noted):
     assert (found.finding, found.notes, found.heads) == (None, noted.kept[-1].notes, len(noted.kept))
     assert noted.ledger.rows("SELECT kind, count(*) FROM note_seals GROUP BY 1 ORDER BY 1") == [
         ("adjustment_decided", 2), ("adjustment_proposed", 3), ("close_decided", 1), ("close_proposed", 1),
-        ("import_begun", 1), ("import_finished", 1), ("late_journal", 1), ("line_match", 2), ("notes_begin", 1),
+        ("import_begun", 1), ("import_decided", 1), ("import_finished", 1), ("import_proposed", 1), ("late_journal", 1), ("line_match", 2), ("notes_begin", 1),
     ]  # fmt: skip
     assert noted.ledger.rows("SELECT count(*) FROM notes_unsealed") == [(0,)]
     first, *_, last = noted.kept
