@@ -52,6 +52,9 @@ REACHED = (
     "post-without-key",
     "lost-commit-not-believed",
     "stray-policy-in-force",
+    "poison-parks-its-key",
+    "commit-before-offset",
+    "late-in-open-month",
 )
 """Cases of the sabotage list that seeds have been seen to find."""
 NOT_HUNTED = "| protection | why no seed looks for it |\n|---|---|\n"
