@@ -19,9 +19,8 @@ def work_out(shop, now=TODAY):
     """As the worker does it, at another time."""
 
     def work(uow):
-        parts = {
-            name: getattr(uow, name) for name in ("ids", "terms", "matching", "allocating", "finding", "runs")
-        }
+        names = ("ids", "terms", "matching", "allocating", "finding", "break_adjustments", "runs")
+        parts = {name: getattr(uow, name) for name in names}
         return work_out_days(SimpleNamespace(now=now, days=StoredDays(uow.connection, now), **parts))
 
     return shop.desk.run(work)
