@@ -75,7 +75,7 @@ def run_bench(
 
 
 def _measure(section: Section, ground: Ground, run: Run) -> Measured | None:
-    if section.brings_stacks:
+    if section.brings_stacks or section.afresh:
         ground.leave()
     started = time.monotonic()
     try:

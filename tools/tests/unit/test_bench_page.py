@@ -1,5 +1,6 @@
 """Each section of the page of figures is written for itself, in one order, and one that fails loses no other."""
 
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
@@ -55,6 +56,32 @@ def test_a_section_that_fails_is_told_and_the_others_are_measured(capsys):
     assert run.failed == {"a": "RuntimeError: no luck"}
     assert [p.section.word for p in heard] == ["b"]
     assert "no luck" in capsys.readouterr().err
+
+
+def test_a_section_is_measured_where_the_one_before_it_was_or_afresh(monkeypatch):
+    @contextmanager
+    def stack(_progress, *, quick):
+        yield object()
+
+    monkeypatch.setattr("tools.bench.sections.benchmark_site", stack)
+    monkeypatch.setattr("tools.bench.bench._postgresql", lambda _: "18")
+    places = []
+
+    def measures(ground):
+        places.append(ground.site)
+        return [Figure(section="b", name="n", unit="u", samples=(1.0,))]
+
+    sections = [
+        Section(word=word, title=word, ran="", measure=measures, afresh=word == "c") for word in "abc"
+    ]
+    assert run_bench(print, sections, quick=True, entries=0, done=lambda _: None).failed == {}
+    first, second, third = places
+    assert first is second
+    assert second is not third
+
+
+def test_whole_payments_are_measured_afresh():
+    assert BY_WORD["journey"].afresh
 
 
 @pytest.mark.parametrize("word", WORDS)
