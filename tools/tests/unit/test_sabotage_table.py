@@ -42,6 +42,7 @@ def test_a_case_has_one_name():
 def test_the_page_shows_every_case_and_no_other():
     page = (REPOSITORY / "docs" / "sabotage.md").read_text()
     assert re.findall(r"^\| \*\*(.+?)\*\*", page, re.MULTILINE) == [case.name for case in CASES]
+    assert f"\n{len(CASES)} of {len(CASES)} protections were noticed.\n" in page
 
 
 @pytest.mark.parametrize("text", ["", "one two one", "two"])
