@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from services.ledger.adapters.accounts import AccountDirectory
 from services.ledger.adapters.entry_partitions import away_without_partition
-from services.ledger.adapters.told_journals import ToldJournals
+from services.ledger.adapters.told_journals import told_ids
 from services.ledger.domain.chart import AccountRef, Side
 from services.ledger.domain.journal import Cause, Entry, Journal
 from services.ledger.domain.periods import in_open_period
@@ -87,10 +87,9 @@ def _money(journal: Journal) -> Money:
 class PostedJournals:
     """The journals that one transaction sees and writes; made per transaction, thrown away with it."""
 
-    def __init__(self, connection: sa.Connection, accounts: AccountDirectory, told: ToldJournals) -> None:
+    def __init__(self, connection: sa.Connection, accounts: AccountDirectory) -> None:
         self._connection = connection
         self._accounts = accounts
-        self._before = told
         self.told: set[str] = set()
         """Ids of those that were written and told before these books were filled."""
         self._by_subject: dict[SubjectKey, Journal] = {}
@@ -161,13 +160,11 @@ class PostedJournals:
             self._positions[journal.journal_id] = position
             journals.append(in_open_period(journal, opens_at))
         self._write(journals)
-        self._keep_told(journals)
+        self._keep_late(journals)
         return journals
 
     def _named_as_told(self, journals: list[Journal]) -> list[Journal]:
-        ids = self._before.ids_of(
-            [(journal.rule, journal.fact_key) for journal in journals], self._connection
-        )
+        ids = told_ids(self._connection, [(journal.rule, journal.fact_key) for journal in journals])
         if not ids:
             return journals
         names = {each.journal_id: told for each in journals if (told := ids.get((each.rule, each.fact_key)))}
@@ -182,7 +179,7 @@ class PostedJournals:
             for each in journals
         ]
 
-    def _keep_told(self, journals: Sequence[Journal]) -> None:
+    def _keep_late(self, journals: Sequence[Journal]) -> None:
         late = [journal for journal in journals if journal.told_effective_at is not None]
         if late:
             values = {

@@ -48,26 +48,19 @@ class Differences:
     journal_ids: tuple[str, ...]
 
 
-class ToldJournals:
-    """What a process knows of them. Most books were never rebuilt: they are asked once, and never again."""
+def told_ids(connection: sa.Connection, facts: Collection[FactKey]) -> Mapping[FactKey, str]:
+    """The ids under which these (rule, fact key) were told, of those that were; asked for each batch of journals.
 
-    def __init__(self) -> None:
-        self._any: bool | None = None
-
-    def are_any(self, connection: sa.Connection) -> bool:
-        """Whether these books were rebuilt from an archive."""
-        if self._any is None:
-            self._any = bool(connection.exec_driver_sql(_ANY).scalar_one())
-        return self._any
-
-    def ids_of(self, facts: Collection[FactKey], connection: sa.Connection) -> Mapping[FactKey, str]:
-        """The ids under which these (rule, fact key) were told, of those that were."""
-        values = {
-            "rules": text_array([rule for rule, _ in facts]),
-            "fact_keys": text_array([fact_key for _, fact_key in facts]),
-        }
-        rows = connection.exec_driver_sql(_IDS, values)
-        return {(str(rule), str(fact_key)): str(journal_id) for rule, fact_key, journal_id in rows}
+    Most books were never rebuilt, and then only that is asked.
+    """
+    if not connection.exec_driver_sql(_ANY).scalar_one():
+        return {}
+    values = {
+        "rules": text_array([rule for rule, _ in facts]),
+        "fact_keys": text_array([fact_key for _, fact_key in facts]),
+    }
+    rows = connection.exec_driver_sql(_IDS, values)
+    return {(str(rule), str(fact_key)): str(journal_id) for rule, fact_key, journal_id in rows}
 
 
 def keep_told(connection: sa.Connection, told: Sequence[JournalPostedV1]) -> None:

@@ -29,7 +29,6 @@ from services.ledger.adapters.publishing import (
 )
 from services.ledger.adapters.seals import SealStore
 from services.ledger.adapters.snapshots import SnapshotStore
-from services.ledger.adapters.told_journals import ToldJournals
 from services.ledger.domain.adjustments import Adjustment, Answer
 from services.ledger.domain.closes import SignedClose
 from services.ledger.domain.heads import Head
@@ -49,16 +48,10 @@ class LedgerUnitOfWork(UnitOfWork):
     """
 
     def __init__(
-        self,
-        connection: sa.Connection,
-        outbox: Outbox,
-        now: datetime,
-        ids: Ids,
-        accounts: AccountDirectory,
-        told: ToldJournals,
+        self, connection: sa.Connection, outbox: Outbox, now: datetime, ids: Ids, accounts: AccountDirectory
     ) -> None:
         super().__init__(connection, outbox, now, ids)
-        self.journals = PostedJournals(connection, accounts, told)
+        self.journals = PostedJournals(connection, accounts)
         self.line_matches = StoredLineMatches(connection)
         self.seals = SealStore(connection)
         self.notes = NoteStore(connection)
@@ -108,10 +101,9 @@ class LedgerUnitOfWork(UnitOfWork):
 def unit_of_work_builder(
     accounts: AccountDirectory,
 ) -> Callable[[sa.Connection, Outbox, datetime, Ids], LedgerUnitOfWork]:
-    """The maker of units of work that share one directory of accounts, and what was told before."""
-    told = ToldJournals()
+    """The maker of units of work that share one directory of accounts."""
 
     def build(connection: sa.Connection, outbox: Outbox, now: datetime, ids: Ids) -> LedgerUnitOfWork:
-        return LedgerUnitOfWork(connection, outbox, now, ids, accounts, told)
+        return LedgerUnitOfWork(connection, outbox, now, ids, accounts)
 
     return build

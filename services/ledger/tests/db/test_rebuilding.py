@@ -9,6 +9,7 @@ from datetime import timedelta
 from random import Random
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
@@ -306,6 +307,15 @@ def test_all_refills_together_fill_an_empty_database_and_what_lacks_one_is_refus
     assert (again.taken_over, again.decisions.known, again.different) == (0, 1, Differences(0, ()))
     assert rebuilt.everything() == live.everything()
     assert rebuilt.rows("SELECT count(*) FROM outbox WHERE key = 'books'") == [(2,)]
+
+
+def test_books_that_were_never_rebuilt_are_asked_for_nothing_else(live):
+    asked = []
+    sa.event.listen(live.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    adjusting.book(live, "merchant_credit", 500, merchant_id=MERCHANT)
+    assert [said for said in asked if "told_journals" in said] == [
+        "SELECT EXISTS (SELECT FROM told_journals)"
+    ]
 
 
 def test_the_command_says_what_it_does_and_what_is_missing(capsys):
