@@ -22,6 +22,24 @@ JOURNAL: Final = "jrn_" + "1" * 26
 ADJUSTMENT: Final = "adj_" + "1" * 26
 OPERATION: Final = "op_" + "9" * 26
 STRAY: Final = "str_" + "1" * 26
+SHORT: Final = "line:alpha_report:l1"
+"""The subject of what ``paid_short`` makes."""
+
+
+def paid_short(desk: Any) -> World:
+    """The processor paid 100 less than was captured."""
+    made = World(desk)
+    made.payout("po_1", 900)
+    made.captured(1, 1_000)
+    made.line("l1", 900, object_id="cap_1")
+    made.match()
+    return made
+
+
+def the_break(world: World, subject: str = SHORT) -> str:
+    """The id of the one break about that subject."""
+    ((break_id,),) = world.rows("SELECT break_id FROM breaks WHERE subject = :subject", subject=subject)
+    return str(break_id)
 
 
 def asked(world: World, break_id: str) -> str:
@@ -33,14 +51,14 @@ def asked(world: World, break_id: str) -> str:
     return str(found[0][0])
 
 
-def ask_for_adjustment(world: World, subject: str = "line:alpha_report:l1") -> str:
+def ask_for_adjustment(world: World, subject: str = SHORT) -> str:
     """Two people have the ledger asked to write a break off, all of it; the break."""
-    ((break_id,),) = world.rows("SELECT break_id FROM breaks WHERE subject = :subject", subject=subject)
+    break_id = the_break(world, subject)
     wanted = WantedAdjustment(template="suspense_shortfall_write_off", parameters={"clearing_key": "k"})
     ada = Actor(name="ada", role="operator")
     world.desk.run(lambda uow: propose_adjustment(break_id, wanted, "small", ada, uow))
     approve(world, break_id)
-    return str(break_id)
+    return break_id
 
 
 def hear(world: World, topic: str, payload: Any, event_id: str | None = None) -> str:

@@ -9,9 +9,8 @@ from services.reconciliation.app.propose_adjustment import WantedAdjustment, pro
 from services.reconciliation.app.resolve_break import reject_resolution
 from services.reconciliation.entrypoints.http_matching import break_view
 from services.reconciliation.tests import deciding
-from services.reconciliation.tests.answering import JOURNAL, hear_adjustment
+from services.reconciliation.tests.answering import JOURNAL, hear_adjustment, paid_short, the_break
 from services.reconciliation.tests.deciding import BOB
-from services.reconciliation.tests.three_legs import World
 from shared.kernel.errors import Rejected
 from shared.kernel.operators import Actor
 
@@ -22,18 +21,7 @@ KEY = "line:alpha_report:l1"
 
 @pytest.fixture
 def world(desk):
-    """The processor paid 100 less than was captured."""
-    made = World(desk)
-    made.payout("po_1", 900)
-    made.captured(1, 1_000)
-    made.line("l1", 900, object_id="cap_1")
-    made.match()
-    return made
-
-
-def the_break(world):
-    ((break_id,),) = world.rows("SELECT break_id FROM breaks WHERE subject = 'line:alpha_report:l1'")
-    return break_id
+    return paid_short(desk)
 
 
 def propose(world, amount=None, template="suspense_shortfall_write_off"):

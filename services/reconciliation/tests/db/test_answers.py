@@ -19,11 +19,14 @@ from services.reconciliation.tests.answering import (
     ADJUSTMENT,
     JOURNAL,
     OPERATION,
+    SHORT,
     STRAY,
     hear_adjustment,
     hear_not_returned,
     hear_return,
     hear_returned,
+    paid_short,
+    the_break,
 )
 from services.reconciliation.tests.three_legs import LATER, World, op
 from shared.kernel.errors import Rejected
@@ -31,19 +34,12 @@ from shared.kernel.operators import Actor
 
 pytestmark = pytest.mark.db
 ADA = Actor(name="ada", role="operator")
-SUBJECT = "line:alpha_report:l1"
 TWICE = "line:alpha_report:l2"
 
 
 @pytest.fixture
 def world(desk):
-    """The processor paid 100 less than was captured."""
-    made = World(desk)
-    made.payout("po_1", 900)
-    made.captured(1, 1_000)
-    made.line("l1", 900, object_id="cap_1")
-    made.match()
-    return made
+    return paid_short(desk)
 
 
 @pytest.fixture
@@ -61,11 +57,6 @@ def twice(desk):
     return made
 
 
-def the_break(world, subject=SUBJECT):
-    ((break_id,),) = world.rows("SELECT break_id FROM breaks WHERE subject = :subject", subject=subject)
-    return break_id
-
-
 def propose(world, amount=None):
     wanted = WantedAdjustment(
         template="suspense_shortfall_write_off", parameters={"clearing_key": "k"}, amount_minor=amount
@@ -78,14 +69,14 @@ def ask(world, amount=None):
     assert deciding.approve(world, the_break(world)).state == "APPLYING"
 
 
-def standing(world, subject=SUBJECT):
+def standing(world, subject=SHORT):
     return world.rows(
         "SELECT state, resolution, proposed_by, approved_by FROM breaks WHERE subject = :subject",
         subject=subject,
     )[0]
 
 
-def history(world, subject=SUBJECT):
+def history(world, subject=SHORT):
     return world.rows(
         "SELECT trigger, to_state, reason FROM break_history WHERE break_id = :break_id ORDER BY nth",
         break_id=the_break(world, subject),
@@ -105,7 +96,7 @@ def test_it_waits_as_money_at_risk_until_the_ledger_has_booked_it(world, desk):
     assert standing(world) == APPLYING
     states = [state.value for state in UNSETTLED]
     waits = desk.run(lambda uow: queue(uow.connection, uow.now, states=states, break_type=None, limit=10))
-    assert [(each["state"], each["at_risk_minor"]) for each in waits if each["subject"] == SUBJECT] == [
+    assert [(each["state"], each["at_risk_minor"]) for each in waits if each["subject"] == SHORT] == [
         ("APPLYING", 100)
     ]
     event_id = hear_adjustment(
@@ -226,15 +217,15 @@ def test_nobody_resolves_what_is_not_answered_to_have_happened(world, app_sql):
     resolve = "UPDATE breaks SET state = 'RESOLVED', approved_by = 'bob' WHERE subject = %s"
     propose(world)
     with pytest.raises(psycopg.errors.CheckViolation, match="not answered to have happened"):
-        app_sql.execute(resolve, (SUBJECT,))
+        app_sql.execute(resolve, (SHORT,))
     app_sql.rollback()
     deciding.approve(world, the_break(world))
     hear_adjustment(world, the_break(world), "accepted")
     with pytest.raises(psycopg.errors.CheckViolation, match="not answered to have happened"):
-        app_sql.execute(resolve, (SUBJECT,))
+        app_sql.execute(resolve, (SHORT,))
     app_sql.rollback()
     hear_adjustment(world, the_break(world), "applied", journal_id=JOURNAL)
-    app_sql.execute(resolve, (SUBJECT,))
+    app_sql.execute(resolve, (SHORT,))
     app_sql.rollback()
 
 

@@ -12,36 +12,30 @@ from services.reconciliation.entrypoints.http_matching import break_view
 from services.reconciliation.tests import deciding
 from services.reconciliation.tests.answering import (
     JOURNAL,
+    SHORT,
     ask_for_adjustment,
     asked,
     hear_adjustment,
+    paid_short,
+    the_break,
 )
-from services.reconciliation.tests.three_legs import LATER, T0, World
+from services.reconciliation.tests.three_legs import LATER, T0
 from shared.kernel.errors import Rejected
 from shared.kernel.operators import Actor
 
 pytestmark = pytest.mark.db
 ADA = Actor(name="ada", role="operator")
-SUBJECT = "line:alpha_report:l1"
 
 
 @pytest.fixture
 def world(desk):
     """The processor paid 100 less than was captured, and the ledger is asked to write that off."""
-    made = World(desk)
-    made.payout("po_1", 900)
-    made.captured(1, 1_000)
-    made.line("l1", 900, object_id="cap_1")
-    made.match()
+    made = paid_short(desk)
     ask_for_adjustment(made)
     return made
 
 
-def the_break(world, subject=SUBJECT):
-    return world.rows("SELECT break_id FROM breaks WHERE subject = :subject", subject=subject)[0][0]
-
-
-def state_of(world, subject=SUBJECT):
+def state_of(world, subject=SHORT):
     return world.rows("SELECT state FROM breaks WHERE subject = :subject", subject=subject)[0][0]
 
 
