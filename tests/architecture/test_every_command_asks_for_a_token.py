@@ -44,6 +44,7 @@ OWN: dict[str, dict[str, OperatorRole]] = {
         "terms reject": OPERATOR, "sources declare": OPERATOR, "upload": OPERATOR, "match": OPERATOR,
         "breaks defer": OPERATOR, "breaks accept": OPERATOR, "breaks return": OPERATOR, "breaks adjust": OPERATOR,
         "breaks approve": APPROVER, "breaks reject": OPERATOR, "breaks bulk": OPERATOR,
+        "breaks assign": OPERATOR,
         **{f"hand-matches {step}": role for step, role in TWO_PEOPLE.items()},
         "hand-matches take-back": OPERATOR, "hand-matches approve-take-back": APPROVER, "hand-matches keep": OPERATOR,
     },

@@ -1,16 +1,17 @@
-"""Breaks as people work on them: one locked and decided, the queue with the most money at risk first."""
+"""Breaks as people work on them: one locked, decided and assigned, and as it is shown."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
 
+from services.reconciliation.app.assign_break import Assigned
 from services.reconciliation.app.resolve_break import Decided, StoredBreak
-from services.reconciliation.domain.break_life import BreakState
+from services.reconciliation.domain.break_life import UNSETTLED, BreakState
 from services.reconciliation.domain.breaks import ADVICE, BreakType
 
 BREAK: Final = (
@@ -18,8 +19,6 @@ BREAK: Final = (
     "account", "payment_id", "since", "expected_by", "opened_at", "changed_at", "owner", "due_on", "resolution",
     "proposed_by", "approved_by",
 )  # fmt: skip
-#: What still needs somebody, or waits for a date, a second person or another service.
-UNSETTLED: Final = (BreakState.OPEN, BreakState.DEFERRED, BreakState.PROPOSED, BreakState.APPLYING)
 STANDING: Final = ", ".join(f"'{state.value}'" for state in UNSETTLED)
 _SELECT: Final = f"SELECT {', '.join(BREAK)} FROM breaks"
 _DECIDE: Final = """
@@ -33,9 +32,13 @@ INSERT INTO break_history (break_id, trigger, from_state, to_state, type, curren
 SELECT break_id, %(trigger)s, state, %(state)s, type, currency, ours_minor, theirs_minor, at_risk_minor, %(actor)s,
        %(reason)s, %(now)s FROM breaks WHERE break_id = %(break_id)s
 """
-_QUEUE: Final = f"""
-{_SELECT} WHERE state = ANY(%(states)s) AND (%(type)s::text IS NULL OR type = %(type)s)
- ORDER BY at_risk_minor DESC, break_id LIMIT %(limit)s
+_ASSIGN: Final = "UPDATE breaks SET owner = %(owner)s WHERE break_id = %(break_id)s"
+_ASSIGNED: Final = """
+INSERT INTO break_assignments (break_id, owner, assigned_by, reason, at)
+VALUES (%(break_id)s, %(owner)s, %(assigned_by)s, %(reason)s, %(now)s)
+"""
+_ASSIGNMENTS: Final = """
+SELECT owner, assigned_by, reason, at FROM break_assignments WHERE break_id = %(break_id)s ORDER BY nth
 """
 _HISTORY: Final = """
 SELECT trigger, from_state, to_state, type, currency, ours_minor, theirs_minor, at_risk_minor, actor, reason, run_id, at
@@ -77,17 +80,15 @@ class StoredBreaks:
         self._connection.exec_driver_sql(_REMEMBER, values)
         self._connection.exec_driver_sql(_DECIDE, values)
 
-
-def queue(
-    connection: sa.Connection, now: datetime, *, states: Sequence[str], break_type: str | None, limit: int
-) -> list[dict[str, Any]]:
-    """Breaks in these states, the most money at risk first."""
-    values = {"states": list(states), "type": break_type, "limit": limit}
-    return [shown(stored_break(row), now) for row in connection.exec_driver_sql(_QUEUE, values).mappings()]
+    def assign(self, break_id: str, assigned: Assigned) -> None:
+        """Write whose it is; when it changed last, a proposal is named by, and that stays."""
+        values: dict[str, Any] = asdict(assigned) | {"break_id": break_id, "now": self._now}
+        self._connection.exec_driver_sql(_ASSIGN, values)
+        self._connection.exec_driver_sql(_ASSIGNED, values)
 
 
 def one_break(connection: sa.Connection, now: datetime, break_id: str) -> dict[str, Any] | None:
-    """A break with the adjustment that it waits or was approved for, if any, what was asked, and its history."""
+    """A break with the adjustment that it waits or was approved for, what was asked, whose it was, and its history."""
     values = {"break_id": break_id}
     found = connection.exec_driver_sql(f"{_SELECT} WHERE break_id = %(break_id)s", values).mappings().first()
     if found is None:
@@ -96,7 +97,8 @@ def one_break(connection: sa.Connection, now: datetime, break_id: str) -> dict[s
     asked = connection.exec_driver_sql(_ADJUSTMENT, values).mappings().first()
     adjustment = None if asked is None else dict(asked)
     told = [dict(row) for row in connection.exec_driver_sql(_ASKED, values).mappings()]
-    more = {"adjustment": adjustment, "asked": told, "history": history}
+    assigned = [dict(row) for row in connection.exec_driver_sql(_ASSIGNMENTS, values).mappings()]
+    more = {"adjustment": adjustment, "asked": told, "assignments": assigned, "history": history}
     return shown(stored_break(found), now) | more
 
 

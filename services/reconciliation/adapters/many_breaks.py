@@ -11,6 +11,7 @@ import orjson
 import sqlalchemy as sa
 
 from services.reconciliation.adapters.breaks import BREAK, StoredBreaks, stored_break
+from services.reconciliation.app.assign_break import Assigned
 from services.reconciliation.app.bulk_breaks import Selection
 from services.reconciliation.app.resolve_break import Decided, StoredBreak
 
@@ -34,6 +35,14 @@ _DECIDE: Final = f"""
 UPDATE breaks AS b SET state = r.state, owner = r.owner, due_on = r.due_on, resolution = r.resolution,
        proposed_by = r.proposed_by, approved_by = r.approved_by, changed_at = %(now)s
   FROM {_ROWS} WHERE b.break_id = r.break_id
+"""
+_ASSIGN: Final = """
+WITH r AS (SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
+    break_id text, owner text, assigned_by text, reason text)),
+said AS (
+    INSERT INTO break_assignments (break_id, owner, assigned_by, reason, at)
+    SELECT break_id, owner, assigned_by, reason, %(now)s FROM r ORDER BY break_id)
+UPDATE breaks AS b SET owner = r.owner FROM r WHERE b.break_id = r.break_id
 """
 
 
@@ -63,3 +72,8 @@ class StoredManyBreaks(StoredBreaks):
         values = {"rows": orjson.dumps(rows).decode(), "now": self._now}
         self._many.exec_driver_sql(_REMEMBER, values)
         self._many.exec_driver_sql(_DECIDE, values)
+
+    def assign_all(self, assigned: Sequence[tuple[str, Assigned]]) -> None:
+        """Write whose they are."""
+        rows = [asdict(each) | {"break_id": break_id} for break_id, each in assigned]
+        self._many.exec_driver_sql(_ASSIGN, {"rows": orjson.dumps(rows).decode(), "now": self._now})

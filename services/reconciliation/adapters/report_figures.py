@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from services.reconciliation.adapters.breaks import UNSETTLED, queue
+from services.reconciliation.adapters.break_queue import Wanted, queue
+from services.reconciliation.adapters.breaks import STANDING
 from services.reconciliation.adapters.day_pictures import day_pictures
 from services.reconciliation.adapters.explaining import explained_days
 from services.reconciliation.adapters.runs import list_runs
@@ -20,9 +21,9 @@ from shared.kernel.errors import Rejected
 DAYS_MAX: Final = 366
 BREAKS_MAX: Final = 100
 FILES_MAX: Final = 200
-_BY_TYPE: Final = """
+_BY_TYPE: Final = f"""
 SELECT type, currency, count(*) AS breaks, sum(at_risk_minor)::bigint AS at_risk_minor, min(since) AS oldest
-  FROM breaks WHERE state = ANY(%(states)s) GROUP BY type, currency ORDER BY type, currency
+  FROM breaks WHERE state IN ({STANDING}) GROUP BY type, currency ORDER BY type, currency
 """
 _FILES: Final = f"""
 SELECT source, name, state, encode(sha256, 'hex') AS sha256, received_at, line_count, quarantined_count, refused_code
@@ -54,7 +55,6 @@ def report_figures(
 ) -> ReportFigures:
     """Read it in one snapshot; days in UTC, both included. Too many days are the caller's mistake."""
     check_days(first_day, last_day)
-    states = [state.value for state in UNSETTLED]
     days = {"first_day": first_day, "last_day": last_day}
     return ReportFigures(
         first_day=first_day,
@@ -63,8 +63,8 @@ def report_figures(
         last_run=next(iter(list_runs(connection, 1)), None),
         pictures=day_pictures(connection, first_day, last_day),
         explained=explained_days(connection, first_day, last_day),
-        breaks_by_type=_rows(connection, _BY_TYPE, {"states": states}),
-        breaks=queue(connection, now, states=states, break_type=None, limit=BREAKS_MAX),
+        breaks_by_type=_rows(connection, _BY_TYPE, {}),
+        breaks=queue(connection, now, Wanted(), limit=BREAKS_MAX).breaks,
         files=_rows(connection, _FILES, days),
     )
 

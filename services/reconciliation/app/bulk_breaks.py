@@ -15,6 +15,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
+from services.reconciliation.app.assign_break import Assigned, AssignUnit, assign_break
 from services.reconciliation.app.resolve_break import (
     Decided,
     ResolveUnit,
@@ -41,6 +42,7 @@ class BulkAction(StrEnum):
     ACCEPT = "accept"
     APPROVE = "approve"
     REJECT = "reject"
+    ASSIGN = "assign"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,8 @@ class Wanted:
     action: BulkAction
     selection: Selection
     due_on: date | None = None
+    owner: str | None = None
+    """To whom they are assigned; None: to nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,7 @@ class BulkRow:
     at_risk_minor: int | None
     proposed_by: str | None
     proposal: str | None
+    owner: str | None
     becomes: str | None
     refused: str | None
 
@@ -107,6 +112,10 @@ class ManyBreaks(Protocol):
         """Write what people decided, and add it to the history."""
         ...
 
+    def assign_all(self, assigned: Sequence[tuple[str, Assigned]]) -> None:
+        """Write whose they are."""
+        ...
+
 
 class BulkUnit(Protocol):
     """What one transaction offers."""
@@ -128,6 +137,7 @@ class _Rehearsal:
         self._found = {each.break_id: each for each in found}
         self.now = now
         self.decided: list[tuple[str, Decided]] = []
+        self.assigned: list[tuple[str, Assigned]] = []
         self.acts: list[OperatorAct] = []
 
     @property
@@ -141,6 +151,9 @@ class _Rehearsal:
         self.decided.append((break_id, decided))
         self._found[break_id] = replace(self._found[break_id], state=decided.state)
 
+    def assign(self, break_id: str, assigned: Assigned) -> None:
+        self.assigned.append((break_id, assigned))
+
     def announce(self, act: OperatorAct) -> None:
         self.acts.append(act)
 
@@ -150,7 +163,7 @@ class _Step:
     """An action: what it is done to unless something is said, and the decision about one break."""
 
     state: BreakState
-    apply: Callable[[str, Wanted, str, Actor, ResolveUnit], StoredBreak]
+    apply: Callable[[str, Wanted, str, Actor, AssignUnit], StoredBreak]
 
 
 def _defer(break_id: str, wanted: Wanted, reason: str, actor: Actor, uow: ResolveUnit) -> StoredBreak:
@@ -183,6 +196,13 @@ def _reject(break_id: str, _: Wanted, reason: str, actor: Actor, uow: ResolveUni
     return reject_resolution(break_id, reason, actor, uow)
 
 
+def _assign(break_id: str, wanted: Wanted, reason: str, actor: Actor, uow: AssignUnit) -> StoredBreak:
+    found = uow.breaks.locked(break_id)
+    if found is not None and found.owner == wanted.owner:
+        raise Rejected("break_assigned_already", f"break {break_id} is theirs already", stored=False)
+    return assign_break(break_id, wanted.owner, reason, actor, uow)
+
+
 STEPS: Final[Mapping[BulkAction, _Step]] = {
     BulkAction.DEFER: _Step(BreakState.OPEN, _defer),
     BulkAction.ACCEPT: _Step(
@@ -190,6 +210,7 @@ STEPS: Final[Mapping[BulkAction, _Step]] = {
     ),
     BulkAction.APPROVE: _Step(BreakState.PROPOSED, _approve),
     BulkAction.REJECT: _Step(BreakState.PROPOSED, _reject),
+    BulkAction.ASSIGN: _Step(BreakState.OPEN, _assign),
 }
 
 
@@ -209,6 +230,7 @@ def act_in_bulk(wanted: Wanted, preview: str, reason: str, actor: Actor, uow: Bu
             stored=False,
         )
     uow.breaks.decide_all(rehearsal.decided)
+    uow.breaks.assign_all(rehearsal.assigned)
     for act in rehearsal.acts:
         uow.announce(act)
     target = f"breaks:{result.preview}"
@@ -277,6 +299,7 @@ def _row(
             "at_risk_minor",
             "proposed_by",
             "proposal",
+            "owner",
         )
     }
     state = None if stored is None else stored.state.value
@@ -287,7 +310,8 @@ def _token(wanted: Wanted, rows: Sequence[BulkRow]) -> str:
     """Stands for what is done and for everything that was seen of every break."""
     seen = [
         f"{row.break_id}|{row.type}|{row.state}|{row.currency}|{row.ours_minor}|{row.theirs_minor}"
-        f"|{row.at_risk_minor}|{row.proposed_by}|{row.proposal}|{row.becomes}|{row.refused}"
+        f"|{row.at_risk_minor}|{row.proposed_by}|{row.proposal}|{row.owner}|{row.becomes}|{row.refused}"
         for row in rows
     ]
-    return hashlib.sha256("\n".join([wanted.action, str(wanted.due_on), *seen]).encode()).hexdigest()
+    meant = [wanted.action, str(wanted.due_on), str(wanted.owner)]
+    return hashlib.sha256("\n".join([*meant, *seen]).encode()).hexdigest()

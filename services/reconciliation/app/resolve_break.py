@@ -114,7 +114,7 @@ def defer_break(break_id: str, due_on: date, reason: str, actor: Actor, uow: Res
             param="due_on",
             stored=False,
         )
-    stored = _locked(break_id, uow)
+    stored = locked_break(break_id, uow)
     decided = Decided(
         state=advance(break_id, stored.state, Trigger.DEFER),
         trigger=Trigger.DEFER,
@@ -136,7 +136,7 @@ def propose_resolution(
     break_id: str, resolution: Resolution, reason: str, actor: Actor, uow: ResolveUnit
 ) -> StoredBreak:
     """Propose it; it waits for a second person."""
-    stored = _locked(break_id, uow)
+    stored = locked_break(break_id, uow)
     decided = Decided(
         state=advance(break_id, stored.state, Trigger.PROPOSE),
         trigger=Trigger.PROPOSE,
@@ -157,7 +157,7 @@ def approve_resolution(
     What another service has to do waits for its answer instead: whoever calls this asks for it.
     ``proposal`` is the one that the second person read. Is another one waiting by now, ``proposal_changed``.
     """
-    stored = _locked(break_id, uow)
+    stored = locked_break(break_id, uow)
     trigger = Trigger.ASK if stored.resolution in TOLD_ELSEWHERE else Trigger.APPROVE
     state = advance(break_id, stored.state, trigger)
     check_four_eyes(stored.proposed_by or actor.name, actor.name)
@@ -181,7 +181,7 @@ def reject_resolution(break_id: str, reason: str, actor: Actor, uow: ResolveUnit
 
     Where it waits for an answer, what was asked for counts until it is answered to be refused: see ``reject_break``.
     """
-    stored = _locked(break_id, uow)
+    stored = locked_break(break_id, uow)
     decided = Decided(
         state=advance(break_id, stored.state, Trigger.REJECT),
         trigger=Trigger.REJECT,
@@ -212,7 +212,8 @@ def _check_read(stored: StoredBreak, proposal: str) -> None:
     )
 
 
-def _locked(break_id: str, uow: ResolveUnit) -> StoredBreak:
+def locked_break(break_id: str, uow: ResolveUnit) -> StoredBreak:
+    """The break, which nobody else decides until this transaction ends, or the caller's mistake."""
     found = uow.breaks.locked(break_id)
     if found is None:
         raise Rejected("break_not_found", f"there is no break {break_id}", status=404, stored=False)
@@ -222,4 +223,4 @@ def _locked(break_id: str, uow: ResolveUnit) -> StoredBreak:
 def _decide(break_id: str, decided: Decided, action: str, actor: Actor, uow: ResolveUnit) -> StoredBreak:
     uow.breaks.decide(break_id, decided)
     uow.announce(OperatorAct(actor=actor, action=action, target=break_id, reason=decided.reason))
-    return _locked(break_id, uow)
+    return locked_break(break_id, uow)

@@ -27,6 +27,10 @@ class BreakState(StrEnum):
     SELF_CLOSED = "SELF_CLOSED"
 
 
+#: What still needs somebody, or waits for a date, a second person or another service.
+UNSETTLED: Final = (BreakState.OPEN, BreakState.DEFERRED, BreakState.PROPOSED, BreakState.APPLYING)
+
+
 class Trigger(StrEnum):
     """What moves a break: a run (found, changed, gone, due), an operator, or an answer that a run takes in."""
 

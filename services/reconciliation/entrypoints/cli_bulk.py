@@ -25,7 +25,7 @@ def add_bulk(cli: typer.Typer, group: typer.Typer) -> None:
 
     @group.command()
     def bulk(  # noqa: PLR0917 - options by name
-        action: Annotated[str, typer.Argument(help="defer, accept, approve or reject.")],
+        action: Annotated[str, typer.Argument(help="defer, accept, approve, reject or assign.")],
         token_file: TokenFile,
         reason: Reason,
         break_id: Annotated[list[str] | None, typer.Option(help="This break; once per break.")] = None,
@@ -38,6 +38,7 @@ def add_bulk(cli: typer.Typer, group: typer.Typer) -> None:
         due_on: Annotated[
             datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Until when to defer, as 2026-11-30.")
         ] = None,
+        owner: Annotated[str | None, typer.Option(help="To whom to assign; to nobody without.")] = None,
         preview: Annotated[
             str | None, typer.Option(help="The token of the preview that was seen: act on exactly that.")
         ] = None,
@@ -47,6 +48,7 @@ def add_bulk(cli: typer.Typer, group: typer.Typer) -> None:
         given = {
             "action": action, "break_ids": break_id or [], "state": state, "kind": kind, "currency": currency,
             "at_risk_max_minor": at_risk_max_minor, "due_on": None if due_on is None else due_on.date().isoformat(),
+            "owner": owner,
         }  # fmt: skip
         done = asdict(_run(cli, given, preview, token_file, reason))
         if as_json:

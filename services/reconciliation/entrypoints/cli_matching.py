@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from services.reconciliation.entrypoints.cli_break_queue import add_break_queue
 from services.reconciliation.entrypoints.cli_bulk import add_bulk
 from shared.runtime.cli import JsonFlag, Reason, command_line, emit
 from shared.runtime.cli_token import RoleName, TokenFile, acting
@@ -23,7 +24,6 @@ Limit = Annotated[int, typer.Option(min=1, max=1_000, help="At most so many.")]
 BreakArgument = Annotated[str, typer.Argument(help="The break's id.")]
 Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="A day, as 2026-11-30.")]
 Resolve = Callable[..., "StoredBreak"]
-_IN_QUEUE: Final = ("break_id", "type", "state", "at_risk_minor", "currency", "age_days", "owner", "subject")
 _IN_LIST: Final = ("run_id", "kind", "as_of", "started_by")
 _OF_PAYOUT: Final = (
     "day", "payout_id", "currency", "net_minor", "bank_credit_minor", "residue_minor", "named_by", "explained",
@@ -72,27 +72,11 @@ def _add_runs(cli: typer.Typer) -> None:
 def _add_breaks(cli: typer.Typer) -> None:
     group = typer.Typer(
         no_args_is_help=True,
-        help="What is wrong: list, show, defer, accept, return, adjust, approve, reject.",
+        help="What is wrong: list, show, assign, defer, accept, return, adjust, approve, reject.",
     )
     cli.add_typer(group, name="breaks")
     add_bulk(cli, group)
-
-    @group.command("list")
-    def list_all(
-        state: Annotated[str, typer.Option(help="unsettled, or one state.")] = "unsettled",
-        kind: Annotated[str | None, typer.Option(help="Only of this type.")] = None,
-        limit: Limit = 50,
-        as_json: JsonFlag = False,
-    ) -> None:
-        """List breaks, the most money at risk first."""
-        from services.reconciliation.adapters.breaks import queue
-        from services.reconciliation.entrypoints.http_matching import states_of
-
-        found = command_line(cli).run(
-            lambda uow: queue(uow.connection, uow.now, states=states_of(state), break_type=kind, limit=limit),
-            "breaks list",
-        )
-        emit(found if as_json else _columns(found, _IN_QUEUE), as_json=as_json)
+    add_break_queue(cli, group)
 
     @group.command()
     def show(break_id: BreakArgument, as_json: JsonFlag = False) -> None:

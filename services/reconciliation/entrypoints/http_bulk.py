@@ -27,6 +27,7 @@ from shared.runtime.operator_http import OperatorCaller, Reason, actor_of
 from shared.runtime.operator_tokens import OperatorRole, TokenVerifier
 
 BreakId = Annotated[str, StringConstraints(pattern="^brk_[0-9a-f]{26}$")]
+Owner = Annotated[str, StringConstraints(pattern="^[!-~]([ -~]{0,126}[!-~])?$")]
 Token = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 _PATH = "/bulk/breaks"
 
@@ -46,6 +47,7 @@ class Selecting(ApiModel):
     currency: Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")] | None = None
     at_risk_max_minor: Annotated[int, Field(ge=0)] | None = None
     due_on: Annotated[date, BeforeValidator(_day)] | None = None
+    owner: Annotated[Owner | None, Field(description="To whom to assign; nobody without.")] = None
 
     def meant(self, action: str) -> Wanted:
         """The same in the use case's words."""
@@ -56,19 +58,19 @@ class Selecting(ApiModel):
             currency=self.currency,
             at_risk_max_minor=self.at_risk_max_minor,
         )
-        return Wanted(action=BulkAction(action), selection=selection, due_on=self.due_on)
+        return Wanted(action=BulkAction(action), selection=selection, due_on=self.due_on, owner=self.owner)
 
 
 class SelectBody(Selecting):
     """POST /bulk/breaks/preview: what is to be done, to which breaks."""
 
-    action: Literal["defer", "accept", "approve", "reject"]
+    action: Literal["defer", "accept", "approve", "reject", "assign"]
 
 
 class ActBody(Selecting):
     """POST /bulk/breaks: the same selection, and the token of the preview that was seen."""
 
-    action: Literal["defer", "accept", "reject"]
+    action: Literal["defer", "accept", "reject", "assign"]
     preview: Token
     reason: Reason
 
@@ -101,7 +103,7 @@ def add_bulk(
 
     @app.post(_PATH)
     async def act_on_many(request: Request) -> Response:
-        """Put off, propose to accept, or open again what a preview showed; all of it or nothing."""
+        """Put off, propose to accept, open again, or assign what a preview showed; all of it or nothing."""
         caller = OperatorCaller(verifier, request, OperatorRole.OPERATOR)
 
         def execute(uow: ReconciliationUnitOfWork, body: ActBody) -> Outcome:

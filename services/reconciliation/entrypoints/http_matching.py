@@ -8,7 +8,7 @@ from fastapi import Depends, FastAPI, Path, Query, Request
 from pydantic import BeforeValidator, Field
 from starlette.responses import Response
 
-from services.reconciliation.adapters.breaks import UNSETTLED, one_break, queue, shown
+from services.reconciliation.adapters.breaks import one_break, shown
 from services.reconciliation.adapters.explaining import explained_days, explained_payouts
 from services.reconciliation.adapters.runs import list_runs, one_run
 from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
@@ -21,7 +21,6 @@ from services.reconciliation.app.resolve_break import (
     propose_acceptance,
 )
 from services.reconciliation.app.run_matching import RunKind, run_matching
-from services.reconciliation.domain.breaks import BreakType
 from shared.kernel.errors import Rejected
 from shared.kernel.operators import Actor
 from shared.runtime.http import document
@@ -34,7 +33,6 @@ RunId = Annotated[str, Path(pattern="^run_[0-9a-z]{26}$")]
 BreakId = Annotated[str, Path(pattern="^brk_[0-9a-f]{26}$")]
 Limit = Annotated[int, Query(ge=1, le=LIST_MAX)]
 Handler = Callable[..., Coroutine[Any, Any, Response]]
-State = Literal["unsettled", "OPEN", "DEFERRED", "PROPOSED", "APPLYING", "RESOLVED", "SELF_CLOSED"]
 
 
 def _day(given: object) -> date:
@@ -116,7 +114,6 @@ def add_matching(
 ) -> None:
     """Add the routes."""
     _add_runs(app, http, verifier)
-    _add_break_reads(app, http, verifier)
     _add_break_decisions(app, http, verifier)
     _add_explained(app, http, verifier)
 
@@ -150,27 +147,6 @@ def _add_runs(
             return Outcome(resource_id=done.run_id, reply=json_answer(201, _run_view(done.run_id, uow)))
 
         return await start.handle(request, caller, execute)
-
-
-def _add_break_reads(
-    app: FastAPI, http: IdempotentHttp[ReconciliationUnitOfWork], verifier: TokenVerifier | None
-) -> None:
-    transactions = http.transactions
-    viewer = Depends(operator_with(verifier, OperatorRole.VIEWER))
-
-    @app.get("/breaks", dependencies=[viewer])
-    def breaks(state: State = "unsettled", kind: BreakType | None = None, limit: Limit = 100) -> Response:
-        """Breaks, the most money at risk first."""
-        found = transactions.read(
-            lambda uow: queue(uow.connection, uow.now, states=states_of(state), break_type=kind, limit=limit),
-            name="breaks",
-        )
-        return document({"data": found})
-
-    @app.get("/breaks/{break_id}", dependencies=[viewer])
-    def one(break_id: BreakId) -> Response:
-        """One break with its history, the usual cause and what to do."""
-        return document(transactions.read(lambda uow: break_view(break_id, uow), name="break"))
 
 
 def _add_break_decisions(
@@ -246,11 +222,6 @@ def _add_explained(
             lambda uow: explained_days(uow.connection, first_day, last_day), name="explained days"
         )
         return document({"data": found})
-
-
-def states_of(state: str) -> list[str]:
-    """The states that a filter means."""
-    return [each.value for each in UNSETTLED] if state == "unsettled" else [state]
 
 
 def break_view(break_id: str, uow: ReconciliationUnitOfWork) -> dict[str, Any]:

@@ -8,6 +8,7 @@ _SCHEMA: Final = "services/reconciliation/migrations/versions/0007_agree_terms.p
 _AGREE: Final = "services/reconciliation/app/agree_terms.py"
 _BULK: Final = "services/reconciliation/app/bulk_breaks.py"
 _TERMS: Final = "services/reconciliation/tests/db/test_terms.py::"
+_QUEUE: Final = "services/reconciliation/tests/db/test_break_queue.py::"
 _MANY: Final = "services/reconciliation/tests/db/test_bulk_breaks.py::"
 
 AGREEING: Final = (
@@ -54,5 +55,38 @@ AGREEING: Final = (
         change="the token is not looked at",
         patches=(Patch(_BULK, "if result.preview != preview:", "if False:"),),
         tests=(_MANY + "test_what_is_no_longer_what_was_seen_is_not_done",),
+    ),
+    Case(
+        name="bulk-assign-as-seen",
+        protection="many breaks are assigned to whom the preview showed",
+        change="the token does not stand for whom",
+        patches=(Patch(_BULK, "str(wanted.due_on), str(wanted.owner)]", "str(wanted.due_on)]"),),
+        tests=(_QUEUE + "test_many_are_assigned_as_they_were_seen",),
+    ),
+    Case(
+        name="assign-keeps-proposal",
+        protection="whose a break is changes nothing of what was proposed and read of it",
+        change="assigning counts as a change of the break",
+        patches=(
+            Patch(
+                "services/reconciliation/adapters/breaks.py",
+                "SET owner = %(owner)s WHERE",
+                "SET owner = %(owner)s, changed_at = %(now)s WHERE",
+            ),
+        ),
+        tests=(_QUEUE + "test_a_proposal_that_was_read_is_the_same_whoever_owns_the_break",),
+    ),
+    Case(
+        name="break-queue-whole",
+        protection="pages of the queue show every break once, also among those with the same money at risk",
+        change="a page goes on behind the amount",
+        patches=(
+            Patch(
+                "services/reconciliation/adapters/break_queue.py",
+                "   AND (b.at_risk_minor < %(after_risk)s OR b.break_id > %(after_id)s)",
+                "   AND b.at_risk_minor < %(after_risk)s",
+            ),
+        ),
+        tests=(_QUEUE + "test_pages_show_everything_once_the_most_money_at_risk_first",),
     ),
 )

@@ -7,7 +7,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from services.reconciliation.adapters.breaks import UNSETTLED, queue
+from services.reconciliation.adapters.break_queue import Wanted, queue
 from services.reconciliation.app.keep_matched import keep_matched
 from services.reconciliation.app.propose_adjustment import WantedAdjustment, propose_adjustment
 from services.reconciliation.app.propose_return import propose_return
@@ -94,8 +94,7 @@ def test_it_waits_as_money_at_risk_until_the_ledger_has_booked_it(world, desk):
     world.match()
     world.match(RunKind.FULL)
     assert standing(world) == APPLYING
-    states = [state.value for state in UNSETTLED]
-    waits = desk.run(lambda uow: queue(uow.connection, uow.now, states=states, break_type=None, limit=10))
+    waits = desk.run(lambda uow: queue(uow.connection, uow.now, Wanted(), limit=10)).breaks
     assert [(each["state"], each["at_risk_minor"]) for each in waits if each["subject"] == SHORT] == [
         ("APPLYING", 100)
     ]

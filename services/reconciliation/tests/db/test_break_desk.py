@@ -157,7 +157,7 @@ def test_the_terminal_says_the_same(office, world, terminal, operators):
 
     assert typed("match", "--token-file", ada)["result"]["matches"] == {"object_differs": 1}
     assert [row["kind"] for row in typed("runs")] == ["incremental", "incremental"]
-    (listed,) = typed("breaks", "list", "--kind", "amount_mismatch")
+    (listed,) = typed("breaks", "list", "--kind", "amount_mismatch")["data"]
     break_id = listed["break_id"]
     said = ("--token-file", ada, "--reason", "seen")
     assert typed("breaks", "accept", break_id, *said)["state"] == "PROPOSED"
