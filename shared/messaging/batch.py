@@ -72,14 +72,15 @@ class BatchApplier(Generic[U]):
         ``drain_max`` bounds how many records of a queue go along; the rest is left to a redrive asked for here.
         """
         store = InboxStore(uow.connection, self._subscription.consumer)
-        state = self._load(store, [a.stream for a in intake.arrivals], [a.event_id for a in intake.arrivals])
+        hoped = self._hoped(intake.arrivals, poisoned)
+        state = store.load(hoped, [a.stream for a in intake.arrivals], [a.event_id for a in intake.arrivals])
         for stream, parked in state.parked.items():
             if parked.reason == GAP and self._subscription.versioned[stream.topic]:
                 self._load_queue(store, state, stream)
         claimed = self._claim_unordered(store, state, intake.arrivals, poisoned)
         planner = self._planner(state, poisoned, drain_max).take_all(intake.arrivals)
         plan = planner.plan()
-        self._carry_out(uow, store, plan, already_claimed=claimed)
+        self._carry_out(uow, store, plan, state, already_claimed=claimed)
         for unreadable in intake.unreadable:
             self._park_unreadable(uow, store, unreadable)
         self._ask_to_go_on(uow, plan)
@@ -90,13 +91,14 @@ class BatchApplier(Generic[U]):
     ) -> BatchOutcome:
         """Try a parked key's queue again, in order, under the same locks as the consumer's."""
         store = InboxStore(uow.connection, self._subscription.consumer)
-        state = self._load(store, [stream], [])
+        hoped = {stream: 0} if self._subscription.versioned[stream.topic] else {}
+        state = store.load(hoped, [stream], [])
         if stream in state.parked:
             self._load_queue(store, state, stream)
         planner = self._planner(state, poisoned, drain_max)
         planner.redrive(stream)
         plan = planner.plan()
-        self._carry_out(uow, store, plan, already_claimed=frozenset())
+        self._carry_out(uow, store, plan, state, already_claimed=frozenset())
         redrive_served(uow.connection, self._subscription.consumer, stream)
         self._ask_to_go_on(uow, plan)
         return BatchOutcome(plan, ())
@@ -105,9 +107,18 @@ class BatchApplier(Generic[U]):
         for stream in sorted(plan.undrained):
             request_redrive(uow.connection, self._subscription.consumer, stream)
 
-    def _load(self, store: InboxStore, streams: Sequence[Stream], event_ids: Sequence[str]) -> InboxState:
-        versioned = [stream for stream in streams if self._subscription.versioned[stream.topic]]
-        return store.load(versioned, streams, event_ids)
+    def _hoped(self, arrivals: Sequence[Arrival], poisoned: Mapping[str, str]) -> dict[Stream, int]:
+        """What the last version of each versioned stream would be if it were new and the planner minded nothing."""
+        hoped: dict[Stream, int] = {}
+        for arrival in arrivals:
+            stream = arrival.stream
+            if not self._subscription.versioned[stream.topic]:
+                continue
+            last = hoped.setdefault(stream, 0)
+            dead = arrival.problem is not None or arrival.event_id in poisoned
+            if not dead and arrival.stream_version == last + 1:
+                hoped[stream] = last + 1
+        return hoped
 
     def _planner(self, state: InboxState, poisoned: Mapping[str, str], drain_max: int | None) -> Planner:
         versioned = self._subscription.versioned
@@ -140,11 +151,13 @@ class BatchApplier(Generic[U]):
     def _outcome(self, arrival: Arrival) -> str:
         return "ignored" if route_of(arrival) in self._subscription.ignored else "applied"
 
-    def _carry_out(self, uow: U, store: InboxStore, plan: Plan, *, already_claimed: frozenset[str]) -> None:
+    def _carry_out(
+        self, uow: U, store: InboxStore, plan: Plan, state: InboxState, *, already_claimed: frozenset[str]
+    ) -> None:
         applied = [step.arrival for step in plan.with_verdict(Verdict.APPLY)]
         self._run_handlers(uow, applied)
         claims = [(a, self._outcome(a)) for a in applied if a.event_id not in already_claimed]
-        store.settle(claims, plan.versions)
+        store.settle(claims, plan.versions, state)
         store.park(plan.parked)
         store.hold(plan.enqueued)
         store.release(plan.dequeued)

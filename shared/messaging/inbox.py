@@ -66,6 +66,8 @@ class InboxState:
     """What the consumer's database says about the streams and event ids of a batch."""
 
     versions: dict[Stream, int] = field(default_factory=dict)
+    written: dict[Stream, int] = field(default_factory=dict)
+    """What the rows of new streams say already, within this transaction."""
     hashes: dict[str, bytes] = field(default_factory=dict)
     queued_hashes: dict[str, bytes] = field(default_factory=dict)
     parked: dict[Stream, Parked] = field(default_factory=dict)

@@ -17,20 +17,22 @@ from shared.kernel.errors import InvariantViolation
 from shared.messaging.broker import Record
 from shared.messaging.inbox import Arrival, InboxState, Parked, Step, Stream
 from shared.messaging.intake import Unreadable
-from shared.persistence.arrays import bytes_array, integer_array, text_array, time_array
+from shared.persistence.arrays import binary_bytes_array, binary_time_array, integer_array, text_array
 from shared.persistence.statements import execute
-from shared.persistence.wire_statements import bytes_of
+from shared.persistence.wire_statements import Answer, bytes_of
 
 Claim = tuple[Arrival, str]  # a record, and what became of it: applied or ignored
 
 _BASE64: Final = "base64:"  # marks a header value that JSON or PostgreSQL could not hold as text
 
 # A new stream's row comes back; one that exists is locked by the conflict and read by the next statement, whose
-# snapshot is taken under these locks.
+# snapshot is taken under these locks. A new row says at once what it will have to say if nothing is in the way: to
+# write it twice in one transaction would cost more than all else that the inbox does for an event.
 _LOCK_STREAMS: Final = """
 INSERT INTO inbox_versions AS v (consumer, topic, key, last_version)
-SELECT %(consumer)s::text, k.topic, k.key, 0
-  FROM unnest(%(topics)s::text[], %(keys)s::text[]) AS k(topic, key) ORDER BY k.topic, k.key
+SELECT %(consumer)s::text, k.topic, k.key, k.version
+  FROM unnest(%(topics)s::text[], %(keys)s::text[], %(versions)s::bigint[]) AS k(topic, key, version)
+ ORDER BY k.topic, k.key
 ON CONFLICT (consumer, topic, key) DO UPDATE SET last_version = v.last_version WHERE false
 RETURNING v.topic, v.key
 """
@@ -55,24 +57,20 @@ SELECT 'queued', event_id, NULL, NULL, NULL, NULL, payload_sha256, NULL FROM par
 UNION ALL
 SELECT 'horizon', NULL, NULL, NULL, NULL, NULL, NULL, horizon FROM inbox_horizons WHERE consumer = %(consumer)s
 """
-_CLAIM: Final = """
+_WRITE: Final = """
 INSERT INTO inbox (consumer, event_id, payload_sha256, topic, key, stream_version, event_time, outcome)
 SELECT %(consumer)s::text, r.*
   FROM unnest(%(ids)s::text[], %(hashes)s::bytea[], %(topics)s::text[], %(keys)s::text[], %(versions)s::bigint[],
               %(times)s::timestamptz[], %(outcomes)s::text[])
     AS r(event_id, payload_sha256, topic, key, stream_version, event_time, outcome)
  ORDER BY r.event_id
-ON CONFLICT (consumer, event_id) DO NOTHING RETURNING event_id
 """
-_SETTLE: Final = f"""
-WITH claimed AS ({_CLAIM}), moved AS (
-  UPDATE inbox_versions v SET last_version = k.version
-    FROM unnest(%(moved_topics)s::text[], %(moved_keys)s::text[], %(moved_versions)s::bigint[])
-      AS k(topic, key, version)
-   WHERE v.consumer = %(consumer)s AND v.topic = k.topic AND v.key = k.key AND v.last_version < k.version
-  RETURNING 1
-)
-SELECT (SELECT count(*) FROM claimed), (SELECT count(*) FROM moved)
+_CLAIM: Final = _WRITE + "ON CONFLICT (consumer, event_id) DO NOTHING RETURNING event_id"
+_MOVE: Final = """
+UPDATE inbox_versions v SET last_version = k.version
+  FROM unnest(%(topics)s::text[], %(keys)s::text[], %(known)s::bigint[], %(versions)s::bigint[])
+    AS k(topic, key, known, version)
+ WHERE v.consumer = %(consumer)s AND v.topic = k.topic AND v.key = k.key AND v.last_version = k.known
 """
 _HASHES = sa.text(
     "SELECT event_id, payload_sha256 FROM inbox WHERE consumer = :consumer AND event_id = ANY(:ids)"
@@ -114,16 +112,22 @@ class InboxStore:
         self._consumer = consumer
 
     def load(
-        self, versioned: Iterable[Stream], streams: Iterable[Stream], event_ids: Sequence[str]
+        self, hoped: Mapping[Stream, int], streams: Iterable[Stream], event_ids: Sequence[str]
     ) -> InboxState:
-        """Lock the streams of a batch in (topic, key) order and read all that its records are judged by."""
+        """Lock the streams of a batch in (topic, key) order and read all that its records are judged by.
+
+        ``hoped`` has each versioned stream, and its last version after the batch if it is a new one and all goes well.
+        """
         state = InboxState()
-        mine, everything = sorted(set(versioned)), sorted(set(streams))
+        mine, everything = sorted(hoped), sorted(set(streams))
         if not everything:
             return state
         if mine:
-            for row in self._drive(_LOCK_STREAMS, _columns(mine)):
-                state.versions[Stream(*row)] = 0
+            versions = integer_array([hoped[stream] for stream in mine])
+            for row in self._drive(_LOCK_STREAMS, {**_columns(mine), "versions": versions}):
+                stream = Stream(*row)
+                state.versions[stream] = 0
+                state.written[stream] = hoped[stream]
         old = _columns([stream for stream in mine if stream not in state.versions])
         values = {
             **_columns(everything),
@@ -161,22 +165,28 @@ class InboxStore:
             return set()
         return {event_id for (event_id,) in self._drive(_CLAIM, _claim_columns(claimed))}
 
-    def settle(self, claimed: Sequence[Claim], versions: Mapping[Stream, int]) -> None:
-        """Write inbox rows and the last versions of their streams, all of which this transaction holds locked."""
-        if not claimed and not versions:
+    def settle(self, claimed: Sequence[Claim], versions: Mapping[Stream, int], state: InboxState) -> None:
+        """Write inbox rows and the last versions of streams, all of which this transaction holds locked.
+
+        ``state`` is what was loaded; of its new streams those that did not come to what was hoped are set right.
+        """
+        if claimed:
+            try:
+                self._drive(_WRITE, _claim_columns(claimed))
+            except sa.exc.IntegrityError as error:
+                raise _claimed_elsewhere() from error
+        known = {**state.versions, **state.written}
+        final = {**dict.fromkeys(state.written, 0), **versions}
+        moved = sorted(stream for stream, version in final.items() if known[stream] != version)
+        if not moved:
             return
-        streams = sorted(versions)
-        moved = _columns(streams)
         values = {
-            **_claim_columns(claimed),
-            "moved_topics": moved["topics"],
-            "moved_keys": moved["keys"],
-            "moved_versions": integer_array([versions[stream] for stream in streams]),
+            **_columns(moved),
+            "known": integer_array([known[stream] for stream in moved]),
+            "versions": integer_array([final[stream] for stream in moved]),
         }
-        if self._drive(_SETTLE, values) != [(str(len(claimed)), str(len(versions)))]:
-            raise InvariantViolation(
-                "inbox_claim", "an event was claimed by somebody else under our stream lock"
-            )
+        if self._execute(_MOVE, values).affected != len(moved):
+            raise _claimed_elsewhere()
 
     def park(self, parked: Mapping[Stream, Parked]) -> None:
         for stream, why in sorted(parked.items()):
@@ -242,7 +252,14 @@ class InboxStore:
 
     def _drive(self, statement: str, values: Mapping[str, Any]) -> Sequence[Any]:
         """Run a statement of the hot path; its rows are text."""
-        return execute(self._connection, statement, {"consumer": self._consumer, **values}).rows
+        return self._execute(statement, values).rows
+
+    def _execute(self, statement: str, values: Mapping[str, Any]) -> Answer:
+        return execute(self._connection, statement, {"consumer": self._consumer, **values})
+
+
+def _claimed_elsewhere() -> InvariantViolation:
+    return InvariantViolation("inbox_claim", "an event was claimed by somebody else under our stream lock")
 
 
 def _stored_record(row: sa.Row[Any]) -> Record:
@@ -268,9 +285,9 @@ def _claim_columns(claimed: Sequence[Claim]) -> dict[str, Any]:
     return {
         **_columns([arrival.stream for arrival in arrivals]),
         "ids": text_array([arrival.event_id for arrival in arrivals]),
-        "hashes": bytes_array([arrival.payload_sha256 for arrival in arrivals]),
+        "hashes": binary_bytes_array([arrival.payload_sha256 for arrival in arrivals]),
         "versions": integer_array([arrival.stream_version for arrival in arrivals]),
-        "times": time_array([arrival.time for arrival in arrivals]),
+        "times": binary_time_array([arrival.time for arrival in arrivals]),
         "outcomes": text_array([outcome for _arrival, outcome in claimed]),
     }
 

@@ -1,14 +1,24 @@
-"""PostgreSQL array literals, written as fast as Python can: batches hand whole columns to one statement.
+"""PostgreSQL arrays, written as fast as Python can: batches hand whole columns to one statement.
 
-The driver dumps an array element by element, at ten times the price.
+The driver dumps an array element by element, at ten times the price. Times and bytes are cheaper still in binary, which
+neither side has to spell: only :mod:`shared.persistence.statements` sends that.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from shared.kernel.errors import InvariantViolation
+
+# Numbers that PostgreSQL never changes: of its built-in types, and of the day that it counts times from.
+_BYTEA: Final = 17
+_TIMESTAMPTZ: Final = 1184
+_TIMES_FROM: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_TIME_BYTES: Final = 8
 
 
 def text_array(values: Sequence[str]) -> str:
@@ -48,3 +58,23 @@ def time_array(values: Iterable[datetime]) -> str:
 def bytes_array(values: Iterable[bytes]) -> str:
     """Return the literal of a ``bytea[]``."""
     return "{" + ",".join([f'"\\\\x{value.hex()}"' for value in values]) + "}"
+
+
+def binary_time_array(values: Sequence[datetime]) -> bytes:
+    """Return a binary ``timestamptz[]``; the times are aware."""
+    parts = [_TIME_BYTES] * (2 * len(values))
+    parts[1::2] = [(value - _TIMES_FROM) // _MICROSECOND for value in values]
+    return _head(_TIMESTAMPTZ, len(values)) + struct.pack(">" + "iq" * len(values), *parts)
+
+
+def binary_bytes_array(values: Sequence[bytes]) -> bytes:
+    """Return a binary ``bytea[]``."""
+    parts = [b""] * (2 * len(values))
+    parts[::2] = [len(value).to_bytes(4) for value in values]
+    parts[1::2] = values
+    return _head(_BYTEA, len(values)) + b"".join(parts)
+
+
+def _head(element: int, count: int) -> bytes:
+    """Dimensions, whether there are NULLs, the type's number, and the one dimension's length and first index."""
+    return struct.pack(">iiIii", 1, 0, element, count, 1) if count else struct.pack(">iiI", 0, 0, element)

@@ -17,7 +17,7 @@ from services.reconciliation.domain.our_items import (
     refund_object_of,
     stronger,
 )
-from shared.persistence.arrays import integer_array, optional_text_array, time_array
+from shared.persistence.arrays import binary_time_array, integer_array, optional_text_array
 from shared.persistence.statements import execute
 
 _DUE: Final = ("expected_by", "lost_by")
@@ -164,8 +164,8 @@ class StoredOurSide:
         execute(self._connection, statement, _columns(columns, rows))
 
 
-def _columns(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, str]:
-    """The array literal of each column."""
+def _columns(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, str | bytes]:
+    """The array of each column, as it is sent."""
     return {
         name: _ARRAY_OF[_type_of(name)](values)
         for name, values in zip(columns, zip(*rows, strict=True), strict=True)
@@ -173,5 +173,5 @@ def _columns(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[st
 
 
 _ARRAY_OF: Final[Mapping[str, Any]] = {
-    "text": optional_text_array, "bigint": integer_array, "timestamptz": time_array,
+    "text": optional_text_array, "bigint": integer_array, "timestamptz": binary_time_array,
 }  # fmt: skip

@@ -116,6 +116,20 @@ def test_another_event_under_an_applied_version_is_a_conflict(bench, member):
     assert bench.told.count("quarantined") == 1
 
 
+def test_a_new_key_stands_where_it_is_when_its_first_record_is_refused(bench, member):
+    bench.send("a", 1)
+    member.settle()
+    bench.send("b", 1, event_id="evt_a_1", number=7)
+    bench.send("c", 1)
+    bench.send("c", 3)
+    member.settle()
+    found = bench.rows("SELECT key, last_version FROM inbox_versions ORDER BY key")
+    assert [(row["key"], row["last_version"]) for row in found] == [("a", 1), ("b", 0), ("c", 1)]
+    bench.send("b", 1)
+    member.settle()
+    assert bench.effects("b") == [1]
+
+
 def test_an_unknown_id_older_than_the_inbox_horizon_is_a_duplicate(bench, member):
     bench.send("a", 1)
     member.settle()

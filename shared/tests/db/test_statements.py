@@ -1,12 +1,13 @@
 """Hot statements: the same transaction, the same errors and the same refusals as through SQLAlchemy."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import psycopg
 import pytest
 import sqlalchemy as sa
 
 from shared.kernel.errors import InvariantViolation
+from shared.persistence.arrays import binary_bytes_array, binary_time_array
 from shared.persistence.engine import make_engine
 from shared.persistence.statements import (
     commit,
@@ -36,6 +37,24 @@ def test_values_of_every_kind_arrive_as_they_were(engine):
         for _ in range(2):  # prepared, then found prepared
             rows = execute(connection, query, values).rows
             assert rows == [("zwölf'\\", "00ff", "-5", "t", "t", "t", "%", "-4")]
+
+
+def test_binary_arrays_arrive_to_the_microsecond_and_the_byte(engine):
+    times = [
+        datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+        datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+        datetime(2026, 3, 29, 3, 30, tzinfo=timezone(timedelta(hours=2))),
+    ]
+    query = "SELECT extract(epoch FROM t), encode(b, 'hex') FROM unnest(%s::timestamptz[], %s::bytea[]) AS u(t, b)"
+    with engine.connect() as connection:
+        for _ in range(2):
+            values = (binary_time_array(times), binary_bytes_array([b"\x00\xff", b"", b"{"]))
+            assert execute(connection, query, values).rows == [
+                ("-0.000001", "00ff"),
+                ("253402300799.999999", ""),
+                ("1774747800.000000", "7b"),
+            ]
+        assert execute(connection, query, (binary_time_array([]), binary_bytes_array([]))).rows == []
 
 
 def test_both_ways_share_one_transaction_and_its_rollback(engine, probe):

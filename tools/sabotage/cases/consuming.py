@@ -35,6 +35,19 @@ CONSUMING: Final = (
         tests=(_TESTS + "test_another_event_under_an_applied_version_is_a_conflict",),
     ),
     Case(
+        name="version-taken-back",
+        protection="the version of a new stream is what was applied of it, not what was hoped",
+        change="new streams are left at the version that their rows were made with",
+        patches=(
+            Patch(
+                "shared/messaging/inbox_store.py",
+                "final = {**dict.fromkeys(state.written, 0), **versions}",
+                "final = versions",
+            ),
+        ),
+        tests=(_TESTS + "test_a_new_key_stands_where_it_is_when_its_first_record_is_refused",),
+    ),
+    Case(
         name="held-row-waits",
         protection="a consumer outlasts a stopped process that holds its rows",
         change="a lock timeout counts as the record's own failure",
