@@ -238,6 +238,8 @@ class KafkaConsumer:
         if max_records > 1:
             messages += self._consumer.consume(max_records - 1, 0)
         records = [self._record(message) for message in messages if _usable(message)]
+        if not self._gone and self._held.issuperset({record.at for record in records}):
+            return records
         # A rebalance inside consume() may have taken a partition whose record is already in hand.
         doubtful = [record for record in records if record.at in self._gone]
         for record in reversed(doubtful):  # and may have given it back: then nothing of it is passed over
@@ -245,13 +247,14 @@ class KafkaConsumer:
         return [record for record in records if record.at not in self._gone and record.at in self._held]
 
     def _record(self, message: "Message[Any, Any]") -> Record:
+        headers: Any = message.headers() or ()
         return Record(
             str(message.topic()).removeprefix(self._prefix),
             _number(message.partition()),
             _number(message.offset()),
             message.key(),
             message.value(),
-            tuple([(name, _header_bytes(value)) for name, value in _pairs(message.headers())]),
+            tuple([pair if type(pair[1]) is bytes else _in_bytes(*pair) for pair in headers]),
         )
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
@@ -324,9 +327,5 @@ def _number(value: int | None) -> int:
     return value
 
 
-def _pairs(headers: Any) -> Any:
-    return headers or ()
-
-
-def _header_bytes(value: str | bytes | None) -> bytes:
-    return value if isinstance(value, bytes) else (value or "").encode()
+def _in_bytes(name: str, value: str | bytes | None) -> tuple[str, bytes]:
+    return name, value if isinstance(value, bytes) else (value or "").encode()
