@@ -233,17 +233,22 @@ def verify(
     deadline: Annotated[float, typer.Option(help="Seconds to wait until everything is delivered.")] = 120.0,
     only: Annotated[str | None, typer.Option(help="Only invariants whose name starts like this.")] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="List all invariants and look at nothing.")
+        bool, typer.Option("--explain", help="Say what would be asked and look at nothing.")
     ] = False,
 ) -> None:
     """Prove that the books tie out, with read-only roles; exit code 1 and the rows where they do not."""
     from tools.auditor.addresses import Addresses
     from tools.auditor.audit import audit
     from tools.auditor.printing import print_explanations, print_report
+    from tools.auditor.registry import explained
 
     output = Console(highlight=False)
     if explain:
-        print_explanations(output)
+        told = explained(drained=not live, only=only)
+        if as_json:
+            print(json.dumps(told))
+        else:
+            print_explanations(output, told)
         return
     report = audit(Addresses.found(), drained=not live, deadline_s=deadline, only=only)
     if as_json:

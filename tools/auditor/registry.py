@@ -50,14 +50,26 @@ CHECKS: Final[tuple[Check, ...]] = tuple(
 
 def chosen(*, drained: bool, only: str | None) -> tuple[Check, ...]:
     """The checks that may be asked now; ``only`` is the start of a name, or its part after the dot."""
-    allowed = [check for check in CHECKS if drained or check.moment is Moment.LIVE]
-    if only is None:
-        return tuple(allowed)
-    found = [
-        check for check in allowed if check.name.startswith(only) or check.name.partition(".")[2] == only
-    ]
-    if not found and only != LIVENESS:
+    found = tuple(
+        check for check in CHECKS if (drained or check.moment is Moment.LIVE) and _is_named(check.name, only)
+    )
+    if not found and not (drained and _is_named(LIVENESS, only)):
         raise AuditImpossible(
             f"no such invariant{'' if drained else ' among those that hold at any moment'}: {only}"
         )
-    return tuple(found)
+    return found
+
+
+def explained(*, drained: bool, only: str | None) -> list[dict[str, str]]:
+    """What ``chosen`` chooses, and the liveness that an audit at rest waits for: name, moment, what it says."""
+    told = [(check.name, check.moment, check.explanation) for check in chosen(drained=drained, only=only)]
+    if drained and _is_named(LIVENESS, only):
+        told.insert(0, (LIVENESS, Moment.QUIESCENT, LIVENESS_EXPLANATION))
+    return [
+        {"name": name, "asked": moment.value, "explanation": explanation}
+        for name, moment, explanation in told
+    ]
+
+
+def _is_named(name: str, only: str | None) -> bool:
+    return only is None or name.startswith(only) or name.partition(".")[2] == only
