@@ -16,7 +16,7 @@ from services.processor.app.call_processor import LaneLimits
 from services.processor.app.give_up_late import give_up_all_late
 from services.processor.app.ports import Capabilities, Policies, Processor
 from services.processor.domain.operation import KINDS
-from services.processor.domain.policy import PENDING_LIMITS_S, Policy
+from services.processor.domain.policy import PENDING_LIMITS_S, TOLD_CHECK_S, UNTOLD_CHECK_S, LookUpBy, Policy
 from services.processor.settings import ProcessorSettings
 from shared.kernel.clock import Clock
 from shared.runtime.metric_names import FEED_CURSOR_AGE_S, LADDER_OPEN, SENDS_WAITING_OLDEST_S
@@ -24,6 +24,7 @@ from shared.runtime.metrics import probe
 from shared.runtime.process import Role, ServiceRuntime
 from shared.runtime.roles import PeriodicRole
 from shared.runtime.service_parts import ServiceParts
+from shared.runtime.startup import StartupRefused
 from shared.runtime.surroundings import Surroundings
 
 NAME: Final = "processor"
@@ -104,8 +105,15 @@ def make_policies(settings: ProcessorSettings) -> Policies:
 def _policy(
     settings: ProcessorSettings, processor: str, capabilities: Capabilities, visibility_window_s: float
 ) -> Policy:
+    if capabilities.look_up_by is LookUpBy.DELAYED_LIST and not visibility_window_s:
+        raise StartupRefused(
+            f"PROCESSOR_{processor.upper()}_VISIBILITY_WINDOW_S: {processor} shows what it did in a list, and late; "
+            "expected more than 0 seconds, or what is not there yet would count as never done"
+        )
     common = Policy(
         keys_live_s=capabilities.keys_live_s,
+        look_up_by=capabilities.look_up_by,
+        slow_check_s=TOLD_CHECK_S if capabilities.webhooks or capabilities.feed else UNTOLD_CHECK_S,
         ladder_s=settings.ladder_s(processor),
         visibility_window_s=visibility_window_s,
         backoff_base_s=settings.send_backoff_base_s,

@@ -75,6 +75,8 @@ _ONE_PARTITION = "no partition of entries fills while a seed runs"
 _NOT_VERIFIED = "nobody verifies a chain while a seed runs; of its own the auditor finds no wrong one"
 _UNTOLD = "no seed counts anew what risk counted in its windows"
 OUT_OF_REACH = {
+    "whole-hold": "both processors of every seed capture parts",
+    "window-of-a-list": "a seed's processes start with settings that are right",
     "closed-month-in-sql": _SECOND_LINE,
     "close-waits-for-posting": _ONE_AT_A_TIME,
     "posting-reads-after-its-turn": _ONE_AT_A_TIME,

@@ -16,7 +16,7 @@ from services.payment.domain.pricing import FREE, Price, fee_returned_minor
 from services.payment.domain.refund_room import capture_with_room
 from services.payment.domain.refunds import Refund, RefundState, check_refund_room
 from services.payment.domain.risking import withdraw_unsent
-from services.payment.domain.routing import Place, takes_several_captures
+from services.payment.domain.routing import Place, takes_partial_captures, takes_several_captures
 from services.payment.domain.status import CaptureMethod, Status
 from shared.kernel.errors import InvariantViolation, Rejected
 
@@ -128,6 +128,13 @@ def capture(payment: Payment, moment: Moment, *, amount_minor: int | None, final
     if payment.capture_before is not None and moment.now >= payment.capture_before:
         raise Rejected("authorization_expired", "the hold can no longer be captured", extra={"look_up": True})
     place = place_of(payment, payment.authorization_id)
+    if wanted_minor < capturable_minor and not takes_partial_captures(place.processor):
+        raise Rejected(
+            "partial_capture_unsupported",
+            f"{place.processor} captures the whole hold or nothing: {capturable_minor}",
+            param="amount",
+            extra={"capturable": capturable_minor},
+        )
     several = takes_several_captures(place.processor)
     if final is False and not several:
         raise Rejected(

@@ -36,14 +36,17 @@ class Places:
         return Place(processor, self.accounts[processor])
 
 
-@dataclass(frozen=True, slots=True)
-class _Abilities:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abilities:
+    """What a processor does with a hold."""
+
+    partial_captures: bool
     several_captures: bool
 
 
-ABILITIES: Mapping[str, _Abilities] = {
-    "alpha": _Abilities(several_captures=True),
-    "beta": _Abilities(several_captures=False),
+ABILITIES: Mapping[str, Abilities] = {
+    "alpha": Abilities(partial_captures=True, several_captures=True),
+    "beta": Abilities(partial_captures=True, several_captures=False),
 }
 """What a payment must know of a processor beforehand, because asking for more would be refused there."""
 
@@ -52,3 +55,9 @@ def takes_several_captures(processor: str) -> bool:
     """Whether a hold there can be captured in parts; of one that we do not know, we assume the least."""
     abilities = ABILITIES.get(processor)
     return abilities is not None and abilities.several_captures
+
+
+def takes_partial_captures(processor: str) -> bool:
+    """Whether less than a hold can be captured there; of one that we do not know, we assume the least."""
+    abilities = ABILITIES.get(processor)
+    return abilities is not None and abilities.partial_captures

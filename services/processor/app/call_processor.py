@@ -128,7 +128,8 @@ class Lane:
         if sending:
             got = await self._processor.send(attempt.operation)
         else:
-            got = await self._processor.look_up(attempt.operation, since=attempt.first_sent_at)
+            since = self._policy.searched_since(attempt.first_sent_at)
+            got = await self._processor.look_up(attempt.operation, since=since)
         crash_point("processor.after_reply")
         self._observe(attempt, got, self._clock.monotonic_s() - began_s)
         policy = self._policy.of(attempt.operation.kind)

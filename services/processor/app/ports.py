@@ -11,7 +11,7 @@ from services.processor.domain.attempt import Attempt, Move
 from services.processor.domain.fact import Fact
 from services.processor.domain.operation import Operation
 from services.processor.domain.outcome import Answer, Doubt, LookUp
-from services.processor.domain.policy import Policy
+from services.processor.domain.policy import LookUpBy, Policy
 from shared.kernel.ids import Ids
 
 
@@ -19,12 +19,14 @@ from shared.kernel.ids import Ids
 class Capabilities:
     """What a processor can do, as its adapter declares it.
 
-    ``keys_live_s`` decides what may be sent again, ``feed`` whether one is read; payment's own copy of
-    ``multiple_captures`` is held to this one by a contract test. The rest says how the adapter works.
+    ``keys_live_s`` decides what may be sent again, ``look_up_by`` from when on a look-up searches, ``feed`` whether
+    one is read; where there is neither that nor ``webhooks``, what was accepted is looked at more often. A contract
+    test holds payment's copy of ``partial_captures`` and ``multiple_captures`` to these, and ``webhook_ingest`` to
+    ``webhooks``.
     """
 
     keys_live_s: float
-    look_up_by: str
+    look_up_by: LookUpBy
     partial_captures: bool
     multiple_captures: bool
     webhooks: bool
@@ -58,8 +60,9 @@ class Processor(Protocol):
         ...
 
     async def look_up(self, operation: Operation, *, since: datetime | None = None) -> LookUp:
-        """Ask what became of the operation first sent at ``since``: by our reference, by the object that it
-        changes, or in a list, whatever the processor offers.
+        """Ask what became of the operation, by what is declared: ``since`` is given where a list has to be searched.
+
+        What changes an object without making one is asked of that object.
         """
         ...
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 DEFAULT_LADDER_S: Final = (1.0, 5.0, 30.0, 120.0, 600.0, 3_600.0, 21_600.0, 86_400.0)
@@ -20,6 +22,21 @@ PENDING_LIMITS_S: Final[Mapping[str, float]] = {
 }
 """How long "accepted, decided later" is believed, by kind: a bank may take weeks over a refund, no day over a hold."""
 
+TOLD_CHECK_S: Final = 86_400.0
+"""Wait between looks at what a processor decides over, where it tells us what became of it."""
+UNTOLD_CHECK_S: Final = 3_600.0
+"""The same where it tells nobody, by no webhook and in no feed: then only our own looks find it."""
+
+
+class LookUpBy(StrEnum):
+    """By what a processor finds an operation of ours again."""
+
+    REFERENCE = "reference"
+    """By our reference, whenever it was sent."""
+    DELAYED_LIST = "delayed_list"
+    """In a list of what changed, which shows it late: read from the first send on."""
+
+
 KEY_LIFE_MARGIN_S: Final = 3_600.0
 """A key this close to the end of its life is not trusted for a re-send: clocks differ, calls hang. A quarter of a life
 that is shorter than four of these."""
@@ -34,7 +51,8 @@ class Policy:
     ladder_s: tuple[float, ...] = DEFAULT_LADDER_S
     visibility_window_s: float = 1.0
     """How long after a call the processor's look-up may still not show its effect."""
-    slow_check_s: float = 86_400.0
+    look_up_by: LookUpBy = LookUpBy.REFERENCE
+    slow_check_s: float = TOLD_CHECK_S
     """Wait between re-checks once the ladder is exhausted, or while the processor itself decides."""
     backoff_base_s: float = 0.5
     backoff_cap_s: float = 60.0
@@ -61,6 +79,10 @@ class Policy:
     def keeps_keys(self) -> bool:
         """Say whether a send may ever be repeated under its key."""
         return self.keys_live_s > 0
+
+    def searched_since(self, first_sent_at: datetime | None) -> datetime | None:
+        """Return from when on a look-up has to search; ``None`` where the processor finds it without."""
+        return first_sent_at if self.look_up_by is LookUpBy.DELAYED_LIST else None
 
     @property
     def resend_s(self) -> float:

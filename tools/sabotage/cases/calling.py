@@ -10,9 +10,39 @@ _ATTEMPT_TESTS = "services/processor/tests/unit/test_attempt.py::"
 _STORED_TESTS = "services/processor/tests/db/test_attempts_stored.py::"
 _WRITTEN_TESTS = "services/processor/tests/db/test_attempts_written.py::"
 _BREAKER_TESTS = "services/processor/tests/unit/test_breaker.py::"
+_DECLARED_TESTS = "services/processor/tests/unit/test_declarations.py::"
 _OUTAGE_TESTS = "services/processor/tests/unit/test_outage.py::"
 
 CALLING: Final = (
+    Case(
+        name="window-of-a-list",
+        protection="where effects show late in a list, a process without a window does not start",
+        change="it starts, and what does not show yet counts as never done",
+        patches=(
+            Patch(
+                "services/processor/bootstrap.py",
+                "if capabilities.look_up_by is LookUpBy.DELAYED_LIST and not visibility_window_s:",
+                "if False:",
+            ),
+        ),
+        tests=(_DECLARED_TESTS + "test_a_list_without_a_window_is_refused_at_the_start",),
+    ),
+    Case(
+        name="searched-from-the-first-send",
+        protection="a list is searched from the first send on",
+        change="a look-up is not told from when on",
+        patches=(
+            Patch(
+                "services/processor/domain/policy.py",
+                "return first_sent_at if self.look_up_by is LookUpBy.DELAYED_LIST else None",
+                "return None",
+            ),
+        ),
+        tests=(
+            _DECLARED_TESTS + "test_only_a_list_is_searched_and_that_from_the_first_send_on",
+            _DECLARED_TESTS + "test_the_lane_gives_a_look_up_what_is_declared_that_it_needs",
+        ),
+    ),
     Case(
         name="dead-key",
         protection="what was sent under a key that has died since is only looked up, whenever its worker comes",

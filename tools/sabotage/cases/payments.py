@@ -284,6 +284,22 @@ PAYMENTS: Final = (
         tests=(_ROUTE_TESTS + "test_what_nobody_asked_for_is_the_last_capture_too_where_there_is_only_one",),
     ),
     Case(
+        name="whole-hold",
+        protection="a part of a hold is asked for only where the processor captures parts",
+        change="it is asked for everywhere",
+        patches=(
+            Patch(
+                "services/payment/domain/requests.py",
+                "if wanted_minor < capturable_minor and not takes_partial_captures(place.processor):",
+                "if False:",
+            ),
+        ),
+        tests=(
+            _ROUTE_TESTS
+            + "test_a_part_is_refused_where_only_the_whole_hold_is_captured_and_where_nobody_knows",
+        ),
+    ),
+    Case(
         name="return-before-dispute",
         protection="a return of a stray that was not sent yet is withdrawn when a dispute claims the stray",
         change="only disputed money withdraws it, not the dispute",

@@ -7,12 +7,13 @@ from services.payment.app.cancel_payment import CancelPayment, cancel_payment
 from services.payment.app.capture_payment import CapturePayment, capture_payment
 from services.payment.app.confirm_payment import ConfirmPayment, confirm_payment
 from services.payment.app.create_payment import create_payment
+from services.payment.domain import routing
 from services.payment.domain.changes import Moment
 from services.payment.domain.commands import AuthorizePayment
 from services.payment.domain.events import HoldReleased
-from services.payment.domain.operations import OperationState
+from services.payment.domain.operations import OperationState, OperationType
 from services.payment.domain.resolving_strays import accept
-from services.payment.domain.routing import Place, Places
+from services.payment.domain.routing import Abilities, Place, Places
 from services.payment.domain.status import CaptureMethod, Source, Status
 from services.payment.domain.strays import StrayKind
 from services.payment.tests.memory import MemoryUnit
@@ -98,6 +99,22 @@ def test_several_captures_are_refused_where_there_is_only_one(holding):
             CapturePayment(**WHO, payment_id=payment.payment_id, amount_minor=1, final=False), unit
         )
     assert (refused.value.code, refused.value.param) == ("several_captures_unsupported", "final")
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_part_is_refused_where_only_the_whole_hold_is_captured_and_where_nobody_knows(
+    known, holding, monkeypatch
+):
+    payment, unit = holding("beta")
+    whole = Abilities(partial_captures=False, several_captures=False)
+    monkeypatch.setattr(routing, "ABILITIES", {"beta": whole} if known else {})
+    with pytest.raises(Rejected) as refused:
+        capture_payment(CapturePayment(**WHO, payment_id=payment.payment_id, amount_minor=9_999), unit)
+    assert (refused.value.code, refused.value.param) == ("partial_capture_unsupported", "amount")
+    assert refused.value.extra == {"capturable": 10_000}
+    assert payment.latest_operation.type is OperationType.AUTHORIZE
+    capture_payment(CapturePayment(**WHO, payment_id=payment.payment_id, amount_minor=10_000), unit)
+    assert (payment.latest_operation.type, payment.latest_operation.final) == (OperationType.CAPTURE, True)
 
 
 def test_a_cancel_follows_its_hold(holding):

@@ -28,6 +28,7 @@ from services.processor.domain.outcome import (
     Result,
     result_of,
 )
+from services.processor.domain.policy import LookUpBy
 
 FEED_PAGE: Final = 100
 KEYS_LIVE_S: Final = 86_400.0
@@ -35,7 +36,7 @@ RETRY_AFTER_DIGITS_MAX: Final = 6
 
 CAPABILITIES: Final = Capabilities(
     keys_live_s=KEYS_LIVE_S,
-    look_up_by="reference",
+    look_up_by=LookUpBy.REFERENCE,
     partial_captures=True,
     multiple_captures=True,
     webhooks=True,

@@ -17,11 +17,12 @@ from services.processor.domain.beta_facts import PROCESSOR, fact_of
 from services.processor.domain.fact import Fact, Unrecognised
 from services.processor.domain.operation import ANSWERS, Operation
 from services.processor.domain.outcome import FAILURES, Answer, Found, LookUp, Result, result_of
+from services.processor.domain.policy import LookUpBy
 from shared.kernel.money import major_units
 
 CAPABILITIES: Final = Capabilities(
     keys_live_s=0.0,
-    look_up_by="delayed_list",
+    look_up_by=LookUpBy.DELAYED_LIST,
     partial_captures=True,
     multiple_captures=False,
     webhooks=True,
