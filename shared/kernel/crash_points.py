@@ -22,7 +22,7 @@ KNOWN_CRASH_POINTS: Final[Mapping[str, str]] = {
     "unit_of_work.before_flush": "The handler has decided; nothing of it has been written out yet.",
     "unit_of_work.before_commit": "Everything is written in the transaction; COMMIT has not been sent.",
     "unit_of_work.after_commit": "COMMIT was acknowledged; nobody has been told yet.",
-    "idempotency.after_claim": "The key row is written in a transaction that has not committed.",
+    "idempotency.after_claim": "A lone request's key row is written in a transaction that has not committed.",
     "idempotency.before_reply_stored": "The outcome is known; the stored reply is not written yet.",
     "http.before_reply": "Everything is durable; the caller has no answer yet.",
     "relay.after_claim": "Unsent rows were read; nothing has been handed to the producer.",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import os
 import re
 import threading
 from collections.abc import Callable
 from typing import Final, Protocol
 
 from shared.kernel.clock import Clock, SystemClock
+from shared.kernel.entropy import entropy as os_entropy
 from shared.kernel.errors import InvariantViolation
 
 _PREFIX: Final = re.compile(r"(?:[a-z]{1,12}_)?")
@@ -45,7 +45,7 @@ class Ids(Protocol):
 class UlidIds:
     """ULIDs that grow within a process even inside one millisecond: indexes fill at their right edge."""
 
-    def __init__(self, clock: Clock | None = None, entropy: Callable[[int], bytes] = os.urandom) -> None:
+    def __init__(self, clock: Clock | None = None, entropy: Callable[[int], bytes] = os_entropy) -> None:
         self._clock = clock or SystemClock()
         self._entropy = entropy
         self._lock = threading.Lock()

@@ -210,7 +210,7 @@ def claim_key(connection: sa.Connection, claim: Claim, *, reply: StoredReply | N
     Waits for a concurrent first request with the same key to commit or roll back: never two executions. With ``reply``
     the key is born finished, which is how a refusal by state is kept after its own transaction was rolled back.
     """
-    return execute(connection, _CLAIM, _claim_values(claim, reply)).affected == 1
+    return execute(connection, _CLAIM, claim_values(claim, reply)).affected == 1
 
 
 @dataclass(slots=True)
@@ -227,11 +227,12 @@ def claim_key_later(connection: sa.Connection, claim: Claim) -> Claimed:
     def note(inserted: Answer) -> None:
         claimed.holds = inserted.affected == 1
 
-    execute_later(connection, _CLAIM, _claim_values(claim, None), note)
+    execute_later(connection, _CLAIM, claim_values(claim, None), note)
     return claimed
 
 
-def _claim_values(claim: Claim, reply: StoredReply | None) -> dict[str, Any]:
+def claim_values(claim: Claim, reply: StoredReply | None) -> dict[str, Any]:
+    """The columns of a key's row: in flight under the claim's lease, or finished where there is a reply."""
     return {
         "scope": claim.scope,
         "owner_id": claim.principal.owner_id,

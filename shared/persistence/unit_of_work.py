@@ -16,6 +16,7 @@ from shared.kernel.errors import InvariantViolation
 from shared.kernel.ids import Ids
 from shared.kernel.jitter import Jitter
 from shared.persistence.commit_lookup import CommitLookup, is_transient, session_is_gone
+from shared.persistence.key_batch import KeyBatch
 from shared.persistence.outbox import Encode, Outbox
 from shared.persistence.statements import commit, execute, roll_back, send_queued
 
@@ -36,6 +37,7 @@ class UnitOfWork:
         self.outbox = outbox
         self.now = now
         self.ids = ids
+        self.keys = KeyBatch(connection)
 
     def flush(self) -> None:
         """Write out what the repositories hold back, set-based. Called once, before the outbox is written."""
@@ -57,6 +59,7 @@ def in_steps(uow: UnitOfWork, works: Sequence[tuple[Context, Steps[T]]]) -> list
     """
     for context, steps in works:
         context.run(next, steps)
+    uow.keys.ask()
     send_queued(uow.connection)
     return [context.run(_end_of, steps) for context, steps in works]
 
@@ -134,6 +137,7 @@ class Transactions(Generic[U]):
                 result = work(uow)
                 crash_point("unit_of_work.before_flush")
                 uow.flush()
+                uow.keys.flush()
                 transaction_id = uow.outbox.flush()
                 announce = transaction_id is not None
                 if transaction_id is None:

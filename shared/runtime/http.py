@@ -45,8 +45,9 @@ def api(
 ) -> FastAPI:
     """A FastAPI application whose every error is problem+json and whose every reply has a Request-Id."""
     app = FastAPI(
-        title=title, version=version, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
-    )
+        title=title, version=version, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # the edge does all three
+    )  # fmt: skip
     app.add_exception_handler(Rejected, _rejected)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _request_validation)

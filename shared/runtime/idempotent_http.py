@@ -236,30 +236,48 @@ class IdempotentEndpoint(Generic[U, M]):
     async def _begin(self, post: Post[U, M], *, together: bool) -> Outcome | Answered:
         if together and self._http.groups is not None:
             with suppress(Apart):
-                done = await self._http.groups.run(lambda uow: self._steps(post, uow))
+                done = await self._http.groups.run(lambda uow: self._in_company(post, uow))
                 if done is not None:
                     return done
         return await self._http.threads.run(self._alone, post)
 
+    def _in_company(self, post: Post[U, M], uow: U) -> Steps[Outcome | Answered | None]:
+        """Execute under a key that is free, whose row goes in with the reply at the end; None where it is taken."""
+        claim = self._claimed(post, uow)
+        claimed = uow.keys.claim(claim)
+        yield
+        if not claimed.holds:
+            return None
+        outcome = post.execute(uow, post.asked.body)
+        reply = _given_at_once(post, outcome)
+        uow.keys.keep(claim, outcome.resource_id, reply)
+        return outcome if reply is None else Answered(reply, "executed")
+
     def _steps(self, post: Post[U, M], uow: U) -> Steps[Outcome | Answered | None]:
         """Claim the key and execute, or return None where the key is taken."""
-        caller = post.caller
-        principal = caller if isinstance(caller, Principal) else caller(uow.connection)
-        claim = post.claim = self._claim(post.asked, principal, post.resource_id)
-        if post.foresee is not None:
-            post.foresee(uow, post.asked.body)
+        claim = self._claimed(post, uow)
         claimed = claim_key_later(uow.connection, claim)
         yield
         if not claimed.holds:
             return None
         crash_point("idempotency.after_claim")
         outcome = post.execute(uow, post.asked.body)
-        if outcome.reply is not None and not (post.waits and outcome.wait_for is not None):
-            finish_own_key(uow.connection, claim, outcome.reply, outcome.resource_id)
-            return Answered(outcome.reply, "executed")
+        reply = _given_at_once(post, outcome)
+        if reply is not None:
+            finish_own_key(uow.connection, claim, reply, outcome.resource_id)
+            return Answered(reply, "executed")
         if outcome.resource_id != claim.resource_id:
             name_resource(uow.connection, claim.scope, outcome.resource_id)
         return outcome
+
+    def _claimed(self, post: Post[U, M], uow: U) -> Claim:
+        """Who asks, and under which key; what they will read is queued."""
+        caller = post.caller
+        principal = caller if isinstance(caller, Principal) else caller(uow.connection)
+        claim = post.claim = self._claim(post.asked, principal, post.resource_id)
+        if post.foresee is not None:
+            post.foresee(uow, post.asked.body)
+        return claim
 
     def _alone(self, post: Post[U, M]) -> Outcome | Answered:
         def work(uow: U) -> Outcome | Answered:
@@ -310,3 +328,8 @@ class IdempotentEndpoint(Generic[U, M]):
             return Answered(self.key_says.kept(uow, claim.scope, resource_id, claim.owner), "executed")
 
         return self._http.transactions.run(store, name=f"{self.name} reply")
+
+
+def _given_at_once(post: Post[Any, Any], outcome: Outcome) -> StoredReply | None:
+    """The reply, where the client has nothing to wait for."""
+    return None if post.waits and outcome.wait_for is not None else outcome.reply

@@ -13,6 +13,7 @@ import orjson
 import structlog
 
 from shared.runtime.card_numbers import mask_card_numbers
+from shared.runtime.log_lines import Lines
 from shared.runtime.tracing import current_trace_id
 
 REDACTED: Final = "[redacted]"
@@ -68,23 +69,9 @@ def configure_logs(*, log_format: str = "json", level: str = "info", service: st
     structlog.configure(
         processors=[*chain, _json if short else structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=_Lines if short else structlog.stdlib.LoggerFactory(),
+        logger_factory=Lines if short else structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-
-
-class _Lines:
-    """Writes finished lines to stderr, each in one piece, as the standard library's handler beside it does."""
-
-    __slots__ = ("name",)
-
-    def __init__(self, name: str = "") -> None:
-        self.name = name
-
-    def msg(self, line: str) -> None:
-        sys.stderr.write(line + "\n")
-
-    debug = info = warning = warn = error = exception = critical = fatal = msg
 
 
 def logger(name: str) -> Any:

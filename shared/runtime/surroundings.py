@@ -5,7 +5,6 @@ Composition roots take everything of the kind from here, so that a simulation ca
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -13,6 +12,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from shared.kernel.clock import Clock, SystemClock
+from shared.kernel.entropy import entropy as os_entropy
 from shared.kernel.jitter import Jitter
 from shared.messaging.broker import Broker
 from shared.messaging.kafka import KafkaBroker
@@ -64,7 +64,7 @@ class Surroundings:
 
     clock: Clock = field(default_factory=SystemClock)
     jitter: Jitter = field(default_factory=Jitter)
-    entropy: Callable[[int], bytes] = os.urandom
+    entropy: Callable[[int], bytes] = os_entropy
     make_engine: MakeEngine = make_engine
     make_broker: Callable[[str, ServiceSettings], Broker] = kafka_broker
     make_notifier: Callable[[sa.Engine, Clock], Notifier] = outbox_notifier

@@ -4,7 +4,6 @@ from it.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,8 @@ from typing import Final
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+
+from shared.kernel.entropy import entropy
 
 _TRACEPARENT: Final = re.compile(r"^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$")
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
@@ -74,4 +75,4 @@ def current_trace_id() -> str | None:
 
 
 def _new_id(octets: int) -> int:
-    return int.from_bytes(os.urandom(octets), "big") or 1
+    return int.from_bytes(entropy(octets), "big") or 1

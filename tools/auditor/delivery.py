@@ -127,13 +127,15 @@ CHECKS: Final = (
         Moment.LIVE,
         "SELECT count(*) FROM streams",
         """
-        SELECT coalesce(s.service, o.service) AS service, coalesce(s.topic, o.topic) AS topic,
-               coalesce(s.key, o.key) AS key, s.last_version, o.rows, o.first, o.last
-        FROM streams s FULL JOIN (
+        WITH told AS MATERIALIZED (
             SELECT service, topic, key, count(*) AS rows, min(version) AS first, max(version) AS last
             FROM outbox GROUP BY service, topic, key
-        ) o ON o.service = s.service AND o.topic = s.topic AND o.key = s.key
-        LEFT JOIN (SELECT DISTINCT service FROM dropped_days) d ON d.service = coalesce(s.service, o.service)
+        )
+        SELECT a.service, a.topic, a.key, s.last_version, o.rows, o.first, o.last
+        FROM (SELECT service, topic, key FROM streams UNION SELECT service, topic, key FROM told) a
+        LEFT JOIN streams s ON s.service = a.service AND s.topic = a.topic AND s.key = a.key
+        LEFT JOIN told o ON o.service = a.service AND o.topic = a.topic AND o.key = a.key
+        LEFT JOIN (SELECT DISTINCT service FROM dropped_days) d ON d.service = a.service
         WHERE s.key IS NULL OR (o.key IS NULL AND d.service IS NULL)
            OR o.last <> s.last_version OR o.rows <> o.last - o.first + 1 OR (o.first <> 1 AND d.service IS NULL)
         """,
@@ -147,16 +149,17 @@ CHECKS: Final = (
         WITH counted AS (
             SELECT consumer, topic, key, version FROM inbox
             UNION SELECT consumer, topic, key, version FROM skipped
-        ), streams_in AS (
+        ), streams_in AS MATERIALIZED (
             SELECT c.consumer, c.topic, c.key, count(*) AS rows, count(DISTINCT c.version) AS versions,
                    min(c.version) AS first, max(c.version) AS last
             FROM counted c JOIN topics p ON p.topic = c.topic AND p.versioned GROUP BY 1, 2, 3
         )
-        SELECT coalesce(v.consumer, i.consumer) AS consumer, coalesce(v.topic, i.topic) AS topic,
-               coalesce(v.key, i.key) AS key, v.last_version, i.rows, i.first, i.last
-        FROM (SELECT v.* FROM inbox_versions v JOIN topics p ON p.topic = v.topic AND p.versioned) v
-        FULL JOIN streams_in i ON i.consumer = v.consumer AND i.topic = v.topic AND i.key = v.key
-        LEFT JOIN inbox_horizons h ON h.consumer = coalesce(v.consumer, i.consumer)
+        SELECT a.consumer, a.topic, a.key, v.last_version, i.rows, i.first, i.last
+        FROM (SELECT v.consumer, v.topic, v.key FROM inbox_versions v JOIN topics p ON p.topic = v.topic AND p.versioned
+              UNION SELECT consumer, topic, key FROM streams_in) a
+        LEFT JOIN inbox_versions v ON v.consumer = a.consumer AND v.topic = a.topic AND v.key = a.key
+        LEFT JOIN streams_in i ON i.consumer = a.consumer AND i.topic = a.topic AND i.key = a.key
+        LEFT JOIN inbox_horizons h ON h.consumer = a.consumer
         WHERE v.key IS NULL OR (i.key IS NULL AND h.consumer IS NULL AND v.last_version > 0)
            OR i.last <> v.last_version OR i.rows <> i.versions OR i.versions <> i.last - i.first + 1
            OR (i.first <> 1 AND h.consumer IS NULL)

@@ -128,7 +128,8 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
 _INDEXES: Final = (
     "records (event_id)", "records (topic, key)", "records (topic, partition, offset)", "outbox (event_id)",
     "outbox (service, topic, key)", "outbox (cause_id)", "inbox (consumer, event_id)", "inbox (event_id)",
-    "inbox (consumer, topic, key)", "parked_records (consumer, event_id)", "quarantined (consumer, event_id)",
+    "inbox (consumer, topic, key)", "inbox_versions (consumer, topic, key)", "streams (service, topic, key)",
+    "parked_records (consumer, event_id)", "quarantined (consumer, event_id)",
     "payments (payment_id)", "operations (operation_id)", "operations (payment_id)", "refunds (refund_id)",
     "objects (object_id)", "objects (payment_id)", "objects (clearing_key)", "strays (stray_id)", "strays (payment_id)",
     "history (subject, subject_id, history_id)", "evidence (fact_key)", "keys (resource_id)",

@@ -106,9 +106,12 @@ class KeyDirectory:
         self._pepper = pepper
         self._guesses: dict[bytes, Principal] = {}
 
-    def principal(self, secret: str, connection: sa.Connection | None = None) -> Principal | None:
+    def digest(self, secret: str) -> bytes:
+        """What of a key is kept, and what it is asked for by."""
+        return digest_of(secret, self._pepper)
+
+    def principal(self, digest: bytes, connection: sa.Connection | None = None) -> Principal | None:
         """The merchant and mode behind a key, or None; asked on a connection of our own where none is given."""
-        digest = digest_of(secret, self._pepper)
         values = {"digest": digest}
         if connection is None:
             return _principal(execute_alone(self._engine, _FIND, values))
@@ -124,9 +127,9 @@ class KeyDirectory:
         ask_later(connection, _FIND, values, hold)
         return guess
 
-    def is_known(self, secret: str) -> bool:
+    def is_known(self, digest: bytes) -> bool:
         """Whether this process has found the key good before; no promise that it still is."""
-        return digest_of(secret, self._pepper) in self._guesses
+        return digest in self._guesses
 
     def _remember(self, digest: bytes, found: Principal | None) -> Principal | None:
         if found is not None:

@@ -48,17 +48,17 @@ def _user(credential: str) -> str:
 class Caller:
     """Who sent one request: asked for in a request thread, in the transaction of a request that has one."""
 
-    __slots__ = ("_keys", "_principal", "_request", "_secret")
+    __slots__ = ("_digest", "_keys", "_principal", "_request")
 
     def __init__(self, keys: KeyDirectory, request: Request) -> None:
         self._keys = keys
         self._request = request
-        self._secret = api_key(request)
+        self._digest = keys.digest(api_key(request))
         self._principal: Principal | None = None
 
     def __call__(self, connection: sa.Connection | None = None) -> Principal:
         """The merchant and mode as the keys stand now, or the one 401."""
-        self._principal = self._keys.principal(self._secret, connection)
+        self._principal = self._keys.principal(self._digest, connection)
         principal = self.principal
         log_fields(self._request, merchant_id=principal.owner_id, mode=principal.mode)
         return principal
@@ -66,7 +66,7 @@ class Caller:
     @property
     def is_known(self) -> bool:
         """Whether the key was good a moment ago: a stranger's is not, and must not cost anybody else anything."""
-        return self._keys.is_known(self._secret)
+        return self._keys.is_known(self._digest)
 
     @property
     def principal(self) -> Principal:

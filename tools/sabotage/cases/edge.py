@@ -26,11 +26,26 @@ EDGE: Final = (
         patches=(
             Patch(
                 _ENDPOINT,
-                "        if not claimed.holds:\n            return None\n",
-                "",
+                '        if not claimed.holds:\n            return None\n        crash_point("idempotency',
+                '        crash_point("idempotency',
             ),
         ),
         tests=(_IDEMPOTENCY_TESTS + "test_twenty_first_requests_at_once_execute_once",),
+    ),
+    Case(
+        name="key-in-company",
+        protection="a key that was taken after it was asked about undoes the transaction of its whole company",
+        change="nobody looks whether all rows went in",
+        patches=(
+            Patch(
+                "shared/persistence/key_batch.py",
+                "if written.affected != len(rows):",
+                "if written.affected > len(rows):",
+            ),
+        ),
+        tests=(
+            "shared/tests/db/test_key_batch.py::test_a_key_that_somebody_took_meanwhile_undoes_all_that_was_done_in_company",
+        ),
     ),
     Case(
         name="group-fault",
