@@ -182,6 +182,21 @@ class LedgerPeriodClosedV1(Payload, frozen=True, kw_only=True, omit_defaults=Tru
     signature: str
 
 
+class PeriodCloseDecidedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """The close of a month was approved, and the month closed, or rejected. It says all that was decided, so
+    that a ledger that is rebuilt from the archive closes the same."""
+
+    close_id: str
+    period: str
+    state: Literal["APPROVED", "REJECTED"]
+    reason: str
+    proposed_by: str
+    proposed_at: Timestamp
+    decided_by: str
+    decided_at: Timestamp
+    decision_reason: str
+
+
 class CaptureSettledV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
     """The lines of closed payouts sum to a capture: its money is available."""
 
@@ -1136,6 +1151,7 @@ EVENT_CLASSES: Mapping[str, type[Payload]] = {
     "JournalPosted.v1": JournalPostedV1,
     "LedgerHeadSigned.v1": LedgerHeadSignedV1,
     "LedgerPeriodClosed.v1": LedgerPeriodClosedV1,
+    "PeriodCloseDecided.v1": PeriodCloseDecidedV1,
     "CaptureSettled.v1": CaptureSettledV1,
     "CaptureUnsettled.v1": CaptureUnsettledV1,
     "CaseClosed.v1": CaseClosedV1,

@@ -12,6 +12,7 @@ from services.ledger.adapters.accounts import AccountDirectory
 from services.ledger.adapters.booking_lag import BookingMetrics
 from services.ledger.adapters.clearing import ClearingFolder, SqlClearing, watch_clearing
 from services.ledger.adapters.entry_partitions import make_ahead, watch_partitions
+from services.ledger.adapters.former_keys import refuse_former_key
 from services.ledger.adapters.head_keys import HeadSigner
 from services.ledger.adapters.negative_balances import SqlNegativeBalances
 from services.ledger.adapters.read_models import SqlBooksReader
@@ -114,10 +115,11 @@ class LedgerParts:
     def seal(self) -> Role:
         """The sealer of this ledger's one shard."""
         settings = self.settings
-        key = settings.seal_private_key
-        signer = HeadSigner(key.get_secret_value()) if key is not None else None
         sealer = Sealer(
-            self.common.transactions, signer, settings.seal_head_interval_s, settings.seal_head_every_seals
+            self.common.transactions,
+            self._signer(),
+            settings.seal_head_interval_s,
+            settings.seal_head_every_seals,
         )
         return self._periodic("work.seals", settings.seal_interval_s, sealer.turn)
 
@@ -146,6 +148,20 @@ class LedgerParts:
     def room_check(self) -> StartupCheck:
         """No role waits for another one to make room in the books."""
         return check("partitions", lambda: make_ahead(self.common.engine), "consume", "work", "serve")
+
+    def key_check(self) -> StartupCheck:
+        """No role seals rebuilt books with the key of the old ones."""
+
+        def look() -> None:
+            signer = self._signer()
+            if signer is not None:
+                refuse_former_key(self.common.engine, signer.key_id)
+
+        return check("seal key", look, "work")
+
+    def _signer(self) -> HeadSigner | None:
+        key = self.settings.seal_private_key
+        return HeadSigner(key.get_secret_value()) if key is not None else None
 
     def _periodic(self, name: str, interval_s: float, turn: Callable[[], bool | float | None]) -> Role:
         return PeriodicRole(name, interval_s, turn, self.common.clock)
@@ -185,7 +201,7 @@ def build(settings: LedgerSettings, surroundings: Surroundings | None = None) ->
             **common.key_roles(),
             **common.relay_roles(),
         },
-        own_checks=(parts.room_check(),),
+        own_checks=(parts.room_check(), parts.key_check()),
     )
 
 

@@ -16,10 +16,10 @@ import sqlalchemy as sa
 
 from services.ledger.adapters.accounts import AccountDirectory
 from services.ledger.adapters.entry_partitions import away_without_partition
-from services.ledger.adapters.told_journals import told_ids
+from services.ledger.adapters.told_journals import ToldJournal, told_of
 from services.ledger.domain.chart import AccountRef, Side
 from services.ledger.domain.journal import Cause, Entry, Journal
-from services.ledger.domain.periods import in_open_period
+from services.ledger.domain.periods import as_told, in_open_period
 from shared.kernel.errors import InvariantViolation, Poison
 from shared.persistence.arrays import text_array
 
@@ -153,21 +153,27 @@ class PostedJournals:
         if not added:
             return []
         self._connection.execute(_INDEXES_ONLY)
-        added = self._named_as_told(added)
         journals = []
         drawn = self._connection.execute(_POSITIONS, {"count": len(added)}).all()
+        told = told_of(self._connection, [(journal.rule, journal.fact_key) for journal in added])
+        added = self._named_as_told(added, told) if told else added
         for journal, (position, opens_at) in zip(added, drawn, strict=True):
             self._positions[journal.journal_id] = position
-            journals.append(in_open_period(journal, opens_at))
+            was = told.get((journal.rule, journal.fact_key))
+            booked = None if was is None else as_told(journal, was.told_effective_at, was.effective_at)
+            journals.append(booked or in_open_period(journal, opens_at))
         self._write(journals)
         self._keep_late(journals)
         return journals
 
-    def _named_as_told(self, journals: list[Journal]) -> list[Journal]:
-        ids = told_ids(self._connection, [(journal.rule, journal.fact_key) for journal in journals])
-        if not ids:
-            return journals
-        names = {each.journal_id: told for each in journals if (told := ids.get((each.rule, each.fact_key)))}
+    def _named_as_told(
+        self, journals: Sequence[Journal], told: Mapping[FactKey, ToldJournal]
+    ) -> list[Journal]:
+        names = {
+            each.journal_id: was.journal_id
+            for each in journals
+            if (was := told.get((each.rule, each.fact_key))) is not None
+        }
         self.told.update(names.values())
         return [
             replace(

@@ -28,7 +28,7 @@ _LIST: Final = f"{_SELECT} ORDER BY close_id DESC LIMIT %(limit)s"
 _STANDING: Final = "SELECT close_id FROM period_closes WHERE period = %(period)s AND state <> 'REJECTED'"
 _ADD: Final = """
 INSERT INTO period_closes (close_id, period, reason, state, proposed_by, proposed_at)
-VALUES (%(close_id)s, %(period)s, %(reason)s, 'PROPOSED', %(by)s, %(now)s)
+VALUES (%(close_id)s, %(period)s, %(reason)s, 'PROPOSED', %(by)s, %(at)s)
 """
 _DECIDE: Final = """
 UPDATE period_closes SET state = %(state)s, decided_by = %(by)s, decided_at = %(at)s, decision_reason = %(reason)s
@@ -55,7 +55,7 @@ SELECT coalesce(max(s.position), 0), coalesce(max(encode(s.hash, 'hex')), %(noth
 """
 _CLOSE: Final = """
 INSERT INTO closed_periods (period, close_id, starts_at, ends_at, shard, position, hash, closed_at)
-VALUES (%(period)s, %(close_id)s, %(starts_at)s, %(ends_at)s, %(shard)s, %(position)s, %(hash)s, %(now)s)
+VALUES (%(period)s, %(close_id)s, %(starts_at)s, %(ends_at)s, %(shard)s, %(position)s, %(hash)s, %(at)s)
 """
 _CLOSED: Final = """
 SELECT c.period, c.close_id, c.starts_at, c.ends_at, c.shard, c.position, c.hash, c.closed_at,
@@ -73,9 +73,8 @@ VALUES (%(period)s, %(signed_at)s, %(key_id)s, %(signature)s)
 class StoredPeriods:
     """Months of one transaction."""
 
-    def __init__(self, connection: sa.Connection, now: datetime) -> None:
+    def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
-        self._now = now
 
     def opens_at(self) -> datetime | None:
         """The end of the last closed month; holds back closes until this transaction ends."""
@@ -109,9 +108,9 @@ class StoredPeriods:
         found = self._connection.exec_driver_sql(_STANDING, {"period": period}).scalar()
         return None if found is None else str(found)
 
-    def add(self, close_id: str, period: str, reason: str, *, by: str) -> None:
+    def add(self, close_id: str, period: str, reason: str, *, by: str, at: datetime) -> None:
         """Store a proposal."""
-        values = {"close_id": close_id, "period": period, "reason": reason, "by": by, "now": self._now}
+        values = {"close_id": close_id, "period": period, "reason": reason, "by": by, "at": at}
         self._connection.exec_driver_sql(_ADD, values)
 
     def chain_end(self, ends_at: datetime) -> ChainEnd:
@@ -122,11 +121,11 @@ class StoredPeriods:
         position, sealed_hash, unsealed = self._connection.exec_driver_sql(_END, values).one()
         return ChainEnd(shard=SHARD, position=position, hash=sealed_hash, unsealed=unsealed)
 
-    def close(self, month: Month, close_id: str, end: ChainEnd) -> None:
+    def close(self, month: Month, close_id: str, end: ChainEnd, *, at: datetime) -> None:
         """Close the month, resting on that end of the chain."""
         values = {
             "period": str(month), "close_id": close_id, "starts_at": month.starts_at, "ends_at": month.ends_at,
-            "shard": end.shard, "position": end.position, "hash": end.hash, "now": self._now,
+            "shard": end.shard, "position": end.position, "hash": end.hash, "at": at,
         }  # fmt: skip
         self._connection.exec_driver_sql(_CLOSE, values)
 

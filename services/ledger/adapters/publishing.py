@@ -1,4 +1,4 @@
-"""Posted journals, decided adjustments, answers, signed heads and closes as events: the only mapping to the schemas."""
+"""Posted journals, what was decided, answers, signed heads and closes as events: the only mapping to the schemas."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from schemas.generated import (
     JournalPostedV1,
     LedgerHeadSignedV1,
     LedgerPeriodClosedV1,
+    PeriodCloseDecidedV1,
 )
 from services.ledger.domain.adjustments import Adjustment, Answer
 from services.ledger.domain.closes import SignedClose
 from services.ledger.domain.heads import Head
 from services.ledger.domain.journal import Journal
+from shared.kernel.months import PeriodClose
 
 TOPIC: Final = "ledger.events"
 REASON_MAX: Final = 512
@@ -88,6 +90,22 @@ def period_closed(close: SignedClose) -> LedgerPeriodClosedV1:
         name: datetime.fromisoformat(getattr(close, name)) for name in ("ends_at", "closed_at", "signed_at")
     }
     return LedgerPeriodClosedV1(**{**close.fields(), **times})
+
+
+def period_close_decided(decided: PeriodClose) -> PeriodCloseDecidedV1:
+    """Only of one that was decided."""
+    life: Any = decided  # what a decision has set, checked by the contract when it is written
+    return PeriodCloseDecidedV1(
+        close_id=decided.close_id,
+        period=decided.period,
+        state=cast("Any", decided.state.value),
+        reason=decided.reason,
+        proposed_by=decided.proposed_by,
+        proposed_at=decided.proposed_at,
+        decided_by=life.decided_by,
+        decided_at=life.decided_at,
+        decision_reason=life.decision_reason,
+    )
 
 
 def chain_key(shard: int) -> str:

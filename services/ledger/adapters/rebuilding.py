@@ -1,7 +1,8 @@
 """Fills books from the archive: what the old ones told, what people decided by it, then every event that is booked.
 
 In this order, so that every journal is found to be told already, and a proposal that reconciliation asked for as it was
-decided. At the end the books are held against everything that was told of them.
+decided. At the end the books are held against everything that was told of them, and the months that the old ones had
+closed are closed again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from services.ledger.adapters.publishing import TOPIC
 from services.ledger.adapters.restoring import CONSUMER, Restored, restore_decisions
+from services.ledger.adapters.restoring_closes import RestoredCloses, restore_closes
 from services.ledger.adapters.taking_over import take_over_told
 from services.ledger.adapters.told_journals import Differences, differences
 from services.ledger.adapters.topic_records import check_finished
@@ -41,11 +43,12 @@ class RebuildParts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebuilt:
-    """What a rebuild found: events of the archive that were new here, decisions, and what is not as it was told."""
+    """What a rebuild found: events of the archive that were new here, decisions, closes, and what is not as told."""
 
     taken_over: int
     decisions: Restored
     different: Differences
+    closes: RestoredCloses
 
 
 def rebuild_books(
@@ -72,4 +75,5 @@ def rebuild_books(
     act = OperatorAct(actor=actor, action="books_rebuilt", target="books", reason=reason)
     parts.app.run(lambda uow: uow.acted(act), name="rebuild")
     found = parts.owner.read(lambda uow: differences(uow.connection), name="compare with what was told")
-    return Rebuilt(taken_over=taken_over, decisions=restored, different=found)
+    closes = restore_closes(parts.broker, parts.app, found.since)
+    return Rebuilt(taken_over=taken_over, decisions=restored, different=found, closes=closes)

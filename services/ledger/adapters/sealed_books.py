@@ -9,6 +9,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from services.ledger.adapters.former_keys import former_keys
 from services.ledger.adapters.heads import nearest_head, stored_heads
 from services.ledger.adapters.journal_records import journals_at
 from services.ledger.adapters.long_reads import long_read
@@ -88,6 +89,9 @@ class SqlSealedBooks:
 
     def heads(self, shard: int) -> Sequence[Head]:
         return stored_heads(self._connection, shard)
+
+    def former_keys(self) -> frozenset[str]:
+        return former_keys(self._connection)
 
     def nearest_head(self, shard: int, position: int) -> Head | None:
         return nearest_head(self._connection, shard, position)

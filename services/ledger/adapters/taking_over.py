@@ -12,8 +12,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from schemas import catalogue
-from schemas.generated import JournalPostedV1
+from schemas.generated import JournalPostedV1, LedgerHeadSignedV1, LedgerPeriodClosedV1, PeriodCloseDecidedV1
+from services.ledger.adapters.former_keys import keep_former_keys
 from services.ledger.adapters.publishing import TOPIC
+from services.ledger.adapters.restoring_closes import keep_told_closes
 from services.ledger.adapters.told_journals import keep_told
 from services.ledger.adapters.topic_records import check_finished, records_of
 from services.ledger.adapters.unit_of_work import LedgerUnitOfWork
@@ -26,7 +28,10 @@ if TYPE_CHECKING:
 
 BATCH_EVENTS: Final = 5_000
 """One transaction's worth: a few MB, and a statement for each table."""
-_JOURNALS: Final = ("JournalPosted.v1",)
+_KEPT: Final = frozenset(
+    ("JournalPosted.v1", "PeriodCloseDecided.v1", "LedgerHeadSigned.v1", "LedgerPeriodClosed.v1")
+)
+"""What the books remember beside the events themselves."""
 
 
 def take_over_told(broker: Broker, refill: str, owner: Transactions[LedgerUnitOfWork]) -> int:
@@ -44,10 +49,11 @@ def take_over_told(broker: Broker, refill: str, owner: Transactions[LedgerUnitOf
 
 def _take_over(records: Sequence[Record], uow: LedgerUnitOfWork) -> int:
     fresh = take_over(uow.connection, TOPIC, [_told(record) for record in records], shards=uow.outbox.shards)
-    decoded = (
-        catalogue.decode(TOPIC, row.event_type, row.payload) for row in fresh if row.event_type in _JOURNALS
-    )
-    keep_told(uow.connection, [data for data in decoded if isinstance(data, JournalPostedV1)])
+    told = [catalogue.decode(TOPIC, row.event_type, row.payload) for row in fresh if row.event_type in _KEPT]
+    keep_told(uow.connection, [data for data in told if isinstance(data, JournalPostedV1)])
+    keep_told_closes(uow.connection, [data for data in told if isinstance(data, PeriodCloseDecidedV1)])
+    signed = (data for data in told if isinstance(data, (LedgerHeadSignedV1, LedgerPeriodClosedV1)))
+    keep_former_keys(uow.connection, {data.key_id for data in signed})
     return len(fresh)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import sqlalchemy as sa
@@ -20,36 +21,56 @@ FactKey = tuple[str, str]
 DIFFERENCES_NAMED_MAX: Final = 20
 
 _ANY: Final = "SELECT EXISTS (SELECT FROM told_journals)"
-_IDS: Final = """
-SELECT t.rule, t.fact_key, t.journal_id FROM told_journals t
+# Once its month is closed here, nothing more takes effect in it, whatever was told.
+_TOLD: Final = """
+SELECT t.rule, t.fact_key, t.journal_id, t.told_effective_at,
+       CASE WHEN NOT EXISTS (SELECT FROM closed_periods c WHERE c.ends_at > t.effective_at) THEN t.effective_at END
+  FROM told_journals t
   JOIN unnest(%(rules)s::text[], %(fact_keys)s::text[]) AS wanted(rule, fact_key) USING (rule, fact_key)
 """
 _KEEP: Final = """
-INSERT INTO told_journals (rule, fact_key, journal_id, payment_id, currency, amount_minor, told_effective_at)
+INSERT INTO told_journals (rule, fact_key, journal_id, payment_id, currency, amount_minor, told_effective_at,
+                           effective_at)
 SELECT * FROM unnest(%(rules)s::text[], %(fact_keys)s::text[], %(journal_ids)s::text[], %(payment_ids)s::text[],
-                     %(currencies)s::text[], %(amounts)s::bigint[], %(times)s::timestamptz[])
+                     %(currencies)s::text[], %(amounts)s::bigint[], %(times)s::timestamptz[],
+                     %(effective)s::timestamptz[])
 """
-# A month that was closed is open again: it is when the fact took effect by what was told that is the same.
+# Of what was taken over before migration 0020 only the time that was told is known.
 _DIFFERENT: Final = """
-SELECT t.journal_id, count(*) OVER () FROM told_journals t
+SELECT t.journal_id, count(*) OVER (), min(coalesce(t.effective_at, t.told_effective_at)) OVER () FROM told_journals t
   LEFT JOIN journals j ON j.rule = t.rule AND j.fact_key = t.fact_key
   LEFT JOIN late_journals l ON l.journal_position = j.position
- WHERE (j.journal_id, j.payment_id, j.currency, j.amount_minor, coalesce(l.told_effective_at, j.effective_at))
-       IS DISTINCT FROM (t.journal_id, t.payment_id, t.currency, t.amount_minor, t.told_effective_at)
+ WHERE (j.journal_id, j.payment_id, j.currency, j.amount_minor, coalesce(l.told_effective_at, j.effective_at),
+        j.effective_at)
+       IS DISTINCT FROM (t.journal_id, t.payment_id, t.currency, t.amount_minor, t.told_effective_at,
+                         coalesce(t.effective_at, j.effective_at))
  ORDER BY t.journal_id LIMIT %(limit)s
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """How many journals were told and are not in the books as they were told, and the first of them."""
+    """How many journals were told and are not in the books as they were told, the first of them, and since when.
+
+    Of what was told to take effect before ``since``, everything is in the books; None where all of it is.
+    """
 
     count: int
     journal_ids: tuple[str, ...]
+    since: datetime | None = None
 
 
-def told_ids(connection: sa.Connection, facts: Collection[FactKey]) -> Mapping[FactKey, str]:
-    """The ids under which these (rule, fact key) were told, of those that were; asked for each batch of journals.
+@dataclass(frozen=True, slots=True)
+class ToldJournal:
+    """Under which id a fact was told and when it took effect; None where nothing takes effect then any more."""
+
+    journal_id: str
+    told_effective_at: datetime
+    effective_at: datetime | None
+
+
+def told_of(connection: sa.Connection, facts: Collection[FactKey]) -> Mapping[FactKey, ToldJournal]:
+    """What was told of these (rule, fact key), of those that were; asked for each batch of journals, in its turn.
 
     Most books were never rebuilt, and then only that is asked.
     """
@@ -59,8 +80,8 @@ def told_ids(connection: sa.Connection, facts: Collection[FactKey]) -> Mapping[F
         "rules": text_array([rule for rule, _ in facts]),
         "fact_keys": text_array([fact_key for _, fact_key in facts]),
     }
-    rows = connection.exec_driver_sql(_IDS, values)
-    return {(str(rule), str(fact_key)): str(journal_id) for rule, fact_key, journal_id in rows}
+    rows = connection.exec_driver_sql(_TOLD, values)
+    return {(rule, fact_key): ToldJournal(*told) for rule, fact_key, *told in rows}
 
 
 def keep_told(connection: sa.Connection, told: Sequence[JournalPostedV1]) -> None:
@@ -75,6 +96,7 @@ def keep_told(connection: sa.Connection, told: Sequence[JournalPostedV1]) -> Non
         "currencies": text_array([each.currency for each in told]),
         "amounts": integer_array([each.amount_minor for each in told]),
         "times": time_array([each.told_effective_at or each.effective_at for each in told]),
+        "effective": time_array([each.effective_at for each in told]),
     }
     connection.exec_driver_sql(_KEEP, values)
 
@@ -83,5 +105,7 @@ def differences(connection: sa.Connection) -> Differences:
     """Hold the books against everything that was told of them."""
     rows = connection.exec_driver_sql(_DIFFERENT, {"limit": DIFFERENCES_NAMED_MAX}).all()
     return Differences(
-        count=int(rows[0][1]) if rows else 0, journal_ids=tuple(str(journal_id) for journal_id, _ in rows)
+        count=int(rows[0][1]) if rows else 0,
+        journal_ids=tuple(str(row[0]) for row in rows),
+        since=rows[0][2] if rows else None,
     )

@@ -25,6 +25,7 @@ from services.ledger.adapters.publishing import (
     chain_key,
     head_signed,
     journal_posted,
+    period_close_decided,
     period_closed,
 )
 from services.ledger.adapters.seals import SealStore
@@ -33,6 +34,7 @@ from services.ledger.domain.adjustments import Adjustment, Answer
 from services.ledger.domain.closes import SignedClose
 from services.ledger.domain.heads import Head
 from shared.kernel.ids import Ids
+from shared.kernel.months import PeriodClose
 from shared.kernel.operators import OperatorAct
 from shared.messaging.operator_acts import announce
 from shared.persistence.outbox import Outbox
@@ -58,7 +60,7 @@ class LedgerUnitOfWork(UnitOfWork):
         self.heads = HeadStore(connection)
         self.snapshots = SnapshotStore(connection)
         self.adjustments = StoredAdjustments(connection, now)
-        self.periods = StoredPeriods(connection, now)
+        self.periods = StoredPeriods(connection)
         self.imports = StoredImports(connection, now)
         self.import_proposals = StoredImportProposals(connection, now)
         self._posted: Counter[str] = Counter()
@@ -75,6 +77,12 @@ class LedgerUnitOfWork(UnitOfWork):
         """Publish what was decided of an adjustment with this transaction, behind the act of deciding it."""
         told = adjustment_decided(decided, cause_event_id)
         self.outbox.append(TOPIC, told, key=decided.adjustment_id, cause_id=cause_event_id)
+
+    def announce_close_decision(self, decided: PeriodClose, cause_event_id: str) -> None:
+        """The same of the close of a month."""
+        self.outbox.append(
+            TOPIC, period_close_decided(decided), key=decided.close_id, cause_id=cause_event_id
+        )
 
     def acted(self, act: OperatorAct) -> str:
         """Say what an operator did, on the stream of what it was done to; the event's id, for what it causes."""

@@ -27,7 +27,7 @@ def propose_close(month: Month, reason: str, actor: Actor, work: ClosingUnit) ->
             extra={"close": standing},
         )
     close_id = work.ids.new("cls_")
-    work.periods.add(close_id, str(month), reason, by=actor.name)
+    work.periods.add(close_id, str(month), reason, by=actor.name, at=work.now)
     work.acted(OperatorAct(actor=actor, action="period_close_proposed", target=close_id, reason=reason))
     return stored_close(close_id, work)
 
@@ -56,7 +56,7 @@ def approve_close(close_id: str, reason: str, actor: Actor, work: ClosingUnit) -
             stored=False,
             extra={"unsealed": end.unsealed},
         )
-    work.periods.close(month, close_id, end)
+    work.periods.close(month, close_id, end, at=work.now)
     return _decide(close, DecisionState.APPROVED, "period_closed", reason, actor, work)
 
 
@@ -81,5 +81,6 @@ def _decide(
 ) -> PeriodClose:
     decided = replace(close, state=state, decided_by=actor.name, decided_at=work.now, decision_reason=reason)
     work.periods.decide(decided)
-    work.acted(OperatorAct(actor=actor, action=action, target=close.close_id, reason=reason))
+    event_id = work.acted(OperatorAct(actor=actor, action=action, target=close.close_id, reason=reason))
+    work.announce_close_decision(decided, event_id)
     return decided

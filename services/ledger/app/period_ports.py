@@ -63,14 +63,14 @@ class Periods(Protocol):
         """The close of this month that is proposed or approved."""
         ...
 
-    def add(self, close_id: str, period: str, reason: str, *, by: str) -> None: ...
+    def add(self, close_id: str, period: str, reason: str, *, by: str, at: datetime) -> None: ...
 
     def chain_end(self, ends_at: datetime) -> ChainEnd:
         """The end of the chain; only after posting was stopped."""
         ...
 
-    def close(self, month: Month, close_id: str, end: ChainEnd) -> None:
-        """Close the month for good; only after posting was stopped."""
+    def close(self, month: Month, close_id: str, end: ChainEnd, *, at: datetime) -> None:
+        """Close the month for good, as of that time; only after posting was stopped."""
         ...
 
     def decide(self, decided: PeriodClose) -> None: ...
@@ -92,6 +92,10 @@ class ClosingUnit(Protocol):
 
     def acted(self, act: OperatorAct) -> str:
         """Say what an operator did; the id of that event."""
+        ...
+
+    def announce_close_decision(self, decided: PeriodClose, cause_event_id: str) -> None:
+        """Tell all of a close that was decided, so that it can be restored from the archive."""
         ...
 
 

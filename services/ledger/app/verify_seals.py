@@ -22,6 +22,9 @@ from services.ledger.domain.seals import GENESIS, SHARD, Recorded, Seal, chain_h
 from shared.kernel.errors import Rejected
 
 PAGE_SEALS: Final = 1_000
+_OF_FORMER: Final = (
+    "key {} sealed the books that these were rebuilt from: hold it against those or their backup"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +78,7 @@ class SealedBooks(SealedNotes, Protocol):
     def first_unsealed(self, after: int, to: int) -> tuple[int, str] | None: ...
     def first_orphan(self, after: int) -> tuple[int, int] | None: ...
     def heads(self, shard: int) -> Sequence[Head]: ...
+    def former_keys(self) -> frozenset[str]: ...
     def first_wrong_snapshot(self, shard: int) -> WrongSnapshot | None: ...
     def closes(self) -> Sequence[ClosedPeriod]: ...
     def first_unsealed_before(self, opens_at: datetime) -> tuple[int, str] | None: ...
@@ -100,7 +104,10 @@ def verify_seals(
         (head for head in kept if head.shard == SHARD), key=lambda head: (head.position, head.notes or 0)
     )
     start = _start(heads, after)
-    finding = next((found for head in heads if (found := _forged(head, signatures)) is not None), None)
+    former = books.former_keys()
+    finding = next(
+        (found for head in heads if (found := _forged(head, former, signatures)) is not None), None
+    )
     closes = books.closes()
     along = ClosesAlong([close for close in closes if close.shard == SHARD], after)
     walk = _Walk(books, heads, after, GENESIS if start is None else bytes.fromhex(start.hash), along)
@@ -108,7 +115,7 @@ def verify_seals(
     if finding is None:
         known_from = 0 if start is None else start.settled_position
         finding = (
-            _closes(along, kept_closes, signatures)
+            _closes(along, former, kept_closes, signatures)
             or walk.to_the_end()
             or _around_the_chain(books, heads, known_from)
             or _closed_months(books, along, walk.position)
@@ -133,7 +140,10 @@ def _start(heads: Sequence[Head], after: int) -> Head | None:
     return start
 
 
-def _forged(head: Head, signatures: Signatures) -> Finding | None:
+def _forged(head: Head, former: Collection[str], signatures: Signatures) -> Finding | None:
+    # Never left out of account instead: whoever calls a key former would have all its heads unseen.
+    if head.key_id in former:
+        return _at_head("head_of_former_books", head, _OF_FORMER.format(head.key_id))
     if signatures.is_genuine(head):
         return None
     return _at_head("head_not_genuine", head, "no trusted key signed this")
@@ -257,8 +267,13 @@ def _around_the_chain(books: SealedBooks, heads: Sequence[Head], known_from: int
     return None
 
 
-def _closes(closes: ClosesAlong, kept: Collection[SignedClose], signatures: Signatures) -> Finding | None:
+def _closes(
+    closes: ClosesAlong, former: Collection[str], kept: Collection[SignedClose], signatures: Signatures
+) -> Finding | None:
     """What closes say of themselves, and what those say that were kept outside."""
+    of_former = next((close for close in kept if close.key_id in former), None)
+    if of_former is not None:
+        return _at_close(of_former, "close_of_former_books", _OF_FORMER.format(of_former.key_id))
     wrong = closes.wrong_by_itself(signatures) or closes.other_than_kept(kept, signatures)
     return None if wrong is None else _at_close(*wrong)
 

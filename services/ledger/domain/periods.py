@@ -33,3 +33,10 @@ def in_open_period(journal: Journal, opens_at: datetime | None) -> Journal:
     if opens_at is None or journal.effective_at >= opens_at:
         return journal
     return replace(journal, effective_at=opens_at, told_effective_at=journal.effective_at)
+
+
+def as_told(journal: Journal, fact_at: datetime, effective_at: datetime | None) -> Journal | None:
+    """The journal as it was told before these books were filled; None where that is not known, or was another time."""
+    if effective_at is None or journal.effective_at != fact_at:
+        return None
+    return journal if effective_at == fact_at else in_open_period(journal, effective_at)

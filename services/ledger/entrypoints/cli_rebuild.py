@@ -28,24 +28,27 @@ def add_rebuild(cli: typer.Typer) -> None:
 
         Each is written beforehand, when every role of the old books is stopped: `payment refill payment.events ledger`,
         the same of reconciliation, and `ledger refill ledger.events ledger` at the old books. No role of the new ones
-        runs meanwhile. Exit 1 if a key is parked, an approval is told by no event, or a journal is not as it was told;
-        those of imports are brought again from their files: then repeat this, to see that nothing is missing.
+        runs meanwhile. Exit 1 if a key is parked, an approval is told by no event, a journal is not as it was told, or
+        a month that was closed is not; imports are brought again from their files: then repeat this, to see that
+        nothing is missing.
         """
         who = acting(command_line(cli), token_file, "admin")
         with command_line(cli).opened() as runtime:
             rebuilt = _rebuild(runtime, who, reason, shown=not as_json)
             parked = len(runtime.operations.parked())
         if as_json:
-            typer.echo(json.dumps({**asdict(rebuilt), "parked_keys": parked}))
+            typer.echo(json.dumps({**asdict(rebuilt), "parked_keys": parked}, default=str))
         else:
             show(rebuilt, parked)
-        whole = not (parked or rebuilt.decisions.untold or rebuilt.different.count)
+        closes = rebuilt.closes
+        missing = rebuilt.decisions.untold or rebuilt.different.count or closes.waiting or closes.untold
+        whole = not (parked or missing)
         raise typer.Exit(0 if whole else _EXIT_INCOMPLETE)
 
 
 def show(rebuilt: Rebuilt, parked: int) -> None:
     """Say what was found, and what people have to do about what was not."""
-    decisions, different = rebuilt.decisions, rebuilt.different
+    decisions, different, closes = rebuilt.decisions, rebuilt.different, rebuilt.closes
     typer.echo(f"{rebuilt.taken_over} events of the archive were taken over.")
     typer.echo(f"{decisions.restored} decisions restored, {decisions.known} known; {parked} keys are parked.")
     for adjustment_id in decisions.untold:
@@ -56,6 +59,17 @@ def show(rebuilt: Rebuilt, parked: int) -> None:
             f"{different.count} journals were told and are not in the books as they were told: {named}."
         )
         typer.echo("Import their files, or write the refills of their facts anew; then repeat this.")
+    typer.echo(f"{closes.restored} closes of months restored, {closes.known} known.")
+    if closes.anew:
+        typer.echo(
+            f"Closed here by people meanwhile, with theirs or a later month: {', '.join(closes.anew)}."
+        )
+    if closes.waiting:
+        typer.echo(
+            f"Not closed until all that was told before their end is here: {', '.join(closes.waiting)}."
+        )
+    for close_id in closes.untold:
+        typer.echo(f"{close_id} closed a month before its decision was an event: close it by two people.")
 
 
 def _rebuild(runtime: ServiceRuntime, who: Actor, reason: str, *, shown: bool) -> Rebuilt:

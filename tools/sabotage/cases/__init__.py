@@ -28,6 +28,7 @@ from tools.sabotage.cases.policy import POLICY
 from tools.sabotage.cases.publishing import PUBLISHING
 from tools.sabotage.cases.reading import READING
 from tools.sabotage.cases.rebuilding import REBUILDING
+from tools.sabotage.cases.rebuilding_months import REBUILDING_MONTHS
 from tools.sabotage.cases.reports import REPORTS
 from tools.sabotage.cases.risk import RISK
 from tools.sabotage.cases.settlement import SETTLEMENT
@@ -52,6 +53,7 @@ CASES: Final[tuple[Case, ...]] = (
     *GROWING,
     *IMPORTING,
     *REBUILDING,
+    *REBUILDING_MONTHS,
     *SETTLEMENT,
     *SETTLING,
     *REPORTS,

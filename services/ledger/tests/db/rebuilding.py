@@ -9,7 +9,9 @@ from services.ledger.adapters.clearing import SqlClearing
 from services.ledger.adapters.publishing import TOPIC
 from services.ledger.adapters.rebuilding import RebuildParts
 from services.ledger.adapters.restoring import CONSUMER, restore_decisions
+from services.ledger.adapters.restoring_closes import restore_closes
 from services.ledger.adapters.taking_over import take_over_told
+from services.ledger.adapters.told_journals import differences
 from services.ledger.adapters.unit_of_work import unit_of_work_builder
 from services.ledger.app.adjust_books import propose_reversal, reject_adjustment
 from services.ledger.app.clearing import ClearingWanted
@@ -37,11 +39,11 @@ PARTITIONS = 3
 _ASKS = itertools.count(1)
 """Books are not emptied between examples, so no name comes again."""
 
-#: Everything that a journal says, but positions, and when it takes effect only by what was told: see guarantees.
+#: Everything that a journal says, but positions.
 JOURNALS = """
 SELECT j.journal_id, j.rule, j.fact_key, j.cause_event_id, j.cause_event_type, CASE j.rule WHEN 'imported' THEN '' ELSE j.subject END,
        j.payment_id, j.merchant_id, j.currency, j.amount_minor, j.from_party, j.to_party, r.journal_id,
-       coalesce(l.told_effective_at, j.effective_at),
+       j.effective_at, l.told_effective_at,
        (SELECT array_agg(ROW(e.line, a.family, a.owner, e.side, e.amount_minor, e.currency, e.clearing_key)::text
                ORDER BY e.line)
           FROM entries e JOIN accounts a USING (account_id) WHERE e.journal_position = j.position)
@@ -53,6 +55,11 @@ DECIDED = """
 SELECT adjustment_id, template, parameters::text, amount_minor, currency, reason, attachment, reverses_adjustment_id, state,
        asked_event_id, proposed_by, proposed_at, decided_by, decided_at, decision_reason, journal_id
   FROM adjustments WHERE state <> 'PROPOSED' ORDER BY adjustment_id
+"""
+#: By whom, when and why, of what was decided; the new chain has other seals.
+CLOSES = """
+SELECT c.period, c.starts_at, c.ends_at, c.closed_at, p.* FROM period_closes p LEFT JOIN closed_periods c USING (close_id)
+ WHERE p.state <> 'PROPOSED' ORDER BY p.close_id
 """
 MATCHES = "SELECT line_key, revision, number, clearing_key, payment_id FROM line_matches ORDER BY 1, 2, 3"
 #: All that others can have heard: the same events in the same places, but acts of rebuilding.
@@ -67,7 +74,7 @@ SELECT event_id, key, stream_version, cause_id, convert_from(payload, 'UTF8') FR
 GUARDS = """
 SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 'adjustments'::regclass AND NOT tgisinternal ORDER BY tgname
 """
-SAME = {"journals": JOURNALS, "decided": DECIDED, "matches": MATCHES, "told": TOLD}
+SAME = {"journals": JOURNALS, "decided": DECIDED, "matches": MATCHES, "closes": CLOSES, "told": TOLD}
 
 
 class Books(Ledger):
@@ -114,6 +121,11 @@ class Books(Ledger):
         taken = take_over_told(archive, refill_topic(TOPIC, CONSUMER), transactions or self.owners)
         self.transactions = self._made(self.engine)
         return taken
+
+    def close_again(self, archive):
+        """The months that these books had closed; as `ledger rebuild` ends."""
+        found = self.owners.read(lambda uow: differences(uow.connection), name="test")
+        return restore_closes(archive, self.transactions, found.since)
 
     def hear(self, events):
         """The same events again, as the consumer hands them over."""

@@ -154,7 +154,7 @@ def test_a_close_reads_what_is_not_settled(books):
         books.tell(Payment(number).captured(1_000))
     for table in ("journals", "seals"):
         with looked_at(books.engine, table) as rows, books.engine.connect() as connection:
-            end = StoredPeriods(connection, datetime.now(UTC)).chain_end(EVER["until"])
+            end = StoredPeriods(connection).chain_end(EVER["until"])
         assert (end.position, end.unsealed) == (JOURNALS + 2, 3)
         assert sum(rows) <= WINDOW, (table, rows)
 

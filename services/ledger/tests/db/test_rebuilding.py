@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from services.ledger.adapters.publishing import TOPIC
 from services.ledger.adapters.rebuilding import Rebuilt, rebuild_books
 from services.ledger.adapters.restoring import Restored, restore_decisions
+from services.ledger.adapters.restoring_closes import RestoredCloses
 from services.ledger.adapters.told_journals import Differences, differences
 from services.ledger.adapters.unit_of_work import LedgerUnitOfWork
 from services.ledger.app.adjust_books import reject_adjustment
@@ -29,6 +30,7 @@ from services.ledger.tests.bringing import bring
 from services.ledger.tests.db import adjusting
 from services.ledger.tests.db.adjusting import ADA, AVAILABLE, BOB, MERCHANT, approve, propose
 from services.ledger.tests.db.closing import close
+from services.ledger.tests.db.conftest import NOW
 from services.ledger.tests.db.rebuilding import (
     ANSWERS,
     CAROL,
@@ -112,9 +114,12 @@ def test_books_rebuilt_from_the_archive_are_the_live_books(live, rebuilt, tmp_pa
             told.together(said, time)
             for choice, amount in by_hand:
                 people.act(choice, amount)
-        rebuilt.restore(live.archive(tmp_path))
+        archive = live.archive(tmp_path)
+        rebuilt.restore(archive)
         for batch in told.shuffled(Random(seed)):  # noqa: S311 - the same order each time
             rebuilt.hear(batch)
+        closes = rebuilt.close_again(archive)
+        assert (closes.waiting, closes.untold) == ((), ())
         assert rebuilt.everything() == live.everything()
         assert rebuilt.reader.trial_balance().balanced
         for name, rows in live.everything().items():
@@ -191,7 +196,7 @@ def test_what_was_told_and_is_not_so_in_the_books_is_named(live, rebuilt, tmp_pa
     rebuilt.hear([as_told, dataclasses.replace(another, data=payments[1].captured(9_999, 300))])
     ids = [row[0] for row in live.rows("SELECT journal_id FROM journals ORDER BY position")]
     found = rebuilt.owners.read(lambda uow: differences(uow.connection), name="test")
-    assert found == Differences(2, tuple(sorted(ids[1:])))
+    assert found == Differences(2, tuple(sorted(ids[1:])), since=NOW)
 
 
 def test_what_was_reversed_is_restored_before_its_reversal(live, rebuilt, tmp_path):
@@ -322,7 +327,9 @@ def test_the_command_says_what_it_does_and_what_is_missing(capsys):
     shown = CliRunner().invoke(cli, ["rebuild", "--help"])
     assert (shown.exit_code, "reconciliation.events" in shown.output) == (0, True)
     decisions = Restored(restored=1, known=2, untold=("adj_1",))
-    show(Rebuilt(taken_over=9, decisions=decisions, different=Differences(2, ("jrn_1", "jrn_2"))), 3)
+    different = Differences(2, ("jrn_1", "jrn_2"))
+    closes = RestoredCloses(restored=4, known=5, anew=("2026-09",), waiting=("2026-10",), untold=("cls_1",))
+    show(Rebuilt(taken_over=9, decisions=decisions, different=different, closes=closes), 3)
     said = capsys.readouterr().out
     for told in (
         "9 events",
@@ -330,5 +337,9 @@ def test_the_command_says_what_it_does_and_what_is_missing(capsys):
         "adj_1 was",
         "2 journals",
         "jrn_1, jrn_2",
+        "4 closes of months restored, 5 known",
+        "later month: 2026-09.",
+        "here: 2026-10.",
+        "cls_1 closed",
     ):
         assert told in said
