@@ -25,6 +25,7 @@ from tools.sabotage.cases.importing import IMPORTING
 from tools.sabotage.cases.noting import NOTING
 from tools.sabotage.cases.reading import READING
 from tools.sabotage.cases.rebuilding import REBUILDING
+from tools.sabotage.cases.rebuilding_months import REBUILDING_MONTHS
 from tools.sabotage.cases.settling import SETTLING
 from tools.sabotage.cases.terminal import TERMINAL
 from tools.sabotage.scratch import REPOSITORY, Scratch, scratch_copy
@@ -97,7 +98,7 @@ OUT_OF_REACH = {
     **{case.name: _NOT_VERIFIED for case in NOTING},
     **{case.name: _NO_TERMINAL for case in TERMINAL},
     **{case.name: _NOT_IMPORTED for case in IMPORTING},
-    **{case.name: _NOT_REBUILT for case in REBUILDING},
+    **{case.name: _NOT_REBUILT for case in (*REBUILDING, *REBUILDING_MONTHS)},
     **{case.name: _ONE_PARTITION for case in GROWING},
     **{case.name: _NO_REPORTS for case in READING},
     **{case.name: _NO_REPORTS for case in SETTLING},

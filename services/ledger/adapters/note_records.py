@@ -63,6 +63,19 @@ SOURCES: Final = {
     "import_finished": _Source(
         "imports", "import_id", f"{microseconds('finished_at')}, booked", "finished_at IS NOT NULL"
     ),
+    "withdrawn_proposal": _Source(
+        "withdrawn_proposals",
+        "asked_event_id",
+        f"event_id, break_id, reason, withdrawn_by, {microseconds('heard_at')}",
+    ),
+    "told_journal": _Source(
+        "told_journals",
+        "journal_id",
+        f"rule, fact_key, payment_id, currency, amount_minor, {microseconds('told_effective_at')},"
+        f" {microseconds('effective_at')}",
+    ),
+    "told_close": _Source("told_closes", "close_id", f"period, {microseconds('ends_at')}"),
+    "former_seal_key": _Source("former_seal_keys", "key_id", "key_id"),
 }  # fmt: skip
 # Keys that do not fit the column are of nothing: whoever wrote them into the chain is named, not stumbled over.
 _FITTING: Final = {

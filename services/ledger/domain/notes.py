@@ -1,9 +1,10 @@
 """A note: what stands beside the journals and says something about them, as bytes, and its place in a chain of its own.
 
 A note is a row, or the part of a row, that never changes once it is there: that a line counts elsewhere, that a
-journal is late, an adjustment, a close or an import, proposed or begun and then decided or finished. A note's seal says
-how far the journals' chain was when it was made (``behind``). What is written of a journal in its own transaction is
-sealed no later than the journal, so nothing is put beside a journal that is sealed already.
+journal is late, an adjustment, a close or an import, proposed or begun and then decided or finished, a proposal that
+was withdrawn, what was told before the books were rebuilt. A note's seal says how far the journals' chain was when it
+was made (``behind``). What is written of a journal in its own transaction is sealed no later than the journal, so
+nothing is put beside a journal that is sealed already.
 """
 
 from __future__ import annotations

@@ -38,6 +38,19 @@ NOTING: Final = (
         tests=(_VERIFY_TESTS + "test_notes_that_nobody_touched_are_whole",),
     ),
     Case(
+        name="note-told-queued",
+        protection="what was withdrawn, and what was told before a rebuild, queues its note when it is written",
+        change="the triggers never fire",
+        patches=(
+            Patch(
+                "services/ledger/migrations/versions/0021_seal_what_was_told.py",
+                "FOR EACH STATEMENT EXECUTE FUNCTION queue_{kind}();",
+                "FOR EACH STATEMENT WHEN (false) EXECUTE FUNCTION queue_{kind}();",
+            ),
+        ),
+        tests=(_VERIFY_TESTS + "test_notes_that_nobody_touched_are_whole",),
+    ),
+    Case(
         name="note-leaves-sealed",
         protection="a note leaves the queue only once it is sealed",
         change="the database does not look",

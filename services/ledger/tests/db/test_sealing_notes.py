@@ -16,8 +16,8 @@ pytestmark = pytest.mark.db
 
 
 @pytest.fixture
-def noted(ledger, tmp_path):
-    return Noted(ledger, tmp_path / "old.jsonl")
+def noted(ledger, ledger_urls, tmp_path):
+    return Noted(ledger, ledger_urls, tmp_path / "old.jsonl")
 
 
 REFUSED = psycopg.errors.InsufficientPrivilege
@@ -31,6 +31,10 @@ BY_THE_APPLICATION = [
     ("UPDATE import_proposals SET reason = 'x'", REFUSED),
     ("UPDATE import_proposals SET decision_reason = 'x'", psycopg.errors.CheckViolation),
     ("UPDATE period_closes SET reason = 'x'", REFUSED),
+    ("UPDATE withdrawn_proposals SET reason = 'x'", REFUSED),
+    ("UPDATE told_journals SET amount_minor = 8", REFUSED),
+    ("UPDATE told_closes SET ends_at = now()", REFUSED),
+    ("UPDATE former_seal_keys SET key_id = 'x'", REFUSED),
     ("UPDATE adjustments SET decision_reason = 'x' WHERE state <> 'PROPOSED'", psycopg.errors.CheckViolation),
     ("UPDATE imports SET finished_at = now()", psycopg.errors.CheckViolation),
     (

@@ -42,6 +42,15 @@ COLUMNS = {
     },
     "import_decided": DECISION,
     "import_finished": {"finished_at": TIME, "booked": NUMBER},
+    "withdrawn_proposal": {
+        "event_id": TEXT, "break_id": TEXT, "reason": TEXT, "withdrawn_by": TEXT, "heard_at": TIME,
+    },
+    "told_journal": {
+        "rule": TEXT, "fact_key": TEXT, "payment_id": TEXT, "currency": "'USD'", "amount_minor": NUMBER,
+        "told_effective_at": TIME, "effective_at": TIME,
+    },
+    "told_close": {"period": "'2024-05'", "ends_at": TIME},
+    "former_seal_key": {},
 }  # fmt: skip
 ONE = "(SELECT {key} FROM {table} WHERE {there} ORDER BY 1 LIMIT 1)"
 SAID = "adjustment_id, template, parameters, amount_minor, currency, reason, attachment, state, proposed_by, proposed_at"
@@ -54,6 +63,10 @@ INSERTS = [
     ("INSERT INTO imports SELECT 'imp_x', sha256('x'), file_name, journals, begun_by, reason, begun_at FROM imports", "import_begun imp_x"),
     ("INSERT INTO import_proposals SELECT 'imp_x', sha256('x'), file_name, lines, journals, totals, reason, 'PROPOSED', proposed_by, proposed_at FROM import_proposals", "import_proposed imp_x"),
     ("INSERT INTO period_closes SELECT 'cls_x', '2024-06', reason, 'PROPOSED', proposed_by, proposed_at FROM period_closes LIMIT 1", "close_proposed cls_x"),
+    ("INSERT INTO withdrawn_proposals SELECT 'evt_x', 'evt_y', break_id, reason, withdrawn_by, heard_at FROM withdrawn_proposals", "withdrawn_proposal evt_x"),
+    ("INSERT INTO told_journals SELECT rule, 'another', 'jrn_x', payment_id, currency, amount_minor, told_effective_at, effective_at FROM told_journals", "told_journal jrn_x"),
+    ("INSERT INTO told_closes SELECT 'cls_x', '2024-05', ends_at - interval '1 month' FROM told_closes", "told_close cls_x"),
+    ("INSERT INTO former_seal_keys VALUES ('aaaa')", "former_seal_key aaaa"),
 ]  # fmt: skip
 #: What is done to the chain of notes; found at which place, with the kept heads.
 ON_THE_CHAIN = [
@@ -75,8 +88,8 @@ ON_THE_CHAIN = [
 
 
 @pytest.fixture
-def noted(ledger, tmp_path):
-    return Noted(ledger, tmp_path / "old.jsonl")
+def noted(ledger, ledger_urls, tmp_path):
+    return Noted(ledger, ledger_urls, tmp_path / "old.jsonl")
 
 
 @pytest.fixture
@@ -114,8 +127,9 @@ def test_notes_that_nobody_touched_are_whole(noted):
     found = noted.found()
     assert (found.finding, found.notes, found.heads) == (None, noted.kept[-1].notes, len(noted.kept))
     assert noted.ledger.rows("SELECT kind, count(*) FROM note_seals GROUP BY 1 ORDER BY 1") == [
-        ("adjustment_decided", 2), ("adjustment_proposed", 3), ("close_decided", 1), ("close_proposed", 1),
-        ("import_begun", 1), ("import_decided", 1), ("import_finished", 1), ("import_proposed", 1), ("late_journal", 1), ("line_match", 2), ("notes_begin", 1),
+        ("adjustment_decided", 2), ("adjustment_proposed", 3), ("close_decided", 1), ("close_proposed", 1), ("former_seal_key", 1),
+        ("import_begun", 1), ("import_decided", 1), ("import_finished", 1), ("import_proposed", 1), ("late_journal", 1),
+        ("line_match", 2), ("notes_begin", 1), ("told_close", 1), ("told_journal", 1), ("withdrawn_proposal", 1),
     ]  # fmt: skip
     assert noted.ledger.rows("SELECT count(*) FROM notes_unsealed") == [(0,)]
     first, *_, last = noted.kept

@@ -54,9 +54,10 @@ def last_answer(ledger):
 def forget(ledger_urls):
     """As in books that are being rebuilt."""
     with psycopg.connect(ledger_urls.owner) as owner:
-        owner.execute("ALTER TABLE withdrawn_proposals DISABLE TRIGGER USER")
-        owner.execute("DELETE FROM withdrawn_proposals")
-        owner.execute("ALTER TABLE withdrawn_proposals ENABLE TRIGGER USER")
+        for table in ("withdrawn_proposals", "notes_unsealed"):
+            owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+            owner.execute(f"DELETE FROM {table}")
+            owner.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
 
 
 @pytest.mark.parametrize(("by", "decided_by"), [(None, "reconciliation"), ("eve", "eve")])
