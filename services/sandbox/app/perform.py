@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -9,11 +10,12 @@ from typing import Final
 from services.sandbox.app.decisions import Decide, decided
 from services.sandbox.app.fault_script import FaultScript
 from services.sandbox.app.manners import Manners
-from services.sandbox.app.ports import KeyedReply, KeyTakenError, ObjectStore, OutdatedError
+from services.sandbox.app.ports import Change, KeyedReply, KeyTakenError, ObjectStore, OutdatedError
 from services.sandbox.app.send_webhooks import WebhookSender
 from services.sandbox.domain.faults import (
     DECLINE_CODE,
     NO_FAULT,
+    EffectPlan,
     ErrorReply,
     Fault,
     Operation,
@@ -147,11 +149,25 @@ class Processor:
         crash_point("sandbox.before_effect")
         await self.store.write(change)
         crash_point("sandbox.after_effect")
+        await self._tell(change, fault)
+        if fault.effect is EffectPlan.TWICE:
+            await self._once_more(command, fault, now)
+        return _struck(status, body, fault)
+
+    async def _once_more(self, command: Command, fault: Fault, now: datetime) -> None:
+        """Do it again, for no key; where nothing is left to do it with, it stays at once."""
+        parent = None if command.parent_id is None else (await self.store.load(command.parent_id))[0]
+        with suppress(Rejected, OutdatedError):
+            effect = await decided(self.store, command.decide, parent, now)
+            change = self.manners.change(effect, fault, ids=self.ids, now=now)
+            await self.store.write(change)
+            await self._tell(change, fault)
+
+    async def _tell(self, change: Change, fault: Fault) -> None:
         if fault.webhooks is WebhookPlan.FIRST:
             await self.sender.send_events([event.id for event in change.events])
         else:
             self.sender.wake()
-        return _struck(status, body, fault)
 
 
 def _of_card(command: Command, method: str | None) -> Fault:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -11,7 +12,15 @@ from services.sandbox.app.fault_script import FaultScript
 from services.sandbox.app.manners import Manners
 from services.sandbox.app.ports import ObjectStore, OutdatedError
 from services.sandbox.app.send_webhooks import WebhookSender
-from services.sandbox.domain.faults import DECLINE_CODE, ErrorReply, Fault, Operation, ReplyFault, WebhookPlan
+from services.sandbox.domain.faults import (
+    DECLINE_CODE,
+    EffectPlan,
+    ErrorReply,
+    Fault,
+    Operation,
+    ReplyFault,
+    WebhookPlan,
+)
 from services.sandbox.domain.objects import Effect, ProcessorObject
 from services.sandbox.domain.payment_methods import PaymentMethod, payment_method
 from services.sandbox.domain.scripts import Asked
@@ -103,7 +112,15 @@ class UnkeyedProcessor:
             await asyncio.sleep(self.manners.hang_s)
             now = self.clock.now()
         effect = await self._write(await decided(self.store, decide, parent, now), fault, now)
+        if fault.effect is EffectPlan.TWICE:
+            await self._once_more(ask, fault, now)
         return _struck(effect, fault)
+
+    async def _once_more(self, ask: Ask, fault: Fault, now: datetime) -> None:
+        """Do it again; where nothing is left to do it with, it stays at once."""
+        parent = None if ask.parent_id is None else (await self.store.load(ask.parent_id))[0]
+        with suppress(Rejected, OutdatedError):
+            await self._write(await decided(self.store, ask.decide, parent, now), fault, now)
 
     async def _first_time(self, ask: Ask, fault: Fault, now: datetime) -> Fault:
         """The card's fault if it strikes now; its webhooks travel as planned every time."""

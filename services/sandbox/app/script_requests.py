@@ -9,6 +9,7 @@ from services.sandbox.app import parsing
 from services.sandbox.domain.faults import (
     COPIES_MAX,
     READING_FAULTS,
+    EffectPlan,
     ErrorReply,
     Fault,
     FeedPlan,
@@ -27,6 +28,7 @@ MATCHES: Final = frozenset({"operation", "reference", "payment", "payment_method
 FAULTS: Final = frozenset(
     {
         "reply",
+        "effect",
         "status",
         "code",
         "delay_ms",
@@ -42,6 +44,7 @@ RULE: Final = frozenset({"processor", "calls", "random"}) | MATCHES | FAULTS
 OPERATIONS: Final[Mapping[str, Operation | Reading]] = {str(each): each for each in (*Operation, *Reading)}
 REPLIES: Final = {str(each): each for each in ReplyFault if each}
 WEBHOOKS: Final = {str(each).removeprefix("webhook_"): each for each in WebhookPlan if each}
+EFFECTS: Final = {str(each): each for each in EffectPlan if each}
 FEEDS: Final = {str(each): each for each in FeedPlan if each}
 STATED: Final = frozenset({ReplyFault.STATUS_BEFORE, ReplyFault.STATUS_AFTER})
 """The replies that say a status which the rule states."""
@@ -97,6 +100,7 @@ def _fault(body: Mapping[str, Any], match: Match) -> Fault:
         _refuse("feed_delay_s", "Goes with a feed that is late, and only with that.")
     return Fault(
         reply=reply,
+        effect=_one_of(body, "effect", EFFECTS) or EffectPlan.ONCE,
         error=_error(body, reply),
         refusal=_code(body) if reply is ReplyFault.REFUSED else None,
         always=True,  # Of the calls that it is meant for; the rule counts them.
@@ -156,6 +160,7 @@ def shown_fault(fault: Fault) -> dict[str, Any]:
     """A fault in the words of a rule; what goes well is left out."""
     whole: dict[str, Any] = {
         "reply": str(fault.reply),
+        "effect": str(fault.effect),
         "status": fault.error.status if fault.error else None,
         "code": fault.error.code if fault.error else fault.refusal,
         "delay_ms": int(fault.reply_delay.total_seconds() * 1000),

@@ -40,17 +40,26 @@ class ReplyFault(StrEnum):
     HANG = "hang"
     RATE_LIMITED = "rate_limited"
     MALFORMED = "malformed"
-    #: Only by script: these lie, and no card stands for a lie.
+    #: These lie: "not executed" and "refused", although it took effect.
     RATE_LIMITED_AFTER = "rate_limited_after"
     REFUSED_AFTER = "refused_after"
+    #: Only by script: an echo that differs from what took effect.
     WRONG_AMOUNT = "wrong_amount"
     WRONG_CURRENCY = "wrong_currency"
     WRONG_REFERENCE = "wrong_reference"
     #: Only by script: an error of any status and code, without the effect and with it.
     STATUS_BEFORE = "status_before"
     STATUS_AFTER = "status_after"
-    #: Only by script: the processor really refuses, in its usual words, and nothing takes effect.
+    #: No lie: the processor really refuses, in its usual words, and nothing takes effect.
     REFUSED = "refused"
+
+
+class EffectPlan(StrEnum):
+    """How often one call takes effect, where it does at all."""
+
+    ONCE = ""
+    #: A second time under the same key and reference, as far as there is room; the reply tells of the first.
+    TWICE = "twice"
 
 
 class WebhookPlan(StrEnum):
@@ -149,6 +158,7 @@ class Fault:
     """Everything that goes wrong with one call."""
 
     reply: ReplyFault = ReplyFault.NONE
+    effect: EffectPlan = EffectPlan.ONCE
     #: What a reply of a stated status says.
     error: ErrorReply | None = None
     #: The code of an honest refusal, if not the usual one.

@@ -12,7 +12,15 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
-from services.sandbox.domain.faults import NO_FAULT, Fault, Operation, ReplyFault, WebhookPlan
+from services.sandbox.domain.faults import (
+    COPIES_MAX,
+    NO_FAULT,
+    EffectPlan,
+    Fault,
+    Operation,
+    ReplyFault,
+    WebhookPlan,
+)
 from services.sandbox.domain.random_faults import (
     LYING_LOOK_UP,
     NO_EVIDENCE,
@@ -155,6 +163,15 @@ SCRIPTED: Final[Mapping[str, Fault]] = {
     "pm_fault_malformed": Fault(reply=ReplyFault.MALFORMED),
     "pm_fault_look_up_lies": LYING_LOOK_UP,
     "pm_fault_webhook_days_late": WEBHOOK_DAYS_LATE,
+    "pm_fault_rate_limited_after": Fault(reply=ReplyFault.RATE_LIMITED_AFTER),
+    "pm_fault_rate_limited_after_webhook_lost": Fault(
+        reply=ReplyFault.RATE_LIMITED_AFTER, webhooks=WebhookPlan.LOST
+    ),
+    "pm_fault_refused_after": Fault(reply=ReplyFault.REFUSED_AFTER),
+    "pm_fault_refused_after_webhook_lost": Fault(reply=ReplyFault.REFUSED_AFTER, webhooks=WebhookPlan.LOST),
+    "pm_fault_refused": Fault(reply=ReplyFault.REFUSED, always=True),
+    "pm_fault_effect_twice": Fault(effect=EffectPlan.TWICE),
+    "pm_fault_webhook_many": Fault(copies=COPIES_MAX),
     "pm_fault_webhook_reversed": Fault(webhooks=WebhookPlan.REVERSED),
     "pm_fault_webhook_forged": Fault(webhooks=WebhookPlan.FORGED),
     "pm_fault_webhook_stale": Fault(webhooks=WebhookPlan.STALE),

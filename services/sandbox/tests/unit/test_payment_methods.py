@@ -4,7 +4,16 @@ from datetime import timedelta
 
 import pytest
 
-from services.sandbox.domain.faults import NO_FAULT, Fault, FeedPlan, Operation, ReplyFault, WebhookPlan
+from services.sandbox.domain.faults import (
+    COPIES_MAX,
+    NO_FAULT,
+    EffectPlan,
+    Fault,
+    FeedPlan,
+    Operation,
+    ReplyFault,
+    WebhookPlan,
+)
 from services.sandbox.domain.payment_methods import PAYMENT_METHODS, ClaimCourse, payment_method
 from services.sandbox.domain.random_faults import LOTS, NO_EVIDENCE
 from shared.kernel.errors import Rejected
@@ -23,6 +32,8 @@ from shared.kernel.errors import Rejected
         ("pm_fault_webhook_late", ReplyFault.NONE, WebhookPlan.LATE),
         ("pm_fault_webhook_lost", ReplyFault.NONE, WebhookPlan.LOST),
         ("pm_fault_timeout_after_webhook_lost", ReplyFault.TIMEOUT_AFTER, WebhookPlan.LOST),
+        ("pm_fault_rate_limited_after", ReplyFault.RATE_LIMITED_AFTER, WebhookPlan.NORMAL),
+        ("pm_fault_refused_after_webhook_lost", ReplyFault.REFUSED_AFTER, WebhookPlan.LOST),
     ],
 )
 def test_the_documented_names_mean_what_they_say_on_every_operation(name, fault, plan):
@@ -42,6 +53,9 @@ def test_a_limited_fault_strikes_its_operation_only():
     ("name", "fault"),
     [
         ("pm_fault_malformed", Fault(reply=ReplyFault.MALFORMED)),
+        ("pm_fault_refused", Fault(reply=ReplyFault.REFUSED, always=True)),
+        ("pm_fault_effect_twice", Fault(effect=EffectPlan.TWICE)),
+        ("pm_fault_webhook_many", Fault(copies=COPIES_MAX)),
         ("pm_fault_webhook_reversed", Fault(webhooks=WebhookPlan.REVERSED)),
         ("pm_fault_webhook_forged", Fault(webhooks=WebhookPlan.FORGED)),
         ("pm_fault_webhook_stale", Fault(webhooks=WebhookPlan.STALE)),

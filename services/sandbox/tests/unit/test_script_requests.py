@@ -5,6 +5,7 @@ import pytest
 from services.sandbox.app.script_requests import read_advance_s, read_rule, shown_fault
 from services.sandbox.domain.faults import (
     REFUSALS,
+    EffectPlan,
     ErrorReply,
     FeedPlan,
     Operation,
@@ -68,6 +69,12 @@ def test_copies_alone_are_a_rule(copies):
     assert not fault.is_none
 
 
+def test_an_effect_may_be_said_to_come_twice():
+    fault = read_rule({"processor": "alpha", "effect": "twice"})[1].fault
+    assert (fault.effect, shown_fault(fault)) == (EffectPlan.TWICE, {"effect": "twice"})
+    assert not fault.is_none
+
+
 @pytest.mark.parametrize(("given", "calls"), [({}, 1), ({"calls": None}, None), ({"calls": 5}, 5)])
 def test_a_rule_strikes_one_call_unless_it_says_otherwise(given, calls):
     assert read_rule(RULE | given)[1].calls == calls
@@ -93,6 +100,8 @@ def test_a_lot_is_drawn_by_the_callers_reference():
         (RULE | {"operation": "payout"}, "operation"),
         (RULE | {"operation": "look_up"}, "reply"),
         (RULE | {"operation": "feed", "reply": "500_before", "not_found_s": 3}, "not_found_s"),
+        (RULE | {"effect": "thrice"}, "effect"),
+        ({"processor": "alpha", "operation": "look_up", "effect": "twice"}, "effect"),
         (RULE | {"calls": 0}, "calls"),
         (RULE | {"calls": True}, "calls"),
         (RULE | {"payment": ""}, "payment"),
