@@ -51,6 +51,16 @@ def use_up_hold(payment: Payment, hold: ProcessorObject | None, moment: Moment) 
     stray.released = taken_minor >= stray.amount_minor
     stray.dirty = True
     payment.touch(moment)
+    if stray.released:
+        _close_case_of_hold(payment, hold, moment)
+
+
+def _close_case_of_hold(payment: Payment, hold: ProcessorObject, moment: Moment) -> None:
+    """Nothing is held any more: the money that it became is before a person for itself, and not at risk twice."""
+    found = [
+        case for case in payment.cases if case.reason == "stray_found" and case.subject == hold.object_id
+    ]
+    payment.answer_cases(found, moment, why=f"the hold {hold.object_id} was captured whole")
 
 
 def end_hold_taken_astray(payment: Payment, moment: Moment) -> None:

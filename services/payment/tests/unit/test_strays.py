@@ -78,6 +78,20 @@ def test_what_captures_take_of_a_stray_hold_is_not_held_any_more(
     assert payment.amounts.stray_minor == taken_minor
 
 
+@pytest.mark.parametrize("capture_first", [False, True])
+@pytest.mark.parametrize(("taken_minor", "open_cases"), [(10_050, ["cap_1"]), (4_000, ["auth_1", "cap_1"])])
+def test_a_stray_hold_that_became_money_is_before_a_person_as_that_money_only(
+    unit: MemoryUnit, taken_minor: int, open_cases: list[str], *, capture_first: bool
+) -> None:
+    payment = a_payment(unit)
+    hold = authorized(payment, amount_minor=10_050)
+    money = captured(payment, amount_minor=taken_minor)
+    tell(unit, *((money, hold) if capture_first else (hold, money)))
+    found = [case for case in payment.cases if case.reason == "stray_found"]
+    assert sorted(case.subject for case in found if case.open) == open_cases
+    assert {case.resolution for case in found if not case.open} <= {"evidence"}
+
+
 def test_a_void_of_a_stray_hold_that_was_captured_meanwhile_is_no_success(unit: MemoryUnit) -> None:
     payment = a_payment(unit)
     tell(unit, authorized(payment, amount_minor=10_050))
