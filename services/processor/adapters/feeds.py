@@ -53,6 +53,10 @@ WITH moved AS (
 )
 SELECT count(*) FROM moved
 """
+_LEAVE: Final = """
+UPDATE feeds SET next_at = %(next_at)s, lease_owner = NULL
+ WHERE processor = %(processor)s AND account = %(account)s AND lease_epoch = %(epoch)s
+"""
 _CLAIM: Final = """
 INSERT INTO feed_words (fact_key, digest, observed_at)
 SELECT key, digest, %(now)s FROM unnest(%(keys)s::text[], %(digests)s::text[]) AS f(key, digest) ORDER BY key, digest
@@ -111,6 +115,19 @@ class PostgresFeeds:
             },
         ).scalar_one()
         return bool(moved)
+
+    def leave(self, turn: FeedTurn, *, next_at: datetime) -> bool:
+        """The cursor stays where the last whole page left it, and the feed as old as it was when it was read last."""
+        left = self._connection.exec_driver_sql(
+            _LEAVE,
+            {
+                "processor": turn.processor,
+                "account": turn.account,
+                "epoch": turn.epoch,
+                "next_at": next_at,
+            },
+        )
+        return left.rowcount == 1
 
     def first_seen(self, facts: Sequence[Fact]) -> list[Fact]:
         """Claim what the facts say for ever; return those that were new, in the feed's order.

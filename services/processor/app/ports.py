@@ -144,6 +144,10 @@ class Feeds(Protocol):
         """Store the cursor and go on, or release until ``next_at``; false if somebody else has the feed."""
         ...
 
+    def leave(self, turn: FeedTurn, *, next_at: datetime) -> bool:
+        """Release a round that is not at its end until ``next_at``; false if somebody else has the feed."""
+        ...
+
     def first_seen(self, facts: Sequence[Fact]) -> list[Fact]:
         """Claim the facts' keys; return those that had not been published yet."""
         ...

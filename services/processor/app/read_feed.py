@@ -35,3 +35,8 @@ def record_page(
         uow.evidence.observed(fact, page.next_cursor or "start")
     count_rejects(uow.feeds.reject(turn, page.rejects))
     return True
+
+
+def leave_feed(turn: FeedTurn, uow: ProcessorUnitOfWork, *, interval_s: float) -> bool:
+    """Give the turn back unfinished: one page that did not come costs an interval, not the rest of a lease."""
+    return uow.feeds.leave(turn, next_at=uow.now + timedelta(seconds=interval_s))

@@ -16,7 +16,7 @@ from services.processor.adapters.unit_of_work import AttemptUnitOfWork
 from services.processor.app.call_processor import Lane, LaneLimits, Store, StoreUnavailable
 from services.processor.app.claim_attempts import claim_attempts
 from services.processor.app.ports import FeedTurn, FeedUnreachable, Policies, Processor
-from services.processor.app.read_feed import record_page, take_feed
+from services.processor.app.read_feed import leave_feed, record_page, take_feed
 from services.processor.app.record_outcomes import record_outcomes
 from shared.kernel.clock import Clock
 from shared.kernel.errors import CommitUnknown
@@ -161,7 +161,6 @@ class FeedReader:
                 if processor.capabilities.feed:
                     await self._read(processor)
             except FeedUnreachable as unreachable:
-                # The lease ends by itself; the cursor stays where the last whole page left it.
                 _log.warning("feed_unreachable", processor=processor.name, reason=str(unreachable))
             finally:
                 await processor.close()
@@ -173,7 +172,12 @@ class FeedReader:
             return
         cursor = turn.cursor
         for _ in range(PAGES_MAX):
-            page = await processor.read_feed(cursor)
+            try:
+                page = await processor.read_feed(cursor)
+            except FeedUnreachable:
+                leave = partial(leave_feed, turn, interval_s=self._interval_s)
+                self._transactions.run(leave, name="leave_feed")
+                raise
             if not self._record(turn, page):
                 return
             cursor = page.next_cursor or cursor

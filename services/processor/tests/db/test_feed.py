@@ -3,10 +3,12 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from types import SimpleNamespace
 
-from services.processor.app.ports import FeedPage
-from services.processor.app.read_feed import record_page, take_feed
+from services.processor.app.ports import FeedPage, FeedUnreachable
+from services.processor.app.read_feed import leave_feed, record_page, take_feed
 from services.processor.domain.fact import Fact
+from services.processor.entrypoints.worker import FeedReader
 
 
 def fact(number):
@@ -48,6 +50,45 @@ def test_one_reader_at_a_time_and_not_before_it_is_due(service):
     assert take(service, "w2") is None
     service.clock.advance(301)
     assert take(service, "w2") is not None
+
+
+class Away:
+    """A processor whose feed breaks off after its first page."""
+
+    name, account, capabilities = "alpha", "acct", SimpleNamespace(feed=True)
+
+    def __init__(self):
+        self.asked = []
+
+    async def read_feed(self, cursor):
+        self.asked.append(cursor)
+        if len(self.asked) % 2:
+            return page(len(self.asked), cursor=f"c{len(self.asked)}", more=True)
+        raise FeedUnreachable("timeout")
+
+    async def close(self):
+        pass
+
+
+def test_a_feed_that_breaks_off_is_read_again_after_an_interval_from_its_last_page(service):
+    processor = Away()
+    reader = FeedReader(lambda: [processor], service.transactions, owner="w1", interval_s=5.0)
+    read_at = "SELECT read_to_end_at FROM feeds"
+    reader()
+    assert take(service, "w2") is None
+    service.clock.advance(6)
+    reader()
+    assert processor.asked == [None, "c1", "c1", "c3"]
+    assert len(service.payloads("FactObserved")) == 2
+    assert [row[0] for row in service.query(read_at)] == [None], "it is as old as it was"
+
+
+def test_who_lost_its_turn_does_not_give_back_that_of_another(service):
+    old = take(service)
+    service.clock.advance(121)
+    assert take(service, "w2") is not None
+    assert not service.run(partial(leave_feed, old, interval_s=0.0))
+    assert take(service, "w3") is None
 
 
 def test_a_reader_that_lost_its_turn_records_nothing(service):
