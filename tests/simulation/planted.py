@@ -111,6 +111,8 @@ OUT_OF_REACH = {
     "chain-continued": _SECOND_LINE,
     "dead-key": "no processor forgets a key within the minutes of a seed",
     "readers-use-no-rung": _PACE,
+    "feed-turn-given-back": _PACE,
+    "hold-became-money": "no seed judges a case that stays open",
     "risk-late-arrival": _UNTOLD,
     "risk-capture-method": _UNTOLD,
     "group-fault": _ONE_AT_A_TIME,

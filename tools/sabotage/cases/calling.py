@@ -7,6 +7,7 @@ from tools.sabotage.case import Case, Patch
 _ATTEMPT = "services/processor/domain/attempt.py"
 _BREAKER = "services/processor/domain/breaker.py"
 _ATTEMPT_TESTS = "services/processor/tests/unit/test_attempt.py::"
+_FEED_TESTS: Final = "services/processor/tests/db/test_feed.py::"
 _STORED_TESTS = "services/processor/tests/db/test_attempts_stored.py::"
 _WRITTEN_TESTS = "services/processor/tests/db/test_attempts_written.py::"
 _BREAKER_TESTS = "services/processor/tests/unit/test_breaker.py::"
@@ -87,6 +88,21 @@ CALLING: Final = (
             _ATTEMPT_TESTS
             + "test_a_ladder_that_is_read_all_the_time_is_exhausted_no_sooner_than_one_that_nobody_reads",
             _STORED_TESTS + "test_many_reads_of_a_doubtful_payment_leave_its_ladder_alone",
+        ),
+    ),
+    Case(
+        name="feed-turn-given-back",
+        protection="a feed that breaks off once is read again after its interval",
+        change="the turn is kept until its lease ends by itself",
+        patches=(
+            Patch(
+                "services/processor/entrypoints/worker.py",
+                '                self._transactions.run(leave, name="leave_feed")\n',
+                "                del leave\n",
+            ),
+        ),
+        tests=(
+            _FEED_TESTS + "test_a_feed_that_breaks_off_is_read_again_after_an_interval_from_its_last_page",
         ),
     ),
     Case(

@@ -10,6 +10,7 @@ _DISPUTES: Final = "services/payment/domain/absorbing_disputes.py"
 _SCHEMA: Final = "services/payment/migrations/versions/0015_decide_cases.py"
 _UNIT_TESTS: Final = "services/payment/tests/unit/test_cases.py::"
 _CONTRADICTED: Final = "services/payment/tests/unit/test_contradicted_decisions.py::"
+_STRAY_TESTS: Final = "services/payment/tests/unit/test_strays.py::"
 _REINSTATED_TESTS: Final = "services/payment/tests/unit/test_reinstated.py::"
 _PERSON_TESTS: Final = "services/payment/tests/db/test_before_a_person.py::"
 _DB_TESTS: Final = "services/payment/tests/db/test_cases_follow.py::"
@@ -53,6 +54,19 @@ PEOPLE: Final = (
         change="the trigger looks at what the case is about, and no more at whether it is closed",
         patches=(Patch(_SCHEMA, "WHEN ((OLD.closed_at IS NOT NULL\n", "WHEN ((false\n"),),
         tests=(_DB_TESTS + "test_the_database_keeps_the_past_of_cases",),
+    ),
+    Case(
+        name="hold-became-money",
+        protection="a stray hold that was captured whole is before a person as the money that it became, and not twice",
+        change="its own case stays open, and its exposure with it",
+        patches=(
+            Patch(
+                "services/payment/domain/absorbing_strays.py",
+                "    if stray.released:\n        _close",
+                "    if False:\n        _close",
+            ),
+        ),
+        tests=(_STRAY_TESTS + "test_a_stray_hold_that_became_money_is_before_a_person_as_that_money_only",),
     ),
     Case(
         name="arises-anew",
