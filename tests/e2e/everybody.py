@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,8 +13,10 @@ from tests.e2e.claims import ClaimScript
 from tests.e2e.desk import Desk
 from tests.e2e.doubts import FOR_EVER_S
 from tests.e2e.elsewhere import Elsewhere
+from tests.e2e.oracle import Course
 from tests.e2e.shop import SETTLE_S, Shop, order
 from tools.demo.sandbox_script import SandboxScript
+from tools.local_stack.stack import LocalStack
 
 AMOUNT: Final = 8_000
 
@@ -29,6 +33,8 @@ class World:
     others: ClaimScript
     """Customers, issuers and banks."""
     elsewhere: Elsewhere
+    course: Course
+    """What the one oracle has to know of it."""
 
     def sold(self, method: str = "pm_card_visa") -> str:
         payment_id: str = self.shop.post("/payments", order(AMOUNT, method=method), wait_s=30).document["id"]
@@ -86,3 +92,18 @@ class World:
     def at_processor(self, payment_id: str, **amounts: int) -> None:
         book = self.books.at_processors(payment_id)
         assert {name: book[name] for name in amounts} == amounts
+
+
+@contextmanager
+def everybody_at(
+    processor: str,
+    stack: LocalStack,
+    shop: Shop,
+    books: Books,
+    desk: Desk,
+    script: SandboxScript,
+    course: Course,
+) -> Iterator[World]:
+    """Everybody at this processor; ``shop`` is a merchant whose payments go there."""
+    with ClaimScript(stack, processor) as others, Elsewhere(stack, processor) as elsewhere:
+        yield World(processor, shop, books, desk, script, others, elsewhere, course)

@@ -13,12 +13,13 @@ from tests.e2e.books import Books
 from tests.e2e.desk import Desk
 from tests.e2e.oracle import Course
 from tests.e2e.shop import SETTLE_S, Shop, new_key, order, server_at
-from tests.e2e.test_settlement import (  # noqa: F401 - ``office`` is a fixture
+from tests.e2e.test_settlement import (  # noqa: F401 - ``office`` and ``offices`` are fixtures
     AMOUNT,
     Office,
     captured,
     line,
     office,
+    offices,
     payout_row,
     report,
     shows,

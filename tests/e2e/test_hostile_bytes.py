@@ -30,13 +30,26 @@ def _nothing_stays(other_shop: Shop, books: Books) -> Iterator[None]:
     assert books.stored_of(other_shop.merchant_id) == before
 
 
-@pytest.fixture(params=["payment", "webhook_ingest"])
+SEALS = {"alpha": {"Alpha-Signature": "t=1,v1=00"}, "beta": {"X-Beta-Seal": "at=1; mac=AA=="}}
+"""What stands for a signature at the doors of webhooks, by the processor that they are for."""
+DOORS = ("payment", *SEALS)
+
+
+@pytest.fixture(params=DOORS)
 def door(request: pytest.FixtureRequest, stack: LocalStack, other_shop: Shop) -> tuple[Served, HeadOf]:
     """A server that takes bodies from outside, and the head of a request to it."""
-    server = server_at(stack.url(request.param))
-    if request.param == "payment":
-        return server, lambda more: other_shop.head("/payments", {"Idempotency-Key": new_key()} | more)
-    return server, lambda more: head_of("POST", "/webhooks/alpha", {"Alpha-Signature": "t=1,v1=00"} | more)
+    return _door(request.param, stack, other_shop)
+
+
+def _door(name: str, stack: LocalStack, other_shop: Shop) -> tuple[Served, HeadOf]:
+    if name == "payment":
+        return server_at(stack.url(name)), lambda more: other_shop.head(
+            "/payments", {"Idempotency-Key": new_key()} | more
+        )
+    sealed = SEALS[name]
+    return server_at(stack.url("webhook_ingest")), lambda more: head_of(
+        "POST", f"/webhooks/{name}", sealed | more
+    )
 
 
 def test_a_body_of_64_mib_without_a_length_is_cut_off(door: tuple[Served, HeadOf]) -> None:
@@ -85,17 +98,18 @@ def test_lengths_and_headers_that_lie_are_refused(
     assert answer.code in {"http_malformed", "body_too_large", "headers_too_large", "encoding_unsupported"}
 
 
-def test_one_byte_per_second_is_cut_off(door: tuple[Served, HeadOf]) -> None:
-    """Body and headers, at the same time: each has its deadline, whatever length was announced."""
-    server, head = door
-    body = str(order()).encode()
-    slow_body = (head({"Content-Length": str(len(body))}) + b"\r\n", body)
-    slow_chunks = (head({"Transfer-Encoding": "chunked"}) + b"\r\n", b"1\r\n \r\n" * 20)
-    slow_head = (b"", head({"X-Slow": "a" * 200}))
-    with ThreadPoolExecutor(3) as threads:
-        answers = list(
-            threads.map(lambda parts: _dribble(server, *parts), (slow_body, slow_chunks, slow_head))
-        )
+def test_one_byte_per_second_is_cut_off(stack: LocalStack, other_shop: Shop) -> None:
+    """Body and headers, at every door, at the same time: each has its deadline, whatever length was announced."""
+    body, slow = str(order()).encode(), []
+    for name in DOORS:
+        server, head = _door(name, stack, other_shop)
+        slow += [
+            (server, head({"Content-Length": str(len(body))}) + b"\r\n", body),
+            (server, head({"Transfer-Encoding": "chunked"}) + b"\r\n", b"1\r\n \r\n" * 20),
+            (server, b"", head({"X-Slow": "a" * 200})),
+        ]
+    with ThreadPoolExecutor(len(slow)) as threads:
+        answers = list(threads.map(lambda parts: _dribble(*parts), slow))
     for answer, took_s in answers:
         assert answer is None or (answer.status, answer.code) == (408, "request_too_slow")
         assert took_s < SLOW_MAX_S

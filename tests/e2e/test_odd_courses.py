@@ -16,10 +16,9 @@ import pytest
 from shared.testing.serving import Answer
 from shared.testing.waiting import eventually
 from tests.e2e.books import Books
-from tests.e2e.claims import ClaimScript
 from tests.e2e.desk import Desk
-from tests.e2e.elsewhere import Elsewhere
-from tests.e2e.everybody import AMOUNT, World
+from tests.e2e.everybody import AMOUNT, World, everybody_at
+from tests.e2e.oracle import Course
 from tests.e2e.shop import SETTLE_S, Shop, order
 from tests.e2e.side_by_side import side_by_side
 from tools.demo.sandbox_script import SandboxScript
@@ -34,10 +33,16 @@ OUR_CAPTURE: Final = "capture"
 
 @pytest.fixture
 def world(
-    stack: LocalStack, processor: str, shop_there: Shop, books: Books, desk: Desk, script: SandboxScript
+    stack: LocalStack,
+    processor: str,
+    shop_there: Shop,
+    books: Books,
+    desk: Desk,
+    script: SandboxScript,
+    course: Course,
 ) -> Iterator[World]:
-    with ClaimScript(stack, processor) as others, Elsewhere(stack, processor) as elsewhere:
-        yield World(processor, shop_there, books, desk, script, others, elsewhere)
+    with everybody_at(processor, stack, shop_there, books, desk, script, course) as found:
+        yield found
 
 
 # -- holds and captures ------------------------------------------------------------------------------------------------

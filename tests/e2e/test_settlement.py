@@ -1,10 +1,14 @@
-"""A processor's report comes in by API: its lines are booked, the payment is settled, and the books still tie out."""
+"""A processor's report comes in by API: its lines are booked, the payment is settled, and the books still tie out.
+
+At both processors, also where the money that was paid out is disputed afterwards.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,19 +17,23 @@ from shared.runtime.operator_tokens import OperatorRole, TokenIssuer
 from shared.testing.serving import Answer
 from shared.testing.waiting import eventually
 from tests.e2e.books import Books
+from tests.e2e.claims import ClaimScript
 from tests.e2e.shop import SETTLE_S, Shop, new_key, order, server_at
-from tools.local_stack.services import ALPHA_ACCOUNT
+from tools.local_stack.services import ALPHA_ACCOUNT, BETA_ACCOUNT
 from tools.local_stack.stack import LocalStack
 
-SOURCE = "alpha_report"
+ACCOUNTS = {"alpha": ALPHA_ACCOUNT, "beta": BETA_ACCOUNT}
 AMOUNT = 10_000
 FEE = 170
+DISPUTED = 4_000
 
 
 class Office:
-    """Ann at the reconciliation service."""
+    """Ann at the reconciliation service, with the reports of one processor."""
 
-    def __init__(self, stack: LocalStack) -> None:
+    def __init__(self, stack: LocalStack, processor: str) -> None:
+        self.processor = processor
+        self.source = f"{processor}_report"
         self._server = server_at(stack.url("reconciliation"))
         self._token = TokenIssuer(stack.secrets.ed25519("operator_tokens")[0]).operator(
             "ann", OperatorRole.OPERATOR
@@ -37,7 +45,7 @@ class Office:
 
     def send(self, name: str, content: bytes) -> dict[str, Any]:
         """A report, staged."""
-        sent = self.call("POST", f"/sources/{SOURCE}/files?name={name}", content)
+        sent = self.call("POST", f"/sources/{self.source}/files?name={name}", content)
         assert sent.status == 201, sent
 
         def staged() -> dict[str, Any] | None:
@@ -49,17 +57,34 @@ class Office:
 
 
 @pytest.fixture(scope="module")
-def office(stack: LocalStack) -> Office:
-    made = Office(stack)
-    declared = made.call(
+def offices(stack: LocalStack) -> dict[str, Office]:
+    """By the processor whose reports they send."""
+    return {processor: declared(Office(stack, processor)) for processor in ACCOUNTS}
+
+
+@pytest.fixture(scope="module")
+def office(offices: dict[str, Office]) -> Office:
+    return offices["alpha"]
+
+
+@pytest.fixture
+def office_there(offices: dict[str, Office], processor: str) -> Office:
+    """With the reports of this turn's processor."""
+    return offices[processor]
+
+
+def declared(made: Office) -> Office:
+    """Its reports are known to reconciliation from now on."""
+    answer = made.call(
         "POST",
         "/sources",
         {
-            "source": SOURCE, "format": "tieout_csv", "processor": "alpha", "account": ALPHA_ACCOUNT,
+            "source": made.source, "format": "tieout_csv", "processor": made.processor,
+            "account": ACCOUNTS[made.processor],
             "reason": "what the end-to-end tests settle",
         },
     )  # fmt: skip
-    assert declared.status == 201, declared
+    assert answer.status == 201, answer
     return made
 
 
@@ -80,12 +105,12 @@ def report(*rows: dict[str, str]) -> bytes:
     return out.getvalue().encode()
 
 
-def booked(books: Books, line_id: str) -> list[dict[str, Any]]:
+def booked(books: Books, office: Office, line_id: str) -> list[dict[str, Any]]:
     """The journals of a line, newest last."""
     return books.rows(
         "ledger",
         "SELECT fact_key, payment_id FROM journals WHERE rule = 'settlement_line' AND fact_key LIKE %s ORDER BY position",
-        f"{SOURCE}:{line_id}:%",
+        f"{office.source}:{line_id}:%",
     )
 
 
@@ -120,16 +145,31 @@ def payout_row(line_id: str, payout: str, minor: int) -> dict[str, str]:
 
 
 def test_a_line_of_an_uploaded_report_is_booked_and_settles_its_payment(
-    shop: Shop, books: Books, office: Office
+    stack: LocalStack, shop_there: Shop, books: Books, office_there: Office
 ) -> None:
-    payment_id, capture_id = captured(shop, books)
+    """Disputed afterwards it is settled again when it is won, and what is lost stays paid out."""
+    payment_id, capture_id = captured(shop_there, books)
     line_id, payout = f"txn_{new_key()}", f"po_{new_key()}"
     ours = line(line_id, payout, AMOUNT, fee_minor=FEE, source_id=capture_id)
-    file = office.send("one.csv", report(ours, payout_row(line_id, payout, AMOUNT - FEE)))
+    file = office_there.send("one.csv", report(ours, payout_row(line_id, payout, AMOUNT - FEE)))
     assert (file["state"], file["line_count"], file["quarantined_count"]) == ("STAGED", 2, 0)
-    shows(shop, payment_id, "SETTLED", AMOUNT)
-    eventually(lambda: booked(books, line_id), timeout_s=SETTLE_S, describe="the line is booked")
-    assert [row["payment_id"] for row in booked(books, line_id)] == [payment_id]
+    shows(shop_there, payment_id, "SETTLED", AMOUNT)
+    lines = partial(booked, books, office_there, line_id)
+    eventually(lines, timeout_s=SETTLE_S, describe="the line is booked")
+    assert [row["payment_id"] for row in lines()] == [payment_id]
+    with ClaimScript(stack, office_there.processor) as others:
+        dispute_id = others("captures", capture_id, "dispute", DISPUTED)
+        shows(shop_there, payment_id, "DISPUTED", AMOUNT)
+        others("disputes", dispute_id, "win")
+        shows(shop_there, payment_id, "SETTLED", AMOUNT)
+        others("disputes", dispute_id, "open")
+        shows(shop_there, payment_id, "DISPUTED", AMOUNT)
+        others("disputes", dispute_id, "lose")
+        shows(shop_there, payment_id, "SETTLED", AMOUNT)
+    payment = shop_there.payment(payment_id)
+    assert (payment["amount_disputed"], payment["amount_reversed"]) == (0, DISPUTED)
+    book = books.at_processors(payment_id)
+    assert (book["captured_minor"], book["withdrawn_minor"]) == (AMOUNT, DISPUTED)
 
 
 def test_a_corrected_report_takes_back_what_it_no_longer_has_and_a_right_one_brings_it_again(
@@ -146,9 +186,9 @@ def test_a_corrected_report_takes_back_what_it_no_longer_has_and_a_right_one_bri
     office.send("right.csv", report(ours, payout_row(line_id, payout, AMOUNT - FEE), late))
     shows(shop, payment_id, "SETTLED", AMOUNT)
     # A reading of nothing moves nothing: it only takes the first one back.
-    readings = [f"{SOURCE}:{line_id}:1", f"{SOURCE}:{line_id}:3"]
+    readings = [f"{office.source}:{line_id}:1", f"{office.source}:{line_id}:3"]
     eventually(
-        lambda: [row["fact_key"] for row in booked(books, line_id)] == readings,
+        lambda: [row["fact_key"] for row in booked(books, office, line_id)] == readings,
         timeout_s=SETTLE_S,
-        describe=lambda: f"the first and the last reading are booked: {booked(books, line_id)}",
+        describe=lambda: f"the first and the last reading are booked: {booked(books, office, line_id)}",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from functools import partial
@@ -125,3 +126,15 @@ def test_the_story_is_printed_for_a_person(shop: Shop, stack: LocalStack) -> Non
     done = subprocess.run([*words, "--token", token], capture_output=True, text=True, check=True)
     assert f"payment {payment_id}: CREATED -> AUTHORIZED" in done.stdout
     assert "payment.events PaymentCaptured.v1" in done.stdout
+    said = subprocess.run([*words, "--json", "--token", token], capture_output=True, text=True, check=True)
+    story = json.loads(said.stdout)
+    assert (story["payment"], story["status"]) == (payment_id, "CAPTURED")
+    assert {"request", "operation", "attempt", "evidence", "transition", "event"} <= {
+        e["kind"] for e in story["data"]
+    }
+    assert [entry["at"] for entry in story["data"]] == sorted(entry["at"] for entry in story["data"])
+    refused = subprocess.run(
+        [*words, "--json", "--token", "nobody's"], capture_output=True, text=True, check=False
+    )
+    assert (refused.returncode != 0, refused.stdout) == (True, "")
+    assert "401" in refused.stderr
