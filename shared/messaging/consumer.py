@@ -216,7 +216,9 @@ class ConsumerLoop(Generic[U]):
             return
         self._next_redrive_s = now_s + REDRIVE_INTERVAL_S
         for stream in self._due():
+            crash_point("redrive.before_try")
             self._processor.redrive(stream)
+            crash_point("redrive.after_try")
             self._beat()
 
     def _due(self) -> list[Stream]:

@@ -5,13 +5,16 @@ is a duplicate afterwards. A marker ends each partition; only after all markers 
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic
 
 import sqlalchemy as sa
 
+from shared.kernel.clock import Clock, SystemClock
+from shared.kernel.crash_points import crash_point
 from shared.messaging.broker import (
     Broker,
     Consumer,
@@ -38,6 +41,8 @@ from shared.persistence.partitions import list_archives
 FLUSH_TIMEOUT_S: Final = 60.0
 REPORT_WAIT_S: Final = 0.01
 ROWS_PER_READ: Final = 1_000
+WAITS_LONG_S: Final = 20.0
+"""A producer at work writes without pause: one that has been silent so long may have died before its markers."""
 
 _DAYS_PRESENT: Final = (
     "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
@@ -61,6 +66,7 @@ class RefillWriter:
         """Publish everything ever written to ``topic``, then the markers; return how many records that was."""
         partitions = len(self._broker.offsets(topic))
         target = create_refill_topic(self._broker, topic, consumer, partitions)
+        crash_point("refill.after_topic")
         failures: list[str] = []
         written = 0
         with closing(self._broker.make_producer()) as producer:
@@ -72,9 +78,11 @@ class RefillWriter:
                 sender.send(row["key"].encode(), bytes(row["payload"]), headers)
                 written += 1
             sender.settle()  # a marker must not overtake what it vouches for
+            crash_point("refill.before_markers")
             for number in range(partitions):
                 sender.send(b"marker", b"", [(REFILL_MARKER, topic.encode())], partition=number)
             sender.settle()
+        crash_point("refill.after_markers")
         return written
 
     def _rows(self, topic: str) -> Iterator[Mapping[str, Any]]:
@@ -136,16 +144,44 @@ class _Sender:
             raise DeliveryFailed(f"refill of {self._target}: {self._failures[0]}")
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A refill that does not go on: its topic, whose partitions lack their marker, and how long nothing came."""
+
+    topic: str
+    consumer: str
+    source: str
+    partitions: list[int]
+    silent_s: float
+
+
+def _nobody(_waiting: Waiting) -> None:
+    """Nobody wants to know."""
+
+
 class RefillLoop(Generic[U]):
-    """The consumer's side; one process of a consumer whose other members are stopped."""
+    """The consumer's side; one process of a consumer whose other members are stopped.
+
+    ``waits_long`` is told, once per silence, that records or markers stopped coming before the last marker.
+    """
 
     name = "refill"
 
-    def __init__(self, broker: Broker, loop: ConsumerLoop[U], topic: str) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        loop: ConsumerLoop[U],
+        topic: str,
+        *,
+        clock: Clock | None = None,
+        waits_long: Callable[[Waiting], None] = _nobody,
+    ) -> None:
         self._broker = broker
         self._loop = loop
         self._topic = topic
         self._consumer_name = loop.subscription.consumer
+        self._clock = clock or SystemClock()
+        self._waits_long = waits_long
 
     def heartbeat(self) -> float:
         """Return when the loop last moved, on the monotonic clock."""
@@ -166,9 +202,19 @@ class RefillLoop(Generic[U]):
             # From the start each time: what was applied before a restart is a duplicate.
             consumer.assign(dict.fromkeys(waiting, 0))
             filtered = _MarkerFilter(consumer, waiting, ends)
+            moved_s: float | None = self._clock.monotonic_s()
             while waiting and not stop.is_set():
-                self._loop.turn(filtered)
+                left = len(waiting)
+                if self._loop.turn(filtered) or len(waiting) < left:
+                    moved_s = self._clock.monotonic_s()
+                elif moved_s is not None and self._clock.monotonic_s() - moved_s >= WAITS_LONG_S:
+                    self._tell(name, waiting, self._clock.monotonic_s() - moved_s)
+                    moved_s = None  # said once; whatever comes breaks the silence
         return not waiting
+
+    def _tell(self, source: str, waiting: Collection[Partition], silent_s: float) -> None:
+        numbers = sorted(at.number for at in waiting)
+        self._waits_long(Waiting(self._topic, self._consumer_name, source, numbers, silent_s))
 
     def rewind_live_group(self) -> None:
         """Commit the earliest live offsets; the broker refuses this while other members are in the group."""

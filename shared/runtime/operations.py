@@ -15,21 +15,24 @@ from typing import Any, Generic, TypeVar
 import sqlalchemy as sa
 
 from shared.kernel.clock import Clock, SystemClock
+from shared.kernel.crash_points import crash_point
 from shared.kernel.operators import Actor, OperatorAct
 from shared.messaging.broker import Broker, CommitFailed
 from shared.messaging.consumer import ConsumerLoop
 from shared.messaging.discard import approve_discard, propose_discard
 from shared.messaging.inbox import Stream
 from shared.messaging.redrive import approve_skip, parked_keys, propose_skip, request_redrive
-from shared.messaging.refill import RefillLoop, RefillWriter
+from shared.messaging.refill import RefillLoop, RefillWriter, Waiting
 from shared.messaging.topics import refill_topic
 from shared.persistence.engine import make_engine
 from shared.persistence.partitions import ArchiveRefused, archive_due
 from shared.persistence.unit_of_work import Transactions, UnitOfWork
+from shared.runtime.logs import logger
 from shared.runtime.settings import ServiceSettings, required
 from shared.runtime.startup import EXIT_FAILED, StartupRefused
 
 U = TypeVar("U", bound=UnitOfWork)
+_log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +111,7 @@ class Operations(Generic[U]):
         asked = request_redrive(uow.connection, self._required_consumer(), Stream(topic, key))
         if asked:
             self._acted(uow, act, "redrive", f"{topic}/{key}")
+            crash_point("redrive.after_request")
         return {"topic": topic, "key": key, "requested": asked}
 
     def propose_skip_in(self, uow: U, topic: str, key: str, version: int, act: Act) -> dict[str, Any]:
@@ -148,7 +152,8 @@ class Operations(Generic[U]):
     def take_refill(self, topic: str, act: Act) -> dict[str, Any]:
         """Apply a topic's refill up to its markers, then set the group back to the beginning of the live topic.
 
-        Waits for markers where they are not all written yet. Safe to repeat: what was applied is a duplicate.
+        Waits for markers where they are not all written yet, and says so after a while. Safe to repeat: what was
+        applied is a duplicate.
         Refused while other members of the group run, before anything is read and again before the group is set back.
         """
         consumer = self._consumer
@@ -167,11 +172,14 @@ class Operations(Generic[U]):
                 f"take-refill: {source} is not written: the topic's producer does that, by `refill {topic} {consumer}`",
                 exit_code=EXIT_FAILED,
             )
-        refill = RefillLoop(broker, loops[topic], topic)
+        refill = RefillLoop(broker, loops[topic], topic, clock=self._clock, waits_long=tell_of_waiting)
         try:
             refill.rewind_live_group()
+            crash_point("take_refill.before_history")
             refill.read_to_markers(threading.Event())
+            crash_point("take_refill.after_history")
             refill.rewind_live_group()
+            crash_point("take_refill.after_rewind")
         except CommitFailed as refused:
             raise StartupRefused(
                 f"take-refill: other processes of {consumer} consume: stop them, then start again ({refused})",
@@ -215,3 +223,17 @@ class Operations(Generic[U]):
             yield engine
         finally:
             engine.dispose()
+
+
+def tell_of_waiting(waiting: Waiting) -> None:
+    """Say in one line what a refill waits for, and what to do if nobody is writing it."""
+    _log.warning(
+        "take_refill_waits",
+        source=waiting.source,
+        partitions=", ".join(map(str, waiting.partitions)),
+        silent_s=round(waiting.silent_s),
+        detail=(
+            f"these partitions have no marker at their end: if `refill {waiting.topic} {waiting.consumer}` of the "
+            "topic's producer is not at work any more, run it again; what is read here goes on by itself"
+        ),
+    )

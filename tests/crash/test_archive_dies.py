@@ -1,10 +1,9 @@
-"""kill -9 in the middle of an operator's archiving: the second run finishes it, and no row is lost or kept twice."""
+"""kill -9 in the middle of an operator's archiving, one point after the other: the next run goes on from there.
 
-import signal
-import subprocess
-import sys
+The last one finishes it, and no row is lost or kept twice.
+"""
+
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -12,9 +11,8 @@ import pytest
 from shared.persistence.archive_files import read_archive
 from shared.persistence.migrate import migrate
 from shared.persistence.provision import provision
-from tools.crash.points import command_cases
-from tools.local_stack.children import inherited
-from tools.local_stack.services import SERVICES
+from tools.crash.commands import run_command, service_named
+from tools.crash.points import PASSED_BY_COMMAND, command_cases
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -34,42 +32,35 @@ def at(url):
     return psycopg.connect(url.replace("postgresql+psycopg", "postgresql"), autocommit=True)
 
 
-@pytest.fixture
+@pytest.fixture(params=PASSED_BY_COMMAND["archive"])
 def database(stack, request):
-    """A database of the service beside the running one, with a day of its outbox that is past its retention."""
-    service, name = "ledger", "ledger_to_archive"
+    """A database of each service beside the running one, with a day of its outbox that is past its retention."""
+    service, name = request.param, f"{request.param}_to_archive"
     urls = provision(stack.admin_url, service, name, password=stack.secrets.text("database_roles"))
     migrate(urls.owner, service)
     superuser = stack.admin_url.rpartition("/")[0] + f"/{name}"
     with at(superuser) as connection:
         connection.execute("SELECT outbox_create_partition(%s)", [OLD_DAY])
         connection.execute(WRITE, {"day": OLD_DAY, "rows": ROWS})
-    yield urls, superuser
+    yield service, urls, superuser
     with at(stack.admin_url) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def archive(stack, urls, folder, **armed):
-    service = next(service for service in SERVICES if service.name == "ledger")
-    environment = inherited() | stack.environment(service) | armed
-    environment |= {"LEDGER_DATABASE_URL": urls.app, "LEDGER_OWNER_DATABASE_URL": urls.owner}
-    if armed:
-        del environment["TIEOUT_CRASH_ORDER_FILE"]
-    return subprocess.run(
-        [Path(sys.executable).parent / service.command, "archive", "--folder", folder, "--json"],
-        env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+def test_killed_while_archiving(stack, database, tmp_path):
+    service, urls, superuser = database
+    settings = {"DATABASE_URL": urls.app, "OWNER_DATABASE_URL": urls.owner}
 
+    def archive(dies_at=None):
+        words = ("archive", "--folder", str(tmp_path))
+        run_command(stack, service_named(service), *words, dies_at=dies_at, settings=settings)
 
-@pytest.mark.parametrize("case", command_cases(), ids=str)
-def test_killed_while_archiving(stack, database, case, tmp_path):
-    urls, superuser = database
-    died = archive(stack, urls, tmp_path, TIEOUT_CRASH_AT=case.point)
-    assert died.returncode == -signal.SIGKILL, died.stderr
-    with at(superuser) as connection:
-        assert connection.execute(f"SELECT count(*) FROM {PARTITION}").fetchone() == (ROWS,)
-    again = archive(stack, urls, tmp_path)
-    assert again.returncode == 0, again.stderr
+    for case in command_cases("archive"):
+        if case.service == service:
+            archive(case.point)
+            with at(superuser) as connection:
+                assert connection.execute(f"SELECT count(*) FROM {PARTITION}").fetchone() == (ROWS,)
+    archive()
     with at(superuser) as connection:
         assert connection.execute("SELECT to_regclass(%s)", [PARTITION]).fetchone() == (None,)
         archives = connection.execute(

@@ -7,8 +7,9 @@ from tests.simulation.faults import LIKELIHOODS
 
 ENOUGH_SEEDS = 200
 """Over fewer seeds the rare faults are left to chance."""
-ELSEWHERE = ("external_call.", "archive.", "sandbox.", "report.")
-"""Points that no seed comes by: the sandbox is outside and does not die, nothing is archived, no report is brought."""
+ELSEWHERE = ("external_call.", "archive.", "sandbox.", "report.", "refill.", "take_refill.", "redrive.")
+"""Points that no seed dies at: the sandbox is outside, nothing is archived or filled anew, no report is brought, and
+parked keys are tried again once the faults have ended."""
 OUTCOMES = (
     "payment:REQUIRES_PAYMENT_METHOD", "payment:AUTHORIZED", "payment:CAPTURED", "payment:REFUNDED",
     "payment:CANCELED", "payment:FAILED", "operation:authorize:SUCCEEDED", "operation:authorize:DECLINED",

@@ -1,14 +1,16 @@
 """One round: kill services exactly at their points, under load, and see that everything still ties out afterwards."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Final
 
 from shared.kernel.clock import Clock, SystemClock
 from shared.testing.waiting import eventually
+from tools.crash.deaths import REBALANCES, Deaths
 from tools.crash.load import Load
-from tools.crash.points import CrashCase
+from tools.crash.operators import Redrives
+from tools.crash.points import ONLY_BY_OPERATORS, CrashCase
 from tools.crash.stack import FragileStack, broken
 
 WAVES_MAX: Final = 4
@@ -16,8 +18,6 @@ BEGUN_S: Final = 60.0
 REACHED_S: Final = 120.0
 """Several processes may be down on the way to the last point."""
 KILLED_S: Final = 20.0
-REBALANCES: Final = "consumer.in_revoke"
-"""Partitions are taken away only when another member joins."""
 
 
 class CrashFailed(AssertionError):  # noqa: N818 - says what happened
@@ -52,18 +52,16 @@ class Round:
 def kill_at(stack: FragileStack, *cases: CrashCase, clock: Clock | None = None) -> Round:
     """Kill each case's service at its point in the same load, let the load finish, drain and audit.
 
-    At most one case of each service. That every point was reached, and its process died exactly once, is asked of
-    each case by itself.
+    Services die side by side, the cases of one service one after the other. That every point was reached, and that
+    nobody died more often than that, is asked of each case by itself.
     """
     clock = clock or SystemClock()
     began_s = clock.monotonic_s()
-    kills_before = {case: stack.kills_seen(case.service) for case in cases}
-    loads = _drive_until_taken(stack, cases)
-    taken = [case for case in cases if stack.order_was_taken(case.service)]
-    for case in taken:
-        _wait_for_the_kill(stack, case, kills_before[case])
+    services = list(dict.fromkeys(case.service for case in cases))
+    doomed = [Deaths(stack, name, [case for case in cases if case.service == name]) for name in services]
+    loads = _drive_until_dead(stack, doomed)
     killed_s = clock.monotonic_s()
-    stack.wait_until_back(*(case.service for case in cases))
+    stack.wait_until_back(*services)
     back_s = clock.monotonic_s()
     problems = [problem for load in loads for problem in load.finish()]
     done_s = clock.monotonic_s()
@@ -71,13 +69,12 @@ def kill_at(stack: FragileStack, *cases: CrashCase, clock: Clock | None = None) 
     took = Survived(killed_s - began_s, back_s - killed_s, done_s - back_s, clock.monotonic_s() - done_s)
     of_one = {
         case: f"{case}: the point was not reached in {WAVES_MAX} waves of load"
-        for case in cases
-        if case not in taken
+        for own in doomed
+        for case in own.alive
     }
-    for case in taken:
-        kills = stack.kills_seen(case.service) - kills_before[case]
-        if kills != 1:
-            of_one[case] = f"{case}: killed {kills} times"
+    for own in doomed:
+        if own.kills != len(own.dead):
+            of_one |= {case: f"{case}: killed {own.kills} times, not {len(own.dead)}" for case in own.dead}
     of_all = [str(problems)] if problems else []
     of_all += [] if report.holds else [str(broken(report))]
     return Round(cases, took, of_one, "; ".join(of_all))
@@ -87,50 +84,66 @@ def _named(cases: Sequence[CrashCase]) -> str:
     return ", ".join(str(case) for case in cases)
 
 
-def _drive_until_taken(stack: FragileStack, cases: Sequence[CrashCase]) -> list[Load]:
+def _drive_until_dead(stack: FragileStack, doomed: Sequence[Deaths]) -> list[Load]:
     """Start waves of load one after the other until each point was reached; the last may still be running."""
     loads: list[Load] = []
     with ExitStack() as members:
         try:
             for wave in range(WAVES_MAX):
-                load = Load(stack, f"{cases[0]}-{wave}").start()
+                load = Load(stack, f"{doomed[0].service}-{wave}", beside=_operators(stack, doomed)).start()
                 loads.append(load)
                 if not load.has_begun.wait(BEGUN_S):
-                    raise CrashFailed(f"{_named(cases)}: no payment finished within {BEGUN_S:.0f} s")
+                    raise CrashFailed(f"{_alive(doomed)}: no payment finished within {BEGUN_S:.0f} s")
                 if wave == 0:
-                    for case in cases:
-                        stack.order_death(case.service, case.point)
-                    for case in cases:
-                        if case.point == REBALANCES:
-                            members.enter_context(stack.second_copy(case.service, "consume"))
-                _until_taken_or_over(stack, cases, load)
-                if not _alive(stack, cases):
+                    for own in doomed:
+                        own.begin(members)
+                _until_dead_or_over(doomed, load)
+                if not _alive(doomed):
                     break
         finally:
-            for case in cases:
-                stack.withdraw_order(case.service)
+            for own in doomed:
+                own.withdraw()
+        for own in doomed:
+            _until_nobody_is_dying(own)
     return loads
 
 
-def _alive(stack: FragileStack, cases: Sequence[CrashCase]) -> list[CrashCase]:
-    return [case for case in cases if not stack.order_was_taken(case.service)]
+def _operators(stack: FragileStack, doomed: Sequence[Deaths]) -> Callable[[], None]:
+    """What operators do after each payment: only where a process has to pass what nobody else makes it pass."""
+    at = {own: Redrives(stack, own.service) for own in doomed if _needs_operators(own)}
+
+    def work() -> None:
+        for own, redrives in at.items():
+            if _needs_operators(own):
+                redrives.send()
+
+    return work
 
 
-def _until_taken_or_over(stack: FragileStack, cases: Sequence[CrashCase], load: Load) -> None:
+def _needs_operators(own: Deaths) -> bool:
+    return any(case.family in ONLY_BY_OPERATORS for case in own.alive)
+
+
+def _alive(doomed: Sequence[Deaths]) -> str:
+    return _named([case for own in doomed for case in own.alive])
+
+
+def _until_dead_or_over(doomed: Sequence[Deaths], load: Load) -> None:
     def over() -> bool:
-        alive = _alive(stack, cases)
-        return not alive or not (load.is_running() or any(case.point == REBALANCES for case in alive))
+        for own in doomed:
+            own.advance()
+        waiting = [own for own in doomed if own.alive]
+        waits = any(own.is_dying or (own.ordered and own.ordered.point == REBALANCES) for own in waiting)
+        return not waiting or not (load.is_running() or waits)
 
     eventually(
-        over,
-        timeout_s=REACHED_S,
-        describe=lambda: f"{_named(_alive(stack, cases))}: the point was reached",
+        over, timeout_s=REACHED_S, describe=lambda: f"{_alive(doomed)}: the point was reached and killed at"
     )
 
 
-def _wait_for_the_kill(stack: FragileStack, case: CrashCase, kills_before: int) -> None:
-    eventually(
-        lambda: stack.kills_seen(case.service) > kills_before,
-        timeout_s=KILLED_S,
-        describe=f"{case}: the supervisor saw it die by SIGKILL",
-    )
+def _until_nobody_is_dying(own: Deaths) -> None:
+    def over() -> bool:
+        own.advance(may_order=False)
+        return not own.is_dying
+
+    eventually(over, timeout_s=KILLED_S, describe=f"{_alive([own])}: the supervisor saw it die by SIGKILL")

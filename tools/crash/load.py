@@ -1,8 +1,8 @@
-"""The load under which processes die: payments of several kinds at once by a client that retries, and reports."""
+"""The load under which processes die: payments of several kinds by a client that retries, and operators at work."""
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -29,14 +29,26 @@ TRIES: Final = 60
 FINISH_S: Final = 150.0
 
 
-class Load:
-    """One wave of payments, driven in a thread of its own."""
+def nothing() -> None:
+    """No operator does anything more."""
 
-    def __init__(self, stack: FragileStack, run: str, scenarios: Sequence[Scenario] = SCENARIOS) -> None:
+
+class Load:
+    """One wave of payments, driven in a thread of its own. ``beside`` is done after each of them, by an operator."""
+
+    def __init__(
+        self,
+        stack: FragileStack,
+        run: str,
+        scenarios: Sequence[Scenario] = SCENARIOS,
+        *,
+        beside: Callable[[], None] = nothing,
+    ) -> None:
         self._url = stack.url("payment")
         self._api_key = stack.merchant(lambda _: None).api_key
         self._run = f"{run}-{UlidIds().new('run_')}"
         self._reports = Reports(stack, self._run)
+        self._beside = beside
         self._scenarios = [self._announced(scenario) for scenario in scenarios]
         self._driven: list[Driven] = []
         self._error: BaseException | None = None
@@ -80,6 +92,7 @@ class Load:
             outcome = await scenario.drive(client, number)
             self.has_begun.set()
             await asyncio.to_thread(self._reports.send)
+            await asyncio.to_thread(self._beside)
             return outcome
 
         return replace(scenario, drive=drive)

@@ -1,13 +1,10 @@
 """Reports that come in while processes die: lines not paid out yet, and a payout of nothing; sent until answered."""
 
-import http.client
 import json
-import urllib.parse
 from itertools import count
-from typing import Any, Final
+from typing import Final
 
-from shared.runtime.operator_tokens import OperatorRole, TokenIssuer
-from shared.testing.waiting import eventually
+from tools.crash.operators import OperatorClient
 from tools.crash.stack import FragileStack
 
 SOURCE: Final = {
@@ -19,8 +16,6 @@ COLUMNS: Final = (
     "reporting_category", "source_id", "automatic_payout_id",
 )  # fmt: skip
 ROWS: Final = 20
-ANSWERED_S: Final = 120.0
-REPLY_S: Final = 10.0
 _numbers: Final = count(1)
 
 
@@ -28,37 +23,14 @@ class Reports:
     """What an operator sends in during one wave of load; every file is answered, however often it has to be sent."""
 
     def __init__(self, stack: FragileStack, run: str) -> None:
-        parts = urllib.parse.urlsplit(stack.url("reconciliation"))
-        self._address = (parts.hostname or "", parts.port or 0)
-        self._token = TokenIssuer(stack.secrets.ed25519("operator_tokens")[0]).operator(
-            "crash", OperatorRole.OPERATOR, 3_600
-        )
+        self._client = OperatorClient(stack, "reconciliation")
         self._run = run
 
     def send(self) -> None:
         """Send one more file, and its source with it."""
         name = f"{self._run}-{next(_numbers)}"
-        self._answered("/sources", json.dumps(SOURCE).encode(), f"source-{name}")
-        self._answered(f"/sources/{SOURCE['source']}/files?name={name}.csv", _content(name), name)
-
-    def _answered(self, path: str, body: bytes, key: str) -> None:
-        eventually(
-            lambda: self._status(path, body, key) in {200, 201},
-            timeout_s=ANSWERED_S,
-            interval_s=0.2,
-            describe=f"POST {path} was answered",
-        )
-
-    def _status(self, path: str, body: bytes, key: str) -> Any:
-        connection = http.client.HTTPConnection(*self._address, timeout=REPLY_S)
-        try:
-            headers = {"Authorization": f"Bearer {self._token}", "Idempotency-Key": key}
-            connection.request("POST", path, body, headers)
-            return connection.getresponse().status
-        except (OSError, http.client.HTTPException):
-            return None
-        finally:
-            connection.close()
+        self._client.post("/sources", json.dumps(SOURCE).encode(), f"source-{name}")
+        self._client.post(f"/sources/{SOURCE['source']}/files?name={name}.csv", _content(name), name)
 
 
 def _content(name: str) -> bytes:

@@ -1,10 +1,13 @@
-"""Which cases die in one round: one point of each process at most, so that load, drain and audit serve several."""
+"""Which cases die in one round: few points of each process, so that load, drain and audit serve many."""
 
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Final
 
 from tools.crash.points import CrashCase, service_cases
+
+DEATHS_MAX: Final = 2
+"""How often a process dies in one round: the next time costs no more than its restart."""
 
 
 def rounds_of(cases: Sequence[CrashCase]) -> tuple[tuple[CrashCase, ...], ...]:
@@ -13,7 +16,7 @@ def rounds_of(cases: Sequence[CrashCase]) -> tuple[tuple[CrashCase, ...], ...]:
     Each service begins in another round, so that processes die together at different kinds of points.
     """
     by_service = [list(own) for _, own in groupby(cases, key=lambda case: case.service)]
-    number = max((len(own) for own in by_service), default=0)
+    number = max((-(-len(own) // DEATHS_MAX) for own in by_service), default=0)
     rounds: list[list[CrashCase]] = [[] for _ in range(number)]
     for turn, own in enumerate(by_service):
         first = turn * number // len(by_service)

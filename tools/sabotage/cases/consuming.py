@@ -148,8 +148,8 @@ CONSUMING: Final = (
         patches=(
             Patch(
                 "shared/runtime/operations.py",
-                "            refill.rewind_live_group()\n            refill.read_to_markers(",
-                "            refill.read_to_markers(",
+                '            refill.rewind_live_group()\n            crash_point("take_refill.before_history")\n',
+                '            crash_point("take_refill.before_history")\n',
             ),
         ),
         tests=("shared/tests/db/test_refill.py::test_a_refill_is_not_taken_beside_members_at_work",),

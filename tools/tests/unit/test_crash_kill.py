@@ -1,22 +1,27 @@
 """The harness is not green for nothing: a point that no process reaches fails its case, and so does a broken book."""
 
 import threading
+from contextlib import contextmanager
 
 import pytest
 
 from tools.auditor.model import Invariant, Report
 from tools.crash import kill
+from tools.crash.deaths import REBALANCES
 from tools.crash.kill import kill_at
 from tools.crash.points import CrashCase
 
 CASE = CrashCase("ledger", "relay.after_mark")
-OTHER = CrashCase("payment", "http.before_reply")
+OTHER = CrashCase("payment", "unit_of_work.after_commit")
+AGAIN = CrashCase("ledger", "seal.after_append")
+REDRIVEN = CrashCase("risk", "redrive.after_try")
 
 
 class FakeLoad:
     problems = ()
 
-    def __init__(self, _stack, _run):
+    def __init__(self, _stack, _run, *, beside):
+        beside()
         self.has_begun = threading.Event()
         self.has_begun.set()
 
@@ -31,23 +36,37 @@ class FakeLoad:
 
 
 class FakeStack:
-    def __init__(self, *, never=(), twice=(), holds=True):
+    def __init__(self, *, never=(), twice=(), holds=True, slow=0):
         self.never = never
         self.twice = twice
+        self.slow = slow
         self.report = Report(holds, [Invariant("I1", "sums to zero", 1, holds, [])], {})
         self.ordered = []
+        self.joined = []
         self.withdrawn = []
         self.audits = 0
 
     def kills_seen(self, service):
-        ordered = any(case.service == service for case in self.ordered if case not in self.never)
-        return ordered * (2 if service in {case.service for case in self.twice} else 1)
+        return sum(
+            2 if case in self.twice else 1
+            for case in self.ordered
+            if case.service == service and case not in self.never
+        )
 
     def order_death(self, service, point):
         self.ordered.append(CrashCase(service, point))
 
     def order_was_taken(self, service):
-        return self.kills_seen(service) > 0
+        return [case for case in self.ordered if case.service == service][-1] not in self.never
+
+    def is_ready(self, _service):
+        self.slow -= 1
+        return self.slow < 0
+
+    @contextmanager
+    def second_copy(self, service, *roles):
+        self.joined.append((service, *roles))
+        yield
 
     def withdraw_order(self, service):
         self.withdrawn.append(service)
@@ -61,8 +80,17 @@ class FakeStack:
 
 
 @pytest.fixture(autouse=True)
-def _no_real_load(monkeypatch):
+def redriven(monkeypatch):
+    """No real load; at which services operators were at work beside it."""
+    found = []
+
+    class FakeRedrives:
+        def __init__(self, _stack, service):
+            self.send = lambda: found.append(service)
+
     monkeypatch.setattr(kill, "Load", FakeLoad)
+    monkeypatch.setattr(kill, "Redrives", FakeRedrives)
+    return found
 
 
 def test_kills_after_which_all_holds_fail_nobody_and_are_audited_once():
@@ -85,7 +113,7 @@ def test_a_point_that_is_not_reached_fails_its_own_case_and_nobody_dies_of_it_la
 def test_a_process_that_dies_more_than_once_fails_its_own_case():
     played = kill_at(FakeStack(twice=[OTHER]), CASE, OTHER)
     assert played.failure_of(CASE) == ""
-    assert played.failure_of(OTHER) == f"{OTHER}: killed 2 times"
+    assert played.failure_of(OTHER) == f"{OTHER}: killed 2 times, not 1"
 
 
 def test_books_that_do_not_tie_out_fail_every_case_and_name_all_who_died():
@@ -99,3 +127,58 @@ def test_books_that_do_not_tie_out_fail_every_case_and_name_all_who_died():
 def test_a_payment_that_did_not_end_as_expected_fails(monkeypatch):
     monkeypatch.setattr(FakeLoad, "problems", ("pay_1 ended FAILED",))
     assert "pay_1" in kill_at(FakeStack(), CASE).failure_of(CASE)
+
+
+def test_a_service_dies_at_one_point_after_the_other_once_it_is_back():
+    stack = FakeStack(slow=3)
+    played = kill_at(stack, CASE, OTHER, AGAIN)
+    assert stack.ordered == [CASE, OTHER, AGAIN]
+    assert [played.failure_of(case) for case in (CASE, OTHER, AGAIN)] == ["", "", ""]
+    assert stack.slow < 0, "the next order waits until it takes requests"
+
+
+def test_no_order_is_given_to_a_process_that_is_dying_of_the_last_one():
+    class SlowToDie(FakeStack):
+        asked = 0
+
+        def kills_seen(self, service):
+            self.asked += 1
+            return super().kills_seen(service) if self.asked > 20 else 0
+
+        def order_death(self, service, point):
+            assert not self.ordered or self.asked > 20, "it would take this one along"
+            super().order_death(service, point)
+
+    stack = SlowToDie()
+    played = kill_at(stack, CASE, AGAIN)
+    assert stack.ordered == [CASE, AGAIN]
+    assert [played.failure_of(case) for case in (CASE, AGAIN)] == ["", ""]
+
+
+def test_what_stands_behind_a_point_that_is_not_reached_was_not_reached_either():
+    stack = FakeStack(never=[CASE])
+    played = kill_at(stack, CASE, AGAIN)
+    assert stack.ordered == [CASE]
+    assert all("the point was not reached" in played.failure_of(case) for case in (CASE, AGAIN))
+
+
+def test_two_points_of_one_service_are_two_deaths_and_no_more():
+    played = kill_at(FakeStack(twice=[AGAIN]), CASE, AGAIN)
+    assert [played.failure_of(case) for case in (CASE, AGAIN)] == [
+        f"{case}: killed 3 times, not 2" for case in (CASE, AGAIN)
+    ]
+
+
+def test_a_member_joins_where_partitions_have_to_be_taken_away_and_that_comes_first():
+    revoked = CrashCase("ledger", REBALANCES)
+    stack = FakeStack()
+    kill_at(stack, CASE, revoked)
+    assert stack.ordered == [revoked, CASE]
+    assert stack.joined == [("ledger", "consume")]
+
+
+def test_operators_work_only_where_a_point_needs_them(redriven):
+    kill_at(FakeStack(), CASE, OTHER)
+    assert redriven == []
+    kill_at(FakeStack(), CASE, REDRIVEN)
+    assert redriven == ["risk"]

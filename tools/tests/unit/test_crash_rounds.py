@@ -1,4 +1,6 @@
-"""Rounds leave no case out, never ask one process to die twice, and still say by whose death something broke."""
+"""Rounds leave no case out, ask no process to die too often, and still say by whose death something broke."""
+
+from collections import Counter
 
 import pytest
 
@@ -6,7 +8,7 @@ from tools.crash import culprits
 from tools.crash.culprits import Rounds, require_survival
 from tools.crash.kill import CrashFailed, Round, Survived
 from tools.crash.points import service_cases
-from tools.crash.rounds import ROUNDS, rounds_with
+from tools.crash.rounds import DEATHS_MAX, ROUNDS, rounds_with
 
 CASES = ROUNDS[0]
 GUILTY = CASES[0]
@@ -42,9 +44,9 @@ def test_every_case_is_in_exactly_one_round():
     assert sorted(map(str, (case for cases in ROUNDS for case in cases))) == sorted(map(str, service_cases()))
 
 
-def test_no_round_kills_one_process_twice():
+def test_no_round_kills_one_process_more_often_than_a_load_lasts():
     for cases in ROUNDS:
-        assert len({case.service for case in cases}) == len(cases)
+        assert max(Counter(case.service for case in cases).values()) <= DEATHS_MAX
 
 
 def test_what_is_chosen_by_itself_dies_by_itself():
