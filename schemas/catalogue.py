@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from types import MappingProxyType
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
@@ -194,6 +195,7 @@ def validate(topic: str, event_type: str, payload: bytes) -> None:
 
 
 _encoder = msgspec.json.Encoder()
+_making: Final = Lock()
 
 
 def encode(topic: str, event: msgspec.Struct) -> Encoded:
@@ -212,7 +214,10 @@ def encode(topic: str, event: msgspec.Struct) -> Encoded:
 
 @cache
 def _decoder(event_type: str) -> msgspec.json.Decoder[Payload]:
-    return msgspec.json.Decoder(EVENT_CLASSES[event_type])
+    # What a decoder knows of a class is kept at the class, and is there half done while it is being worked out: a
+    # second decoder made meanwhile, or one of a class inside of it, would read through what is not there yet, and die.
+    with _making:
+        return msgspec.json.Decoder(EVENT_CLASSES[event_type])
 
 
 def decode(topic: str, event_type: str, payload: bytes) -> Payload:

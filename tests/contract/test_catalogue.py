@@ -1,5 +1,7 @@
 """Owns what the two ways between classes and bytes promise: closed writers, tolerant readers, errors that name the field."""
 
+import threading
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -193,3 +195,24 @@ def test_topics_of_another_folder_can_be_read(tmp_path: Path) -> None:
     text = (ROOT / "topics/ledger.events.yaml").read_text()
     (tmp_path / "topics/other.yaml").write_text(text.replace("name: ledger.events", "name: other"))
     assert list(catalogue.load_topics(tmp_path)) == ["other"]
+
+
+def test_one_decoder_is_made_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    # msgspec 0.22 keeps what it learns of a class at the class, half done while it learns: two threads that met their
+    # first events at the same instant ended the process (webhook_ingest, a few times a day).
+    making, together = threading.Barrier(2), []
+
+    class Decoder:
+        def __init__(self, _kind: type) -> None:
+            with suppress(threading.BrokenBarrierError):
+                making.wait(0.3)
+                together.append(True)
+
+    monkeypatch.setattr("msgspec.json.Decoder", Decoder)
+    names = ("PaymentCaptured.v1", "HoldReleased.v1")
+    threads = [threading.Thread(target=catalogue._decoder.__wrapped__, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not together

@@ -117,6 +117,7 @@ OUT_OF_REACH = {
     "risk-capture-method": _UNTOLD,
     "group-fault": _ONE_AT_A_TIME,
     "key-in-company": _ONE_AT_A_TIME,
+    "decoder-in-turn": _ONE_AT_A_TIME,
     "repeat-tally": _UNCOUNTED,
     "repeat-in-doubt": _UNCOUNTED,
     "json-duplicate-key": _NOBODY_ASKS,

@@ -22,6 +22,13 @@ CONSUMING: Final = (
         ),
     ),
     Case(
+        name="decoder-in-turn",
+        protection="threads that meet their first events at once do not read through half-made decoders",
+        change="decoders are made side by side",
+        patches=(Patch("schemas/catalogue.py", "    with _making:\n", "    if _making:\n"),),
+        tests=("tests/contract/test_catalogue.py::test_one_decoder_is_made_at_a_time",),
+    ),
+    Case(
         name="version-check",
         protection="a version that was applied is not applied again, under whatever event id",
         change="the last applied version may come once more",
