@@ -2,8 +2,8 @@
 
 A run counts when it has 13 to 19 digits, contiguous or in the groups that cards are printed in, and passes
 Luhn.
-Hexadecimal digests and UUIDs are left alone: chance would make about one in five hundred of them look like
-a card.
+Hexadecimal digests, UUIDs and our own ids are left alone: chance would make about one in five hundred digests look
+like a card.
 """
 
 from __future__ import annotations
@@ -22,7 +22,12 @@ _CANDIDATE: Final = re.compile(
     r"|\d{4}[ \-]\d{6}[ \-]\d{4,5}"  # 4-6-5 and 4-6-4
     r")(?!\d)"
 )
-_DIGEST: Final = re.compile(r"(?<![0-9A-Za-z])(?=[0-9]*[a-fA-F])[0-9a-fA-F]{32,128}(?![0-9A-Za-z])")
+_NO_CARD: Final = re.compile(
+    r"(?<![0-9A-Za-z])(?:"
+    r"(?=[0-9]*[a-fA-F])[0-9a-fA-F]{32,128}"
+    r"|[a-z]{1,12}_(?=[0-9]*[a-z])[0-9a-z]{26}"  # our own ids, of which some are pieces of a digest
+    r")(?![0-9A-Za-z])"
+)
 _DIGITS_MIN: Final = 13
 
 
@@ -30,7 +35,7 @@ def has_card_number(text: str) -> bool:
     """True if the text holds a digit run that could be a card number."""
     if len(text) < _DIGITS_MIN:
         return False
-    return any(_passes_luhn(match.group()) for match in _CANDIDATE.finditer(_DIGEST.sub(" ", text)))
+    return any(_passes_luhn(match.group()) for match in _CANDIDATE.finditer(_NO_CARD.sub(" ", text)))
 
 
 def mask_card_numbers(text: str) -> str:

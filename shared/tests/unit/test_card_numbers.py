@@ -41,3 +41,12 @@ def test_card_numbers_are_found(text):
 def test_what_only_looks_like_one_passes(text):
     assert not has_card_number(text)
     assert mask_card_numbers(text) == text
+
+
+def test_no_id_of_ours_is_taken_for_a_card_and_a_card_behind_a_prefix_still_is():
+    by_chance = "4111111111111111"
+    assert not has_card_number(f"brk_{by_chance}abcdefabcd")
+    assert not has_card_number(f"/breaks/prp_abcdefabcd{by_chance}/approve")
+    assert has_card_number(f"card_{by_chance}")
+    assert has_card_number(f"brk_{by_chance}abcdefabcde")
+    assert has_card_number(f"brk_0000000000{by_chance}") is False, "26 digits are no card in one piece"
