@@ -144,10 +144,15 @@ CHECKS: Final = (
         "SELECT count(*) FROM payments",
         """
         SELECT payment_id, status, authorized, capturable, captured, refunded, adopted, reserved, released
-        FROM payments
+        FROM payments p LEFT JOIN (
+            SELECT c.payment_id AS of, c.currency AS taken_in, sum(c.amount) AS astray FROM objects c
+            WHERE c.object_type = 'capture' AND c.role = 'stray' AND c.status = 'succeeded' AND c.parent_id IS NOT NULL
+              AND NOT EXISTS (SELECT 1 FROM objects h WHERE h.object_id = c.parent_id AND h.role = 'stray')
+            GROUP BY c.payment_id, c.currency
+        ) s ON s.of = p.payment_id AND s.taken_in = p.currency
         WHERE captured > authorized OR refunded - adopted + reserved > captured
            OR capturable <> CASE WHEN released OR status IN ('FAILED', 'CANCELED') THEN 0
-                                 ELSE authorized - captured END
+                                 ELSE max(authorized - captured - coalesce(astray, 0), 0) END
         """,
     ),
     Check(

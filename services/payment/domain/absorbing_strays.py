@@ -3,7 +3,7 @@
 from services.payment.domain.absorbing_captures import restore, reverse
 from services.payment.domain.changes import Moment
 from services.payment.domain.facts import Fact, ObjectType, ProcessorObject, Role
-from services.payment.domain.holding import release_hold
+from services.payment.domain.holding import refresh_capturable, release_hold
 from services.payment.domain.operations import Operation
 from services.payment.domain.payment import Payment
 from services.payment.domain.routing import takes_several_captures
@@ -66,6 +66,8 @@ def _close_case_of_hold(payment: Payment, hold: ProcessorObject, moment: Moment)
 def end_hold_taken_astray(payment: Payment, moment: Moment) -> None:
     """The last capture of our hold went astray, asked for as such or the only one there is: no rest is held.
 
+    One that was not the last leaves a rest that is smaller by what it took.
+
     Asked after every fact, because the capture may be told before the hold; what it took stays astray.
     """
     if payment.authorization_id is None or payment.authorization_released:
@@ -79,6 +81,7 @@ def end_hold_taken_astray(payment: Payment, moment: Moment) -> None:
     )
     if astray:
         release_hold(payment, "final_capture", moment)
+    refresh_capturable(payment)
 
 
 def end_hold_of_other_answer(payment: Payment, fact: Fact, asked: Operation | None, moment: Moment) -> None:

@@ -11,6 +11,7 @@ from services.payment.domain.events import (
     PaymentFailed,
     PaymentMethodDeclined,
 )
+from services.payment.domain.facts import ObjectType, Role
 from services.payment.domain.lifecycle import BEFORE_AUTHORIZATION
 from services.payment.domain.operations import Operation, OperationState, OperationType
 from services.payment.domain.payment import Payment
@@ -67,10 +68,25 @@ def own_reason(payment: Payment) -> str:
 
 
 def refresh_capturable(payment: Payment) -> None:
-    """What of the hold is neither taken nor given back."""
+    """What of the hold is neither taken, as asked for or astray, nor given back."""
     amounts = payment.amounts
     held = not payment.authorization_released and not payment.dead
-    amounts.capturable_minor = max(amounts.authorized_minor - amounts.captured_minor, 0) if held else 0
+    rest_minor = amounts.authorized_minor - amounts.captured_minor - _taken_astray_minor(payment)
+    amounts.capturable_minor = max(rest_minor, 0) if held else 0
+
+
+def _taken_astray_minor(payment: Payment) -> int:
+    """What the processor took of our hold without being asked for just that; sent back, it is not held again."""
+    return sum(
+        thing.amount_minor
+        for thing in payment.objects.values()
+        if thing.object_type is ObjectType.CAPTURE
+        and thing.role is Role.STRAY
+        and thing.status == "succeeded"
+        and thing.currency == payment.currency  # in another one nobody can say how much of the hold it was
+        and thing.parent_id is not None
+        and thing.parent_id == payment.authorization_id
+    )
 
 
 def release_hold(payment: Payment, reason: str, moment: Moment) -> None:
