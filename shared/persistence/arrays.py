@@ -60,6 +60,11 @@ def bytes_array(values: Iterable[bytes]) -> str:
     return "{" + ",".join([f'"\\\\x{value.hex()}"' for value in values]) + "}"
 
 
+def optional_bytes_array(values: Iterable[bytes | None]) -> str:
+    """Return the literal of a ``bytea[]``, None being NULL."""
+    return "{" + ",".join(["NULL" if value is None else f'"\\\\x{value.hex()}"' for value in values]) + "}"
+
+
 def binary_time_array(values: Sequence[datetime]) -> bytes:
     """Return a binary ``timestamptz[]``; the times are aware."""
     parts = [_TIME_BYTES] * (2 * len(values))

@@ -12,7 +12,13 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from shared.persistence.arrays import bytes_array, integer_array, optional_text_array, text_array
+from shared.persistence.arrays import (
+    bytes_array,
+    integer_array,
+    optional_bytes_array,
+    optional_text_array,
+    text_array,
+)
 from shared.persistence.idempotency import KEY_LIFE_DAYS, Claim, Claimed, StoredReply, claim_values
 from shared.persistence.statements import execute_later
 from shared.persistence.wire_statements import Answer
@@ -94,11 +100,7 @@ class KeyBatch:
             "fingerprint": bytes_array([row["fingerprint"] for row in rows]),
             "lease_ms": integer_array([round(row["lease_s"] * 1000) for row in rows]),
             "status": integer_array([row["status"] for row in rows]),
-            "body": _bodies([row["body"] for row in rows]),
+            "body": optional_bytes_array([row["body"] for row in rows]),
             "life_days": KEY_LIFE_DAYS,
         }
         execute_later(self._connection, _INSERT, values, all_written)
-
-
-def _bodies(bodies: list[bytes | None]) -> str:
-    return "{" + ",".join(["NULL" if body is None else f'"\\\\x{body.hex()}"' for body in bodies]) + "}"

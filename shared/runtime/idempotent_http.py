@@ -243,7 +243,7 @@ class IdempotentEndpoint(Generic[U, M]):
 
     def _in_company(self, post: Post[U, M], uow: U) -> Steps[Outcome | Answered | None]:
         """Execute under a key that is free, whose row goes in with the reply at the end; None where it is taken."""
-        claim = self._claimed(post, uow)
+        claim = self._prepared(post, uow)
         claimed = uow.keys.claim(claim)
         yield
         if not claimed.holds:
@@ -255,7 +255,7 @@ class IdempotentEndpoint(Generic[U, M]):
 
     def _steps(self, post: Post[U, M], uow: U) -> Steps[Outcome | Answered | None]:
         """Claim the key and execute, or return None where the key is taken."""
-        claim = self._claimed(post, uow)
+        claim = self._prepared(post, uow)
         claimed = claim_key_later(uow.connection, claim)
         yield
         if not claimed.holds:
@@ -270,8 +270,8 @@ class IdempotentEndpoint(Generic[U, M]):
             name_resource(uow.connection, claim.scope, outcome.resource_id)
         return outcome
 
-    def _claimed(self, post: Post[U, M], uow: U) -> Claim:
-        """Who asks, and under which key; what they will read is queued."""
+    def _prepared(self, post: Post[U, M], uow: U) -> Claim:
+        """The claim of the one who asks; what they will read is queued."""
         caller = post.caller
         principal = caller if isinstance(caller, Principal) else caller(uow.connection)
         claim = post.claim = self._claim(post.asked, principal, post.resource_id)

@@ -53,15 +53,25 @@ def hold_denied(world: World) -> None:
 
 
 def capture_denied(world: World) -> None:
-    payment_id = world.held(DENIED + "_on_capture")
+    captured_whatever_was_said(world, DENIED)
+
+
+def void_denied(world: World) -> None:
+    voided_whatever_was_said(world, DENIED)
+
+
+def captured_whatever_was_said(world: World, lie: str, **amounts: int) -> None:
+    """The capture took effect once, and no hold is left."""
+    payment_id = world.held(lie + "_on_capture")
     world.shop.post(f"/payments/{payment_id}/capture", {}, wait_s=30)
-    world.becomes(payment_id, "CAPTURED", captured=AMOUNT, capturable=0, stray=0)
+    world.becomes(payment_id, "CAPTURED", captured=AMOUNT, capturable=0, stray=0, **amounts)
     world.cases(payment_id, *adopted(world, payment_id, "capture"))
     assert world.books.charges(payment_id) == [(1, AMOUNT, "EUR")]
 
 
-def void_denied(world: World) -> None:
-    payment_id = world.held(DENIED + "_on_void")
+def voided_whatever_was_said(world: World, lie: str) -> None:
+    """The hold was given back, and nobody has anything to decide."""
+    payment_id = world.held(lie + "_on_void")
     world.shop.post(f"/payments/{payment_id}/cancel", {}, wait_s=30)
     world.becomes(payment_id, "CANCELED", captured=0, capturable=0)
     world.cases(payment_id)
@@ -103,18 +113,11 @@ def sale_put_off(world: World) -> None:
 
 
 def capture_put_off(world: World) -> None:
-    payment_id = world.held(PUT_OFF + "_on_capture")
-    world.shop.post(f"/payments/{payment_id}/capture", {}, wait_s=30)
-    world.becomes(payment_id, "CAPTURED", captured=AMOUNT, capturable=0, stray=0, in_doubt=0)
-    world.cases(payment_id, *adopted(world, payment_id, "capture"))
-    assert world.books.charges(payment_id) == [(1, AMOUNT, "EUR")]
+    captured_whatever_was_said(world, PUT_OFF, in_doubt=0)
 
 
 def void_put_off(world: World) -> None:
-    payment_id = world.held(PUT_OFF + "_on_void")
-    world.shop.post(f"/payments/{payment_id}/cancel", {}, wait_s=30)
-    world.becomes(payment_id, "CANCELED", captured=0, capturable=0)
-    world.cases(payment_id)
+    voided_whatever_was_said(world, PUT_OFF)
 
 
 def refund_put_off(world: World) -> None:

@@ -10,6 +10,7 @@ _DISPUTES: Final = "services/payment/domain/absorbing_disputes.py"
 _SCHEMA: Final = "services/payment/migrations/versions/0015_decide_cases.py"
 _UNIT_TESTS: Final = "services/payment/tests/unit/test_cases.py::"
 _CONTRADICTED: Final = "services/payment/tests/unit/test_contradicted_decisions.py::"
+_ASTRAY_TESTS: Final = "services/payment/tests/unit/test_last_captures_astray.py::"
 _STRAY_TESTS: Final = "services/payment/tests/unit/test_strays.py::"
 _REINSTATED_TESTS: Final = "services/payment/tests/unit/test_reinstated.py::"
 _PERSON_TESTS: Final = "services/payment/tests/db/test_before_a_person.py::"
@@ -54,6 +55,16 @@ PEOPLE: Final = (
         change="the trigger looks at what the case is about, and no more at whether it is closed",
         patches=(Patch(_SCHEMA, "WHEN ((OLD.closed_at IS NOT NULL\n", "WHEN ((false\n"),),
         tests=(_DB_TESTS + "test_the_database_keeps_the_past_of_cases",),
+    ),
+    Case(
+        name="hold-taken-astray",
+        protection="what a capture took astray of our own hold can not be captured again",
+        change="only captures that count make the hold smaller",
+        patches=(Patch("services/payment/domain/holding.py", " - _taken_astray_minor(payment)\n", "\n"),),
+        tests=(
+            _ASTRAY_TESTS
+            + "test_an_answer_that_names_another_reference_ends_the_hold_only_where_it_was_the_last",
+        ),
     ),
     Case(
         name="hold-became-money",
