@@ -164,6 +164,7 @@ OUT_OF_REACH = {
     "amends-what-stands": _NO_REPORTS,
     "rounding-has-bounds": _NO_REPORTS,
     "settlement-taken-back": _NO_REPORTS,
+    "sources-take-turns": _NO_REPORTS,
     "reports-whole-corrects": _NO_REPORTS,
     "reports-pieces-stay": _NO_REPORTS,
     "reports-payout-known": _NO_REPORTS,

@@ -15,6 +15,7 @@ from services.reconciliation.domain.sources import Source, SourceKind
 _COLUMNS: Final = ", ".join(tables.SOURCE)
 _GET: Final = f"SELECT {_COLUMNS} FROM sources WHERE source = %(source)s"
 _LIST: Final = f"SELECT {_COLUMNS} FROM sources ORDER BY source"
+_TURN: Final = "SELECT pg_advisory_xact_lock(hashtextextended('reconciliation sources', 0))"
 _OWNER: Final = """
 SELECT source FROM sources
  WHERE (processor, account) = (%(processor)s, %(account)s) OR bank_account = %(bank_account)s
@@ -36,6 +37,10 @@ class StoredSources:
     def __init__(self, connection: sa.Connection, now: datetime) -> None:
         self._connection = connection
         self._now = now
+
+    def take_turn(self) -> None:
+        """Wait until no other declaration is under way; this one's turn ends with the transaction."""
+        self._connection.exec_driver_sql(_TURN)
 
     def get(self, name: str) -> Source | None:
         """One of them."""

@@ -18,6 +18,8 @@ def declare_source(
     ``formats`` are the formats that can be read, each with the kind of its files and the options that it knows.
     """
     check_source(source, formats)
+    # An account is unique beside the name: of two at once, the second would hear of it from an index, not from us.
+    work.sources.take_turn()
     known = work.sources.get(source.source)
     if known is not None and _whose(known) != _whose(source):
         raise Rejected("source_is_anothers", f"{source.source} tells of another account", param="source")

@@ -17,6 +17,10 @@ from shared.kernel.operators import OperatorAct
 class Sources(Protocol):
     """Whose files are read, and how."""
 
+    def take_turn(self) -> None:
+        """Wait until no other declaration is under way; this one's turn ends with the transaction."""
+        ...
+
     def get(self, name: str) -> Source | None: ...
 
     def owner_of(self, source: Source) -> str | None:

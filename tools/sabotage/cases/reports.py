@@ -23,6 +23,15 @@ _FILES = "services/reconciliation/tests/db/test_files_api.py::"
 
 REPORTS: Final = (
     Case(
+        name="sources-take-turns",
+        protection="sources are declared one after the other: of two at once the second is refused by its name",
+        change="nobody waits for the other's end",
+        patches=(
+            Patch("services/reconciliation/app/declare_source.py", "    work.sources.take_turn()\n", ""),
+        ),
+        tests=("services/reconciliation/tests/db/test_sources.py::test_two_declarations_at_once_take_turns",),
+    ),
+    Case(
         name="reports-whole-corrects",
         protection="only a file that states a payout in whole takes lines of it away",
         change="every file that names the payout does",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 
 import pytest
 
@@ -11,6 +12,7 @@ from services.reconciliation.app.declare_source import declare_source
 from services.reconciliation.domain.sources import Format, Source, SourceKind
 from shared.kernel.errors import Rejected
 from shared.kernel.operators import Actor
+from shared.testing.waiting import eventually
 
 pytestmark = pytest.mark.db
 FORMATS = {
@@ -22,6 +24,10 @@ ADA = Actor(name="ada", role="operator")
 REPORT = Source(
     source="alpha", kind=SourceKind.SETTLEMENT, format="report_csv", processor="alpha", account="acct_1", options={}
 )  # fmt: skip
+
+WAITING = """
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 
 
 def declare(desk, source):
@@ -50,4 +56,36 @@ def test_no_account_is_told_of_twice_and_no_source_changes_its_account(desk, cha
     with pytest.raises(Rejected) as refused:
         declare(desk, dataclasses.replace(REPORT, **changes))
     assert refused.value.code == code
+    assert desk.rows("SELECT count(*) FROM sources") == [(1,)]
+
+
+@pytest.mark.parametrize(("name", "code"), [("alpha", None), ("alpha_again", "account_has_a_source")])
+def test_two_declarations_at_once_take_turns(desk, name, code):
+    declared, met, ended = threading.Event(), threading.Event(), []
+
+    def first(uow):
+        declare_source(REPORT, "a test", ADA, FORMATS, uow)
+        declared.set()
+        assert met.wait(30)
+
+    def run(work):
+        try:
+            ended.append(desk.run(work))
+        except Exception as error:  # noqa: BLE001 - shown below
+            ended.append(error)
+
+    holder = threading.Thread(target=run, args=(first,))
+    holder.start()
+    assert declared.wait(30)
+    second = dataclasses.replace(REPORT, source=name)
+    waiter = threading.Thread(
+        target=run, args=(lambda uow: declare_source(second, "a test", ADA, FORMATS, uow),)
+    )
+    waiter.start()
+    eventually(lambda: desk.rows(WAITING) == [(1,)])
+    met.set()
+    holder.join(30)
+    waiter.join(30)
+    assert ended[0] is None
+    assert getattr(ended[1], "code", None) == code, ended
     assert desk.rows("SELECT count(*) FROM sources") == [(1,)]
