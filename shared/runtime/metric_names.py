@@ -284,6 +284,11 @@ RECONCILIATION_UNANSWERED_AGE_S: Final = _gauge(
     "Seconds since the ledger or payment was asked for what a break waits for now, of the one that waits longest; 0 "
     "where none waits.",
 )
+RECONCILIATION_STATEMENT_GAP_AGE_S: Final = _gauge(
+    "tieout_reconciliation_statement_gap_age_seconds",
+    "Seconds since a part of a bank's statement came that does not go on where another one ended, of the one that "
+    "waits longest; 0 where none waits.",
+)
 
 # Books
 JOURNALS_POSTED: Final = _counter("tieout_journals_posted_total", "Journals posted, by rule.", "rule")

@@ -1,4 +1,4 @@
-"""The queries behind what is shown of a file: its quarantine and the totals that it states."""
+"""The queries behind what is shown of files: quarantine, totals that they state, what parts of statements lack."""
 
 from __future__ import annotations
 
@@ -15,6 +15,30 @@ _TOTALS: Final = """
 SELECT name, subject, currency, stated_minor, counted_minor, stated_minor = counted_minor AS holds FROM control_totals
  WHERE file_id = %(file_id)s ORDER BY holds, nth LIMIT %(limit)s
 """
+
+_GAPS: Final = """
+SELECT source, file_id, received_at, account_number, currency, statement, part, field, code, other_part, expected_minor,
+       found_minor
+  FROM statement_gaps WHERE %(source)s::text IS NULL OR source = %(source)s
+ ORDER BY received_at, source, statement, part, field LIMIT %(limit)s
+"""
+
+
+def statement_gaps(connection: sa.Connection, *, source: str | None, limit: int) -> list[dict[str, Any]]:
+    """Parts of statements that do not go on where another one ended, those that came first first; minor units.
+
+    ``field`` is the balance that has nothing beside it, ``expected`` what was looked for.
+    """
+    rows = connection.exec_driver_sql(_GAPS, {"source": source, "limit": limit}).mappings()
+    return [{**row, "expected": _expected(row)} for row in rows]
+
+
+def _expected(row: sa.RowMapping) -> str:
+    other = ":62M:" if row["other_part"] < row["part"] else ":60M:"
+    return (
+        f"part {row['other_part']} of statement {row['statement']}"
+        f" with {other} {row['expected_minor']} minor units of {row['currency']}"
+    )
 
 
 def quarantined_lines_of(

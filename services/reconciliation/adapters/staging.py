@@ -36,7 +36,7 @@ _LINE_FIELDS: Final = ("line_number", "line_id")
 _QUARANTINE_FIELDS: Final = ("line_number", "code", "field", "expected", "raw")
 _HEAD_FIELDS: Final = (
     "account_number", "statement_id", "sequence", "currency", "opening_on", "opening_minor", "closing_minor", "final",
-    "created_at", "first_line", "last_line",
+    "created_at", "first_line", "last_line", "number", "part", "opens", "closes",
 )  # fmt: skip
 _TOTAL_FIELDS: Final = ("name", "subject", "currency", "stated_minor", "counted_minor")
 

@@ -1,7 +1,8 @@
 """The statements that let a bank statement's lines stand, in their order; each sees what those before it did.
 
 Which statement it is is said by account, id, sequence, currency and opening balance with its day: an id alone comes
-again next year. One that is whole corrects every earlier whole one that is the same, and one that the bank made before
+again next year. A part of a statement is the same with another opening balance as well, as the part before it may have
+been corrected. One that is whole corrects every earlier whole one that is the same, and one that the bank made before
 a whole one that is here already changes nothing: so the order in which they come does not count.
 """
 
@@ -30,13 +31,16 @@ SELECT e.*, s.whole FROM statement_heads AS e
   JOIN stated_statements AS s ON (s.file_id, s.head) = (e.file_id, e.nth)
   JOIN report_files AS f ON f.file_id = e.file_id
  WHERE f.source = %(source)s AND s.whole AND e.file_id <> h.file_id
-   AND (e.account_number, e.statement_id, e.sequence, e.currency, e.opening_on, e.opening_minor)
-     = (h.account_number, h.statement_id, h.sequence, h.currency, h.opening_on, h.opening_minor)"""
-# Whole: from a booked opening to a booked closing balance, all between them comes to it, and every row was read.
+   AND (e.account_number, e.statement_id, e.sequence, e.currency, e.opening_on)
+     = (h.account_number, h.statement_id, h.sequence, h.currency, h.opening_on)
+   AND (e.opening_minor = h.opening_minor OR NOT h.opens)
+   AND (coalesce(e.opens, true), coalesce(e.closes, true)) = (coalesce(h.opens, true), coalesce(h.closes, true))"""
+# Whole: from a booked opening to a booked closing balance, or a part that says which it is; all between its balances
+# comes to them, and every row was read.
 _STATED: Final = f"""
 INSERT INTO stated_statements (file_id, statement_id, head, whole, overtaken)
 SELECT h.file_id, h.statement_id, h.nth,
-       h.final AND coalesce(h.closing_minor = h.opening_minor + coalesce((
+       (h.final OR h.part IS NOT NULL) AND coalesce(h.closing_minor = h.opening_minor + coalesce((
            SELECT sum(l.amount_minor) FROM statement_lines AS l
             WHERE l.file_id = h.file_id AND l.line_number BETWEEN h.first_line AND h.last_line), 0), false)
        AND NOT EXISTS (SELECT FROM control_totals AS c

@@ -55,6 +55,7 @@ SELECT coalesce(extract(epoch FROM %(now)s - least(
        FROM withdrawn_adjustments AS w JOIN asked_resolutions AS a ON a.event_id = w.asked_event_id
       WHERE coalesce(a.outcome, 'accepted') = 'accepted'))), 0)
 """
+_GAP: Final = "SELECT coalesce(extract(epoch FROM %(now)s - min(received_at)), 0) FROM statement_gaps"
 GAUGES: Final = (
     metric_names.RECONCILIATION_BREAKS,
     metric_names.RECONCILIATION_AT_RISK_MINOR,
@@ -64,6 +65,7 @@ GAUGES: Final = (
     metric_names.RECONCILIATION_RUN_AGE_S,
     metric_names.RECONCILIATION_UNEXPLAINED_AGE_S,
     metric_names.RECONCILIATION_UNANSWERED_AGE_S,
+    metric_names.RECONCILIATION_STATEMENT_GAP_AGE_S,
 )
 
 
@@ -99,7 +101,8 @@ class StandingGauges:
                 return list(connection.exec_driver_sql(query, values))
 
             breaks, files = ask(_BREAKS), dict(map(tuple, ask(_FILES)))
-            single = [float(ask(query)[0][0]) for query in (_UNTOLD, _RUN_AGE, _UNEXPLAINED, _UNANSWERED)]
+            queries = (_UNTOLD, _RUN_AGE, _UNEXPLAINED, _UNANSWERED, _GAP)
+            single = [float(ask(query)[0][0]) for query in queries]
         figures: list[Samples] = [
             {(row[0], row[1]): float(row[place]) for row in breaks} for place in (2, 3, 4)
         ]

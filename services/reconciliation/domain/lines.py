@@ -103,7 +103,8 @@ class ControlTotal:
 class StatementHead:
     """One statement of a bank, told after its entries: whose it is, which one, and between which balances.
 
-    Two heads with the same account, id, sequence, currency and opening balance, of the same day, are one statement.
+    Two heads with the same account, id, sequence, currency and opening balance, of the same day, are one statement. A
+    part behind the first is the same with another opening balance too: the part before it may have been corrected.
     """
 
     account_number: str
@@ -125,6 +126,14 @@ class StatementHead:
     first_line: int
     last_line: int
     """Its entries are numbered within these."""
+    number: str | None = None
+    """What its parts have in common, where the format numbers parts; all four of these, or none."""
+    part: int | None = None
+    """From 1; a statement in one piece is its own first part."""
+    opens: bool | None = None
+    """Whether it begins with the booked opening balance of the statement: it is the first part."""
+    closes: bool | None = None
+    """Whether it ends with the booked closing balance: it is the last part."""
 
 
 class UnreadableFileError(Exception):

@@ -18,10 +18,13 @@ FileId = Annotated[str, typer.Argument(help="The file's id: reconciliation files
 
 def add_files(cli: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(no_args_is_help=True, help="Files that came in: list, show, quarantine, download.")
+    group = typer.Typer(
+        no_args_is_help=True, help="Files that came in: list, show, quarantine, gaps, download."
+    )
     cli.add_typer(group, name="files")
     _add_upload(cli)
     _add_reads(cli, group)
+    _add_gaps(cli, group)
     _add_download(cli, group)
 
 
@@ -107,6 +110,33 @@ def _add_reads(cli: typer.Typer, group: typer.Typer) -> None:
             return quarantined_lines_of(uow.connection, file_id, after=0, limit=limit)
 
         emit(command_line(cli).run(work, "files quarantine"), as_json=as_json)
+
+
+def _add_gaps(cli: typer.Typer, group: typer.Typer) -> None:
+    @group.command()
+    def gaps(
+        source: Annotated[str | None, typer.Option(help="Only of this source.")] = None,
+        limit: Annotated[int, typer.Option(min=1, max=1_000, help="At most so many.")] = 100,
+        as_json: JsonFlag = False,
+    ) -> None:
+        """List parts of statements that do not go on where another one ended, with what was expected."""
+        from services.reconciliation.adapters.file_reports import statement_gaps
+
+        found = command_line(cli).run(
+            lambda uow: statement_gaps(uow.connection, source=source, limit=limit), "files gaps"
+        )
+        shown = (
+            "source",
+            "file_id",
+            "statement",
+            "part",
+            "field",
+            "code",
+            "expected",
+            "found_minor",
+            "received_at",
+        )
+        emit(found if as_json else [{key: row[key] for key in shown} for row in found], as_json=as_json)
 
 
 def _add_download(cli: typer.Typer, group: typer.Typer) -> None:

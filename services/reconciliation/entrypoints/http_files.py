@@ -8,7 +8,11 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, FastAPI, Path, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from services.reconciliation.adapters.file_reports import control_totals_of, quarantined_lines_of
+from services.reconciliation.adapters.file_reports import (
+    control_totals_of,
+    quarantined_lines_of,
+    statement_gaps,
+)
 from services.reconciliation.adapters.files import list_files
 from services.reconciliation.adapters.spooling import Spool
 from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
@@ -90,6 +94,16 @@ def _add_reads(
             lambda uow: list_files(uow.connection, source=source, state=state, limit=limit), name="files"
         )
         return document({"data": [view_of(file) for file in found]})
+
+    @app.get("/statement-gaps", dependencies=[viewer])
+    def gaps(
+        source: Annotated[str | None, Query(pattern=r"^[a-z][a-z0-9_]{0,31}$")] = None, limit: Limit = 100
+    ) -> Response:
+        """Parts of statements that do not go on where another one ended; those that came first first."""
+        found = transactions.read(
+            lambda uow: statement_gaps(uow.connection, source=source, limit=limit), name="statement gaps"
+        )
+        return document({"data": found})
 
     @app.get("/files/{file_id}", dependencies=[viewer])
     def one(file_id: FileId) -> Response:

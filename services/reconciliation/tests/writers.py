@@ -212,7 +212,8 @@ def mt940_entry(
 
 
 def mt940_statement(
-    number, entries, opening, closing, *, currency="EUR", account="DE02120300000000202051", closing_tag="62F", on="261127"
+    number, entries, opening, closing, *, currency="EUR", account="DE02120300000000202051", closing_tag="62F", on="261127",
+    opening_tag="60F",
 ):  # fmt: skip
     """A statement of entries that are written already."""
 
@@ -221,7 +222,7 @@ def mt940_statement(
 
     return (
         f":20:S{number}\n:25:{account}\n:28C:{number}\n"
-        + balance("60F", opening)
+        + balance(opening_tag, opening)
         + "".join(entries)
         + balance(closing_tag, closing)
         + "-\n"

@@ -9,6 +9,9 @@ _ALLOCATING: Final = "services/reconciliation/adapters/allocating.py"
 _STAGE: Final = "services/reconciliation/app/stage_file.py"
 _SOURCES: Final = "services/reconciliation/domain/sources.py"
 _STATEMENTS: Final = "services/reconciliation/tests/db/test_statements.py::"
+_PARTS: Final = "services/reconciliation/tests/db/test_statement_parts.py::"
+_READER: Final = "services/reconciliation/adapters/readers/mt940.py"
+_GAPS: Final = "services/reconciliation/migrations/versions/0023_follow_parts_of_statements.py"
 _NAMED: Final = "services/reconciliation/tests/db/test_allocating_by_reference.py::"
 _OPTIONS: Final = "services/reconciliation/tests/unit/test_sources.py::"
 
@@ -20,12 +23,55 @@ BANK: Final = (
         patches=(
             Patch(
                 _STAGING,
-                "(e.account_number, e.statement_id, e.sequence, e.currency, e.opening_on, e.opening_minor)\n"
-                "     = (h.account_number, h.statement_id, h.sequence, h.currency, h.opening_on, h.opening_minor)",
-                "(e.account_number, e.statement_id) = (h.account_number, h.statement_id)",
+                "(e.account_number, e.statement_id, e.sequence, e.currency, e.opening_on)\n"
+                "     = (h.account_number, h.statement_id, h.sequence, h.currency, h.opening_on)\n"
+                "   AND (e.opening_minor = h.opening_minor OR NOT h.opens)\n",
+                "(e.account_number, e.statement_id) = (h.account_number, h.statement_id)\n",
             ),
         ),
         tests=(_STATEMENTS + "test_what_is_not_the_same_statement_or_not_whole_takes_nothing_away",),
+    ),
+    Case(
+        name="bank-part-corrects",
+        protection="a part behind the first corrects its own, also as the part before it was corrected",
+        change="it has to begin with the balance that it began with",
+        patches=(Patch(_STAGING, " OR NOT h.opens)", ")"),),
+        tests=(_PARTS + "test_a_corrected_part_takes_away_what_it_leaves_out_and_the_next_one_follows_it",),
+    ),
+    Case(
+        name="bank-same-part",
+        protection="a part is corrected only by one that begins and ends as it does",
+        change="by any of its number",
+        patches=(
+            Patch(
+                _STAGING,
+                "\n   AND (coalesce(e.opens, true), coalesce(e.closes, true))"
+                " = (coalesce(h.opens, true), coalesce(h.closes, true))",
+                "",
+            ),
+        ),
+        tests=(_PARTS + "test_what_is_not_the_same_part_or_not_whole_takes_nothing_away",),
+    ),
+    Case(
+        name="bank-parts-of-a-file",
+        protection="parts of one file that do not go on from each other correct nothing",
+        change="their balances are not compared",
+        patches=(Patch(_READER, "            yield from continued(self._former, head)\n", ""),),
+        tests=(_PARTS + "test_parts_of_one_file_that_do_not_go_on_correct_nothing",),
+    ),
+    Case(
+        name="bank-part-goes-on",
+        protection="a part that begins elsewhere than another ended is named",
+        change="a part beside it is enough",
+        patches=(Patch(_GAPS, "n.ends OR n.minor IS DISTINCT FROM e.minor", "n.part IS NULL"),),
+        tests=(_PARTS + "test_a_part_that_goes_on_elsewhere_is_named_with_what_was_found",),
+    ),
+    Case(
+        name="bank-part-missing",
+        protection="a part that did not come is named",
+        change="only parts that came are compared",
+        patches=(Patch(_GAPS, "n.minor IS DISTINCT FROM e.minor", "n.minor <> e.minor"),),
+        tests=(_PARTS + "test_a_part_that_did_not_come_is_named_by_the_balances_beside_it",),
     ),
     Case(
         name="bank-whole-corrects",

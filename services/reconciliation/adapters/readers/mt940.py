@@ -13,9 +13,14 @@ from services.reconciliation.adapters.readers.bank_lines import BANK_OPTIONS
 from services.reconciliation.adapters.readers.line_ids import LineIds
 from services.reconciliation.adapters.readers.mt940_entries import bank_line
 from services.reconciliation.adapters.readers.mt940_fields import TextField, fields_of
-from services.reconciliation.adapters.readers.mt940_statements import Statement
+from services.reconciliation.adapters.readers.mt940_statements import Statement, continued
 from services.reconciliation.adapters.readers.text_lines import raw_text
-from services.reconciliation.domain.lines import QuarantinedLine, ReportRecord, UnreadableFileError
+from services.reconciliation.domain.lines import (
+    QuarantinedLine,
+    ReportRecord,
+    StatementHead,
+    UnreadableFileError,
+)
 from services.reconciliation.domain.readers import ReadingContext
 from services.reconciliation.domain.report_values import FieldError
 
@@ -51,6 +56,7 @@ class _Document:
     def __init__(self) -> None:
         self._ids = LineIds()
         self._statement: Statement | None = None
+        self._former: StatementHead | None = None
         self._entry: TextField | None = None
         self._details: TextField | None = None
         self._found_any = False
@@ -85,8 +91,11 @@ class _Document:
             statement = self._open(field)
             statement.take(field)
             self._statement = None
+            head = statement.head(field.number)
             yield from statement.control_totals()
-            yield statement.head(field.number)
+            yield from continued(self._former, head)
+            yield head
+            self._former = head
         elif field.tag in Statement.TAGS:
             self._open(field).take(field)
         elif field.tag not in _PASSED_OVER and field.tag != _DETAILS:

@@ -23,6 +23,7 @@ _BALANCE: Final = Tags.OPENING_BALANCE.value.re
 _SIGNS: Final = {"C": 1, "D": -1}
 _FIGURES: Final = Figures()
 _ID_CHARS_MAX: Final = 64
+_PART: Final = re.compile(r"([^/]+)/0*([1-9][0-9]{0,8})", re.ASCII)
 _YEAR_2000: Final = 2000
 
 
@@ -46,7 +47,7 @@ class Statement:
     def __init__(self, first_line: int) -> None:
         self._first_line = first_line
         self._opening_on: date | None = None
-        self._final = False
+        self._opens = self._closes = False
         self.account = ""
         self.statement_id = ""
         self.currency = ""
@@ -71,10 +72,10 @@ class Statement:
                 if self.currency:
                     raise FieldError("tag_repeated", name, "one opening balance")  # noqa: TRY301
                 self.currency, self._opening_on, self._opening_minor = _balance(field.text, name)
-                self._final = field.tag == "60F"
+                self._opens = field.tag == "60F"
             else:
                 code, _, self._closing_minor = _balance(field.text, name)
-                self._final = self._final and field.tag == "62F"
+                self._closes = field.tag == "62F"
                 self.begin_entries(field.number)
                 if code != self.currency:
                     raise FieldError("currency_differs", name, f"{self.currency}, as the opening balance")  # noqa: TRY301
@@ -103,6 +104,7 @@ class Statement:
 
     def head(self, last_line: int) -> StatementHead:
         """Which statement it was. ``:20:`` names the message and not the statement: a corrected one has another."""
+        found = _PART.fullmatch(self.statement_id)
         return StatementHead(
             account_number=self.account,
             account_field=":25:",
@@ -112,11 +114,32 @@ class Statement:
             opening_on=self._opening_on,
             opening_minor=self._opening_minor,
             closing_minor=self._closing_minor,
-            final=self._final,
+            final=self._opens and self._closes,
             created_at=None,
             first_line=self._first_line,
             last_line=last_line,
+            number=None if found is None else found[1],
+            part=None if found is None else int(found[2]),
+            opens=None if found is None else self._opens,
+            closes=None if found is None else self._closes,
         )
+
+
+def continued(former: StatementHead | None, head: StatementHead) -> Iterator[ControlTotal]:
+    """Whether a part begins with the interim balance that the part before it, in the same file, ended with."""
+    if former is None or former.part is None or head.part is None or former.closes or head.opens:
+        return
+    if _line_of_parts(former) != _line_of_parts(head) or head.part != former.part + 1:
+        return
+    opening_minor, closing_minor = head.opening_minor or 0, former.closing_minor or 0
+    name = f":60M: of part {head.part} = :62M: of part {former.part}"
+    yield ControlTotal(
+        name, f"{head.account_number}/{head.statement_id}", head.currency, opening_minor, closing_minor
+    )
+
+
+def _line_of_parts(head: StatementHead) -> tuple[str, str | None, str]:
+    return head.account_number, head.number, head.currency
 
 
 def _balance(text: str, name: str) -> tuple[str, date | None, int]:

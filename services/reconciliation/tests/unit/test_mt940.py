@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.reconciliation.domain.lines import BankLine, UnreadableFileError
+from services.reconciliation.domain.lines import BankLine, StatementHead, UnreadableFileError
 from services.reconciliation.tests.reading import lines, only_quarantined, quarantined, records, totals
 from services.reconciliation.tests.writers import mt940_entry, mt940_statement
 
@@ -65,6 +65,25 @@ def test_the_sample_reads_to_what_stands_in_it():
         ("0001234567/1", 22_636, 22_636),
         ("0007654321/7/1", -5_371, -5_371),
     ]
+
+
+def test_the_sample_in_two_parts_goes_on_where_the_first_ended():
+    found = read((SAMPLES / "mt940_parts.sta").read_bytes())
+    assert [(total.name, total.stated_minor, total.counted_minor) for total in totals(found)] == [
+        ("opening + booked = closing", 15_830, 15_830),
+        ("opening + booked = closing", 15_000, 15_000),
+        (":60M: of part 2 = :62M: of part 1", 15_830, 15_830),
+    ]
+    heads = [record for record in found if isinstance(record, StatementHead)]
+    assert [(head.number, head.part, head.opens, head.closes, head.final) for head in heads] == [
+        ("00231", 1, True, False, False),
+        ("00231", 2, False, True, False),
+    ]
+
+
+def test_a_number_without_a_part_says_nothing_of_parts():
+    (head,) = [record for record in one() if isinstance(record, StatementHead)]
+    assert (head.number, head.part, head.opens, head.closes, head.final) == (None, None, None, None, True)
 
 
 def test_a_statement_without_entries_or_envelope_is_a_statement():
