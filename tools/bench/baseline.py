@@ -1,9 +1,6 @@
 """The bases: what PostgreSQL, Kafka and HTTP in Python do here without us, in the shape of our work."""
 
-import re
-import subprocess
 import time
-from pathlib import Path
 from typing import Any, Final
 
 from confluent_kafka import Consumer, Producer
@@ -11,13 +8,11 @@ from confluent_kafka import Consumer, Producer
 from shared.messaging.kafka_settings import CONSUMER_SETTINGS, PRODUCER_SETTINGS
 from tools.bench import bare_http
 from tools.bench.figures import Figure, repeated
+from tools.bench.pgbench import pgbench
 from tools.bench.site import Site
-from tools.local_stack import postgres
-from tools.local_stack.layout import StackError
 
 SECTION: Final = "base"
 DATABASE: Final = "bench_base"
-CLIENTS: Final = 8
 ACCOUNTS: Final = 10_000
 MESSAGE_BYTES: Final = 500
 TOPIC: Final = "bench.raw"
@@ -75,8 +70,8 @@ def measure(site: Site) -> list[Figure]:
         for statement in filter(str.strip, _SCHEMA.split(";\n")):
             inside.execute(statement.encode())
     figures = [
-        _pgbench(site, "pgbench, journal in 7 statements", _BOOKS),
-        _pgbench(site, "pgbench, payment in 5 statements", _PAYMENT),
+        pgbench(site, "pgbench, journal in 7 statements", _BOOKS, section=SECTION, database=DATABASE),
+        pgbench(site, "pgbench, payment in 5 statements", _PAYMENT, section=SECTION, database=DATABASE),
     ]
     site.progress("raw Kafka: produce and consume")
     site.broker.ensure_topic(TOPIC, partitions=PARTITIONS, settings={})
@@ -89,26 +84,6 @@ def measure(site: Site) -> list[Figure]:
         bare_http.measure(site, SECTION),
     ]
     return figures
-
-
-def _pgbench(site: Site, name: str, script: str) -> Figure:
-    site.progress(name)
-    file = Path(site.stack.place.home / "pgbench.sql")
-    file.write_text(script)
-    seconds = 3 if site.quick else 8
-    words = [
-        str(postgres.binaries() / "pgbench"), "--no-vacuum", "--protocol=prepared", f"--client={CLIENTS}", "--jobs=2",
-        f"--time={seconds}", f"--file={file}", site.database_url(DATABASE),
-    ]  # fmt: skip
-
-    def once() -> float:
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
-        found = re.search(r"tps = ([\d.]+)", done.stdout)
-        if done.returncode != 0 or found is None:
-            raise StackError(f"pgbench failed: {done.stderr.strip()[-500:]}")
-        return float(found[1])
-
-    return Figure(section=SECTION, name=name, unit="tx/s", samples=repeated(site.repetitions, once))
 
 
 def _produce(site: Site, count: int) -> float:
