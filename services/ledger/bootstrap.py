@@ -52,6 +52,7 @@ class LedgerParts:
             unit_of_work_builder(AccountDirectory()),
             own_topic="ledger.events",
             consumer=NAME,
+            let_go=lambda uow, event, act: _entry("letting_go").let_go(uow, event, act),
             surroundings=surroundings,
         )
         self.reader = SqlBooksReader(self.common.engine)

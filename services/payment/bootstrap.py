@@ -39,6 +39,7 @@ class PaymentParts:
             unit_of_work_with(risk_terms_of(settings)),
             own_topic="payment.events",
             consumer=NAME,
+            let_go=lambda uow, event, act: _entry("letting_go").let_go(uow, event, act),
             surroundings=surroundings,
         )
         #: Single queries need no transaction around them; one connection per request thread, and one per poller.

@@ -9,6 +9,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from shared.kernel.errors import Rejected
+from shared.messaging.broker import Record
+from shared.messaging.inbox_store import stored_record
 
 NO_VERSION: Final = 0
 
@@ -39,7 +41,10 @@ _CLAIM = sa.text(
     " SELECT consumer, event_id, payload_sha256, topic, key, stream_version, now(), 'skipped' FROM parked_records"
     " WHERE consumer = :consumer AND event_id = :event_id ON CONFLICT (consumer, event_id) DO NOTHING"
 )
-_DROP = sa.text("DELETE FROM parked_records WHERE consumer = :consumer AND event_id = :event_id")
+_DROP = sa.text(
+    "DELETE FROM parked_records WHERE consumer = :consumer AND event_id = :event_id"
+    ' RETURNING topic, key, partition, "offset", headers, payload'
+)
 _UNPARK_EMPTY = sa.text(
     "DELETE FROM parked_keys p WHERE p.consumer = :consumer AND p.topic = :topic AND p.key = :key"
     " AND NOT EXISTS (SELECT 1 FROM parked_records r WHERE r.consumer = p.consumer AND r.topic = p.topic"
@@ -57,8 +62,10 @@ def propose_discard(
         raise Rejected("already_proposed", f"a discard of {event_id} is proposed already")
 
 
-def approve_discard(connection: sa.Connection, consumer: str, event_id: str, *, approved_by: str) -> None:
-    """Drop the record and remember it as skipped. Once done, a second approval changes nothing."""
+def approve_discard(
+    connection: sa.Connection, consumer: str, event_id: str, *, approved_by: str
+) -> list[Record]:
+    """Drop the record and remember it as skipped; what was let go of. Once done, a second approval changes nothing."""
     values: dict[str, Any] = {"consumer": consumer, "event_id": event_id, "approved_by": approved_by}
     proposal = connection.execute(_PROPOSAL, values).first()
     if proposal is None:
@@ -66,11 +73,14 @@ def approve_discard(connection: sa.Connection, consumer: str, event_id: str, *, 
     if proposal.proposed_by == approved_by:
         raise Rejected("same_person", "the one who approves is not the one who proposed", status=403)
     if proposal.applied_at is not None:
-        return
+        return []
     record = _record(connection, values)
     values |= {"topic": record.topic, "key": record.key}
-    for statement in (_APPROVE, _CLAIM, _DROP, _UNPARK_EMPTY):
+    for statement in (_APPROVE, _CLAIM):
         connection.execute(statement, values)
+    dropped = [stored_record(row) for row in connection.execute(_DROP, values)]
+    connection.execute(_UNPARK_EMPTY, values)
+    return dropped
 
 
 def _record(connection: sa.Connection, values: dict[str, Any]) -> sa.Row[Any]:

@@ -157,7 +157,7 @@ class InboxStore:
 
     def queue(self, stream: Stream) -> list[Record]:
         """Return the records parked under a key, in version order, as they came from the broker."""
-        return [_stored_record(row) for row in self._run(_QUEUE, stream._asdict())]
+        return [stored_record(row) for row in self._run(_QUEUE, stream._asdict())]
 
     def claim(self, claimed: Sequence[Claim]) -> set[str]:
         """Write inbox rows; return the event ids that were really new."""
@@ -262,7 +262,8 @@ def _claimed_elsewhere() -> InvariantViolation:
     return InvariantViolation("inbox_claim", "an event was claimed by somebody else under our stream lock")
 
 
-def _stored_record(row: sa.Row[Any]) -> Record:
+def stored_record(row: sa.Row[Any]) -> Record:
+    """A parked record as it came from the broker."""
     return Record(
         topic=row.topic,
         partition=row.partition,

@@ -11,7 +11,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from shared.kernel.errors import Rejected
+from shared.messaging.broker import Record
 from shared.messaging.inbox import Stream
+from shared.messaging.inbox_store import stored_record
 from shared.messaging.intake import RAW_PREFIX
 
 REDRIVES_PER_TURN: Final = 10
@@ -71,6 +73,7 @@ _CLAIM_SKIPPED = sa.text(
 _DROP_SKIPPED = sa.text(
     "DELETE FROM parked_records"
     " WHERE consumer = :consumer AND topic = :topic AND key = :key AND stream_version = :version"
+    ' RETURNING topic, key, partition, "offset", headers, payload'
 )
 _ADVANCE = sa.text(
     "UPDATE inbox_versions SET last_version = :version"
@@ -128,8 +131,8 @@ def propose_skip(
 
 def approve_skip(
     connection: sa.Connection, consumer: str, stream: Stream, *, version: int, approved_by: str
-) -> None:
-    """Skip the version and let the key go on. Once done, a second approval changes nothing."""
+) -> list[Record]:
+    """Skip the version and let the key go on; what was let go of. Once done, a second approval changes nothing."""
     values: dict[str, Any] = {**_names(consumer, stream), "version": version, "approved_by": approved_by}
     proposal = connection.execute(_PROPOSER, values).first()
     if proposal is None:
@@ -139,10 +142,14 @@ def approve_skip(
             "same_person", "the one who approves a skip is not the one who proposed it", status=403
         )
     if proposal.applied_at is not None:
-        return
+        return []
     _require_next(connection, consumer, stream, version)
-    for statement in (_APPROVE, _CLAIM_SKIPPED, _DROP_SKIPPED, _ADVANCE, _REQUEST):
+    for statement in (_APPROVE, _CLAIM_SKIPPED):
+        connection.execute(statement, values)
+    dropped = [stored_record(row) for row in connection.execute(_DROP_SKIPPED, values)]
+    for statement in (_ADVANCE, _REQUEST):
         connection.execute(statement, values)  # the last one: what waits behind it goes through the consumer
+    return dropped
 
 
 def _require_next(connection: sa.Connection, consumer: str, stream: Stream, version: int) -> None:

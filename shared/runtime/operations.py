@@ -14,12 +14,15 @@ from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
+from schemas import catalogue
+from schemas.catalogue import ContractViolation, UnknownEvent
 from shared.kernel.clock import Clock, SystemClock
 from shared.kernel.crash_points import crash_point
 from shared.kernel.operators import Actor, OperatorAct
-from shared.messaging.broker import Broker, CommitFailed
+from shared.messaging.broker import Broker, CommitFailed, Record
 from shared.messaging.consumer import ConsumerLoop
 from shared.messaging.discard import approve_discard, propose_discard
+from shared.messaging.envelope import Event, UnreadableEnvelope, event_of, read_envelope
 from shared.messaging.inbox import Stream
 from shared.messaging.redrive import approve_skip, parked_keys, propose_skip, request_redrive
 from shared.messaging.refill import RefillLoop, RefillWriter, Waiting
@@ -49,7 +52,8 @@ class Operations(Generic[U]):
     """The operator's side of one service's inbox and outbox.
 
     ``record`` appends ``OperatorActed`` to the service's own topic; ``make_broker`` and ``loops``, the consumer's loops
-    not yet running, are asked only by a refill.
+    not yet running, are asked only by a refill. ``let_go`` is told of each event that two people dropped without its
+    effect, in the transaction that drops it: who asked by it may be answered. What cannot be read it is not told of.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Operations(Generic[U]):
         record: Callable[[U, OperatorAct], None],
         make_broker: Callable[[], Broker] | None = None,
         loops: Callable[[], Iterable[ConsumerLoop[U]]] = tuple,
+        let_go: Callable[[U, Event, Act], None] | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._settings = settings
@@ -69,6 +74,7 @@ class Operations(Generic[U]):
         self._record = record
         self._make_broker = make_broker
         self._loops = loops
+        self._let_go = let_go
         self._clock = clock or SystemClock()
 
     def parked(self) -> list[dict[str, Any]]:
@@ -124,7 +130,10 @@ class Operations(Generic[U]):
 
     def approve_skip_in(self, uow: U, topic: str, key: str, version: int, act: Act) -> dict[str, Any]:
         consumer = self._required_consumer()
-        approve_skip(uow.connection, consumer, Stream(topic, key), version=version, approved_by=act.actor)
+        dropped = approve_skip(
+            uow.connection, consumer, Stream(topic, key), version=version, approved_by=act.actor
+        )
+        self._answer(uow, dropped, act)
         self._acted(uow, act, "approve_skip", f"{topic}/{key}/{version}")
         return {"topic": topic, "key": key, "version": version, "approved_by": act.actor}
 
@@ -135,7 +144,8 @@ class Operations(Generic[U]):
         return {"event_id": event_id, "proposed_by": act.actor}
 
     def approve_discard_in(self, uow: U, event_id: str, act: Act) -> dict[str, Any]:
-        approve_discard(uow.connection, self._required_consumer(), event_id, approved_by=act.actor)
+        dropped = approve_discard(uow.connection, self._required_consumer(), event_id, approved_by=act.actor)
+        self._answer(uow, dropped, act)
         self._acted(uow, act, "approve_discard", event_id)
         return {"event_id": event_id, "approved_by": act.actor}
 
@@ -198,6 +208,14 @@ class Operations(Generic[U]):
                 raise StartupRefused(f"archive: {refused}", exit_code=EXIT_FAILED) from refused
         return {"archived": [each.partition_name for each in done], "rows": sum(each.rows for each in done)}
 
+    def _answer(self, uow: U, dropped: Iterable[Record], act: Act) -> None:
+        if self._let_go is None:
+            return
+        for record in dropped:
+            event = _event_in(record)
+            if event is not None:
+                self._let_go(uow, event, act)
+
     def _acted(self, uow: U, act: Act, action: str, target: str) -> None:
         self._record(
             uow,
@@ -223,6 +241,16 @@ class Operations(Generic[U]):
             yield engine
         finally:
             engine.dispose()
+
+
+def _event_in(record: Record) -> Event | None:
+    try:
+        envelope = read_envelope(record)
+        return event_of(
+            envelope, catalogue.decode(envelope.topic, envelope.type_and_version, envelope.payload)
+        )
+    except (UnreadableEnvelope, ContractViolation, UnknownEvent):
+        return None
 
 
 def tell_of_waiting(waiting: Waiting) -> None:

@@ -16,6 +16,7 @@ from shared.kernel.ids import Ids, UlidIds
 from shared.kernel.operators import OperatorAct
 from shared.messaging.broker import Broker
 from shared.messaging.consumer import ConsumerLoop
+from shared.messaging.envelope import Event
 from shared.messaging.observer import ConsumerObserver
 from shared.messaging.operator_acts import announce
 from shared.messaging.relay import MARK_EVERY_S, Relay
@@ -28,7 +29,7 @@ from shared.persistence.unit_of_work import Transactions, UnitOfWork
 from shared.runtime.group_commit import GROUP_LOCK_TIMEOUT_MS, LANES, GroupCommit
 from shared.runtime.loop_metrics import ConsumerMetrics, RelayMetrics
 from shared.runtime.migration import schema_check
-from shared.runtime.operations import Operations
+from shared.runtime.operations import Act, Operations
 from shared.runtime.operator_tokens import TokenVerifier
 from shared.runtime.probes import watch_mechanism
 from shared.runtime.process import Role, ServiceRuntime
@@ -60,6 +61,7 @@ class ServiceParts(Generic[U]):
         *,
         own_topic: str,
         consumer: str | None = None,
+        let_go: Callable[[U, Event, Act], None] | None = None,
         surroundings: Surroundings | None = None,
     ) -> None:
         self.name = name
@@ -70,6 +72,7 @@ class ServiceParts(Generic[U]):
         self.owner_id = self.ids.new("own_")
         self._own_topic = own_topic
         self._consumer = consumer
+        self._let_go = let_go
         self._closing: list[Callable[[], None]] = []
         self.engine = around.make_engine(
             settings.database_url, application_name=name, pool_size=settings.database_pool_size
@@ -228,6 +231,7 @@ class ServiceParts(Generic[U]):
             record=self._announce,
             make_broker=self.broker,
             loops=loops,
+            let_go=self._let_go,
             clock=self.clock,
         )
 

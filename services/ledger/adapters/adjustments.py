@@ -53,10 +53,10 @@ _ASKED: Final = "SELECT EXISTS (SELECT FROM adjustments WHERE asked_event_id = %
 # What is told first of a proposal is told because of it.
 _ANSWERED: Final = f"""
 {WITH_DAYS}
-SELECT EXISTS (SELECT FROM days, LATERAL (
-    SELECT FROM outbox o WHERE o.created_on = days.day AND o.topic = %(topic)s AND o.key = %(break_id)s
+SELECT coalesce(convert_from(told.payload, 'UTF8')::jsonb ->> 'outcome', '') FROM days, LATERAL (
+    SELECT o.payload FROM outbox o WHERE o.created_on = days.day AND o.topic = %(topic)s AND o.key = %(break_id)s
        AND o.cause_id = %(asked)s LIMIT 1) AS told
- WHERE EXISTS (SELECT FROM outbox_streams WHERE topic = %(topic)s AND key = %(break_id)s))
+ WHERE EXISTS (SELECT FROM outbox_streams WHERE topic = %(topic)s AND key = %(break_id)s) LIMIT 1
 """
 _REVERSAL: Final = """
 SELECT adjustment_id FROM adjustments WHERE reverses_adjustment_id = %(adjustment_id)s AND state <> 'REJECTED'
@@ -90,10 +90,11 @@ class StoredAdjustments:
         """Whether one is kept for this proposal of reconciliation."""
         return bool(self._connection.exec_driver_sql(_ASKED, {"asked": asked_event_id}).scalar_one())
 
-    def is_answered(self, asked_event_id: str, break_id: str) -> bool:
-        """Whether these books have told what they make of it; what this transaction tells is not looked at."""
+    def answered(self, asked_event_id: str, break_id: str) -> str | None:
+        """The outcome that these books have told of it first; what this transaction tells is not looked at."""
         values = {"topic": TOPIC, "break_id": break_id, "asked": asked_event_id}
-        return bool(self._connection.exec_driver_sql(_ANSWERED, values).scalar_one())
+        found = self._connection.exec_driver_sql(_ANSWERED, values).scalar_one_or_none()
+        return None if found is None else str(found)
 
     def add(self, adjustment_id: str, proposed: Proposed, *, by: str, at: datetime) -> None:
         """Store a proposal of somebody, made at a time."""

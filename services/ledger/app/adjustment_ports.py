@@ -22,8 +22,8 @@ class Adjustments(Protocol):
         """Whether one is kept for this proposal of reconciliation."""
         ...
 
-    def is_answered(self, asked_event_id: str, break_id: str) -> bool:
-        """Whether these books have told already what they make of it, before this transaction."""
+    def answered(self, asked_event_id: str, break_id: str) -> str | None:
+        """The outcome that these books have told of it first, before this transaction; None where they have not."""
         ...
 
     def add(self, adjustment_id: str, proposed: Proposed, *, by: str, at: datetime) -> None: ...

@@ -26,7 +26,10 @@ def hear_adjustment(
         return
     named, adjustment_id = "adj_" + asked_event_id.removeprefix("evt_"), None
     outcome, reason = Answered.ACCEPTED, None
-    if work.adjustments.is_answered(asked_event_id, proposed.attachment):
+    told = work.adjustments.answered(asked_event_id, proposed.attachment)
+    if told == Answered.REFUSED:
+        return  # also what people let go of, and what may be asked for again by now
+    if told is not None:
         _keep_again(named, proposed, proposed_by, work)
         return
     try:

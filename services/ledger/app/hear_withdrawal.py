@@ -21,7 +21,7 @@ def hear_withdrawal(said: Withdrawal, work: AdjustingUnit) -> None:
     kept = work.adjustments.asked_for(said.asked_event_id)
     if kept is not None and kept.state is DecisionState.PROPOSED:
         withdraw_adjustment(kept, f"withdrawn: {said.reason}", said.withdrawn_by, said.event_id, work)
-    elif not work.adjustments.is_answered(said.event_id, said.break_id):
+    elif work.adjustments.answered(said.event_id, said.break_id) is None:
         work.answer(_answer(said, kept, work))
 
 

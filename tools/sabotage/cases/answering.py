@@ -15,6 +15,10 @@ _WITHDRAW_SCHEMA: Final = "services/ledger/migrations/versions/0017_withdraw_pro
 _LEDGER: Final = "services/ledger/tests/db/test_asked_adjustments.py::test_"
 _PAYMENT: Final = "services/payment/tests/db/test_returns_proposed.py::test_"
 
+_OPERATIONS: Final = "shared/runtime/operations.py"
+_LEDGER_LET_GO: Final = "services/ledger/tests/db/test_letting_go.py::"
+_PAYMENT_LET_GO: Final = "services/payment/tests/db/test_letting_go.py::"
+
 ANSWERING: Final = (
     Case(
         name="recon-waits-for-answer",
@@ -213,7 +217,7 @@ ANSWERING: Final = (
         protection="rebuilt books do not answer a withdrawal again",
         change="they do",
         patches=(
-            Patch(_HEAR, "elif not work.adjustments.is_answered(said.event_id, said.break_id):", "else:"),
+            Patch(_HEAR, "elif work.adjustments.answered(said.event_id, said.break_id) is None:", "else:"),
         ),
         tests=(_WITHDRAWN + "rebuilt_books_answer_no_withdrawal_again_and_keep_no_wish_of_it",),
     ),
@@ -243,5 +247,32 @@ ANSWERING: Final = (
             ),
         ),
         tests=(_PAYMENT + "what_is_not_what_was_approved_is_not_returned",),
+    ),
+    Case(
+        name="ledger-let-go-answered",
+        protection="whoever asked for an adjustment by a record that two people drop is answered",
+        change="nobody is told of what is dropped",
+        patches=(
+            Patch(_OPERATIONS, "            if event is not None:\n", "            if event is None:\n"),
+        ),
+        tests=(
+            _LEDGER_LET_GO + "test_a_skip_of_what_asked_for_an_adjustment_answers_once_as_it_is_approved",
+            _PAYMENT_LET_GO + "test_a_skip_of_what_asked_for_a_return_answers_once_as_it_is_approved",
+        ),
+    ),
+    Case(
+        name="ledger-let-go-not-kept-later",
+        protection="what was answered to be refused is not kept by books that are rebuilt",
+        change="it waits there to be approved",
+        patches=(
+            Patch(
+                "services/ledger/app/hear_adjustment.py",
+                "    if told == Answered.REFUSED:\n",
+                "    if False:\n",
+            ),
+        ),
+        tests=(
+            _LEDGER_LET_GO + "test_books_that_are_rebuilt_keep_nothing_that_was_let_go_of_and_answer_it_once",
+        ),
     ),
 )

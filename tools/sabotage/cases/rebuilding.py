@@ -63,8 +63,8 @@ REBUILDING: Final = (
         patches=(
             Patch(
                 _HEAR,
-                "    if work.adjustments.is_answered(asked_event_id, proposed.attachment):\n",
-                "    if False:\n",
+                "    told = work.adjustments.answered(asked_event_id, proposed.attachment)\n",
+                "    told = None\n",
             ),
         ),
         tests=(_TESTS + _ANSWERED,),
