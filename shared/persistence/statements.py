@@ -106,7 +106,10 @@ def _tell(connection: sa.Connection, sql: str, parameters: Parameters) -> None:
 
 def execute_alone(engine: sa.Engine, sql: str, parameters: Parameters = ()) -> Answer:
     """Run one statement on a pooled session of an autocommit engine: one round trip and nothing around it."""
-    pooled = engine.raw_connection()
+    try:
+        pooled = engine.raw_connection()
+    except psycopg.Error as error:  # the pool hands it on as the driver raised it
+        raise _as_driver_error(sql, error, gone=True) from error
     try:
         return _Session(pooled, pooled).execute(sql, parameters)
     finally:
@@ -264,9 +267,16 @@ class _Session:
         gone = self._libpq.status != pq.ConnStatus.OK
         if gone:
             self._owner.invalidate(error)
-        return sa.exc.DBAPIError.instance(
-            sql, None, error, psycopg.Error, hide_parameters=True, connection_invalidated=gone
-        )
+            if error.sqlstate is None and not isinstance(error, psycopg.OperationalError):
+                # A result without a code says nothing of its kind: the server went away before it answered.
+                error = psycopg.OperationalError(*error.args)
+        return _as_driver_error(sql, error, gone=gone)
+
+
+def _as_driver_error(sql: str, error: psycopg.Error, *, gone: bool) -> Exception:
+    return sa.exc.DBAPIError.instance(
+        sql, None, error, psycopg.Error, hide_parameters=True, connection_invalidated=gone
+    )
 
 
 def _new_name() -> bytes:

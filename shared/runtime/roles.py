@@ -6,9 +6,12 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from shared.kernel.clock import Clock, SystemClock
+from shared.kernel.errors import CommitUnknown
+from shared.persistence.commit_lookup import is_away
 from shared.runtime.logs import logger
 
 BEAT_EVERY_S: Final = 5.0
@@ -52,8 +55,10 @@ class PeriodicRole:
         self._rest_s = self._every_s
         try:
             said = self.action()
-        except OperationalError as error:
-            _log.warning("database_unavailable", role=self._name, error=str(error.orig))
+        except (DBAPIError, PoolTimeout, CommitUnknown) as error:
+            if isinstance(error, DBAPIError) and not is_away(error):
+                raise
+            _log.warning("database_unavailable", role=self._name, error=str(error))
             return False
         if isinstance(said, bool) or said is None:
             return bool(said)

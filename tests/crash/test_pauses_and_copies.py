@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 from functools import partial
 
+import httpx2
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -133,6 +134,48 @@ def test_everything_dies_at_once_with_its_servers(stack):
         describe="the supervisor saw the servers die",
     )
     stack.wait_until_back(*WITH_OUTBOX, "sandbox")
+    ties_out(stack, load)
+
+
+CREATED, UNAVAILABLE = (201, None), (503, "temporarily_unavailable")
+
+
+@pytest.mark.parametrize(
+    ("server", "answered"), [("kafka", CREATED), ("postgres", UNAVAILABLE)], ids=["kafka", "postgres"]
+)
+def test_a_server_is_away_and_comes_back(stack, server, answered):
+    """Without Kafka events wait in the outboxes; without PostgreSQL nothing is begun; nothing is lost by either."""
+    request = httpx2.Request(
+        "POST",
+        stack.url("payment") + "/payments",
+        headers={
+            "Authorization": f"Bearer {stack.merchant(lambda _: None).api_key}",
+            "Idempotency-Key": f"away-{server}",
+            "Prefer": "wait=0",
+        },
+        json={
+            "amount": 1_700,
+            "currency": "EUR",
+            "payment_method": "pm_card_visa",
+            "capture_method": "automatic",
+        },
+    )
+
+    def answer():
+        with httpx2.Client(timeout=30) as client:
+            reply = client.send(request)
+        return reply.status_code, reply.json().get("code")
+
+    load = Load(stack, f"away-{server}").start()
+    assert load.has_begun.wait(60)
+    with stack.stopped(server):
+        eventually(lambda: answer() == answered, timeout_s=30, describe=lambda: f"{answered}, not {answer()}")
+        unsent = "SELECT count(*) FROM outbox WHERE sent_at IS NULL"
+        assert server != "kafka" or stack.rows("payment", unsent)[0][0] > 0
+    stack.wait_until_back(*WITH_OUTBOX, "sandbox")
+    assert eventually(
+        lambda: answer() == CREATED, timeout_s=60, describe="the same request is answered again"
+    )
     ties_out(stack, load)
 
 

@@ -74,8 +74,11 @@ _NOT_IMPORTED = "no journals are imported while a seed runs"
 _NOT_REBUILT = "no books are lost and rebuilt while a seed runs"
 _ONE_PARTITION = "no partition of entries fills while a seed runs"
 _NOT_VERIFIED = "nobody verifies a chain while a seed runs; of its own the auditor finds no wrong one"
+_NEVER_AWAY = "a server of this world answers, or ends a session with a word"
 _UNTOLD = "no seed counts anew what risk counted in its windows"
 OUT_OF_REACH = {
+    "away-without-a-word": _NEVER_AWAY,
+    "role-waits": _NEVER_AWAY,
     "whole-hold": "both processors of every seed capture parts",
     "window-of-a-list": "a seed's processes start with settings that are right",
     "closed-month-in-sql": _SECOND_LINE,

@@ -1,13 +1,17 @@
 """Hot statements: the same transaction, the same errors and the same refusals as through SQLAlchemy."""
 
+import os
+import socket
 from datetime import UTC, datetime, timedelta, timezone
 
 import psycopg
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine import make_url
 
 from shared.kernel.errors import InvariantViolation
 from shared.persistence.arrays import binary_bytes_array, binary_time_array
+from shared.persistence.commit_lookup import is_away
 from shared.persistence.engine import make_engine
 from shared.persistence.statements import (
     commit,
@@ -131,6 +135,31 @@ def test_a_lost_session_leaves_the_pool(engine, postgres_admin_url):
         assert caught.value.connection_invalidated
     with engine.connect() as connection:
         assert execute(connection, "SELECT pg_backend_pid()").rows[0][0] != killed
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_server_that_is_gone_without_a_word_is_away_and_not_at_fault(engine, together):
+    with engine.connect() as connection:
+        execute(connection, "SELECT 1", ())
+        if together:
+            roll_back(connection)  # so that the next one begins a transaction, in one round trip with it
+        line = socket.socket(fileno=os.dup(connection.connection.driver_connection.pgconn.socket))
+        line.shutdown(socket.SHUT_RDWR)
+        line.close()
+        with pytest.raises(sa.exc.OperationalError) as gone:
+            execute(connection, "SELECT 1", ())
+    assert gone.value.connection_invalidated
+    assert is_away(gone.value)
+    with engine.connect() as connection:
+        assert execute(connection, "SELECT 1", ()).rows == [("1",)]
+
+
+def test_a_server_that_cannot_be_reached_is_away_for_a_statement_of_its_own(probe):
+    closed = make_url(probe.urls.app).set(port=1).render_as_string(hide_password=False)
+    nowhere = make_engine(closed, application_name="statements-test", pool_size=1)
+    with pytest.raises(sa.exc.OperationalError) as away:
+        execute_alone(nowhere, "SELECT 1")
+    assert is_away(away.value)
 
 
 def test_a_statement_of_its_own_stays_out_of_transactions(probe):

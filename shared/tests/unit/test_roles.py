@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import threading
 
+import psycopg
 import pytest
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from shared.kernel.errors import CommitUnknown
 from shared.runtime.roles import PeriodicRole
 
 pytestmark = pytest.mark.unit
@@ -35,3 +39,31 @@ def test_there_is_more_to_do_at_once() -> None:
     turns: list[bool | float] = [0.25, True]
     role = PeriodicRole("role", 3.0, turns.pop)
     assert [role.turn(), role.turn()] == [True, False]
+
+
+GONE = psycopg.OperationalError("the session ended")
+
+
+@pytest.mark.parametrize(
+    "away",
+    [
+        OperationalError("SELECT 1", None, GONE),
+        DBAPIError("SELECT 1", None, psycopg.DatabaseError("gone"), connection_invalidated=True),
+        PoolTimeout("no session is free"),
+        CommitUnknown("claim", "1", "no answer"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_database_that_is_away_is_waited_out(away: Exception) -> None:
+    def action() -> None:
+        raise away
+
+    assert PeriodicRole("role", 3.0, action).turn() is False
+
+
+def test_a_fault_ends_the_role() -> None:
+    def action() -> None:
+        raise IntegrityError("INSERT", None, psycopg.errors.UniqueViolation("twice"))
+
+    with pytest.raises(IntegrityError):
+        PeriodicRole("role", 3.0, action).turn()

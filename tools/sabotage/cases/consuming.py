@@ -74,8 +74,8 @@ CONSUMING: Final = (
         patches=(
             Patch(
                 "shared/runtime/roles.py",
-                "        except OperationalError as error:",
-                "        except ZeroDivisionError as error:",
+                "            if isinstance(error, DBAPIError) and not is_away(error):",
+                "            if isinstance(error, DBAPIError):",
             ),
         ),
         tests=(

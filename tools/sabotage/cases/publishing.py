@@ -15,6 +15,34 @@ _KAFKA_TESTS = "shared/tests/kafka/test_kafka_broker.py::TestKafkaBroker::"
 
 PUBLISHING: Final = (
     Case(
+        name="away-without-a-word",
+        protection="a server that goes without an answer is waited for: no process dies of it",
+        change="the kind of error is what an answer without a code says",
+        patches=(
+            Patch(
+                "shared/persistence/statements.py",
+                "if error.sqlstate is None and not isinstance(error, psycopg.OperationalError):",
+                "if False:",
+            ),
+        ),
+        tests=(
+            "shared/tests/db/test_statements.py::test_a_server_that_is_gone_without_a_word_is_away_and_not_at_fault",
+        ),
+    ),
+    Case(
+        name="role-waits",
+        protection="what is done every few seconds outlasts an outcome of COMMIT that nobody could look up",
+        change="the role ends, and its process with it",
+        patches=(
+            Patch(
+                "shared/runtime/roles.py",
+                "except (DBAPIError, PoolTimeout, CommitUnknown)",
+                "except DBAPIError",
+            ),
+        ),
+        tests=("shared/tests/unit/test_roles.py::test_a_database_that_is_away_is_waited_out",),
+    ),
+    Case(
         name="lost-commit-not-redone",
         protection="a COMMIT whose answer was lost is looked up before the work is done again",
         change="a lost COMMIT counts as rolled back, and the work is run again",
