@@ -244,7 +244,7 @@ class Auditor:
                         yield f"{name} committed {at} past {event_id}, which it does not have"
 
     def _risk_obeyed(self) -> Iterator[str]:
-        """I23.on_the_terms: risk was asked where it must be, and nothing went out that nobody might let go."""
+        """I25.on_the_terms: risk was asked where it must be, and nothing went out that nobody might let go."""
         drawn = self._world.circumstances
         if drawn.risk_mode == "required":
             yield from broken_terms(drawn, partial(self._rows, "payment"))

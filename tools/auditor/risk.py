@@ -8,7 +8,7 @@ from tools.auditor.model import Check, Moment
 
 CHECKS: Final = (
     Check(
-        "I23.one_decision_per_version",
+        "I25.one_decision_per_version",
         "an operation is decided at most once per version of its payment, by rules that were in force",
         Moment.LIVE,
         "SELECT count(*) FROM decisions",
@@ -21,7 +21,7 @@ CHECKS: Final = (
         """,
     ),
     Check(
-        "I23.decisions_pinned",
+        "I25.decisions_pinned",
         "every decision answers one request of the payment service, for the operation and version that it named",
         Moment.LIVE,
         "SELECT count(*) FROM decisions",
@@ -34,7 +34,7 @@ CHECKS: Final = (
         """,
     ),
     Check(
-        "I23.decisions_told_once",
+        "I25.decisions_told_once",
         "every decision is told exactly once, as it was made, and nothing is told that was not decided",
         Moment.LIVE,
         "SELECT count(*) FROM told_decisions",
@@ -51,7 +51,7 @@ CHECKS: Final = (
         """,
     ),
     Check(
-        "I23.every_question_decided",
+        "I25.every_question_decided",
         "every operation that waits for risk is decided in the end, once",
         Moment.QUIESCENT,
         "SELECT count(*) FROM asked WHERE waits",
@@ -62,7 +62,7 @@ CHECKS: Final = (
         """,
     ),
     Check(
-        "I23.nothing_sent_before_allowed",
+        "I25.nothing_sent_before_allowed",
         "no command went out for an operation that waits for risk or was refused, and none was sent past its wait",
         Moment.LIVE,
         "SELECT count(*) FROM risk_waits",
@@ -73,14 +73,14 @@ CHECKS: Final = (
         """,
     ),
     Check(
-        "I23.no_wait_past_deadline",
+        "I25.no_wait_past_deadline",
         "nothing waits for risk a minute past its deadline",
         Moment.LIVE,
         "SELECT count(*) FROM risk_waits",
         "SELECT operation_id, payment_id, state FROM risk_waits WHERE overdue",
     ),
     Check(
-        "I23.stands_on_its_decision",
+        "I25.stands_on_its_decision",
         "what payment holds for risk's own word is what risk decided, of that operation and version of its payment",
         Moment.QUIESCENT,
         "SELECT count(*) FROM risk_waits WHERE risk_by = 'risk'",
@@ -92,7 +92,7 @@ CHECKS: Final = (
         """,
     ),
     Check(
-        "I23.refused_keeps_nothing",
+        "I25.refused_keeps_nothing",
         "no hold stands that risk refused: it was given back, or a case asks a person",
         Moment.QUIESCENT,
         "SELECT count(*) FROM risk_waits",
