@@ -54,6 +54,14 @@ class FeeOnRefund(StrEnum):
     PROPORTIONAL = "proportional"
 
 
+@cli.command()
+def states() -> None:
+    """Print what may follow what as the Markdown of docs/payment-states.md."""
+    from services.payment.domain.states_document import render
+
+    typer.echo(render(), nl=False)
+
+
 @merchants.command("add")
 def add(name: Annotated[str, typer.Option(help="What people call it.")], as_json: JsonFlag = False) -> None:
     """Take in a merchant and print its id."""
