@@ -5,11 +5,11 @@ Making partitions needs only the application's or the relay's role; archiving an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -53,11 +53,15 @@ class Archive:
 
 def create_ahead(engine: sa.Engine, *, today: date, days: int = DAYS_AHEAD) -> int:
     """Make the partitions of today and the days after; rows in the default one are brought home."""
+    return make_partitions(
+        engine, "SELECT outbox_create_partitions(%(today)s, %(days)s)", {"today": today, "days": days}
+    )
+
+
+def make_partitions(engine: sa.Engine, statement: str, values: Mapping[str, Any] | None = None) -> int:
+    """Run a statement that makes what is missing, in a transaction that has nothing else in it; how many that were."""
     with engine.begin() as connection:
-        made = connection.exec_driver_sql(
-            "SELECT outbox_create_partitions(%(today)s, %(days)s)", {"today": today, "days": days}
-        ).scalar_one()
-    return int(made)
+        return int(connection.exec_driver_sql(statement, values).scalar_one())
 
 
 def list_partitions(connection: sa.Connection) -> Sequence[Partition]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,12 @@ def test_every_alarm_watches_a_metric_that_is_counted(service: str) -> None:
         watched = re.findall(r"`(tieout_[a-z_]+)", alarm)
         assert watched, f"names no metric: {alarm}"
         assert set(watched) <= METRICS, f"{set(watched) - METRICS} of {alarm}"
+
+
+def test_every_service_stands_under_the_import_contracts() -> None:
+    contracts = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    of = {contract["name"]: contract for contract in contracts}
+    services = {f"services.{name}" for name in FOLDERS}
+    assert set(of["Services never import each other"]["modules"]) == services
+    assert set(of["Every service has the same layers"]["containers"]) == services
+    assert set(of["Domains are pure"]["source_modules"]) == {f"{name}.domain" for name in services}

@@ -30,8 +30,8 @@ RATE_AIM: Final = 100.0
 QUIET_POLL_S: Final = 0.25
 QUIET_POLLS: Final = 4
 
-ON_THE_WAY: Final = tuple(service.name for service in SERVICES if service.name != "reconciliation")
-"""Reconciliation looks on: no payment waits for it."""
+EVERY: Final = tuple(service.name for service in SERVICES)
+"""Also those that no payment waits for: their work belongs to its price."""
 
 _numbers = count(1)
 
@@ -87,11 +87,11 @@ def _create_figures(loads: list[Load], clients: int, bases: tuple[Base, ...]) ->
 
 def measure_journey(site: Site) -> list[Figure]:
     """Sales from request to journal with every process on this machine."""
-    for service in ON_THE_WAY:
+    for service in EVERY:
         site.stack.supervisor.start(service)
-    for service in ON_THE_WAY:
+    for service in EVERY:
         site.wait_ready(service)
-    names = ["postgres", "kafka", *ON_THE_WAY]
+    names = ["postgres", "kafka", *EVERY]
     create = _requests(site, payment_method="pm_card_visa")
     payments = 100 if site.quick else 400
     _journey(site, create, 50, names)

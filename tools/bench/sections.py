@@ -84,7 +84,7 @@ SECTIONS: Final = (
     Section(
         word="journey", title=payments.JOURNEY, afresh=True,
         measure=lambda ground: payments.measure_journey(ground.site),
-        ran="PostgreSQL, Kafka, load generator; sandbox, ledger, risk, webhook_ingest, processor, payment",
+        ran="PostgreSQL, Kafka, load generator; sandbox and all six services, each with all its roles",
     ),
     Section(
         word="readers", title=readers.SECTION, ran=readers.RAN, brings_stacks=True,

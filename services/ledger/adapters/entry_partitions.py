@@ -14,6 +14,7 @@ from typing import Final
 import psycopg
 import sqlalchemy as sa
 
+from shared.persistence.partitions import make_partitions
 from shared.runtime.metric_names import LEDGER_POSITIONS_LEFT
 from shared.runtime.metrics import Samples, probe
 
@@ -30,8 +31,7 @@ SELECT entries_end() - 1 - CASE WHEN is_called THEN last_value ELSE 0 END FROM j
 
 def make_ahead(engine: sa.Engine) -> int:
     """Make what is missing of the partitions ahead; return how many that were. Safe to repeat, and to run twice."""
-    with engine.begin() as connection:
-        return int(connection.exec_driver_sql(_MAKE).scalar_one())
+    return make_partitions(engine, _MAKE)
 
 
 def positions_left(engine: sa.Engine) -> int:
