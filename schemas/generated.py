@@ -372,7 +372,8 @@ class DisputeWrittenOffV1(Payload, frozen=True, kw_only=True, omit_defaults=True
 
 
 class HoldReleasedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
-    """The rest of a hold was released; captured money is untouched."""
+    """The rest of a hold was given back: what was not captured, and did not go astray as far as is known by
+    now."""
 
     payment_id: str
     merchant_id: str

@@ -115,6 +115,7 @@ OUT_OF_REACH = {
     "dead-key": "no processor forgets a key within the minutes of a seed",
     "readers-use-no-rung": _PACE,
     "feed-turn-given-back": _PACE,
+    "refused-cancel-forgotten": "no seed reads what a payment says went wrong",
     "hold-became-money": "no seed judges a case that stays open",
     "risk-late-arrival": _UNTOLD,
     "risk-capture-method": _UNTOLD,

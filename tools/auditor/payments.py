@@ -146,7 +146,8 @@ CHECKS: Final = (
         SELECT payment_id, status, authorized, capturable, captured, refunded, adopted, reserved, released
         FROM payments p LEFT JOIN (
             SELECT c.payment_id AS of, c.currency AS taken_in, sum(c.amount) AS astray FROM objects c
-            WHERE c.object_type = 'capture' AND c.role = 'stray' AND c.status = 'succeeded' AND c.parent_id IS NOT NULL
+            WHERE c.object_type = 'capture' AND c.role = 'stray' AND c.status IN ('succeeded', 'failed')
+              AND c.parent_id IS NOT NULL
               AND NOT EXISTS (SELECT 1 FROM objects h WHERE h.object_id = c.parent_id AND h.role = 'stray')
             GROUP BY c.payment_id, c.currency
         ) s ON s.of = p.payment_id AND s.taken_in = p.currency
@@ -175,6 +176,40 @@ CHECKS: Final = (
         WHERE (p.authorized <> coalesce(t.authorized, 0) OR p.captured <> coalesce(t.captured, 0)
                OR p.refunded <> coalesce(t.refunded, 0))
           AND NOT EXISTS (SELECT 1 FROM dropped_days d WHERE d.service = 'payment' AND d.day >= date(p.day, '-1 day'))
+        """,
+    ),
+    Check(
+        "I3.releases_equal_events",
+        "what is told as given back of a hold is what was held and, as told before, neither captured nor astray of it;"
+        " it is told once, and of every hold whose end is decided",
+        Moment.LIVE,
+        "SELECT count(*) FROM payments WHERE released",
+        """
+        WITH told AS (
+            SELECT r.payment_id, r.event_id, r.version, r.amount, sum(CASE
+                WHEN e.event_type = 'PaymentAuthorized' THEN e.amount
+                WHEN e.event_type = 'PaymentCaptured' OR t.object_id IS NOT NULL THEN -e.amount ELSE 0 END) AS rest
+            FROM events r JOIN events e ON e.payment_id = r.payment_id AND e.version < r.version
+            LEFT JOIN objects t ON e.event_type = 'StrayFound' AND e.kind = 'money' AND e.currency = r.currency
+                AND t.clearing_key = e.object_key AND t.object_type = 'capture' AND t.parent_id IS NOT NULL
+                AND NOT EXISTS (SELECT 1 FROM objects h WHERE h.object_id = t.parent_id AND h.role = 'stray')
+                AND NOT EXISTS (SELECT 1 FROM events a WHERE a.event_type = 'StrayAccepted'
+                                AND a.stray_id = e.stray_id AND a.version < r.version)
+            WHERE r.event_type = 'HoldReleased' GROUP BY r.event_id
+        ), wrong AS (
+            SELECT payment_id, amount, rest, 'another amount' AS why FROM told WHERE amount <> rest
+            UNION ALL
+            SELECT payment_id, sum(amount), max(rest), 'told twice' FROM told GROUP BY payment_id HAVING count(*) > 1
+            UNION ALL
+            SELECT p.payment_id, NULL, p.authorized - p.captured, 'never told' FROM payments p
+            WHERE p.released AND p.authorized > p.captured AND p.payment_id NOT IN (SELECT payment_id FROM told)
+              AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.payment_id = p.payment_id AND o.takes_money
+                              AND o.state NOT IN ('SUCCEEDED', 'DECLINED', 'ABANDONED', 'FAILED_LATER'))
+              AND NOT EXISTS (SELECT 1 FROM objects t WHERE t.payment_id = p.payment_id AND t.role = 'stray'
+                              AND t.object_type = 'capture')
+        )
+        SELECT w.* FROM wrong w JOIN payments p ON p.payment_id = w.payment_id
+        WHERE NOT EXISTS (SELECT 1 FROM dropped_days d WHERE d.service = 'payment' AND d.day >= date(p.day, '-1 day'))
         """,
     ),
     Check(

@@ -76,7 +76,7 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
     "events": (
         "event_id", "event_type", "payment_id", "merchant_id", "amount", "currency", "fact_key", "operation_id",
         "refund_id", "stray_id", "direction", "kind", "fee", "fee_returned", "was_succeeded",
-        "charged_to", "dispute_id", "reversal_id", "held", "settled_fact_key", "object_key",
+        "charged_to", "dispute_id", "reversal_id", "held", "settled_fact_key", "object_key", "version",
     ),
     "commands": ("event_id", "kind", "payment_id", "operation_id", "amount", "currency"),
     # processor, webhook_ingest

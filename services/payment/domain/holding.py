@@ -18,6 +18,8 @@ from services.payment.domain.payment import Payment
 from services.payment.domain.risk_states import REFUSED
 from services.payment.domain.status import Status
 
+_REFUSED_CANCELS = frozenset({"cancel_declined", "cancel_abandoned"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
@@ -68,21 +70,28 @@ def own_reason(payment: Payment) -> str:
 
 
 def refresh_capturable(payment: Payment) -> None:
-    """What of the hold is neither taken, as asked for or astray, nor given back."""
-    amounts = payment.amounts
+    """What of the hold is neither taken nor given back."""
     held = not payment.authorization_released and not payment.dead
-    rest_minor = amounts.authorized_minor - amounts.captured_minor - _taken_astray_minor(payment)
-    amounts.capturable_minor = max(rest_minor, 0) if held else 0
+    payment.amounts.capturable_minor = _untaken_minor(payment) if held else 0
+
+
+def _untaken_minor(payment: Payment) -> int:
+    """What of the hold was not taken, neither as asked for nor astray: held still, or given back with its end."""
+    amounts = payment.amounts
+    return max(amounts.authorized_minor - amounts.captured_minor - _taken_astray_minor(payment), 0)
 
 
 def _taken_astray_minor(payment: Payment) -> int:
-    """What the processor took of our hold without being asked for just that; sent back, it is not held again."""
+    """What the processor took of our hold without being asked for just that.
+
+    Sent back, or failed after all, it is not held again.
+    """
     return sum(
         thing.amount_minor
         for thing in payment.objects.values()
         if thing.object_type is ObjectType.CAPTURE
         and thing.role is Role.STRAY
-        and thing.status == "succeeded"
+        and thing.status in {"succeeded", "failed"}
         and thing.currency == payment.currency  # in another one nobody can say how much of the hold it was
         and thing.parent_id is not None
         and thing.parent_id == payment.authorization_id
@@ -96,8 +105,16 @@ def release_hold(payment: Payment, reason: str, moment: Moment) -> None:
         payment.released_reason = reason
         payment.touch(moment)
     refresh_capturable(payment)
+    if reason != "final_capture":
+        _forget_refused_cancel(payment)
     settle_release(payment, moment)
     payment.derive_status(moment)
+
+
+def _forget_refused_cancel(payment: Payment) -> None:
+    """What a cancel asked for has happened after all: that one was refused is no error to show any more."""
+    if payment.last_error_code in _REFUSED_CANCELS:
+        clear_last_error(payment)
 
 
 def settle_release(payment: Payment, moment: Moment) -> None:
@@ -108,7 +125,7 @@ def settle_release(payment: Payment, moment: Moment) -> None:
         or payment.release_announced
     ):
         return
-    rest_minor = payment.amounts.authorized_minor - payment.amounts.captured_minor
+    rest_minor = _untaken_minor(payment)
     payment.release_announced = True
     reason = payment.released_reason or "issuer"
     if rest_minor > 0:
@@ -131,6 +148,8 @@ def end_canceled(payment: Payment, reason: str, moment: Moment) -> None:
     )
     payment.move(Status.CANCELED, moment)
     refresh_capturable(payment)
+    if reason == "merchant":
+        clear_last_error(payment)
     payment.announce(
         PaymentCanceled(operation_id=cancel.operation_id if cancel else None, reason=reason), moment
     )

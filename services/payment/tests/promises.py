@@ -8,10 +8,36 @@ from typing import ClassVar
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from services.payment.domain import lifecycle, operations
+from services.payment.domain.events import (
+    HoldReleased,
+    PaymentAuthorized,
+    PaymentCaptured,
+    StrayAccepted,
+    StrayFound,
+)
 from services.payment.domain.operations import OperationState
 from services.payment.domain.payment import Payment
 from services.payment.domain.status import Status
 from services.payment.tests.memory import MemoryUnit
+
+_CAPTURE_OR_CANCEL = {
+    "capture_declined",
+    "capture_abandoned",
+    "cancel_declined",
+    "cancel_abandoned",
+    "refused_by_risk",
+}
+_TAKEN = (Status.CAPTURED, Status.SETTLED, Status.REFUNDED, Status.DISPUTED, Status.REVERSED)
+_AUTHORIZE = {"authorize_declined", "authorize_abandoned"}
+#: What a payment may show as the last thing that went wrong. Where money was taken a sale may be refused later still,
+#: if somebody else's capture was adopted while it was in doubt; what ended canceled was canceled, so no cancel is wrong.
+MAY_SAY: dict[Status, set[str]] = {
+    Status.CREATED: set(),
+    Status.REQUIRES_PAYMENT_METHOD: _AUTHORIZE,
+    Status.FAILED: _AUTHORIZE | {"refused_by_risk"},
+    Status.CANCELED: _AUTHORIZE | {"capture_declined", "capture_abandoned", "refused_by_risk"},
+    **dict.fromkeys((Status.AUTHORIZED, *_TAKEN), _AUTHORIZE | _CAPTURE_OR_CANCEL),
+}
 
 
 class Promises(RuleBasedStateMachine):
@@ -135,6 +161,32 @@ class Promises(RuleBasedStateMachine):
         assert sums.get("PaymentAuthorized", 0) == amounts.authorized_minor
         refunded = sums.get("RefundSucceeded", 0) + sums.get("RefundAdopted", 0) - failed_later
         assert refunded == amounts.refunded_minor
+
+    @invariant()
+    def what_is_told_as_given_back_was_held_and_not_taken(self) -> None:
+        rest_minor = 0
+        took: dict[str, int] = {}
+        for _, event in self.unit.events:
+            if isinstance(event, HoldReleased):
+                assert event.amount_minor == max(rest_minor - sum(took.values()), 0)
+            elif isinstance(event, PaymentAuthorized):
+                rest_minor += event.amount_minor
+            elif isinstance(event, PaymentCaptured):
+                rest_minor -= event.amount_minor
+            elif isinstance(event, StrayAccepted):
+                took.pop(event.stray_id, None)
+            elif isinstance(event, StrayFound) and self._took_of_the_hold(event):
+                took[event.stray_id] = event.amount_minor
+
+    def _took_of_the_hold(self, stray: StrayFound) -> bool:
+        thing = self.payment.objects[stray.processor, stray.account, stray.object_id]
+        ours = thing.parent_id is not None and thing.parent_id == self.payment.authorization_id
+        return ours and stray.kind == "money" and stray.currency == self.payment.currency
+
+    @invariant()
+    def what_it_says_went_wrong_fits_where_it_stands(self) -> None:
+        said = self.payment.last_error_code
+        assert said is None or said in MAY_SAY[self.payment.status], (self.payment.status, said)
 
     @invariant()
     def money_at_the_processor_counts_once(self) -> None:

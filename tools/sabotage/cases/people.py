@@ -10,6 +10,7 @@ _DISPUTES: Final = "services/payment/domain/absorbing_disputes.py"
 _SCHEMA: Final = "services/payment/migrations/versions/0015_decide_cases.py"
 _UNIT_TESTS: Final = "services/payment/tests/unit/test_cases.py::"
 _CONTRADICTED: Final = "services/payment/tests/unit/test_contradicted_decisions.py::"
+_ERROR_TESTS: Final = "services/payment/tests/unit/test_last_errors.py::"
 _ASTRAY_TESTS: Final = "services/payment/tests/unit/test_last_captures_astray.py::"
 _STRAY_TESTS: Final = "services/payment/tests/unit/test_strays.py::"
 _REINSTATED_TESTS: Final = "services/payment/tests/unit/test_reinstated.py::"
@@ -60,10 +61,39 @@ PEOPLE: Final = (
         name="hold-taken-astray",
         protection="what a capture took astray of our own hold can not be captured again",
         change="only captures that count make the hold smaller",
-        patches=(Patch("services/payment/domain/holding.py", " - _taken_astray_minor(payment)\n", "\n"),),
+        patches=(Patch("services/payment/domain/holding.py", " - _taken_astray_minor(payment), 0)", ", 0)"),),
         tests=(
             _ASTRAY_TESTS
             + "test_an_answer_that_names_another_reference_ends_the_hold_only_where_it_was_the_last",
+        ),
+    ),
+    Case(
+        name="hold-given-back",
+        protection="what is told as given back of a hold is what was given back, and nothing that went astray of it",
+        change="whatever did not count is told as given back",
+        patches=(
+            Patch(
+                "services/payment/domain/holding.py",
+                "    rest_minor = _untaken_minor(payment)\n",
+                "    rest_minor = payment.amounts.authorized_minor - payment.amounts.captured_minor\n",
+            ),
+        ),
+        tests=(_ASTRAY_TESTS + "test_what_went_astray_of_a_hold_is_not_told_as_given_back",),
+    ),
+    Case(
+        name="refused-cancel-forgotten",
+        protection="a payment whose hold ended after all shows no refused cancel as its error",
+        change="what was refused once is shown for ever",
+        patches=(
+            Patch(
+                "services/payment/domain/holding.py",
+                "    if payment.last_error_code in _REFUSED_CANCELS:\n",
+                "    if False and payment.last_error_code in _REFUSED_CANCELS:\n",
+            ),
+        ),
+        tests=(
+            _ERROR_TESTS
+            + "test_a_payment_shows_what_went_wrong_last_and_nothing_where_it_ended_as_was_wanted",
         ),
     ),
     Case(

@@ -152,6 +152,12 @@ PLANTS = (
     plant("I3.amounts_equal_events", "payment",
           """UPDATE outbox SET payload = '{"payment_id": "pay_3", "amount_minor": 701}'::bytea"""
           " WHERE event_type = 'PaymentAuthorized.v1' AND key = 'pay_3'"),
+    plant("I3.releases_equal_events", "payment",
+          """UPDATE outbox SET payload = '{"payment_id": "pay_4", "amount_minor": 101}'::bytea"""
+          " WHERE event_type = 'HoldReleased.v1'"),
+    plant("I3.releases_equal_events", "payment",
+          "UPDATE outbox SET event_type = 'PaymentCanceled.v1' WHERE event_type = 'HoldReleased.v1'",
+          also="I7.outcome_as_declared I9.bytes_equal_outbox"),
     plant("I3.amounts_equal_objects", "payment",
           "UPDATE processor_objects SET counted_minor = 399 WHERE object_id = 'ref_1'", also="I3.claims_clear"),
     plant("I4.book_equals_payments", "sandbox",
@@ -168,7 +174,7 @@ PLANTS = (
     plant("I5.attempts_were_asked_for", "processor",
           "UPDATE attempts SET amount_minor = 401 WHERE operation_id = 'op_2'"),
     plant("I5.amounts_in_bounds", "payment",
-          "UPDATE payments SET authorization_released = true WHERE payment_id = 'pay_3'"),
+          "UPDATE payments SET authorization_released = true WHERE payment_id = 'pay_3'", also="I3.releases_equal_events"),
     plant("I5.claimed_strays_not_returned", "payment",
           """UPDATE outbox SET payload = '{"stray_id": "str_1", "dispute_id": "dp_2", "outcome": "lost"}'::bytea"""
           " WHERE event_type = 'DisputeClosed.v1'"),

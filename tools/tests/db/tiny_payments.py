@@ -158,12 +158,16 @@ def _sale_that_failed_later(h: TinyRows) -> None:
 
 
 def _settled_sale(h: TinyRows) -> None:
-    """A sale whose one line came before its match, and covers it; the open keys are folded up to it."""
-    add_payment(h, "pay_4", "SETTLED", 800, authorized=800, captured=800, settled=800, fee_total=8)
+    """A sale whose one line came before its match, and covers it; the open keys are folded up to it.
+
+    More was held than was taken, and the rest was given back.
+    """
+    add_payment(h, "pay_4", "SETTLED", 800, authorized=900, captured=800, settled=800, fee_total=8)
+    h.rows["payment"]["payments"][-1] |= {"authorization_released": True, "release_announced": True}
     h.walk("pay_4", "payment", "pay_4", "CREATED", "AUTHORIZED", "CAPTURED", "SETTLED")
     add_operation(h, "pay_4", "op_7", "authorize", 800, "REQUESTED", "SENT", "SUCCEEDED", capture=True)
     counted = {"role": "counted", "operation_id": "op_7", "counted": 800}
-    add_object(h, "pay_4", "auth_4", "authorization", "authorized", 800, **counted)
+    add_object(h, "pay_4", "auth_4", "authorization", "authorized", 900, **counted)
     add_object(h, "pay_4", "cap_4", "capture", "succeeded", 800, **counted)
     h.rows["payment"]["processor_objects"][-1] |= {
         "settled": True,
@@ -175,7 +179,7 @@ def _settled_sale(h: TinyRows) -> None:
         account="acct", category="charge", payment_id="pay_4", object_id="cap_4", gross_minor=800, currency="EUR",
         available_on=AT,
     )  # fmt: skip
-    h.of_payment("pay_4", "PaymentAuthorized", amount_minor=800)
+    h.of_payment("pay_4", "PaymentAuthorized", amount_minor=900)
     fact, settled = fact_key("cap_4", "succeeded"), "alpha:acct:cap_4:settled:1"
     said = {
         "amount_minor": 800,
@@ -185,6 +189,7 @@ def _settled_sale(h: TinyRows) -> None:
         "object_id": "cap_4",
     }
     captured = h.of_payment("pay_4", "PaymentCaptured", fact_key=fact, **said)
+    h.of_payment("pay_4", "HoldReleased", amount_minor=100, reason="final_capture")
     available = h.of_payment("pay_4", "CaptureSettled", fact_key=settled, **said)
     key, line = "alpha:acct:cap_4", "line:rep:1"
     h.book(

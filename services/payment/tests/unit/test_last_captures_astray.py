@@ -9,11 +9,13 @@ from services.payment.app.apply_fact import apply_fact
 from services.payment.app.capture_payment import CapturePayment, capture_payment
 from services.payment.app.create_payment import create_payment
 from services.payment.domain.answering import Answer
+from services.payment.domain.changes import Moment
+from services.payment.domain.deciding import give_up
 from services.payment.domain.events import HoldReleased
 from services.payment.domain.facts import Fact, Role
 from services.payment.domain.operations import OperationState
 from services.payment.domain.payment import Payment
-from services.payment.domain.status import CaptureMethod, Status
+from services.payment.domain.status import CaptureMethod, Source, Status
 from services.payment.tests.memory import MemoryUnit
 from services.payment.tests.world import MERCHANT, authorized, captured, told, wish
 
@@ -105,3 +107,24 @@ def test_a_capture_that_was_declined_under_another_name_leaves_the_hold():
     fact = captured(payment, amount_minor=4_000, reference="op_of_nobody", status="declined")
     answer_otherwise(payment, unit, fact)
     assert payment.amounts.capturable_minor == 10_000
+
+
+@pytest.mark.parametrize("final", [True, False])
+@pytest.mark.parametrize("later", [None, "failed"])
+def test_what_went_astray_of_a_hold_is_not_told_as_given_back(final, later):
+    payment, unit = capture_asked(final=final)
+    operation = payment.latest_operation
+    answer_otherwise(payment, unit, captured(payment, amount_minor=4_000, reference="op_of_nobody"))
+    if later is not None:
+        failed = captured(
+            payment, amount_minor=4_000, reference="op_of_nobody", status=later, object_version=2
+        )
+        apply_fact(told(failed), unit)
+        unit.commit()
+        assert payment.amounts.capturable_minor == (0 if final else 6_000)
+    moment = Moment(now=unit.now, cause_id="dec_1", ids=unit.ids, source=Source.OPERATOR)
+    give_up(payment, operation, OperationState.DECLINED, moment)
+    unit.commit()
+    apply_fact(told(authorized(payment, status="voided", object_version=3)), unit)
+    unit.commit()
+    assert (payment.status, released_minor(unit)) == (Status.CANCELED, 6_000)
