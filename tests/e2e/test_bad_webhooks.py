@@ -1,11 +1,13 @@
-"""Webhooks count only if they are signed over their bytes, now, by a secret of ours; and never break the service."""
+"""Webhooks of either processor count only if signed over their bytes, now, by a secret of ours; and never break the service."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import orjson
 import pytest
@@ -14,59 +16,128 @@ from shared.kernel.clock import SystemClock
 from shared.testing.serving import Answer, Served
 from tests.e2e.books import Books
 from tests.e2e.shop import exchange, head_of, new_key, server_at
-from tools.local_stack.services import SERVICES
+from tools.local_stack.services import ALPHA_ACCOUNT, BETA_ACCOUNT, SERVICES
 from tools.local_stack.stack import LocalStack
 
-PATH = "/webhooks/alpha"
 OTHER_SECRET = "whsec_somebody-elses-secret-0123456789"
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """How one processor signs, and what it calls the parts of its header."""
+
+    header: str
+    stamp: str
+    mac: str
+    separator: str
+    #: So many of its stamps make a second.
+    a_second: int
+    digest: str
+    message: Callable[[str, bytes], bytes]
+    spelled: Callable[[bytes], str]
+    #: The same as text, wrongly: of no such alphabet, of no such length, with something that is not part of it.
+    misspelled: Callable[[str], dict[str, str]]
+
+
+SCHEMES: Final = {
+    "alpha": Scheme(
+        header="Alpha-Signature", stamp="t", mac="v1", separator=",", a_second=1, digest="sha256",
+        message=lambda stamp, body: stamp.encode() + b"." + body,
+        spelled=bytes.hex,
+        misspelled=lambda mac: {
+            "not hex": "zz" * 32, "of another length": mac[:-2], "odd hex": mac[:-1],
+        },
+    ),
+    "beta": Scheme(
+        header="X-Beta-Seal", stamp="at", mac="mac", separator="; ", a_second=1_000, digest="sha512",
+        message=lambda stamp, body: body + b"|" + stamp.encode(),
+        spelled=lambda mac: base64.b64encode(mac).decode(),
+        misspelled=lambda mac: {
+            "not base64": "!" * 88, "of another length": mac[:-4], "without its end": mac.rstrip("="),
+            "in hex": base64.b64decode(mac).hex(),
+        },
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
     """Somebody who knows the secret, and the server that listens."""
 
+    processor: str
     server: Served
     secret: str
 
+    @property
+    def scheme(self) -> Scheme:
+        return SCHEMES[self.processor]
+
+    def now(self) -> int:
+        return self.at(0)
+
+    def at(self, seconds: int) -> int:
+        """A stamp of so many seconds from now."""
+        return int((SystemClock().now().timestamp() + seconds) * self.scheme.a_second)
+
     def sign(self, body: bytes, *, stamp: int | None = None, secret: str | None = None) -> tuple[int, str]:
-        stamp = now() if stamp is None else stamp
-        message = str(stamp).encode() + b"." + body
-        return stamp, hmac.digest((secret or self.secret).encode(), message, hashlib.sha256).hex()
+        stamp = self.now() if stamp is None else stamp
+        message = self.scheme.message(str(stamp), body)
+        mac = hmac.digest((secret or self.secret).encode(), message, self.scheme.digest)
+        return stamp, self.scheme.spelled(mac)
+
+    def head(self, *macs: str, stamp: object, mac: str | None = None) -> bytes:
+        """The header's value: the stamp, and these under the usual name or another."""
+        parts = [f"{self.scheme.stamp}={stamp}", *(f"{mac or self.scheme.mac}={value}" for value in macs)]
+        return self.scheme.separator.join(parts).encode()
 
     def good(self, body: bytes, *, stamp: int | None = None, secret: str | None = None) -> bytes:
         stamp, signature = self.sign(body, stamp=stamp, secret=secret)
-        return f"t={stamp},v1={signature}".encode()
+        return self.head(signature, stamp=stamp)
 
     def send(self, body: bytes, *signatures: bytes) -> Answer:
-        head = head_of("POST", PATH, {"Content-Length": str(len(body))})
-        lines = b"".join(b"Alpha-Signature: " + signature + b"\r\n" for signature in signatures)
+        head = head_of("POST", f"/webhooks/{self.processor}", {"Content-Length": str(len(body))})
+        lines = b"".join(
+            self.scheme.header.encode() + b": " + signature + b"\r\n" for signature in signatures
+        )
         return exchange(self.server, head + lines + b"\r\n" + body)
 
+    def event(self, name: str) -> bytes:
+        """An authentic-looking event about an object that does not exist, spelled with some space to lose."""
+        whole = _alphas(name) if self.processor == "alpha" else _betas(name, self.now())
+        return orjson.dumps(whole, option=orjson.OPT_INDENT_2)
 
-def now() -> int:
-    return int(SystemClock().now().timestamp())
 
-
-def event(name: str) -> bytes:
-    """An authentic-looking event about an object that does not exist, spelled with some space to lose."""
+def _alphas(name: str) -> dict[str, object]:
     moment = SystemClock().now().isoformat()
     content = {
-        "id": name, "object": "capture", "account": "acct_alpha", "authorization": f"auth_{name}",
+        "id": name, "object": "capture", "account": ALPHA_ACCOUNT, "authorization": f"auth_{name}",
         "status": "succeeded", "version": 1, "amount": 100, "currency": "EUR", "reference": f"op_{name}",
         "metadata": {}, "created_at": moment, "updated_at": moment,
     }  # fmt: skip
-    whole = {
-        "id": name, "type": "capture.succeeded", "account": "acct_alpha", "created_at": moment,
+    return {
+        "id": name, "type": "capture.succeeded", "account": ALPHA_ACCOUNT, "created_at": moment,
         "data": {"object": content},
     }  # fmt: skip
-    return orjson.dumps(whole, option=orjson.OPT_INDENT_2)
 
 
-@pytest.fixture(scope="module")
-def sender(stack: LocalStack) -> Sender:
+def _betas(name: str, now_ms: int) -> dict[str, object]:
+    content = {
+        "txn_id": name, "txn_type": "CHARGE", "merchant_code": BETA_ACCOUNT, "original_txn": f"auth_{name}",
+        "state": "BOOKED", "value": {"total": "1.00", "currency_code": "EUR"}, "merchant_ref": f"op_{name}",
+        "created_ms": now_ms, "changed_ms": now_ms,
+    }  # fmt: skip
+    return {
+        "notice_id": name, "notice_type": "CHARGE_BOOKED", "merchant_code": BETA_ACCOUNT, "raised_ms": now_ms,
+        "transaction": content,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def sender(stack: LocalStack, processor: str) -> Sender:
+    """At each processor in turn."""
     ingest = next(service for service in SERVICES if service.name == "webhook_ingest")
-    file = stack.place.secrets / ingest.name / (ingest.prefix + "ALPHA_WEBHOOK_SECRETS").lower()
-    return Sender(server_at(stack.url("webhook_ingest")), file.read_text())
+    file = stack.place.secrets / ingest.name / (ingest.prefix + f"{processor}_WEBHOOK_SECRETS").lower()
+    return Sender(processor, server_at(stack.url("webhook_ingest")), file.read_text())
 
 
 @pytest.fixture
@@ -88,40 +159,39 @@ def _broken_headers(sender: Sender, body: bytes) -> dict[str, list[bytes]]:
     _, wrong = sender.sign(body, secret=OTHER_SECRET)
     compact = orjson.dumps(orjson.loads(body))
     assert compact != body
+    head, scheme = sender.head, sender.scheme
+    bare = f"{scheme.mac}={right}".encode()
+    middle = len(right) // 2
     return {
         "no header": [],
         "an empty one": [b""],
         "another secret": [sender.good(body, secret=OTHER_SECRET)],
-        "all zeros": [b"t=%d,v1=" % stamp + b"0" * 64],
+        "all zeros": [head(scheme.spelled(b"\0" * hashlib.new(scheme.digest).digest_size), stamp=stamp)],
         "signed for the same JSON, serialised again": [sender.good(compact)],
-        "301 s old": [sender.good(body, stamp=now() - 302)],
-        "in the future": [sender.good(body, stamp=now() + 330)],
-        "a stamp swapped after signing": [f"t={stamp + 1},v1={right}".encode()],
-        "no stamp": [f"v1={right}".encode()],
-        "two stamps": [f"t={stamp},t={stamp},v1={right}".encode()],
-        "a stamp of 5,000 digits": [b"t=" + b"9" * 3_000 + f",v1={right}".encode()],
-        "a negative stamp": [f"t=-{stamp},v1={right}".encode()],
-        "a stamp that is no number": [f"t=now,v1={right}".encode()],
-        "a stamp in other digits": [f"t={stamp}²,v1={right}".encode()],
-        "v0 only": [f"t={stamp},v0={right}".encode()],
-        "not hex": [b"t=%d,v1=" % stamp + b"zz" * 32],
-        "hex of another length": [f"t={stamp},v1={right[:-2]}".encode()],
-        "odd hex": [f"t={stamp},v1={right[:-1]}".encode()],
-        "spaces inside the hex": [f"t={stamp},v1={right[:32]} {right[32:]}".encode()],
-        "not ASCII, as UTF-8": ["t=1,v1=ключ".encode()],
-        "not ASCII, as Latin-1": [b"t=%d,v1=\xe9\xff" % stamp],
+        "301 s old": [sender.good(body, stamp=sender.at(-302))],
+        "in the future": [sender.good(body, stamp=sender.at(330))],
+        "a stamp swapped after signing": [head(right, stamp=stamp + 1)],
+        "no stamp": [bare],
+        "two stamps": [head(stamp=stamp) + scheme.separator.encode() + head(right, stamp=stamp)],
+        "a stamp of 5,000 digits": [head(right, stamp="9" * 3_000)],
+        "a negative stamp": [head(right, stamp=-stamp)],
+        "a stamp that is no number": [head(right, stamp="now")],
+        "a stamp in other digits": [head(right, stamp=f"{stamp}²")],
+        "under another name only": [head(right, stamp=stamp, mac="v0")],
+        **{what: [head(mac, stamp=stamp)] for what, mac in scheme.misspelled(right).items()},
+        "a space inside": [head(f"{right[:middle]} {right[middle:]}", stamp=stamp)],
+        "not ASCII, as UTF-8": [head("ключ", stamp=1)],
+        "not ASCII, as Latin-1": [head(stamp=stamp) + b"; mac=\xe9\xff, v1=\xe9\xff"],
         "no separators": [b"garbage"],
-        "a thousand wrong ones": [b"t=%d" % stamp + f",v1={wrong}".encode() * 1_000],
-        "fifty signatures, the last one right": [
-            b"t=%d" % stamp + f",v1={wrong}".encode() * 50 + f",v1={right}".encode()
-        ],
+        "a thousand wrong ones": [head(*[wrong] * 1_000, stamp=stamp)],
+        "fifty signatures, the last one right": [head(*[wrong] * 50, right, stamp=stamp)],
         "the right header twice": [sender.good(body), sender.good(body)],
-        "the right one beside a wrong header": [b"t=%d,v1=" % stamp + b"0" * 64, sender.good(body)],
+        "the right one beside a wrong header": [head(wrong, stamp=stamp), sender.good(body)],
     }
 
 
 def test_every_broken_signature_is_one_and_the_same_refusal(sender: Sender, name: str) -> None:
-    body = event(name)
+    body = sender.event(name)
     answers = {what: sender.send(body, *lines) for what, lines in _broken_headers(sender, body).items()}
     seen = {what: (answer.status, answer.code) for what, answer in answers.items()}
     # One header above the server's limit on all headers is cut off before anybody reads it.
@@ -132,19 +202,21 @@ def test_every_broken_signature_is_one_and_the_same_refusal(sender: Sender, name
 
 
 def test_a_signature_for_another_body_is_refused(sender: Sender, name: str) -> None:
-    body = event(name)
+    body = sender.event(name)
     answer = sender.send(body + b" ", sender.good(body))
     assert (answer.status, answer.code) == (401, "signature_invalid")
 
 
 def test_one_right_signature_among_two_is_enough_and_counts_once(sender: Sender, books: Books) -> None:
     """As a sender does while it changes its secret; the copy that follows changes nothing."""
-    body = event("aevt_" + new_key())
-    event_id = orjson.loads(body)["id"]
+    event_id = "aevt_" + new_key()
+    body = sender.event(event_id)
     stamp, right = sender.sign(body)
     _, wrong = sender.sign(body, secret=OTHER_SECRET)
-    for signatures in (f"v1={wrong},v1={right}", f"v0={wrong},v1={right},v1={wrong}"):
-        answer = sender.send(body, f"t={stamp},{signatures}".encode())
+    unknown = sender.head(wrong, stamp=stamp, mac="v0") + sender.scheme.separator.encode()
+    again = sender.head(right, wrong, stamp=stamp).partition(sender.scheme.separator.encode())[2]
+    for header in (sender.head(wrong, right, stamp=stamp), unknown + again):
+        answer = sender.send(body, header)
         assert (answer.status, answer.document) == (200, {"received": True})
     deliveries = books.rows(
         "webhook_ingest",
@@ -156,8 +228,8 @@ def test_one_right_signature_among_two_is_enough_and_counts_once(sender: Sender,
 
 
 def test_stamps_within_the_tolerance_are_accepted_both_ways(sender: Sender) -> None:
-    for stamp in (now() - 270, now() + 270):
-        body = event("aevt_" + new_key())
+    for stamp in (sender.at(-270), sender.at(270)):
+        body = sender.event("aevt_" + new_key())
         assert sender.send(body, sender.good(body, stamp=stamp)).status == 200
 
 

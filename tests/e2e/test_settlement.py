@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ from shared.testing.waiting import eventually
 from tests.e2e.books import Books
 from tests.e2e.claims import ClaimScript
 from tests.e2e.shop import SETTLE_S, Shop, new_key, order, server_at
+from tests.e2e.side_by_side import side_by_side
 from tools.local_stack.services import ALPHA_ACCOUNT, BETA_ACCOUNT
 from tools.local_stack.stack import LocalStack
 
@@ -62,9 +64,18 @@ def offices(stack: LocalStack) -> dict[str, Office]:
     return {processor: declared(Office(stack, processor)) for processor in ACCOUNTS}
 
 
-@pytest.fixture(scope="module")
-def office(offices: dict[str, Office]) -> Office:
-    return offices["alpha"]
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A merchant whose payments go to one processor, and whoever sends that one's reports."""
+
+    shop: Shop
+    office: Office
+
+
+@pytest.fixture
+def places(shop: Shop, beta_shop: Shop, offices: dict[str, Office]) -> dict[str, Place]:
+    """By processor; what happens at one does not wait for the other."""
+    return {"alpha": Place(shop, offices["alpha"]), "beta": Place(beta_shop, offices["beta"])}
 
 
 @pytest.fixture
@@ -172,9 +183,9 @@ def test_a_line_of_an_uploaded_report_is_booked_and_settles_its_payment(
     assert (book["captured_minor"], book["withdrawn_minor"]) == (AMOUNT, DISPUTED)
 
 
-def test_a_corrected_report_takes_back_what_it_no_longer_has_and_a_right_one_brings_it_again(
-    shop: Shop, books: Books, office: Office
-) -> None:
+def corrected(books: Books, place: Place) -> None:
+    """What a corrected report no longer has is taken back, and a right one brings it again."""
+    shop, office = place.shop, place.office
     payment_id, capture_id = captured(shop, books)
     line_id, payout = f"txn_{new_key()}", f"po_{new_key()}"
     ours = line(line_id, payout, AMOUNT, fee_minor=FEE, source_id=capture_id)
@@ -191,4 +202,33 @@ def test_a_corrected_report_takes_back_what_it_no_longer_has_and_a_right_one_bri
         lambda: [row["fact_key"] for row in booked(books, office, line_id)] == readings,
         timeout_s=SETTLE_S,
         describe=lambda: f"the first and the last reading are booked: {booked(books, office, line_id)}",
+    )
+
+
+def broken_report_moves_nothing(books: Books, place: Place) -> None:
+    """Cut off in the middle it is refused whole; of a line that stands twice one is booked."""
+    shop, office = place.shop, place.office
+    payment_id, capture_id = captured(shop, books)
+    line_id, payout = f"txn_{new_key()}", f"po_{new_key()}"
+    ours = line(line_id, payout, AMOUNT, fee_minor=FEE, source_id=capture_id)
+    whole = report(ours, payout_row(line_id, payout, AMOUNT - FEE))
+    cut_off = office.send("cut-off.csv", whole[:-9])
+    assert cut_off["state"] == "REFUSED", cut_off
+    assert booked(books, office, line_id) == []
+    office.send("twice.csv", report(ours, ours, payout_row(line_id, payout, AMOUNT - FEE)))
+    shows(shop, payment_id, "SETTLED", AMOUNT)
+    eventually(lambda: booked(books, office, line_id), timeout_s=SETTLE_S, describe="the line is booked")
+    assert [row["payment_id"] for row in booked(books, office, line_id)] == [payment_id]
+
+
+def test_corrected_and_broken_reports_leave_each_line_as_it_is_right(
+    books: Books, places: dict[str, Place]
+) -> None:
+    """At both processors at once."""
+    side_by_side(
+        {
+            f"{course.__name__} at {name}": partial(course, books, place)
+            for name, place in places.items()
+            for course in (corrected, broken_report_moves_nothing)
+        }
     )
