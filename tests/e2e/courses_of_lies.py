@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from shared.testing.waiting import eventually
+from tests.e2e.doubts import FOR_EVER_S
 from tests.e2e.everybody import AMOUNT, World
 from tests.e2e.odd_answers import REFUND, asked, given_back, state_of, took_effect_twice
 from tests.e2e.shop import SETTLE_S
@@ -42,6 +43,25 @@ def sale_denied(world: World) -> None:
         given_back(world, payment_id, "money", AMOUNT)
         world.becomes(payment_id, "REQUIRES_PAYMENT_METHOD", captured=0, stray=0)
         world.at_processor(payment_id, captured_minor=AMOUNT, refunded_minor=AMOUNT, refunds=1)
+    world.cases(payment_id)
+
+
+def sale_done_after_our_cancel(world: World) -> None:
+    """Denied, then canceled by us; what turns up afterwards was taken, is no payment's any more, and goes back once."""
+    card = "pm_card_mastercard"
+    world.script.add(
+        world.processor, operation="authorization", payment_method=card, reply="refused_after", webhooks="lost",
+        feed="lost", not_found_s=FOR_EVER_S,
+    )  # fmt: skip
+    payment_id = asked(world, card)
+    world.becomes(payment_id, "REQUIRES_PAYMENT_METHOD", captured=0, in_doubt=0)
+    assert world.shop.post(f"/payments/{payment_id}/cancel", {}, wait_s=30).status == 200
+    world.becomes(payment_id, "CANCELED", captured=0)
+    world.script.release(payment_id)
+    given_back(world, payment_id, "money", AMOUNT)
+    world.becomes(payment_id, "CANCELED", captured=0, stray=0)
+    assert world.shop.payment(payment_id)["last_error"] is None
+    world.at_processor(payment_id, captured_minor=AMOUNT, refunded_minor=AMOUNT, refunds=1)
     world.cases(payment_id)
 
 

@@ -23,6 +23,7 @@ COURSES: Final[Mapping[str, Callable[[World], None]]] = {
     course.__name__: course
     for course in (
         courses_of_lies.sale_denied,
+        courses_of_lies.sale_done_after_our_cancel,
         courses_of_lies.hold_denied,
         courses_of_lies.capture_denied,
         courses_of_lies.void_denied,

@@ -1,0 +1,50 @@
+"""The page of a processor's faults says what the sandbox has and what the tests do, at both processors."""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from services.sandbox.app.script_requests import read_rule
+from services.sandbox.domain.payment_methods import PAYMENT_METHODS
+from tests.e2e.fault_table import PAGE, ROOT, ROWS, FaultRow, Tried, page
+
+E2E = ROOT / "tests" / "e2e"
+#: Whoever takes one of these is run at that processor; the last one asks for both by name.
+AT_BOTH = {"processor", "shop_there", "places", "world", "sender", "request"}
+AT = {"alpha": AT_BOTH | {"shop"}, "beta": AT_BOTH | {"beta_shop"}}
+
+
+@cache
+def functions(file: Path) -> dict[str, ast.FunctionDef]:
+    tree = ast.parse(file.read_text())
+    return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_the_page_is_the_table() -> None:
+    assert PAGE.read_text() == page(), "write it again: python -m tests.e2e.fault_table"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.fault)
+def test_the_sandbox_has_what_the_table_names(row: FaultRow) -> None:
+    assert [card for card in row.cards if card not in PAYMENT_METHODS] == []
+    assert row.cards or row.otherwise, "no way to have it"
+    for processor in AT if row.rule else ():
+        read_rule({"processor": processor, **row.rule})
+
+
+@pytest.mark.parametrize("processor", AT)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.fault)
+def test_what_the_table_names_is_tried_there(row: FaultRow, processor: str) -> None:
+    tried: Tried = getattr(row, processor)
+    file, name = tried.test.split("::")
+    test = functions(E2E / file)[name]
+    assert AT[processor] & {argument.arg for argument in test.args.args}, "it does not run there"
+    text = (E2E / file).read_text()
+    if tried.course is not None:
+        course_file, course = tried.course.split("::")
+        assert course in functions(E2E / course_file)
+        assert course in text, "nobody runs that course"
+        text += (E2E / course_file).read_text()
+    assert tried.word in text

@@ -1,0 +1,174 @@
+"""Every fault of a processor that payments must survive: how a user of the sandbox asks for it, and what tries it here.
+
+``docs/processor-faults.md`` is this table: ``python -m tests.e2e.fault_table`` writes it, and
+``tests/architecture/test_fault_table.py`` holds it against the sandbox and the tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+PAGE: Final = ROOT / "docs" / "processor-faults.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A test of this folder, and the words in it, or in the module of its course, that ask for the fault."""
+
+    test: str
+    word: str
+    course: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRow:
+    """One fault; without a rule of the script (or a card) there is another way, which is said."""
+
+    fault: str
+    alpha: Tried
+    beta: Tried
+    cards: tuple[str, ...] = ()
+    rule: Mapping[str, object] = field(default_factory=dict)
+    otherwise: str = ""
+
+
+def _both(
+    fault: str, test: str, word: str, *, course: str | None = None, cards: tuple[str, ...] = (),
+    otherwise: str = "", **rule: object,
+) -> FaultRow:  # fmt: skip
+    tried = Tried(test, word, course)
+    return FaultRow(fault, tried, tried, cards, rule, otherwise)
+
+
+_LOST = "test_doubt.py::test_a_lost_answer_is_charged_and_booked_once"
+_BY_CARD = "test_courses_by_card.py::test_every_course_by_card_ends_as_the_processors_have_it"
+_ODD = "test_odd_courses.py::test_every_odd_course_ends_as_the_processor_has_it"
+_ASTRAY = "test_strays.py::test_a_mismatch_blocks_is_returned_once_and_leaves_both_books_at_zero"
+_UNSIGNED = "test_bad_webhooks.py::test_every_broken_signature_is_one_and_the_same_refusal"
+_NOBODYS = "test_bad_webhooks.py::test_one_right_signature_among_two_is_enough_and_counts_once"
+_REPORTS = "test_settlement.py::test_corrected_and_broken_reports_leave_each_line_as_it_is_right"
+
+ROWS: Final = (
+    FaultRow(
+        "timeout before effect",
+        Tried(
+            "test_doubt.py::test_where_nothing_happened_a_key_leads_to_a_second_send", "pm_fault_timeout_before"
+        ),
+        Tried(
+            "test_doubt.py::test_where_nothing_happened_and_there_are_no_keys_the_attempt_is_given_up",
+            "pm_fault_timeout_before",
+        ),
+        ("pm_fault_timeout_before",),
+        {"reply": "timeout_before"},
+    ),
+    _both(
+        "timeout after effect", _LOST, "pm_fault_timeout_after",
+        cards=("pm_fault_timeout_after",), reply="timeout_after",
+    ),
+    _both("500 after effect", _LOST, "pm_fault_500_after", cards=("pm_fault_500_after",), reply="500_after"),
+    _both(
+        "duplicate effect attempt", _BY_CARD, "pm_fault_effect_twice", course="courses_by_card.py::sale_taken_twice",
+        cards=("pm_fault_effect_twice",), effect="twice",
+    ),
+    _both(
+        "late success after our cancel", _BY_CARD, "refused_after",
+        course="courses_of_lies.py::sale_done_after_our_cancel",
+        cards=("pm_fault_refused_after_webhook_lost", "pm_fault_effect_late"),
+        reply="refused_after", webhooks="lost", feed="lost",
+    ),
+    _both(
+        "decline after timeout", _ODD, "pm_fault_timeout_after_declined",
+        course="test_odd_courses.py::card_that_was_declined_without_a_word",
+        cards=("pm_fault_timeout_after_declined",),
+        otherwise="a card that declines, and `reply: timeout_after`", reply="timeout_after",
+    ),
+    _both(
+        "wrong amount echoed", _ASTRAY, "pm_fault_wrong_amount",
+        cards=("pm_fault_wrong_amount",), reply="wrong_amount",
+    ),
+    _both(
+        "wrong currency echoed", _ASTRAY, "pm_fault_wrong_currency",
+        cards=("pm_fault_wrong_currency",), reply="wrong_currency",
+    ),
+    _both("webhook before reply", _LOST, "pm_fault_webhook_first", cards=("pm_fault_webhook_first",), webhooks="first"),
+    _both("webhook twice", _LOST, "pm_fault_webhook_twice", cards=("pm_fault_webhook_twice",), webhooks="twice"),
+    _both(
+        "webhook reordered", _ODD, "pm_fault_webhook_reversed",
+        cards=("pm_fault_webhook_reversed",), webhooks="reversed",
+    ),
+    _both(
+        "webhook days late", _ODD, "pm_fault_webhook_days_late",
+        cards=("pm_fault_webhook_days_late",), webhooks="late", webhook_delay_ms=3 * 86_400_000,
+    ),
+    _both(
+        "webhook signed by somebody else", _ODD, "pm_fault_webhook_forged",
+        cards=("pm_fault_webhook_forged",), webhooks="forged",
+    ),
+    _both(
+        "webhook signed too long ago", _ODD, "pm_fault_webhook_stale",
+        cards=("pm_fault_webhook_stale",), webhooks="stale",
+    ),
+    _both(
+        "webhook unsigned", _UNSIGNED, "no header",
+        otherwise="by hand: the tests send it themselves, in every broken spelling of a signature",
+    ),
+    _both(
+        "webhook for unknown payment", _NOBODYS, "sender.event",
+        otherwise="by hand: an authorization of your own at the processor, under no payment of ours",
+    ),
+    _both(
+        "status endpoint stale", _ODD, "pm_fault_look_up_lies",
+        cards=("pm_fault_look_up_lies",), reply="timeout_after", not_found_s=30,
+    ),
+    _both(
+        "report file truncated", _REPORTS, "cut-off.csv", course="test_settlement.py::broken_report_moves_nothing",
+        otherwise="by hand: a report is a file, cut off its end",
+    ),
+    _both(
+        "report file with duplicated lines", _REPORTS, "twice.csv",
+        course="test_settlement.py::broken_report_moves_nothing",
+        otherwise="`POST /script/v1/errors` plants a second charge in a line of its own; the same line twice by hand",
+    ),
+)  # fmt: skip
+
+_HEAD: Final = """# What a processor may do wrong, and what tries it
+
+Written by `python -m tests.e2e.fault_table`; a test compares it with the sandbox's cards and script and with the tests.
+Each fault can be had from the [sandbox](../services/sandbox/README.md) by a card or by a rule of its script, at alpha and at beta.
+The tests run on the whole stack, and all end with one oracle (`tests/e2e/test_one_oracle.py`): ledger zero per currency, amounts
+equal the ledger's net and the processor's book, strays counted, nothing charged twice, every open case with its reason.
+
+| fault | card | rule of the script | tried at alpha | tried at beta |
+|---|---|---|---|---|
+"""
+_TAIL: Final = """
+What takes longer than a test may last is tried in virtual time: a processor that is away for **two hours** (what queues, what is
+refused, the drain without a stampede) with the processor service's real rules and a clock that is moved by the test
+(`services/processor/tests/unit/test_outage.py`). On real parts the outage is shorter (`tests/e2e/test_outage.py`); nobody has
+watched two real hours of it. Webhooks that are days late are sent at once by the script's `release`.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    return _HEAD + "".join(map(_line, ROWS)) + _TAIL
+
+
+def _line(row: FaultRow) -> str:
+    cards = ", ".join(f"`{card}`" for card in row.cards) or "none"
+    rule = ", ".join(f"`{name}: {value}`" for name, value in row.rule.items())
+    said = row.otherwise or rule
+    return f"| {row.fault} | {cards} | {said} | {_link(row.alpha)} | {_link(row.beta)} |\n"
+
+
+def _link(tried: Tried) -> str:
+    file, name = (tried.course or tried.test).split("::")
+    return f"[{name}](../tests/e2e/{file})"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
