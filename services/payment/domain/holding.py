@@ -18,6 +18,7 @@ from services.payment.domain.payment import Payment
 from services.payment.domain.risk_states import REFUSED
 from services.payment.domain.status import Status
 
+_FINAL_CAPTURE = "final_capture"
 _REFUSED_CANCELS = frozenset({"cancel_declined", "cancel_abandoned"})
 
 
@@ -105,7 +106,7 @@ def release_hold(payment: Payment, reason: str, moment: Moment) -> None:
         payment.released_reason = reason
         payment.touch(moment)
     refresh_capturable(payment)
-    if reason != "final_capture":
+    if reason != _FINAL_CAPTURE:
         _forget_refused_cancel(payment)
     settle_release(payment, moment)
     payment.derive_status(moment)
@@ -133,7 +134,8 @@ def settle_release(payment: Payment, moment: Moment) -> None:
             HoldReleased(amount_minor=rest_minor, currency=payment.currency, reason=reason), moment
         )
     if payment.status is Status.AUTHORIZED and payment.amounts.captured_minor == 0:
-        end_canceled(payment, reason, moment)
+        # Where the last capture went astray and is no capture of ours, the hold was ended from outside.
+        end_canceled(payment, "issuer" if reason == _FINAL_CAPTURE else reason, moment)
 
 
 def end_canceled(payment: Payment, reason: str, moment: Moment) -> None:

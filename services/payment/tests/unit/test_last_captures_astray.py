@@ -11,7 +11,7 @@ from services.payment.app.create_payment import create_payment
 from services.payment.domain.answering import Answer
 from services.payment.domain.changes import Moment
 from services.payment.domain.deciding import give_up
-from services.payment.domain.events import HoldReleased
+from services.payment.domain.events import HoldReleased, PaymentCanceled
 from services.payment.domain.facts import Fact, Role
 from services.payment.domain.operations import OperationState
 from services.payment.domain.payment import Payment
@@ -128,3 +128,4 @@ def test_what_went_astray_of_a_hold_is_not_told_as_given_back(final, later):
     apply_fact(told(authorized(payment, status="voided", object_version=3)), unit)
     unit.commit()
     assert (payment.status, released_minor(unit)) == (Status.CANCELED, 6_000)
+    assert [event.reason for _, event in unit.events if isinstance(event, PaymentCanceled)] == ["issuer"]
