@@ -12,7 +12,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-db test-kafka crash sim sim-planted deep faults up down logs status verify bench month lint types arch format schemas compatible docs lock sabotage
+.PHONY: help setup demo test e2e seeds test-unit test-db test-kafka crash sim sim-planted deep faults up down logs status verify bench month lint types arch format schemas compatible docs lock sabotage
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,10 +33,16 @@ demo: setup ## the main job: real PostgreSQL and Kafka, payments of every kind, 
 test: setup ## every test, on a real PostgreSQL and Kafka that it starts itself
 	@$(BIN)/tieout infra --memory -- $(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "not (e2e or crash or sim)" $(ARGS)
 	@$(BIN)/pytest -q -m sim tests/simulation $(ARGS)
-	@$(BIN)/tieout infra -- $(BIN)/pytest -q -m e2e tests/e2e $(ARGS)
+	@$(MAKE) --no-print-directory -j2 -Otarget e2e seeds
 	@$(BIN)/pytest -q -m crash -n $(WORKERS) --dist load tests/crash $(ARGS)
 	@$(BIN)/tieout faults --count $(COUNT)
-	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --workers $(WORKERS)
+
+e2e: setup ## whole courses of payments on the real stack
+	@$(BIN)/tieout infra -- $(BIN)/pytest -q -m e2e tests/e2e $(ARGS)
+
+# Courses mostly wait; what they leave of the processors is enough for most of the seeds.
+seeds: setup
+	@nice -n 10 $(BIN)/python -m tests.simulation --seeds $(SEEDS) --workers $(WORKERS)
 
 test-unit: setup ## tests that need no services, but the longest, with fewer generated cases: under a minute
 	@$(BIN)/pytest -q -n $(WORKERS) --hypothesis-profile=few -m "(unit or property or contract or architecture) and not long" $(ARGS)
