@@ -11,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from shared.kernel.clock import Clock, SystemClock
 from shared.kernel.errors import CommitUnknown
-from shared.persistence.commit_lookup import is_away
+from shared.runtime.edge import is_unavailable
 from shared.runtime.logs import logger
 
 BEAT_EVERY_S: Final = 5.0
@@ -23,8 +23,8 @@ class PeriodicRole:
 
     An action that knows when it is needed next returns the seconds until then instead.
 
-    An unreachable database is waited out (the action must be one that may simply run again); any other
-    error ends the role, and with it the process.
+    A database that is unreachable, overloaded or does not say what became of a COMMIT is waited out (the action must be
+    one that may simply run again); any other error ends the role, and with it the process.
     """
 
     def __init__(
@@ -56,9 +56,11 @@ class PeriodicRole:
         try:
             said = self.action()
         except (DBAPIError, PoolTimeout, CommitUnknown) as error:
-            if isinstance(error, DBAPIError) and not is_away(error):
+            if not (isinstance(error, CommitUnknown) or is_unavailable(error)):
                 raise
-            _log.warning("database_unavailable", role=self._name, error=str(error))
+            # What the driver said: what SQLAlchemy says of it repeats the whole statement.
+            said_why = error.orig if isinstance(error, DBAPIError) else error
+            _log.warning("database_unavailable", role=self._name, error=str(said_why))
             return False
         if isinstance(said, bool) or said is None:
             return bool(said)

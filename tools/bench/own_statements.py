@@ -118,12 +118,12 @@ def recorded(site: Site, send_one: Callable[[], object]) -> list[Sent]:
     log = site.stack.place.logs / "postgres.log"
     with site.admin() as admin:
 
-        def logging(value: str) -> None:
-            admin.execute(f"ALTER SYSTEM SET log_statement = '{value}'".encode())
+        def settle(setting: bytes) -> None:
+            admin.execute(b"ALTER SYSTEM " + setting)
             admin.execute("SELECT pg_reload_conf()")
 
         begins = log.stat().st_size
-        logging("all")
+        settle(b"SET log_statement = 'all'")
         try:
 
             def whole() -> bool:
@@ -132,7 +132,7 @@ def recorded(site: Site, send_one: Callable[[], object]) -> list[Sent]:
 
             wait_until(whole, "a payment's statements are in the server's log")
         finally:
-            logging("none")
+            settle(b"RESET log_statement")
     return last_transaction(_since(log, begins))
 
 

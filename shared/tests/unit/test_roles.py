@@ -48,6 +48,8 @@ GONE = psycopg.OperationalError("the session ended")
     "away",
     [
         OperationalError("SELECT 1", None, GONE),
+        OperationalError("SELECT 1", None, psycopg.errors.QueryCanceled("it took too long")),
+        OperationalError("UPDATE", None, psycopg.errors.DeadlockDetected("once too often")),
         DBAPIError("SELECT 1", None, psycopg.DatabaseError("gone"), connection_invalidated=True),
         PoolTimeout("no session is free"),
         CommitUnknown("claim", "1", "no answer"),

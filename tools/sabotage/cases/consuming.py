@@ -74,8 +74,8 @@ CONSUMING: Final = (
         patches=(
             Patch(
                 "shared/runtime/roles.py",
-                "            if isinstance(error, DBAPIError) and not is_away(error):",
-                "            if isinstance(error, DBAPIError):",
+                "            if not (isinstance(error, CommitUnknown) or is_unavailable(error)):",
+                "            if not isinstance(error, CommitUnknown):",
             ),
         ),
         tests=(
