@@ -2,18 +2,18 @@
 
 import os
 import platform
+import subprocess
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from tools.bench.figures import Figure
 from tools.bench.sections import Ground, Section
-from tools.bench.site import Progress, Site
-
-NOT_USED: Final = "not used"
+from tools.bench.site import Progress
+from tools.local_stack import postgres
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,6 @@ def _measure(section: Section, ground: Ground, run: Run) -> Measured | None:
     started = time.monotonic()
     try:
         figures = section.measure(ground)
-        postgresql = NOT_USED if section.brings_stacks else _postgresql(ground.site)
     except Exception as error:  # noqa: BLE001  # what the others find would be lost; the run fails at its end
         traceback.print_exc()
         run.failed[section.word] = f"{type(error).__name__}: {error}"
@@ -91,23 +90,25 @@ def _measure(section: Section, ground: Ground, run: Run) -> Measured | None:
         at=datetime.now(UTC),
         seconds=round(time.monotonic() - started),
         quick=ground.quick,
-        machine=_machine(postgresql),
+        machine=_machine(),
         figures=figures,
     )
 
 
-def _postgresql(site: Site) -> str:
-    with site.admin() as admin:
-        row = admin.execute("SHOW server_version").fetchone()
-    return str(row[0]) if row else ""
+def _postgresql() -> str:
+    """The version of the server that every stack of a run starts."""
+    shown = subprocess.run(
+        [str(postgres.binaries() / "postgres"), "--version"], capture_output=True, text=True, check=True
+    )
+    return shown.stdout.split()[-1]
 
 
-def _machine(postgresql: str) -> dict[str, Any]:
+def _machine() -> dict[str, Any]:
     return {
         "cpus": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "postgresql": postgresql,
+        "postgresql": _postgresql(),
         "fsync": "on",
         "load": [round(value, 2) for value in os.getloadavg()],
     }

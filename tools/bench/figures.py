@@ -89,7 +89,7 @@ def cells(figure: Figure) -> tuple[str, ...]:
         shown(figure.median),
         shown(max(figure.samples)),
         "" if figure.ratio is None else f"{figure.ratio:.2f}",
-        "" if figure.base is None else figure.base.name,
+        "" if figure.base is None else f"{figure.base.name} ({shown(figure.base.value)})",
         "" if figure.floor is None else f"{figure.floor:g}",
         "" if figure.aim is None else f"{figure.aim:g}",
         figure.verdict,

@@ -16,9 +16,9 @@ PAGE: Final = REPOSITORY / "docs" / "benchmarks.md"
 _HEAD: Final = """# Benchmarks
 
 Written by `tieout bench --write`, each section for itself; do not edit by hand. What the figures say, and what is
-missing to the aims, is in [benchmark notes](benchmark-notes.md). A ratio is the median over the base named beside it,
-measured in the same run. `reached` says which of the two bounds holds: for the ratio where there is one, else for the
-median.
+missing to the aims, is in [benchmark notes](benchmark-notes.md). A ratio is the median over that of the base beside it,
+shown in brackets: both are of the same run, and sections may be of different ones. `reached` says which of the two
+bounds holds: for the ratio where there is one, else for the median.
 """
 _HEADING: Final = re.compile(r"^## (.*)$", re.MULTILINE)
 

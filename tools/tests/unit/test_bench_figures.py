@@ -29,6 +29,10 @@ def test_the_spread_is_shown_beside_the_median():
     assert cells(figure(3.0, 1.0, 2.0))[2:5] == ("1", "2", "3")
 
 
+def test_a_ratio_is_shown_with_the_value_that_it_was_held_against():
+    assert cells(figure(50.0, base=Base(name="b", value=1_000.0)))[5:7] == ("0.05", "b (1,000)")
+
+
 def test_a_percentile_is_a_value_that_was_measured():
     assert percentile([float(n) for n in range(100)], 0.99) == 99.0
     assert percentile([5.0], 0.99) == 5.0
