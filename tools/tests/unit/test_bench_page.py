@@ -64,7 +64,7 @@ def test_a_section_is_measured_where_the_one_before_it_was_or_afresh(monkeypatch
         yield object()
 
     monkeypatch.setattr("tools.bench.sections.benchmark_site", stack)
-    monkeypatch.setattr("tools.bench.bench._postgresql", lambda _: "18")
+    monkeypatch.setattr("tools.bench.bench._postgresql", lambda: "18")
     places = []
 
     def measures(ground):
