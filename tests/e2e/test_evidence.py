@@ -239,8 +239,9 @@ def charged_twice(stack: LocalStack, books: Books, desk: Desk, course: Course, p
     def known_break() -> list[dict[str, Any]]:
         return books.rows(
             "reconciliation",
-            "SELECT break_id FROM breaks WHERE payment_id = %s AND type = 'stray_capture' AND state = 'OPEN'"
-            " AND subject LIKE 'line:%%'",  # until a run has seen both, the stray has a break of its own
+            # Until a run has seen both, the stray has a break of its own; before its line is told nothing is returned.
+            "SELECT break_id FROM breaks JOIN announced_lines ON subject = 'line:' || source || ':' || line_id"
+            " WHERE breaks.payment_id = %s AND type = 'stray_capture' AND state = 'OPEN'",
             payment_id,
         )
 

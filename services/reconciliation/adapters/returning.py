@@ -17,13 +17,13 @@ from shared.persistence.outbox import Outbox
 # the proposal nobody proposed: a corrected line may name another charge of the same amount.
 _CHARGE: Final = """
 SELECT coalesce(i.payment_id, t.payment_id) AS payment_id, s.processor, s.account, l.object_id,
-       l.gross_minor AS amount_minor, l.currency,
-       a.announced_at <= (SELECT max(h.at) FROM break_history AS h
-                           WHERE h.break_id = b.break_id AND h.to_state = 'PROPOSED') AS as_proposed
+       l.gross_minor AS amount_minor, l.currency, a.announced_at IS NOT NULL AS is_told,
+       coalesce(a.announced_at <= (SELECT max(h.at) FROM break_history AS h
+                                    WHERE h.break_id = b.break_id AND h.to_state = 'PROPOSED'), false) AS as_proposed
   FROM breaks AS b
   JOIN settlement_lines AS l ON l.source = split_part(b.subject, ':', 2)
    AND l.line_id = substr(b.subject, length('line:' || split_part(b.subject, ':', 2)) + 2) AND l.stands
-  JOIN announced_lines AS a USING (source, line_id, revision)
+  LEFT JOIN announced_lines AS a USING (source, line_id, revision)
   JOIN sources AS s USING (source)
   LEFT JOIN claims AS c ON c.source = l.source AND c.line_id = l.line_id
   LEFT JOIN our_items AS i ON i.item_key = c.item_key AND i.kind = 'stray' AND i.object_id = l.object_id

@@ -21,6 +21,8 @@ class AstrayCharge:
     object_id: str
     amount_minor: int
     currency: str
+    is_told: bool
+    """The ledger was told of the line as it reads now; that happens once its payout is closed."""
     as_proposed: bool
     """The line was read so already when the break was proposed last."""
 
@@ -64,6 +66,14 @@ def charge_for(stored: StoredBreak, returns: Returns) -> AstrayCharge:
             "break_not_returnable",
             f"break {stored.break_id} is about no charge that payment was told of as astray",
             extra={"break_id": stored.break_id, "type": stored.type},
+            stored=False,
+        )
+    if not charge.is_told:
+        raise Rejected(
+            "line_not_told",
+            f"the line of break {stored.break_id} is not told to the ledger yet, which follows once its payout is"
+            " closed: propose it then",
+            extra={"break_id": stored.break_id},
             stored=False,
         )
     if (charge.amount_minor, charge.currency) != (stored.theirs_minor, stored.currency):

@@ -76,6 +76,21 @@ def test_a_break_names_its_payment_as_soon_as_that_is_known(world):
     assert world.rows(said) == [("stray_capture", pay(1), account)]
 
 
+def test_before_its_line_is_told_a_charge_is_not_given_back_and_the_refusal_says_when(desk):
+    world = World(desk)
+    world.payout("po_1", 10_000)
+    world.captured(1, 10_000)
+    world.line("l1", 10_000, object_id="cap_1", our_reference=op(1))
+    world.line("l2", 10_000, object_id="cap_2", our_reference=op(1), announced=False)
+    known_as_stray(world)
+    with pytest.raises(Rejected, match="once its payout is closed") as refused:
+        propose(world)
+    assert refused.value.code == "line_not_told"
+    assert world.breaks()["line:alpha_report:l2"] == ("stray_capture", 10_000)
+    world.announce("l2")
+    assert propose(world).state == "PROPOSED"
+
+
 def test_whoever_proposed_it_does_not_approve_it(world):
     propose(world)
     with pytest.raises(Rejected, match="cannot approve"):
