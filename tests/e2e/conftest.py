@@ -9,13 +9,11 @@ Every xdist worker would start a stack of its own, so the tests are one group: u
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from confluent_kafka.admin import AdminClient
@@ -106,8 +104,9 @@ def shop(stack: LocalStack) -> Shop:
 @pytest.fixture(scope="session")
 def other_shop(stack: LocalStack) -> Shop:
     """Another merchant of the same platform."""
-    merchant_id = _said(stack, "merchants", "add", "--name", "Another shop")["merchant_id"]
-    api_key = _said(stack, "keys", "issue", merchant_id, "--mode", "test")["api_key"]
+    reason = "a second merchant"
+    merchant_id = stack.as_admin("merchants", "add", "--name", "Another shop", reason=reason)["merchant_id"]
+    api_key = stack.as_admin("keys", "issue", merchant_id, "--mode", "test", reason=reason)["api_key"]
     return Shop(stack.url("payment"), merchant_id, api_key)
 
 
@@ -143,11 +142,6 @@ def shop_there(request: pytest.FixtureRequest, processor: str) -> Shop:
     """A merchant whose payments go to the processor of this turn."""
     found: Shop = request.getfixturevalue({"alpha": "shop", "beta": "beta_shop"}[processor])
     return found
-
-
-def _said(stack: LocalStack, *words: str) -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads(stack.cli("payment", *words, "--json"))
-    return answer
 
 
 @pytest.fixture(scope="session")

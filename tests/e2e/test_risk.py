@@ -79,11 +79,10 @@ def watched_there(all_watched: dict[str, Watched], processor: str) -> Watched:
 
 
 def _a_shop(stack: LocalStack, processor: str) -> Watched:
-    made = json.loads(stack.cli("payment", "merchants", "add", "--name", "A watched shop", "--json"))
-    merchant_id = made["merchant_id"]
-    routed = ("--merchant", merchant_id, "--processor", processor, "--reason", "an e2e test", "--json")
-    stack.cli("payment", "routes", "set", *routed, token=stack.operator_token("ada", "admin"))
-    issued = json.loads(stack.cli("payment", "keys", "issue", merchant_id, "--mode", "test", "--json"))
+    reason = "an e2e test"
+    merchant_id = stack.as_admin("merchants", "add", "--name", "A watched shop", reason=reason)["merchant_id"]
+    stack.as_admin("routes", "set", "--merchant", merchant_id, "--processor", processor, reason=reason)
+    issued = stack.as_admin("keys", "issue", merchant_id, "--mode", "test", reason=reason)
     return Watched(Shop(stack.url("payment"), merchant_id, issued["api_key"]), stack)
 
 

@@ -6,7 +6,6 @@ A merchant's clients use the key until they are told that it opens nothing, and 
 import random
 
 from services.payment.adapters.unit_of_work import PaymentUnitOfWork
-from services.payment.app.manage_merchants import revoke_key
 from services.payment.domain.api_keys import ApiKey, Mode, make_api_key
 from shared.kernel.ids import UlidIds
 from shared.persistence.unit_of_work import Transactions
@@ -43,9 +42,9 @@ class EndingKeys:
         self._in_payment(take_in)
 
     def revoke(self, merchant_id: str) -> None:
-        """End one, as the command line does it."""
+        """End one, as the command line does it but for the operator's act, which this world does not look at."""
         key_id, key = self._keys[merchant_id]
-        self._in_payment(lambda uow: revoke_key(key_id, uow))
+        self._in_payment(lambda uow: uow.merchants.revoke_key(key_id, uow.now))
         self._revoked.add(key.secret)
 
     def token_of(self, owner_id: str, usual: str) -> str:

@@ -16,9 +16,8 @@ import psycopg
 import sqlalchemy as sa
 
 from services.payment.adapters.unit_of_work import PaymentUnitOfWork
-from services.payment.app.manage_merchants import SetPrices, set_prices
 from services.payment.domain.api_keys import ApiKey, Mode, make_api_key
-from services.payment.domain.pricing import RefundPolicy
+from services.payment.domain.pricing import Price, RefundPolicy
 from shared.kernel.ids import UlidIds
 from shared.persistence.engine import make_engine
 from shared.persistence.migrate import migrate
@@ -285,11 +284,13 @@ class Storage:
             for merchant in self.merchants:
                 uow.merchants.add(merchant.merchant_id, "Simulated Ltd")
                 uow.merchants.add_key(merchant.merchant_id, merchant.key_id, Mode.TEST, merchant.key)
-                prices = SetPrices(
-                    merchant_id=merchant.merchant_id, currencies=("EUR", "USD", "JPY"), percent="2.9",
-                    fixed_minor=30, refund_policy=RefundPolicy.PROPORTIONAL,
-                )  # fmt: skip
-                set_prices(prices, uow)
+                price = Price(
+                    percent_ppm=29_000,
+                    fixed_minor=30,
+                    refund_policy=RefundPolicy.PROPORTIONAL,
+                    dispute_fee_minor=0,
+                )
+                uow.merchants.add_prices(merchant.merchant_id, ("EUR", "USD", "JPY"), price, uow.now)
 
         transactions.run(take_in, name="simulation")
         engine.dispose()

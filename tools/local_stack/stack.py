@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx2
 import psutil
@@ -216,28 +216,27 @@ class LocalStack:
         file = self.place.secrets / (f"merchant_{processor}.json" if elsewhere else "merchant.json")
         if not file.exists():
             progress(f"a merchant and a test key at {processor}")
-            created = self.cli("payment", "merchants", "add", "--name", "Demo shop", "--json")
-            merchant_id = json.loads(created)["merchant_id"]
-            self.cli(
-                "payment", "prices", "set", merchant_id, "--percent", "2.9", "--fixed-minor", "30", "--json"
-            )
-            if elsewhere:
-                words = (
-                    "--merchant",
-                    merchant_id,
-                    "--processor",
-                    processor,
-                    "--reason",
-                    f"first at {processor}",
-                )
-                token = self.operator_token("local-stack", "admin")
-                self.cli("payment", "routes", "set", *words, "--json", token=token)
-            key = json.loads(self.cli("payment", "keys", "issue", merchant_id, "--mode", "test", "--json"))[
-                "api_key"
+            reason = f"first merchant at {processor}"
+            merchant_id = self.as_admin("merchants", "add", "--name", "Demo shop", reason=reason)[
+                "merchant_id"
             ]
+            price = ("--percent", "2.9", "--fixed-minor", "30")
+            self.as_admin("prices", "set", merchant_id, *price, reason=reason)
+            if elsewhere:
+                route = ("--merchant", merchant_id, "--processor", processor)
+                self.as_admin("routes", "set", *route, reason=reason)
+            key = self.as_admin("keys", "issue", merchant_id, "--mode", "test", reason=reason)["api_key"]
             file.touch(mode=0o600)
             file.write_text(json.dumps({"merchant_id": merchant_id, "api_key": key}))
         return Merchant(**json.loads(file.read_text()))
+
+    def as_admin(self, *words: str, reason: str) -> dict[str, Any]:
+        """Run a command of payment that an admin may, with a token that the stack issues to itself; its answer."""
+        token = self.operator_token("local-stack", "admin")
+        answer: dict[str, Any] = json.loads(
+            self.cli("payment", *words, "--reason", reason, "--json", token=token)
+        )
+        return answer
 
     def operator_token(self, subject: str, role: str) -> str:
         """A token of this stack, as ``tieout operators issue`` makes one."""

@@ -1,4 +1,4 @@
-"""Merchants, their API keys and their prices, as an operator manages them."""
+"""Merchants, their API keys and their prices, as an operator manages them; each change is told as an operator's act."""
 
 import re
 from collections.abc import Sequence
@@ -10,8 +10,17 @@ from services.payment.app.merchant_ports import KeyView, MerchantUnit
 from services.payment.domain.api_keys import Mode, make_api_key
 from services.payment.domain.pricing import PPM, Price, RefundPolicy
 from shared.kernel.errors import Rejected
+from shared.kernel.operators import Actor
 
 _PERCENT: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,4})?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ByHand:
+    """Who changes something, and why."""
+
+    actor: Actor
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,21 +45,25 @@ class SetPrices:
     dispute_fee_minor: int = 0
 
 
-def add_merchant(name: str, uow: MerchantUnit) -> str:
+def add_merchant(name: str, by: ByHand, uow: MerchantUnit) -> str:
     """Take in a merchant and return its id."""
     if not name.strip():
         raise Rejected("name_missing", "a merchant has a name", status=422, param="name")
     merchant_id = uow.ids.new("mer_")
     uow.merchants.add(merchant_id, name.strip())
+    uow.acted(by.actor, "add_merchant", merchant_id, by.reason)
     return merchant_id
 
 
-def issue_key(merchant_id: str, mode: Mode, entropy: bytes, pepper: str, uow: MerchantUnit) -> IssuedKey:
-    """Make a key. Only its digest is kept: whoever loses it asks for another."""
+def issue_key(
+    merchant_id: str, mode: Mode, entropy: bytes, pepper: str, by: ByHand, uow: MerchantUnit
+) -> IssuedKey:
+    """Make a key. Only its digest is kept, and only its id is told: whoever loses it asks for another."""
     _require_merchant(merchant_id, uow)
     key = make_api_key(mode, entropy, pepper)
     key_id = uow.ids.new("key_")
     uow.merchants.add_key(merchant_id, key_id, mode, key)
+    uow.acted(by.actor, f"issue_{mode.value}_key", key_id, by.reason)
     return IssuedKey(key_id=key_id, merchant_id=merchant_id, mode=mode.value, api_key=key.secret)
 
 
@@ -60,13 +73,14 @@ def list_keys(merchant_id: str, uow: MerchantUnit) -> Sequence[KeyView]:
     return uow.merchants.keys(merchant_id)
 
 
-def revoke_key(key_id: str, uow: MerchantUnit) -> None:
+def revoke_key(key_id: str, by: ByHand, uow: MerchantUnit) -> None:
     """End a key at once."""
     if not uow.merchants.revoke_key(key_id, uow.now):
         raise Rejected("key_not_found", f"there is no key {key_id}", status=404)
+    uow.acted(by.actor, "revoke_key", key_id, by.reason)
 
 
-def set_prices(command: SetPrices, uow: MerchantUnit) -> Price:
+def set_prices(command: SetPrices, by: ByHand, uow: MerchantUnit) -> Price:
     """Let a price hold for payments created from now on; older ones keep theirs."""
     _require_merchant(command.merchant_id, uow)
     if command.fixed_minor < 0:
@@ -82,6 +96,7 @@ def set_prices(command: SetPrices, uow: MerchantUnit) -> Price:
         dispute_fee_minor=command.dispute_fee_minor,
     )
     uow.merchants.add_prices(command.merchant_id, command.currencies, price, uow.now)
+    uow.acted(by.actor, "set_prices", command.merchant_id, by.reason)
     return price
 
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from services.payment.domain.api_keys import ApiKey, Mode
 from services.payment.domain.pricing import Price
 from shared.kernel.ids import Ids
+from shared.kernel.operators import Actor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,3 +60,7 @@ class MerchantUnit(Protocol):
     def ids(self) -> Ids: ...
     @property
     def merchants(self) -> Merchants: ...
+
+    def acted(self, actor: Actor, action: str, target: str, reason: str) -> None:
+        """Announce it as OperatorActed, in this transaction."""
+        ...

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from services.payment.adapters.unit_of_work import PaymentUnitOfWork
+    from services.payment.app.manage_merchants import ByHand
 
 cli = service_cli("payment", "services.payment.settings:PaymentSettings", "services.payment.bootstrap:build")
 merchants = typer.Typer(no_args_is_help=True, help="Merchants.")
@@ -63,17 +64,25 @@ def states() -> None:
 
 
 @merchants.command("add")
-def add(name: Annotated[str, typer.Option(help="What people call it.")], as_json: JsonFlag = False) -> None:
+def add(
+    name: Annotated[str, typer.Option(help="What people call it.")],
+    token_file: TokenFile,
+    reason: Reason,
+    as_json: JsonFlag = False,
+) -> None:
     """Take in a merchant and print its id."""
     from services.payment.app.manage_merchants import add_merchant
 
-    merchant_id = command_line(cli).run(lambda uow: add_merchant(name, uow), "merchants add")
+    by = _by_hand(token_file, reason)
+    merchant_id = command_line(cli).run(lambda uow: add_merchant(name, by, uow), "merchants add")
     emit({"merchant_id": merchant_id}, as_json=as_json)
 
 
 @keys.command("issue")
 def issue(
     merchant: MerchantArgument,
+    token_file: TokenFile,
+    reason: Reason,
     mode: Annotated[KeyMode, typer.Option(help="What it acts on.")] = KeyMode.TEST,
     as_json: JsonFlag = False,
 ) -> None:
@@ -83,11 +92,12 @@ def issue(
     from services.payment.settings import PaymentSettings
     from shared.runtime.settings import load_settings
 
+    by = _by_hand(token_file, reason)
     entropy = secrets.token_bytes(ENTROPY_BYTES)
     with command_line(cli).opened() as runtime:
         pepper = load_settings(PaymentSettings).api_key_pepper.get_secret_value()
         issued = runtime.transactions.run(
-            lambda uow: issue_key(merchant, Mode(mode.value), entropy, pepper, uow), name="keys issue"
+            lambda uow: issue_key(merchant, Mode(mode.value), entropy, pepper, by, uow), name="keys issue"
         )
     emit(asdict(issued), as_json=as_json)
 
@@ -102,18 +112,27 @@ def list_keys(merchant: MerchantArgument, as_json: JsonFlag = False) -> None:
 
 
 @keys.command("revoke")
-def revoke(key_id: Annotated[str, typer.Argument(help="The key's id.")], as_json: JsonFlag = False) -> None:
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="The key's id.")],
+    token_file: TokenFile,
+    reason: Reason,
+    as_json: JsonFlag = False,
+) -> None:
     """End a key: the next request with it is refused."""
     from services.payment.app.manage_merchants import revoke_key
 
-    command_line(cli).run(lambda uow: revoke_key(key_id, uow), "keys revoke")
+    by = _by_hand(token_file, reason)
+    command_line(cli).run(lambda uow: revoke_key(key_id, by, uow), "keys revoke")
     emit({"key_id": key_id, "revoked": True}, as_json=as_json)
 
 
 @prices.command("set")
 def set_price(
     merchant: MerchantArgument,
+    *,
     percent: Annotated[str, typer.Option(help="Share of each capture, such as 2.9.")],
+    token_file: TokenFile,
+    reason: Reason,
     fixed_minor: Annotated[int, typer.Option(min=0, help="Per payment, in minor units.")] = 0,
     currency: Annotated[str, typer.Option(help="ISO 4217 code, or all.")] = ALL_CURRENCIES,
     refund_policy: Annotated[FeeOnRefund, typer.Option(help="What refunds give back.")] = FeeOnRefund.KEEP,
@@ -125,6 +144,8 @@ def set_price(
     from services.payment.domain.pricing import RefundPolicy
     from shared.kernel.money import all_currencies, normalise_currency
 
+    by = _by_hand(token_file, reason)
+
     def work(uow: PaymentUnitOfWork) -> dict[str, Any]:
         chosen = all_currencies() if currency == ALL_CURRENCIES else [normalise_currency(currency)]
         command = SetPrices(
@@ -135,9 +156,16 @@ def set_price(
             refund_policy=RefundPolicy(refund_policy.value),
             dispute_fee_minor=dispute_fee_minor,
         )
-        return {"merchant_id": merchant, "currencies": len(chosen), **asdict(set_prices(command, uow))}
+        return {"merchant_id": merchant, "currencies": len(chosen), **asdict(set_prices(command, by, uow))}
 
     emit(command_line(cli).run(work, "prices set"), as_json=as_json)
+
+
+def _by_hand(token_file: Path | None, reason: str) -> ByHand:
+    """Whoever decides who sells here, with which keys and at what price, is an admin."""
+    from services.payment.app.manage_merchants import ByHand
+
+    return ByHand(actor=acting(command_line(cli), token_file, "admin"), reason=reason)
 
 
 @routes.command("set")

@@ -8,6 +8,7 @@ _PIECE: Final = "shared/runtime/cli_token.py"
 _TOKENS: Final = "shared/runtime/operator_tokens.py"
 _TESTS: Final = "shared/tests/unit/test_cli_token.py::"
 _TOKEN_TESTS: Final = "shared/tests/unit/test_operator_tokens.py::"  # noqa: S105 - a path
+_COMMANDS: Final = "services/payment/tests/db/test_command_line.py::"
 _EVERY: Final = "tests/architecture/test_every_command_asks_for_a_token.py::"
 
 TERMINAL: Final = (
@@ -33,6 +34,19 @@ TERMINAL: Final = (
             ),
         ),
         tests=(_EVERY + "test_each_command_that_changes_something_asks_for_the_role_of_its_route",),
+    ),
+    Case(
+        name="merchants-keys-told",
+        protection="who issued a merchant's key is told in the transaction that issues it",
+        change="the key is issued and nobody is told",
+        patches=(
+            Patch(
+                "services/payment/app/manage_merchants.py",
+                '    uow.acted(by.actor, f"issue_{mode.value}_key", key_id, by.reason)\n',
+                "",
+            ),
+        ),
+        tests=(_COMMANDS + "test_a_merchant_is_set_up_by_three_commands_of_an_admin",),
     ),
     Case(
         name="terminal-named-token",

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from services.payment.adapters.routes import find_terms
 from services.payment.entrypoints.cli import cli
-from services.payment.tests.db.scenes import exhaust, held
+from services.payment.tests.db.scenes import exhaust, held, told
 from services.payment.tests.db.shop import PEPPER, open_shop
 from shared.kernel.money import all_currencies
 from shared.persistence.engine import make_engine
@@ -44,29 +44,51 @@ def run(urls: ServiceUrls, operators: TokenFiles, monkeypatch: pytest.MonkeyPatc
     return run
 
 
-def test_a_merchant_is_set_up_by_three_commands(run: Run, urls: ServiceUrls) -> None:
-    merchant_id = run("merchants", "add", "--name", "Demo shop")["merchant_id"]
-    price = run("prices", "set", merchant_id, "--percent", "2.9", "--fixed-minor", "30")
+@pytest.fixture
+def admin(operators: TokenFiles) -> tuple[str, ...]:
+    """What root's commands say besides what they are about."""
+    return ("--token-file", operators("root", OperatorRole.ADMIN), "--reason", "a test")
+
+
+def test_a_merchant_is_set_up_by_three_commands_of_an_admin(
+    run: Run, urls: ServiceUrls, admin: tuple[str, ...]
+) -> None:
+    merchant_id = run("merchants", "add", "--name", "Demo shop", *admin)["merchant_id"]
+    price = run("prices", "set", merchant_id, "--percent", "2.9", "--fixed-minor", "30", *admin)
     assert (price["percent_ppm"], price["fixed_minor"]) == (29_000, 30)
-    issued = run("keys", "issue", merchant_id, "--mode", "test")
+    issued = run("keys", "issue", merchant_id, "--mode", "test", *admin)
     with open_shop(urls) as shop:
         assert shop.get("/payments", api_key=issued["api_key"]).status == 200
         priced = {
             row[0] for row in shop.rows("SELECT currency FROM prices WHERE merchant_id = :m", m=merchant_id)
         }
         assert priced == set(all_currencies())
-        run("keys", "revoke", issued["key_id"])
+        run("keys", "revoke", issued["key_id"], *admin)
         assert shop.get("/payments", api_key=issued["api_key"]).status == 401
+        acts = told(shop, "OperatorActed.v1")
+        (payloads,) = shop.rows("SELECT string_agg(convert_from(payload, 'UTF8'), ' ') FROM outbox")
     (listed,) = run("keys", "list", merchant_id)
     assert issued["api_key"] not in json.dumps(listed)
+    assert [(act["action"], act["target"]) for act in acts] == [
+        ("add_merchant", merchant_id),
+        ("set_prices", merchant_id),
+        ("issue_test_key", issued["key_id"]),
+        ("revoke_key", issued["key_id"]),
+    ]
+    assert {(act["actor"], act["role"], act["reason"]) for act in acts} == {("root", "admin", "a test")}
+    assert issued["api_key"] not in payloads[0]
 
 
-def test_nonsense_is_refused_in_one_line(run: Run) -> None:
-    merchant_id = run("merchants", "add", "--name", "Shop")["merchant_id"]
-    run("prices", "set", merchant_id, "--percent", "101", fails=True)
-    run("prices", "set", merchant_id, "--percent", "1", "--currency", "ABC", fails=True)
-    run("keys", "issue", "mer_unknown", fails=True)
-    run("keys", "revoke", "key_unknown", fails=True)
+def test_nonsense_is_refused_in_one_line_and_told_nowhere(
+    run: Run, urls: ServiceUrls, admin: tuple[str, ...]
+) -> None:
+    merchant_id = run("merchants", "add", "--name", "Shop", *admin)["merchant_id"]
+    run("prices", "set", merchant_id, "--percent", "101", *admin, fails=True)
+    run("prices", "set", merchant_id, "--percent", "1", "--currency", "ABC", *admin, fails=True)
+    run("keys", "issue", "mer_unknown", *admin, fails=True)
+    run("keys", "revoke", "key_unknown", *admin, fails=True)
+    with open_shop(urls) as shop:
+        assert [act["action"] for act in told(shop, "OperatorActed.v1")] == ["add_merchant"]
 
 
 def test_two_people_decide_in_the_terminal_what_is_in_review(
@@ -105,7 +127,7 @@ def test_a_route_holds_from_its_command_on_and_the_most_special_one_counts(
 ) -> None:
     monkeypatch.setenv("TIEOUT_OPERATOR_TOKEN", Path(operators("root", OperatorRole.ADMIN)).read_text())
     monkeypatch.setenv("PAYMENT_BETA_ACCOUNT", "acct_beta")
-    merchant_id = run("merchants", "add", "--name", "Shop")["merchant_id"]
+    merchant_id = run("merchants", "add", "--name", "Shop", "--reason", "a test")["merchant_id"]
 
     def set_route(processor: str, *words: str, fails: bool = False) -> None:
         run("routes", "set", "--processor", processor, "--reason", "a test", *words, fails=fails)
