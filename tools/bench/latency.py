@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+
 from shared.kernel.clock import SystemClock
 from shared.kernel.ids import UlidIds
 from shared.persistence.notifier import OutboxNotifier
@@ -24,6 +26,13 @@ WARM_UP: Final = 200
 P50_AIM_MS: Final = 6.0
 P99_AIM_MS: Final = 25.0
 RESIDENT_AIM_MB: Final = 150.0
+STAGES: Final = (
+    "p50, COMMIT to the relay's send",
+    "p50, send to received",
+    "p50, received to the effect's COMMIT",
+)
+"""What the whole is made of; the send by Kafka's own stamp, which has milliseconds."""
+READ_DEADLINE_S: Final = 30.0
 
 
 def measure(site: Site) -> list[Figure]:
@@ -32,26 +41,32 @@ def measure(site: Site) -> list[Figure]:
     middle: list[float] = []
     tail: list[float] = []
     resident: list[float] = []
+    stages: list[list[float]] = [[] for _ in STAGES]
     for _ in range(site.repetitions):
         site.progress(f"commit to effect, {RATE_PER_S} transactions per second")
-        delays_ms, resident_relay_mb = _once(site, count)
+        times, resident_relay_mb = _once(site, count)
+        delays_ms = [(effect - committed) * 1000 for committed, _, _, effect in times]
         middle.append(percentile(delays_ms, 0.5))
         tail.append(percentile(delays_ms, 0.99))
+        for number, samples in enumerate(stages):
+            samples.append(percentile([(at[number + 1] - at[number]) * 1000 for at in times], 0.5))
         resident.append(resident_relay_mb)
     return [
         _figure("p50", "ms", middle, P50_AIM_MS),
         _figure("p99", "ms", tail, P99_AIM_MS),
+        *(_figure(name, "ms", samples) for name, samples in zip(STAGES, stages, strict=True)),
         _figure("relay resident memory", "MB", resident, RESIDENT_AIM_MB),
     ]
 
 
-def _figure(name: str, unit: str, samples: list[float], aim: float) -> Figure:
+def _figure(name: str, unit: str, samples: list[float], aim: float | None = None) -> Figure:
     return Figure(
         section=SECTION, name=name, unit=unit, samples=tuple(samples), aim=aim, smaller_is_better=True
     )
 
 
-def _once(site: Site, count: int) -> tuple[list[float], float]:
+def _once(site: Site, count: int) -> tuple[list[tuple[float, float, float, float]], float]:
+    """When each was committed, sent, received and in effect, in seconds; and what the relay holds, in MB."""
     password = site.stack.secrets.text("database_roles")
     with (
         messaging_bench(site.stack.admin_url, site.broker, password=password) as bench,
@@ -62,8 +77,9 @@ def _once(site: Site, count: int) -> tuple[list[float], float]:
         committed = _write(bench, WARM_UP + count)
         effects = _effects(consumer, WARM_UP + count)
         resident_relay_mb = resident_mb(relay.pid)
+        sent = _sent(site, WARM_UP + count)
     numbers = range(WARM_UP, WARM_UP + count)
-    return [(effects[number] - committed[number]) * 1000 for number in numbers], resident_relay_mb
+    return [(committed[number], sent[number], *effects[number]) for number in numbers], resident_relay_mb
 
 
 def _write(bench: MessagingBench, count: int) -> list[float]:
@@ -87,15 +103,41 @@ def _write(bench: MessagingBench, count: int) -> list[float]:
     return committed
 
 
-def _effects(consumer: "subprocess.Popen[str]", count: int) -> dict[int, float]:
-    effects: dict[int, float] = {}
+def _sent(site: Site, count: int) -> dict[int, float]:
+    """When each was handed to the relay's producer last, by the stamps in the topic."""
+    reader = Consumer(
+        {"bootstrap.servers": site.stack.bootstrap, "group.id": "bench-stamps", "enable.auto.commit": False}
+    )
+    topic = site.stack.topic_prefix + FACTS
+    partitions = reader.list_topics(topic, READ_DEADLINE_S).topics[topic].partitions
+    places = [TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions]
+    left = sum(reader.get_watermark_offsets(place, READ_DEADLINE_S)[1] for place in places)
+    reader.assign(places)
+    sent: dict[int, float] = {}
+    while left:
+        records = reader.consume(left, READ_DEADLINE_S)
+        if not records:
+            raise StackError(f"{left} records cannot be read again")
+        left -= len(records)
+        sent.update(
+            {json.loads(record.value() or b"")["number"]: record.timestamp()[1] / 1000 for record in records}
+        )
+    reader.close()
+    if len(sent) < count:
+        raise StackError(f"{len(sent)} of {count} were sent")
+    return sent
+
+
+def _effects(consumer: "subprocess.Popen[str]", count: int) -> dict[int, tuple[float, float]]:
+    """When each was received and in effect."""
+    effects: dict[int, tuple[float, float]] = {}
     if consumer.stdout is None:
         raise StackError("the consumer has no output")
     while len(effects) < count:
         line = consumer.stdout.readline()
         if not line:
             raise StackError("the consumer ended early")
-        effects.update({int(number): at for number, at in json.loads(line).items()})
+        effects.update({int(number): (received, at) for number, (received, at) in json.loads(line).items()})
     return effects
 
 

@@ -25,14 +25,14 @@ from shared.testing.messaging_bench import CONSUMER, SUBSCRIPTION, BenchUnit, de
 
 
 class Told(SilentConsumerObserver):
-    """Prints which numbers took effect, and when, as soon as their COMMIT has returned."""
+    """Prints when numbers were received and when they took effect, as soon as their COMMIT has returned."""
 
     def __init__(self) -> None:
         self.handled: list[int] = []
 
     def batch(self, records: int, duration_s: float) -> None:  # noqa: ARG002
         now = time.time()
-        print(json.dumps(dict.fromkeys(self.handled, now)), flush=True)
+        print(json.dumps(dict.fromkeys(self.handled, (now - duration_s, now))), flush=True)
         self.handled.clear()
 
 
