@@ -15,6 +15,7 @@ from schemas.generated import PaymentCapturedV1
 from shared.kernel.ids import UlidIds
 from shared.messaging.broker import DeliveryFailure
 from shared.messaging.envelope import write_headers
+from tools.bench import own_journals
 from tools.bench.cpu import cpu_s, resident_mb
 from tools.bench.figures import Base, Figure
 from tools.bench.site import Site, wait_until
@@ -90,14 +91,19 @@ def measure(site: Site, base: Base) -> list[Figure]:
             found.setdefault("relay drain", []).append(rows_per_s)
             found.setdefault("relay CPU per row", []).append(relay_ms)
             found.setdefault("relay resident memory", []).append(resident)
-    return _figures(found, base)
+    own = own_journals.measure(site, SECTION)  # last: what it announces nobody sends
+    return [own, *_figures(found, (base, own.as_base()))]
 
 
-def _figures(found: dict[str, list[float]], base: Base) -> list[Figure]:
+def _figures(found: dict[str, list[float]], bases: tuple[Base, ...]) -> list[Figure]:
+    """The rate to each base: a lesser schema of fewer rows, and the same rows in transactions of their own."""
     samples = {name: tuple(values) for name, values in found.items()}
-    uniform = Figure(
-        section=SECTION, name="journals, uniform", unit="1/s", samples=samples["journals, uniform"],
-        base=base, floor=RATE_FLOOR, aim=RATE_AIM,
+    uniform, *beside = (
+        Figure(
+            section=SECTION, name="journals, uniform", unit="1/s", samples=samples["journals, uniform"],
+            base=base, floor=RATE_FLOOR, aim=RATE_AIM,
+        )
+        for base in bases
     )  # fmt: skip
     hot = Figure(
         section=SECTION, name="journals, one hot account", unit="1/s", samples=samples["journals, one hot account"],
@@ -119,7 +125,7 @@ def _figures(found: dict[str, list[float]], base: Base) -> list[Figure]:
             aim=150, smaller_is_better=True,
         ),
     ]  # fmt: skip
-    return [uniform, hot, *rest]
+    return [uniform, *beside, hot, *rest]
 
 
 def book(site: Site, count: int, *, hot: bool) -> tuple[float, list[float]]:
