@@ -1,7 +1,8 @@
 """Owns the reading of this folder: topics, their consumers, and the two ways between event classes and bytes.
 
 Writers are closed: `encode` refuses whatever the JSON Schema does not name. Readers are tolerant: `decode`
-ignores fields that it does not know, and is only as strict as the generated types. All else here is data.
+ignores fields that it does not know, and is only as strict as the generated types, which bound money alone. All else
+here is data.
 """
 
 from __future__ import annotations
@@ -27,16 +28,24 @@ ROOT: Final = Path(__file__).resolve().parent
 DAY_MS: Final = 24 * 60 * 60 * 1000
 
 _EVENT_TYPE = re.compile(r"(?P<name>[A-Z][A-Za-z0-9]*)\.v(?P<version>[1-9][0-9]*)")
+_BOUND: Final = re.compile(r"Expected `int` (?P<bound>[<>]= -?[0-9]+)")
+_OUT_OF_BOUNDS: Final = {">= 1": "amount_not_positive", ">= 0": "amount_negative"}
 _TYPE_OF_CLASS: Final[Mapping[type[msgspec.Struct], str]] = {
     cls: event_type for event_type, cls in EVENT_CLASSES.items()
 }
 
 
 class ContractViolation(ValueError):  # noqa: N818  # says what happened
-    """A payload is not what its schema says. Names the field, what was expected, and never the value."""
+    """A payload is not what its schema says. Names the field, what was expected, and never the value.
 
-    def __init__(self, topic: str, event_type: str, field_path: str, expected: str) -> None:
+    ``code`` is stable, for programs: what people read stands beside it.
+    """
+
+    def __init__(
+        self, topic: str, event_type: str, field_path: str, expected: str, code: str = "contract_violated"
+    ) -> None:
         super().__init__(f"{topic} {event_type}: {field_path}: {expected}")
+        self.code = code
         self.topic = topic
         self.event_type = event_type
         self.field = field_path
@@ -45,6 +54,8 @@ class ContractViolation(ValueError):  # noqa: N818  # says what happened
 
 class UnknownEvent(LookupError):  # noqa: N818  # says what was met
     """A topic or a type of event that the contract does not have."""
+
+    code: Final = "event_unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,14 +231,26 @@ def _decoder(event_type: str) -> msgspec.json.Decoder[Payload]:
         return msgspec.json.Decoder(EVENT_CLASSES[event_type])
 
 
+def _refusal(expected: str, at: str) -> tuple[str, str]:
+    """What was expected, in words that hold nothing of the value, and the code of the refusal."""
+    field_name = at.rpartition(".")[2]
+    if expected.startswith("Invalid enum value"):
+        if field_name.endswith("currency"):
+            return "an ISO 4217 currency with a minor unit", "currency_unknown"
+        return "one of the values of its list", "value_unknown"
+    if field_name.endswith("_minor") and (bound := _BOUND.fullmatch(expected)):
+        return expected, _OUT_OF_BOUNDS.get(bound["bound"], "amount_too_large")
+    return expected, "contract_violated"
+
+
 def decode(topic: str, event_type: str, payload: bytes) -> Payload:
-    """Read a payload tolerantly: unknown fields are ignored, types are not."""
+    """Read a payload tolerantly: unknown fields are ignored, types and the bounds of money are not."""
     schema_path(topic, event_type)
     try:
         return _decoder(event_type).decode(payload)
     except msgspec.ValidationError as error:
         expected, _, path = str(error).partition(" - at `")
         at = path.removeprefix("$").lstrip(".").rstrip("`") or "payload"
-        raise ContractViolation(topic, event_type, at, expected) from error
+        raise ContractViolation(topic, event_type, at, *_refusal(expected, at)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ContractViolation(topic, event_type, "payload", "valid JSON in UTF-8") from error

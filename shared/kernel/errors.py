@@ -32,11 +32,14 @@ class Rejected(Exception):  # noqa: N818  # names what happened to the caller's 
 
 
 class Poison(Exception):  # noqa: N818  # the domain's own word for such a message
-    """A message that can never work, however often it is tried; its key is parked."""
+    """A message that can never work, however often it is tried; its key is parked.
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    A ``code`` is stable and stands first in the reason, as in those of messages that break their contract.
+    """
+
+    def __init__(self, reason: str, *, code: str | None = None) -> None:
+        self.reason = f"{code}: {reason}" if code else reason
+        super().__init__(self.reason)
 
 
 class InvariantViolation(Exception):  # noqa: N818  # says which promise broke

@@ -65,7 +65,7 @@ def read_arrival(
         try:
             event = event_of(envelope, decode(envelope.topic, envelope.type_and_version, envelope.payload))
         except (ContractViolation, UnknownEvent) as error:
-            problem = str(error)
+            problem = f"{error.code}: {error}"
     return Arrival(
         record=record,
         event_id=envelope.event_id,
@@ -89,4 +89,5 @@ def _undeclared(envelope: Envelope, subscription: Subscription) -> str | None:
     route = (envelope.topic, *split_type(envelope.type_and_version))
     if route in subscription.handled or route in subscription.ignored:
         return None
-    return f"{envelope.type_and_version} of {envelope.topic} is not declared by {subscription.consumer}"
+    told = f"{envelope.type_and_version} of {envelope.topic}"
+    return f"event_undeclared: {told} is not declared by {subscription.consumer}"

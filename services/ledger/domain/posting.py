@@ -120,6 +120,7 @@ def _post(
     effective_at: datetime,
     new_journal_id: Callable[[], str],
 ) -> Journal | None:
+    _check_bound(row, fields)
     entries = entries_for(row.legs, fields)
     if not entries:
         return None
@@ -146,6 +147,14 @@ def _post(
 def entries_for(legs: Iterable[Leg], fields: Mapping[str, Any]) -> tuple[Entry, ...]:
     """What these legs write for these fields; a leg of zero writes nothing."""
     return tuple(entry for leg in legs if (entry := _entry(leg, fields)) is not None)
+
+
+def _check_bound(row: Posting, fields: Mapping[str, Any]) -> None:
+    """What moves money moves some, and its way: the other way round is another event."""
+    for name, _ in row.stated:
+        if row.least_minor is not None and fields[name] < row.least_minor:
+            code = "amount_not_positive" if row.least_minor else "amount_negative"
+            raise Poison(f"{row.on}: {name} is {fields[name]}", code=code)
 
 
 def _stated(row: Posting, fields: Mapping[str, Any]) -> tuple[int, str]:

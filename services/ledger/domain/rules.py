@@ -52,6 +52,7 @@ class Posting:
     """The event writes one journal. ``fact_key`` and ``subject`` name the fields that hold them.
 
     ``stated`` is what the journal says its amount is: the first of these (amount, currency) that is not zero.
+    Less than ``least_minor`` is poison; None: of either sign, as somebody else's statement says it.
     """
 
     on: str
@@ -62,6 +63,7 @@ class Posting:
     parties: tuple[str, str] | None = None
     when: When | None = None
     stated: tuple[tuple[str, str], ...] = STATED
+    least_minor: int | None = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,6 +63,7 @@ def _line(kind: LineKind, *legs: Leg) -> Posting:
         subject="line_key",
         legs=legs,
         stated=LINE_STATED,
+        least_minor=None,
     )
 
 
@@ -149,6 +150,7 @@ SETTLEMENT_RULES: Final[tuple[Row, ...]] = (
         rule="bank_credit",
         fact_key="fact_key",
         subject="fact_key",
+        least_minor=None,
         legs=(debit(BANK_CASH, AMOUNT), credit(BC, AMOUNT, *PAYOUT)),
     ),
     Posting(

@@ -59,26 +59,29 @@ class Stream:
         for told in payloads:
             data, key = (told.data, told.key) if isinstance(told, Keyed) else (told, told.payment_id)
             topic = topic_of(data)
-            version = self.versions[topic, key] = self.versions.get((topic, key), 0) + 1
-            encoded = encode(topic, data)
-            self.sent.append(
-                {
-                    "event_id": self.ids.new("evt_"),
-                    "event_type": encoded.event_type,
-                    "topic": topic,
-                    "source": f"/tieout/{TOPICS[topic].producers[0]}",
-                    "event_time": datetime.now(UTC),
-                    "data_schema": encoded.data_schema,
-                    "cause_id": "cause",
-                    "stream_version": version,
-                    "subject": None,
-                    "traceparent": None,
-                    "key": key,
-                    "payload": encoded.payload,
-                    "sha256": hashlib.sha256(encoded.payload).digest(),
-                }
-            )
-            self.send(self.sent[-1])
+            self.publish_bytes(topic, key, encode(topic, data))
+
+    def publish_bytes(self, topic, key, encoded):
+        """The next record of this key, whatever its bytes say."""
+        version = self.versions[topic, key] = self.versions.get((topic, key), 0) + 1
+        self.sent.append(
+            {
+                "event_id": self.ids.new("evt_"),
+                "event_type": encoded.event_type,
+                "topic": topic,
+                "source": f"/tieout/{TOPICS[topic].producers[0]}",
+                "event_time": datetime.now(UTC),
+                "data_schema": encoded.data_schema,
+                "cause_id": "cause",
+                "stream_version": version,
+                "subject": None,
+                "traceparent": None,
+                "key": key,
+                "payload": encoded.payload,
+                "sha256": hashlib.sha256(encoded.payload).digest(),
+            }
+        )
+        self.send(self.sent[-1])
 
     def send(self, row):
         producer = self.broker.make_producer()

@@ -12,6 +12,8 @@ from services.webhook_ingest.domain.fact import (
     Fact,
     Unrecognised,
 )
+from shared.kernel.errors import Rejected
+from shared.kernel.money import normalise_currency
 
 PROCESSOR: Final = "alpha"
 MAX_CODE_CHARS: Final = 128
@@ -24,7 +26,6 @@ ROW_WORDS: Final[Mapping[tuple[str, str], str]] = {
     ("reversal", "given_back"): "given_back",
 }
 """What a row of each kind says, in the words of facts: money was taken, or came back."""
-CURRENCY_CHARS: Final = 3
 VISIBLE_ASCII: Final = re.compile(r"[!-~]+")
 
 PARENTS: Final[Mapping[str, str | None]] = {
@@ -145,10 +146,10 @@ def _version(fields: Mapping[str, Any]) -> int | None:
 
 
 def _currency(fields: Mapping[str, Any]) -> str:
-    value = _text(fields, "currency").upper()
-    if len(value) != CURRENCY_CHARS or not (value.isascii() and value.isalpha()):
-        raise Unrecognised("currency_invalid")
-    return value
+    try:
+        return normalise_currency(_text(fields, "currency"))
+    except Rejected:
+        raise Unrecognised("currency_invalid") from None
 
 
 def _occurred_at(fields: Mapping[str, Any]) -> datetime:

@@ -6,6 +6,7 @@ from tools.sabotage.case import Case, Patch
 
 _INBOX = "shared/messaging/inbox.py"
 _TESTS = "shared/tests/db/test_consumer.py::"
+_REFUSED_TESTS = "services/ledger/tests/db/test_refused_events.py::"
 _REVOKED_TESTS = "shared/tests/unit/test_kafka_revocation.py::"
 
 CONSUMING: Final = (
@@ -27,6 +28,39 @@ CONSUMING: Final = (
         change="decoders are made side by side",
         patches=(Patch("schemas/catalogue.py", "    with _making:\n", "    if _making:\n"),),
         tests=("tests/contract/test_catalogue.py::test_one_decoder_is_made_at_a_time",),
+    ),
+    Case(
+        name="amount-read-in-bounds",
+        protection="no service reads an event whose amount nobody may state; its key is parked with a stable code",
+        change="readers take any whole number for an amount",
+        patches=(
+            Patch(
+                "schemas/generated.py",
+                "AmountMinor = Annotated[int, msgspec.Meta(ge=1, le=9007199254740991)]",
+                "AmountMinor = int",
+            ),
+        ),
+        tests=(
+            "tests/contract/test_money.py::test_no_event_of_any_topic_is_read_with_an_amount_beyond_its_bounds",
+            _REFUSED_TESTS + "test_an_amount_beyond_what_can_be_stored_parks_its_payment_and_no_other",
+        ),
+    ),
+    Case(
+        name="currency-read-known",
+        protection="no service reads an event in a currency that nobody can count; its key is parked, the rest goes on",
+        change="readers take any text for a currency",
+        patches=(
+            Patch(
+                "schemas/generated.py",
+                "Currency = Literal[tuple(sorted(known.code for known in iso4217.Currency if known.exponent "
+                "is not None))]",
+                "Currency = str",
+            ),
+        ),
+        tests=(
+            "tests/contract/test_money.py::test_no_event_of_any_topic_is_read_in_a_currency_that_nobody_can_count",
+            _REFUSED_TESTS + "test_a_currency_that_nobody_can_count_parks_its_payment_and_no_other",
+        ),
     ),
     Case(
         name="version-check",

@@ -8,6 +8,7 @@ _POSTING: Final = "services/ledger/domain/posting.py"
 _LINES: Final = "services/ledger/domain/settlement_lines.py"
 _CLEARING: Final = "services/ledger/adapters/clearing.py"
 _SETTLING_TESTS: Final = "services/ledger/tests/db/test_settling.py::"
+_BOUNDS_TESTS: Final = "services/ledger/tests/unit/test_bounds.py::"
 _LINES_TESTS: Final = "services/ledger/tests/unit/test_settlement_lines.py::"
 _CLEARING_TESTS: Final = "services/ledger/tests/db/test_clearing.py::"
 _PAGES_TESTS: Final = "services/ledger/tests/db/test_pages.py::"
@@ -19,6 +20,13 @@ SETTLING: Final = (
         change="any revision is a first reading",
         patches=(Patch(_LINES, '    if fields["revision"] != 1:\n', "    if False:\n"),),
         tests=(_LINES_TESTS + "test_a_second_revision_is_no_first_reading",),
+    ),
+    Case(
+        name="moves-its-way",
+        protection="what moves money moves some, and its way: zero and less are poison, not another booking",
+        change="an amount may be anything",
+        patches=(Patch(_POSTING, "    _check_bound(row, fields)\n", ""),),
+        tests=(_BOUNDS_TESTS + "test_whatever_moves_money_is_refused_where_it_moves_none_or_the_other_way",),
     ),
     Case(
         name="amended-long-before",

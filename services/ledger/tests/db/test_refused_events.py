@@ -1,0 +1,77 @@
+"""Events that state money that nobody may state: parked with a stable code, nothing booked, and the consumer goes on."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from schemas.catalogue import Encoded, encode
+from services.ledger.tests.payloads import Payment
+
+TOPIC = "payment.events"
+AMOUNTS = (0, -1, -10_000)
+TOLD = (
+    lambda payment: payment.captured(10_000),
+    lambda payment: payment.refund_requested(10_000),
+    lambda payment: payment.refund_succeeded(10_000),
+    lambda payment: payment.refund_failed(10_000),
+    lambda payment: payment.refund_adopted(10_000),
+    lambda payment: payment.stray_found(10_000),
+    lambda payment: payment.stray_accepted(10_000),
+    lambda payment: payment.return_requested(10_000),
+    lambda payment: payment.return_succeeded(10_000),
+    lambda payment: payment.return_failed(10_000),
+    lambda payment: payment.refund_stray_found(10_000),
+    lambda payment: payment.refund_stray_failed(10_000),
+    lambda payment: payment.dispute_withdrawn(10_000, "row"),
+    lambda payment: payment.dispute_reinstated(10_000, 0, "row"),
+    lambda payment: payment.dispute_written_off(10_000, "row"),
+    lambda payment: payment.write_off_reversed(10_000, "row"),
+    lambda payment: payment.reversal_received(10_000, "row"),
+    lambda payment: payment.reversal_given_back(10_000, "row"),
+)
+
+
+def bent(data, **changes):
+    """An event as somebody would write it who minds no contract."""
+    encoded = encode(TOPIC, data)
+    payload = msgspec.json.encode(msgspec.json.decode(encoded.payload) | changes)
+    return Encoded(event_type=encoded.event_type, data_schema=encoded.data_schema, payload=payload)
+
+
+def parked(ledger):
+    return ledger.rows("SELECT key, reason, split_part(detail, ':', 1) FROM parked_keys ORDER BY key")
+
+
+def test_what_moves_nothing_or_the_other_way_is_parked_and_books_nothing(ledger, stream):
+    even = Payment(1_000)
+    wrong = [(told, amount) for told in TOLD for amount in AMOUNTS]
+    for number, (told, amount) in enumerate(wrong):
+        odd = Payment(number)
+        stream.publish_bytes(TOPIC, odd.payment_id, bent(told(odd), amount_minor=amount))
+    stream.publish(even.captured(70))
+    stream.drain()
+    assert parked(ledger) == [
+        (Payment(number).payment_id, "poison", "amount_not_positive") for number in range(len(wrong))
+    ]
+    assert ledger.rows("SELECT payment_id, amount_minor FROM journals") == [(even.payment_id, 70)]
+
+
+@pytest.mark.parametrize("currency", ["euro", "eur", "EURO", "ABC", "XAU", ""])
+def test_a_currency_that_nobody_can_count_parks_its_payment_and_no_other(ledger, stream, currency):
+    odd, even = Payment(1), Payment(2)
+    stream.publish_bytes(TOPIC, odd.payment_id, bent(odd.captured(10_000), currency=currency))
+    stream.publish(odd.refund_requested(5), even.captured(70))
+    stream.drain()
+    assert parked(ledger) == [(odd.payment_id, "poison", "currency_unknown")]
+    assert ledger.rows("SELECT payment_id, amount_minor FROM journals") == [(even.payment_id, 70)]
+    assert ledger.rows("SELECT event_type FROM outbox WHERE topic LIKE '%dlq%'") == [("DeadLettered.v1",)]
+
+
+def test_an_amount_beyond_what_can_be_stored_parks_its_payment_and_no_other(ledger, stream):
+    odd, even = Payment(1), Payment(2)
+    stream.publish_bytes(TOPIC, odd.payment_id, bent(odd.captured(10_000), amount_minor=2**63))
+    stream.publish(even.captured(70))
+    stream.drain()
+    assert parked(ledger) == [(odd.payment_id, "poison", "amount_too_large")]
+    assert ledger.rows("SELECT payment_id, amount_minor FROM journals") == [(even.payment_id, 70)]
