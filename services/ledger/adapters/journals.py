@@ -140,7 +140,8 @@ class PostedJournals:
         money = _money(journal)
         booked = self._booked.get(fact)
         if booked is not None and booked != money:
-            raise Poison(f"{journal.rule} of {journal.fact_key} is booked already, with other money")
+            told = f"{journal.rule} of {journal.fact_key} is booked already, with other money"
+            raise Poison(told, code="booked_otherwise")
         if booked is not None:
             return
         self._booked[fact] = money

@@ -203,7 +203,9 @@ def _reverse(
     ]
     booked_nothing = row.amount is not None and not _sum(row.amount, fields)
     if row.must_exist and not originals and not booked_nothing:
-        raise Poison(f"{cause.event_type} for {subject} finds no journal to reverse")
+        raise Poison(
+            f"{cause.event_type} for {subject} finds no journal to reverse", code="nothing_to_reverse"
+        )
     for original in originals:
         if books.find(payment_id, original.rule + REVERSED_SUFFIX, subject) is None:
             # Before its original it would take away what by effect is not there yet.
@@ -240,7 +242,8 @@ def _amend(
     others = sorted(set(standing) - {amended})
     if others:
         raise Poison(
-            f"{cause.event_type} {fields['fact_key']} amends {amended or 'nothing'}, where {', '.join(others)} stands"
+            f"{cause.event_type} {fields['fact_key']} amends {amended or 'nothing'}, where {', '.join(others)} stands",
+            code="amends_another",
         )
     for original in standing.values():
         at = original.told_at

@@ -12,10 +12,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from services.ledger.domain.adjustment_templates import TEMPLATES
+from services.ledger.domain.adjustments import Adjustment, journal_for
 from services.ledger.domain.chart import FAMILIES, Side, balance_on_normal_side
 from services.ledger.domain.journal import Cause, Journal
 from services.ledger.domain.posting import journals_for
+from services.ledger.domain.worked_adjustments import BY_HAND
+from services.ledger.domain.worked_returns import RETURN_EXAMPLES
 from services.ledger.domain.worked_settlements import SETTLEMENT_EXAMPLES, Example, Fields
+from shared.kernel.decisions import DecisionState
 
 HOME: Final = "EUR"
 _AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,6 +30,7 @@ _PAYMENT: Final[Fields] = {
     "currency": "EUR",
     "processor": "alpha",
     "account": "acct",
+    "bank_account": "main",
 }
 
 
@@ -117,6 +123,27 @@ def booked(example: Example) -> list[Journal]:
     return journals
 
 
+def booked_by_hand(name: str) -> list[Journal]:
+    """What stood before the template's example, and its journal."""
+    example = BY_HAND[name]
+    journals = booked(Example(name, example.told))
+    owners: dict[str, str] = {taken: _PAYMENT.get(taken, "") for taken in TEMPLATES[name].takes}
+    adjustment = Adjustment(
+        template=name,
+        parameters={**owners, **example.parameters},
+        amount_minor=example.amount_minor,
+        currency=HOME,
+        reason=example.before,
+        attachment="ticket",
+        adjustment_id="adjustment",
+        state=DecisionState.APPROVED,
+        proposed_by="one person",
+        proposed_at=_AT,
+    )
+    cause = Cause(event_id="decision", event_type="OperatorActed", version=1)
+    return [*journals, journal_for(adjustment, cause, "journal by hand", _AT)]
+
+
 def balances(journals: list[Journal]) -> dict[str, int]:
     """What stands on each family at the end, on its normal side, without the zeros; by currency, if not in euros."""
     total: Counter[str] = Counter()
@@ -140,15 +167,30 @@ def render_examples() -> Iterator[str]:
     """The examples as Markdown."""
     yield "## Worked examples\n"
     yield "Amounts in minor units. Booked by the rules above when this page is generated."
-    for example in (*EXAMPLES, *SETTLEMENT_EXAMPLES):
+    for example in (*EXAMPLES, *RETURN_EXAMPLES, *SETTLEMENT_EXAMPLES):
         journals = booked(example)
         yield f"\n### {example.title}\n"
         yield "| event | Dr | Cr |"
         yield "|---|---|---|"
         for journal in journals:
             yield f"| `{journal.cause.event_type}` | {_side(journal, Side.DEBIT)} | {_side(journal, Side.CREDIT)} |"
-        left = ", ".join(f"{_symbol(name)} {minor}" for name, minor in balances(journals).items())
-        yield f"\nAt the end, on the normal sides: {left or 'nothing'}."
+        yield f"\nAt the end, on the normal sides: {_left(journals)}."
+    yield from _by_hand()
+
+
+def _by_hand() -> Iterator[str]:
+    yield "\n### By hand, one example per template\n"
+    yield "| template | after | Dr | Cr | at the end |"
+    yield "|---|---|---|---|---|"
+    for name, example in BY_HAND.items():
+        journals = booked_by_hand(name)
+        sides = f"{_side(journals[-1], Side.DEBIT)} | {_side(journals[-1], Side.CREDIT)}"
+        yield f"| {name} | {example.before} | {sides} | {_left(journals)} |"
+
+
+def _left(journals: list[Journal]) -> str:
+    left = ", ".join(f"{_symbol(name)} {minor}" for name, minor in balances(journals).items())
+    return left or "nothing"
 
 
 def _side(journal: Journal, side: Side) -> str:

@@ -17,7 +17,7 @@ class Example:
     told: tuple[tuple[str, Fields], ...]
 
 
-def _line(line_id: str, category: str, gross: int, fee: int = 0, **more: Any) -> tuple[str, Fields]:
+def line(line_id: str, category: str, gross: int, fee: int = 0, **more: Any) -> tuple[str, Fields]:
     return "SettlementLineAccepted", {
         "source": "report",
         "line_id": line_id,
@@ -37,13 +37,13 @@ def _line(line_id: str, category: str, gross: int, fee: int = 0, **more: Any) ->
 
 
 def _amended(line_id: str, gross: int, fee: int, *, revision: int = 2, **more: Any) -> tuple[str, Fields]:
-    _, line = _line(line_id, "charge", gross, fee, revision=revision, amended_revision=revision - 1, **more)
-    return "SettlementLineAmended", line
+    _, told = line(line_id, "charge", gross, fee, revision=revision, amended_revision=revision - 1, **more)
+    return "SettlementLineAmended", told
 
 
-def _exchanged(line_id: str, gross: int, rate: str, net: int, fee: int, **more: Any) -> tuple[str, Fields]:
+def exchanged(line_id: str, gross: int, rate: str, net: int, fee: int, **more: Any) -> tuple[str, Fields]:
     told = {"currency": "USD", "exchange_rate": rate, "net_minor": net, "object_id": "cap", **more}
-    return _line(line_id, "charge", gross, fee, **told)
+    return line(line_id, "charge", gross, fee, **told)
 
 
 def _bank(
@@ -58,8 +58,8 @@ def _bank(
     }
 
 
-_CAPTURED: Final = ("PaymentCaptured", {"object_id": "cap", "amount_minor": 10_000, "fee_minor": 300})
-_SETTLED: Final = (
+CAPTURED: Final = ("PaymentCaptured", {"object_id": "cap", "amount_minor": 10_000, "fee_minor": 300})
+SETTLED: Final = (
     "CaptureSettled",
     {"object_id": "cap", "amount_minor": 10_000, "fee_minor": 300, "fact_key": "settled 1"},
 )
@@ -73,14 +73,14 @@ SETTLEMENT_EXAMPLES: Final[tuple[Example, ...]] = (
     Example(
         "A whole life: capture of 100, refund of 40, dispute of 60 lost, with every line and the bank",
         (
-            _CAPTURED,
-            _line("line 1", "charge", 10_000, 200, object_id="cap"),
-            _SETTLED,
+            CAPTURED,
+            line("line 1", "charge", 10_000, 200, object_id="cap"),
+            SETTLED,
             ("RefundRequested", {"refund_id": "re", "amount_minor": 4_000, "fee_returned_minor": 0}),
             ("RefundSucceeded", {"refund_id": "re", "object_id": "ref", "amount_minor": 4_000}),
-            _line("line 2", "refund", -4_000, object_id="ref"),
+            line("line 2", "refund", -4_000, object_id="ref"),
             ("DisputeWithdrawn", {**_DISPUTE, "fee_minor": 0}),
-            _line("line 3", "dispute", -6_000, 1_500, object_id="dsp"),
+            line("line 3", "dispute", -6_000, 1_500, object_id="dsp"),
             ("DisputeWrittenOff", _DISPUTE),
             _bank(-1_700),
         ),
@@ -88,48 +88,48 @@ SETTLEMENT_EXAMPLES: Final[tuple[Example, ...]] = (
     Example(
         "A line amended from 100 to 90: the capture is not settled any more",
         (
-            _CAPTURED,
-            _line("line 1", "charge", 10_000, 200, object_id="cap"),
-            _SETTLED,
+            CAPTURED,
+            line("line 1", "charge", 10_000, 200, object_id="cap"),
+            SETTLED,
             _amended("line 1", 9_000, 200, object_id="cap"),
             _UNSETTLED,
         ),
     ),
     Example(
         "A line that a corrected file says no more",
-        (_line("line 1", "charge", 10_000, 200), _amended("line 1", 0, 0)),
+        (line("line 1", "charge", 10_000, 200), _amended("line 1", 0, 0)),
     ),
     Example(
         "Reserve of 50 kept back, 30 of it released",
-        (_line("line 1", "reserve", -5_000), _line("line 2", "reserve", 3_000)),
+        (line("line 1", "reserve", -5_000), line("line 2", "reserve", 3_000)),
     ),
-    Example("A line of another category: it waits in suspense", (_line("line 1", "other", -1_500),)),
+    Example("A line of another category: it waits in suspense", (line("line 1", "other", -1_500),)),
     Example(
         "Payout credited by the bank, and returned",
         (
-            _line("line 1", "charge", 10_000, 200),
+            line("line 1", "charge", 10_000, 200),
             _bank(9_800),
             _bank(9_800, "PayoutReturned", "bank 2"),
         ),
     ),
     Example(
         "Exchange of 100 USD at 0.92437, fee of 2 EUR, one cent rounded down by the processor",
-        (_exchanged("line 1", 10_000, "0.92437", 9_043, 200),),
+        (exchanged("line 1", 10_000, "0.92437", 9_043, 200),),
     ),
     Example(
         "Exchange of 100 USD at 0.92437 after a fee of 3 USD",
-        (_exchanged("line 1", 10_000, "0.92437", 8_966, 300, fee_currency="USD"),),
+        (exchanged("line 1", 10_000, "0.92437", 8_966, 300, fee_currency="USD"),),
     ),
     Example(
         "Exchange of 100 USD at 0.92437, fee of 1.70 GBP that took 2 EUR",
         (
-            _exchanged(
+            exchanged(
                 "line 1", 10_000, "0.92437", 9_044, 170, fee_currency="GBP", fee_in_net_currency_minor=200
             ),
         ),
     ),
     Example(
         "Exchange that its rate does not explain: 5 EUR wait in suspense",
-        (_exchanged("line 1", 10_000, "0.92437", 8_744, 0),),
+        (exchanged("line 1", 10_000, "0.92437", 8_744, 0),),
     ),
 )
