@@ -54,7 +54,7 @@ WITH every AS (
      WHERE a.transitional AND (%(family)s::text IS NULL OR a.family = %(family)s)
        AND (%(currency)s::text IS NULL OR a.currency = %(currency)s)
 ), open AS (
-    SELECT account_id, family, owner, currency, clearing_key, sum(net_minor)::bigint AS net_minor, min(since) AS since,
+    SELECT account_id, family, owner, currency, clearing_key, sum(net_minor) AS net_minor, min(since) AS since,
            floor(extract(epoch FROM clock_timestamp() - min(since)))::bigint AS age_s
       FROM keyed GROUP BY account_id, family, owner, currency, clearing_key HAVING sum(net_minor) <> 0
 )
@@ -66,7 +66,7 @@ SELECT account_id, family, owner, currency, clearing_key, net_minor, since, age_
  ORDER BY since, account_id, clearing_key COLLATE "C" LIMIT %(limit)s
 """
 _SUMS: Final = f"""{_OPEN}
-SELECT family, currency, count(*) AS keys, sum(abs(net_minor))::bigint AS open_minor, max(age_s) AS oldest_s
+SELECT family, currency, count(*) AS keys, sum(abs(net_minor)) AS open_minor, max(age_s) AS oldest_s
   FROM open WHERE age_s >= %(min_age_s)s GROUP BY family, currency ORDER BY family, currency
 """
 # Beside others' commits, how far is folded and what is behind it are read by one statement.
@@ -129,7 +129,7 @@ class SqlClearing:
                 owner=row.owner,
                 currency=row.currency,
                 clearing_key=row.clearing_key,
-                balance_minor=balance_on_normal_side(row.family, row.net_minor, 0),
+                balance_minor=balance_on_normal_side(row.family, int(row.net_minor), 0),
                 since=row.since,
                 age_s=row.age_s,
             )
@@ -143,7 +143,7 @@ class SqlClearing:
                 family=row.family,
                 currency=row.currency,
                 keys=row.keys,
-                open_minor=row.open_minor,
+                open_minor=int(row.open_minor),
                 oldest_s=row.oldest_s,
             )
             for row in self._rows(_SUMS, wanted)

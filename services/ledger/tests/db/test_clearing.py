@@ -126,6 +126,28 @@ def test_what_came_back_to_zero_is_gone_from_the_rows(ledger, desk):
     assert desk.open() == {}
 
 
+def test_a_sum_has_no_largest_number(ledger, desk):
+    largest, times = 2**53 - 1, 1_030
+    desk.folder = ClearingFolder(ledger.transactions)
+    for start in range(0, times, 103):
+        numbers = range(start, start + 103)
+        ledger.tell(*(report.accepted(str(number), "other", largest) for number in numbers))
+        desk.fold()
+    assert times * largest > 2**63
+    assert ledger.rows(f"SELECT net_minor FROM clearing_keys WHERE clearing_key = '{report.payout_key()}'") == [
+        (times * largest,)
+    ]
+    assert desk.open(family="bank_clearing") == {
+        ("bank_clearing", "EUR", report.payout_key()): times * largest
+    }
+    sums = {found.family: found.open_minor for found in desk.clearing.open_sums(EVERYTHING)}
+    assert sums == {"bank_clearing": times * largest, "suspense": times * largest}
+    ledger.tell(*(report.bank_credit(largest, line_id=f"bank/{number}") for number in range(times)))
+    assert desk.open(family="bank_clearing") == {}
+    desk.fold()
+    assert desk.open(family="bank_clearing") == {}
+
+
 @pytest.mark.parametrize("folded", [False, True])
 def test_a_matched_line_counts_under_its_object_without_a_posting(ledger, desk, folded):
     one, two = Payment(1), Payment(2)
