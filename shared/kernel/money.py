@@ -36,6 +36,11 @@ def all_currencies() -> list[str]:
     return sorted(_SCALES)
 
 
+def is_currency(code: str) -> bool:
+    """Whether it is a currency that can be counted. What was stored may be none any more: a list of them changes."""
+    return code in _SCALES
+
+
 def normalise_currency(text: str) -> str:
     """Return the upper-case code, or raise ``Rejected('currency_unknown')``."""
     # isascii first: upper() maps letters such as the long s into ASCII.
@@ -72,6 +77,13 @@ def major_units(amount_minor: int, currency: str) -> str:
 def signed_major_units(amount_minor: int, currency: str) -> str:
     """The same for a balance, which may be negative: -5 EUR is ``-0.05``."""
     return ("-" if amount_minor < 0 else "") + major_units(abs(amount_minor), currency)
+
+
+def shown_units(amount_minor: int, currency: str) -> str:
+    """The same for people, of whatever is stored: in a currency that nobody can count, the minor units, and that."""
+    if not is_currency(currency):
+        return f"{amount_minor} (minor units)"
+    return signed_major_units(amount_minor, currency)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""All sealed journals as plain-text accounting in Beancount's language, so that another program can add them up.
+"""All sealed journals as plain-text accounting, so that another program can add them up: Beancount, or hledger.
 
-Debits are positive there, as in every plain-text ledger; amounts are in major units, exactly. An account is
-``<Root>:<Family>:<Owner>``. A journal is dated by its effective time in UTC and carries its ids as metadata.
+Debits are positive there, as in every plain-text ledger; amounts are in major units, exactly, and in minor units of a
+currency that nobody can count any more, which the head names. A journal is dated by its effective time in UTC and
+carries its ids as metadata.
 """
 
 from __future__ import annotations
@@ -12,14 +13,11 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from services.ledger.adapters.long_reads import long_read
-from services.ledger.domain.chart import FAMILIES, Side
+from services.ledger.adapters.plain_text_names import Language, account_name
 from services.ledger.domain.seals import SHARD
-from shared.kernel.money import signed_major_units
+from shared.kernel.money import is_currency, signed_major_units
 
 PAGE_SEALS: Final = 1_000
-#: Families that are earned or spent; all others are what we own or owe, by their normal side.
-_RESULT: Final = {"fee_revenue": "Income", "dispute_fees": "Income"}
-_BY_SIDE: Final = {Side.DEBIT: "Assets", Side.CREDIT: "Liabilities"}
 _ACCOUNTS: Final = """
 SELECT a.family, a.owner, string_agg(DISTINCT a.currency, ',') AS currencies,
        min(j.effective_at AT TIME ZONE 'UTC')::date AS since
@@ -40,31 +38,32 @@ SELECT s.position AS seal, (j.effective_at AT TIME ZONE 'UTC')::date AS at, j.jo
 _METADATA: Final = ("journal_id", "fact_key", "payment_id", "cause_event_id", "reverses", "told_on")
 
 
-def plain_text(engine: sa.Engine, as_of: int) -> Iterator[str]:
+def plain_text(engine: sa.Engine, as_of: int, language: Language = Language.BEANCOUNT) -> Iterator[str]:
     """The lines of the file, in the order of the seals up to ``as_of``; one page in memory at a time."""
     with long_read(engine) as connection:
         yield f"; sealed journals 1 to {as_of}"
-        yield 'option "title" "Tieout"'
-        for row in connection.exec_driver_sql(_ACCOUNTS, {"shard": SHARD, "as_of": as_of}).mappings():
-            yield f"{row['since']} open {account_name(row['family'], row['owner'])} {row['currencies']}"
+        accounts = connection.exec_driver_sql(_ACCOUNTS, {"shard": SHARD, "as_of": as_of}).mappings().all()
+        for currency in sorted({code for row in accounts for code in row["currencies"].split(",")}):
+            if not is_currency(currency):
+                yield f"; amounts of {currency} are in minor units"
+        yield from _head(accounts, language)
         for after in range(0, as_of, PAGE_SEALS):
             values = {"shard": SHARD, "after": after, "page": PAGE_SEALS, "as_of": as_of}
-            yield from _journals(connection.exec_driver_sql(_JOURNALS, values).mappings().all())
+            rows = connection.exec_driver_sql(_JOURNALS, values).mappings().all()
+            yield from _hledger(rows) if language is Language.HLEDGER else _beancount(rows)
 
 
-def account_name(family: str, owner: str) -> str:
-    """``merchant_available`` of ``mer_1`` is ``Liabilities:Merchant-available:Mer-1``."""
-    root = _RESULT.get(family) or _BY_SIDE[FAMILIES[family].normal_side]
-    return ":".join([root, *(_component(text) for text in (family, owner))])
+def _head(accounts: Any, language: Language) -> Iterator[str]:
+    if language is Language.HLEDGER:
+        yield "decimal-mark ."
+        yield from (f"account {account_name(row['family'], row['owner'])}" for row in accounts)
+        return
+    yield 'option "title" "Tieout"'
+    for row in accounts:
+        yield f"{row['since']} open {account_name(row['family'], row['owner'])} {row['currencies']}"
 
 
-def _component(text: str) -> str:
-    """Letters, digits and dashes, the first one upper case; our names have nothing else that tells two apart."""
-    cleaned = "".join(letter if letter.isalnum() else "-" for letter in text)
-    return cleaned[:1].upper() + cleaned[1:]
-
-
-def _journals(rows: Any) -> Iterator[str]:
+def _beancount(rows: Any) -> Iterator[str]:
     seal = 0
     for row in rows:
         if row["seal"] != seal:
@@ -75,11 +74,33 @@ def _journals(rows: Any) -> Iterator[str]:
             for name in _METADATA:
                 if row[name] is not None:
                     yield f"  {name}: {_text(row[name])}"
-        minor = row["amount_minor"] if row["side"] == "debit" else -row["amount_minor"]
-        name = account_name(row["family"], row["owner"])
-        yield f"  {name}  {signed_major_units(minor, row['currency'])} {row['currency']}"
+        yield f"  {_posting(row)}"
         if row["clearing_key"] is not None:
             yield f"    clearing_key: {_text(row['clearing_key'])}"
+
+
+def _hledger(rows: Any) -> Iterator[str]:
+    """Ids stand in comments, as tags; what follows a comma is comment there, no part of the tag."""
+    seal = 0
+    for row in rows:
+        if row["seal"] != seal:
+            seal = row["seal"]
+            yield ""
+            yield f"{row['at']} * {row['rule']}"
+            yield f"    ; seal:{seal}"
+            for name in _METADATA:
+                if row[name] is not None:
+                    yield f"    ; {name}:{row[name]}"
+        yield f"    {_posting(row)}"
+        if row["clearing_key"] is not None:
+            yield f"    ; clearing_key:{row['clearing_key']}"
+
+
+def _posting(row: Any) -> str:
+    minor = row["amount_minor"] if row["side"] == "debit" else -row["amount_minor"]
+    currency = row["currency"]
+    amount = signed_major_units(minor, currency) if is_currency(currency) else str(minor)
+    return f"{account_name(row['family'], row['owner'])}  {amount} {currency}"
 
 
 def _text(value: str) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from services.ledger.adapters.plain_text_names import Language
 from services.ledger.app.moments import TimeKind, sealed_position
 from services.ledger.app.statements import DrawUpStatement, whole_statement
 from shared.runtime.cli import command_line
@@ -85,15 +86,18 @@ def add_statements(cli: typer.Typer) -> None:
             int | None,
             typer.Option(min=0, help="Seal position; default that of now. The same one repeats the file."),
         ] = None,
+        language: Annotated[
+            Language, typer.Option(help="The program that is to read it.")
+        ] = Language.BEANCOUNT,
     ) -> None:
-        """Print all sealed journals as plain-text accounting, in the format of Beancount."""
+        """Print all sealed journals as plain-text accounting, in the format of Beancount or of hledger."""
         from services.ledger.adapters.plain_text import plain_text
         from services.ledger.adapters.statements import SqlStatements
 
         with command_line(cli).opened() as runtime:
             engine = runtime.engines["app"]
             until = sealed_position(SqlStatements(engine), as_of)
-            for line in plain_text(engine, until):
+            for line in plain_text(engine, until, language):
                 typer.echo(line)
 
 
@@ -142,7 +146,7 @@ def _as_table(wanted: DrawUpStatement, books: Statements) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from shared.kernel.money import signed_major_units
+    from shared.kernel.money import shown_units
 
     currency = wanted.account.currency
     table = Table(title=f"{wanted.account.family} of {wanted.account.owner}, {currency}, by {wanted.by} time")
@@ -152,12 +156,12 @@ def _as_table(wanted: DrawUpStatement, books: Statements) -> None:
     as_of = closing_minor = 0
 
     def shown(amount_minor: Any) -> str:
-        return signed_major_units(amount_minor, currency)
+        return shown_units(amount_minor, currency)
 
     for number, page in enumerate(whole_statement(wanted, books)):
         if number == 0:
             table.add_row(
-                str(page.since), "", "opening", "", "", "", signed_major_units(page.opening_minor, currency)
+                str(page.since), "", "opening", "", "", "", shown_units(page.opening_minor, currency)
             )
         for row in _rows(page):
             parties = f"{row['from_party']} to {row['to_party']}" if row["from_party"] else ""
@@ -167,7 +171,7 @@ def _as_table(wanted: DrawUpStatement, books: Statements) -> None:
                 shown(row["net_minor"]), shown(row["balance_minor"]),
             )  # fmt: skip
         as_of, closing_minor = page.as_of, page.closing_minor
-    table.add_row(str(wanted.until), "", "closing", "", "", "", signed_major_units(closing_minor, currency))
+    table.add_row(str(wanted.until), "", "closing", "", "", "", shown_units(closing_minor, currency))
     Console(width=None if sys.stdout.isatty() else 200).print(table)
     typer.echo(f"As of seal {as_of}; what is not sealed yet is not on it.")
 

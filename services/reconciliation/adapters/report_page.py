@@ -9,8 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from services.reconciliation.adapters.report_figures import BREAKS_MAX, ReportFigures
 from services.reconciliation.domain.pictures import HEIGHT, WIDTH, Band, drawings
-from shared.kernel.errors import Rejected
-from shared.kernel.money import signed_major_units
+from shared.kernel.money import shown_units
 
 _PAGES: Final = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "pages"),
@@ -21,15 +20,8 @@ _PAGES: Final = Environment(
 )
 
 
-def _money(minor: int, currency: str) -> str:
-    try:
-        return signed_major_units(minor, currency)
-    except Rejected:
-        # A bank may name a currency whose decimals nobody has told us; its figures are shown all the same.
-        return f"{minor} (minor units)"
-
-
-_PAGES.filters["money"] = _money
+# A bank may name a currency whose decimals nobody has told us; its figures are shown all the same.
+_PAGES.filters["money"] = shown_units
 _WORDS: Final = {
     Band.MATCHED: "matched",
     Band.TIMING: "timing: not due yet, late within the calendar, or put off until a day",
