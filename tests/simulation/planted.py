@@ -75,6 +75,7 @@ _NOT_REBUILT = "no books are lost and rebuilt while a seed runs"
 _ONE_PARTITION = "no partition of entries fills while a seed runs"
 _NOT_VERIFIED = "nobody verifies a chain while a seed runs; of its own the auditor finds no wrong one"
 _NEVER_AWAY = "a server of this world answers, or ends a session with a word"
+_NO_STRANGER = "nobody but our own services writes a record while a seed runs"
 _UNTOLD = "no seed counts anew what risk counted in its windows"
 OUT_OF_REACH = {
     "away-without-a-word": _NEVER_AWAY,
@@ -109,6 +110,9 @@ OUT_OF_REACH = {
     **{case.name: _NO_REPORTS for case in DECIDING},
     **{case.name: _NO_REPORTS for case in ANSWERING},
     **{case.name: _NO_REPORTS for case in AUDITING},
+    "moves-its-way": _SECOND_LINE,
+    "amount-read-in-bounds": _NO_STRANGER,
+    "currency-read-known": _NO_STRANGER,
     "late-journal-sealed": _ONE_AT_A_TIME,
     "one-sealer": _ONE_AT_A_TIME,
     "chain-continued": _SECOND_LINE,
@@ -331,7 +335,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Hunt each, print the table; 0 where every bug was found."""
     parser = argparse.ArgumentParser(prog="make sim-planted", description=__doc__)
     names = sorted(case.name for case in CASES)
-    parser.add_argument("--only", choices=names, metavar="NAME", help="one case of the sabotage list, by its name")
+    parser.add_argument(
+        "--only", choices=names, metavar="NAME", help="one case of the sabotage list, by its name"
+    )
     parser.add_argument("--seeds", type=int, default=SEEDS_MAX)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument(

@@ -134,9 +134,9 @@ def test_a_sum_has_no_largest_number(ledger, desk):
         ledger.tell(*(report.accepted(str(number), "other", largest) for number in numbers))
         desk.fold()
     assert times * largest > 2**63
-    assert ledger.rows(f"SELECT net_minor FROM clearing_keys WHERE clearing_key = '{report.payout_key()}'") == [
-        (times * largest,)
-    ]
+    assert ledger.rows(
+        f"SELECT net_minor FROM clearing_keys WHERE clearing_key = '{report.payout_key()}'"
+    ) == [(times * largest,)]
     assert desk.open(family="bank_clearing") == {
         ("bank_clearing", "EUR", report.payout_key()): times * largest
     }
