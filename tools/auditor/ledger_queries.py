@@ -75,7 +75,8 @@ LEDGER: Final = (
     (
         "folded_keys",
         (
-            "SELECT k.account_id, a.family, a.currency, k.clearing_key, k.net_minor"
+            # As text: such a sum may be larger than any integer of the scratch database.
+            "SELECT k.account_id, a.family, a.currency, k.clearing_key, trim_scale(k.net_minor)::text"
             " FROM clearing_keys k LEFT JOIN accounts a ON a.account_id = k.account_id"
         ),
     ),
@@ -83,7 +84,7 @@ LEDGER: Final = (
         "folded_entries",
         (
             "SELECT e.account_id, e.clearing_key, sum(CASE e.side WHEN 'debit' THEN e.amount_minor"
-            " ELSE -e.amount_minor END)::bigint, count(*) FROM entries e WHERE e.clearing_key IS NOT NULL"
+            " ELSE -e.amount_minor END)::text, count(*) FROM entries e WHERE e.clearing_key IS NOT NULL"
             " AND e.journal_position <= (SELECT folded_position FROM clearing_progress) GROUP BY 1, 2"
         ),
     ),

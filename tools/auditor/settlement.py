@@ -126,11 +126,12 @@ CHECKS: Final = (
         Moment.LIVE,
         "SELECT coalesce(sum(number), 0) FROM folded_entries",
         """
-        SELECT account_id, max(family) AS family, clearing_key, sum(kept) AS kept, sum(booked) AS booked FROM (
-            SELECT account_id, family, clearing_key, net AS kept, 0 AS booked FROM folded_keys
+        SELECT account_id, max(family) AS family, clearing_key, coalesce(max(kept), '0') AS kept,
+               coalesce(max(booked), '0') AS booked FROM (
+            SELECT account_id, family, clearing_key, net AS kept, NULL AS booked FROM folded_keys
             UNION ALL
-            SELECT account_id, NULL, clearing_key, 0, net FROM folded_entries
-        ) GROUP BY account_id, clearing_key HAVING sum(kept) <> sum(booked)
+            SELECT account_id, NULL, clearing_key, NULL, net FROM folded_entries
+        ) GROUP BY account_id, clearing_key HAVING coalesce(max(kept), '0') <> coalesce(max(booked), '0')
         """,
     ),
 )
