@@ -675,8 +675,8 @@ class StrayFoundV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class StrayReturnAnsweredV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
-    """What payment makes of a return that reconciliation proposed: asked of the processor, or refused. What
-    becomes of one that was asked for is told by StrayReturnSucceeded and StrayReturnFailed."""
+    """What payment makes of a return that reconciliation proposed, or withdrew: asked of the processor, or
+    refused. What becomes of one that was asked for is told by StrayReturnSucceeded and StrayReturnFailed."""
 
     payment_id: str
     merchant_id: str
@@ -1113,6 +1113,19 @@ class StrayReturnProposedV1(Payload, frozen=True, kw_only=True, omit_defaults=Tr
     approved_at: Timestamp
 
 
+class StrayReturnWithdrawnV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """A return that was proposed for a break is wanted no more: the break went away by itself, or people
+    opened it again. Payment stops what was not sent to the processor yet and says what becomes of it; what
+    was sent or done it answers to be too late."""
+
+    break_id: str
+    payment_id: str
+    proposal_event_id: str
+    reason: str
+    withdrawn_by: str | None = None
+    withdrawn_at: Timestamp
+
+
 class RiskDecidedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
     """Risk judged one operation of a payment, once."""
 
@@ -1225,6 +1238,7 @@ EVENT_CLASSES: Mapping[str, type[Payload]] = {
     "SettlementLineMatched.v1": SettlementLineMatchedV1,
     "SettlementLineUnmatched.v1": SettlementLineUnmatchedV1,
     "StrayReturnProposed.v1": StrayReturnProposedV1,
+    "StrayReturnWithdrawn.v1": StrayReturnWithdrawnV1,
     "RiskDecided.v1": RiskDecidedV1,
     "WebhookFactReceived.v1": WebhookFactReceivedV1,
     "WebhookUnrecognised.v1": WebhookUnrecognisedV1,

@@ -86,6 +86,9 @@ _KEPT: Final = " UNION ALL ".join(
             rest="NULL::text, NULL::text, proposed_by, approved_by",
         ),
         _kept("withdrawn_adjustments", "withdrawn_at", type="'AdjustmentWithdrawn'", line="break_id"),
+        _kept(
+            "withdrawn_returns", "withdrawn_at", type="'StrayReturnWithdrawn'", line="break_id", payment="payment_id"
+        ),
     )
 )  # fmt: skip
 _UNSEEN: Final = f"""

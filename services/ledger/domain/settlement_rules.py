@@ -165,6 +165,10 @@ SETTLEMENT_RULES: Final[tuple[Row, ...]] = (
     ),
     NoPosting(on="StrayReturnProposed", why="a wish to payment; what it returns comes as its own event"),
     NoPosting(
+        on="StrayReturnWithdrawn",
+        why="a wish taken back; what payment returned all the same comes as its own event",
+    ),
+    NoPosting(
         on="AdjustmentProposed",
         why="a proposal moves no money; what two people approve of it here is an adjustment",
     ),

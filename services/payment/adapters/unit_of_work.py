@@ -7,6 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from services.payment.adapters.asked_returns import StoredAskedReturns
 from services.payment.adapters.batch_writer import BatchWriter
 from services.payment.adapters.decisions import StoredDecisions
 from services.payment.adapters.facts import StoredEvidence, StoredObjectRefs, StoredWaitingFacts
@@ -51,6 +52,7 @@ class PaymentUnitOfWork(UnitOfWork):
         self.notes = StoredNotes()
         self.merchants = StoredMerchants(connection)
         self.decisions = StoredDecisions(connection)
+        self.asked_returns = StoredAskedReturns(connection)
         self.tallies = Tallies()
         self.routes = StoredRoutes(connection)
 

@@ -4,10 +4,11 @@ Reconciliation is answered on the payment's stream, with whatever is decided her
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from services.payment.app.decide import return_astray
 from services.payment.app.ports import OperatorUnit
+from services.payment.domain.asked_returns import STEPS, AskedReturn, AskedState, Step, Word
 from services.payment.domain.changes import Moment
 from services.payment.domain.events import StrayReturnAnswered
 from services.payment.domain.payment import Payment
@@ -16,6 +17,27 @@ from services.payment.domain.strays import Stray
 from shared.kernel.errors import Poison, Rejected
 
 ASKED: Final = "return_asked"
+AGAIN: Final = "return_known"
+WITHDRAWN: Final = "return_withdrawn"
+
+
+class AskedReturns(Protocol):
+    """What each proposal came to."""
+
+    def get(self, proposal_event_id: str) -> AskedReturn | None:
+        """None where neither it nor its withdrawal was heard of."""
+        ...
+
+    def put(self, asked: AskedReturn) -> None:
+        """Keep what it came to."""
+        ...
+
+
+class ReturnsUnit(OperatorUnit, Protocol):
+    """A transaction that also knows what reconciliation asked for."""
+
+    @property
+    def asked_returns(self) -> AskedReturns: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,18 +56,32 @@ class ApplyReturnProposed:
     cause_id: str
 
 
-def apply_return_proposed(command: ApplyReturnProposed, uow: OperatorUnit) -> str:
+def apply_return_proposed(command: ApplyReturnProposed, uow: ReturnsUnit) -> str:
     """Ask for the return, or say in one word why not: the case of the stray stays before a person then.
 
-    What is under way, given back already, disputed, or another amount than was approved is never returned by it.
+    What is under way, given back already, disputed, withdrawn by now, or another amount than was approved is never
+    returned by it.
     """
     if command.proposed_by == command.approved_by:
         raise Poison(f"one person alone proposed and approved the return of {command.object_id}")
     payment = uow.payments.locked(command.payment_id)
     if payment is None:
         raise Poison(f"payment {command.payment_id} is not ours")
+    known = uow.asked_returns.get(command.cause_id)
+    step = STEPS[known.state if known is not None else None, Word.PROPOSED]
+    if step is Step.NOTHING:
+        return AGAIN
     moment = Moment(now=uow.now, cause_id=command.cause_id, ids=uow.ids, source=Source.OPERATOR)
-    operation_id, refused = _return(payment, command, moment, uow)
+    operation_id, refused = _return(payment, command, moment, uow) if step is Step.ASK else (None, WITHDRAWN)
+    if known is None:
+        uow.asked_returns.put(
+            AskedReturn(
+                proposal_event_id=command.cause_id,
+                payment_id=command.payment_id,
+                state=AskedState.ASKED if refused is None else AskedState.REFUSED,
+                operation_id=operation_id,
+            )
+        )
     payment.announce(
         StrayReturnAnswered(
             break_id=command.break_id,

@@ -40,6 +40,7 @@ from services.payment.entrypoints.settlement import (
     load_lines,
     on_object_reported,
     on_return_proposed,
+    on_return_withdrawn,
     on_settlement_line,
     reported_fact,
 )
@@ -330,6 +331,7 @@ ROUTES: Final[Routes[PaymentUnitOfWork]] = Routes(
         ("reconciliation.events", "SettlementLineMatched", 1): on_settlement_line,
         ("reconciliation.events", "SettlementLineUnmatched", 1): on_settlement_line,
         ("reconciliation.events", "StrayReturnProposed", 1): on_return_proposed,
+        ("reconciliation.events", "StrayReturnWithdrawn", 1): on_return_withdrawn,
         ("risk.events", "RiskDecided", 1): on_risk_decided,
         ("webhook.events", "WebhookFactReceived", 1): on_webhook_fact,
         ("webhook.events", "WebhookUnrecognised", 1): on_webhook_unrecognised,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from schemas.generated import (
     ObjectReportedV1,
@@ -11,18 +12,22 @@ from schemas.generated import (
     SettlementLineMatchedV1,
     SettlementLineUnmatchedV1,
     StrayReturnProposedV1,
+    StrayReturnWithdrawnV1,
 )
 from services.payment.adapters.notes import Note
 from services.payment.adapters.unit_of_work import PaymentUnitOfWork
 from services.payment.app.apply_fact import ApplyFact
 from services.payment.app.apply_reported_object import apply_reported_object
 from services.payment.app.apply_return_proposed import ApplyReturnProposed, apply_return_proposed
+from services.payment.app.apply_return_withdrawn import ApplyReturnWithdrawn, apply_return_withdrawn
 from services.payment.app.apply_settlement_line import apply_settlement_line
 from services.payment.domain.facts import Fact, ObjectType
 from services.payment.domain.settling import SettlementLine
 from services.payment.domain.status import Source
 from shared.messaging.envelope import Event
 
+#: So much of a detail is kept.
+DETAIL_MAX: Final = 512
 Matched = SettlementLineMatchedV1 | SettlementLineUnmatchedV1
 Told = SettlementLineAcceptedV1 | SettlementLineAmendedV1 | Matched
 
@@ -109,6 +114,31 @@ def on_return_proposed(event: Event, uow: PaymentUnitOfWork) -> None:
             result=outcome,
             detail=f"{said.object_id}: {said.proposed_by}, approved by {said.approved_by} for {said.break_id}",
             at=said.approved_at,
+        )
+    )
+
+
+def on_return_withdrawn(event: Event, uow: PaymentUnitOfWork) -> None:
+    """Such a return is wanted no more; what could be done about it stands on the timeline."""
+    said: StrayReturnWithdrawnV1 = event.data
+    outcome = apply_return_withdrawn(
+        ApplyReturnWithdrawn(
+            break_id=said.break_id,
+            payment_id=said.payment_id,
+            proposal_event_id=said.proposal_event_id,
+            cause_id=event.event_id,
+        ),
+        uow,
+    )
+    by = f" by {said.withdrawn_by}" if said.withdrawn_by else ""
+    uow.notes.add(
+        Note(
+            cause_id=event.event_id,
+            payment_id=said.payment_id,
+            kind="return_withdrawn",
+            result=outcome,
+            detail=f"withdrawn{by} for {said.break_id}: {said.reason}"[:DETAIL_MAX],
+            at=said.withdrawn_at,
         )
     )
 

@@ -54,7 +54,7 @@ SELECT a.template, a.parameters, a.amount_minor, a.currency, a.proposed_at
 _ASKED: Final = """
 SELECT a.event_id, a.told_at, coalesce(a.outcome, 'unanswered') AS outcome, a.named, a.reason, a.answered_at,
        w.withdrawn_at
-  FROM asked_resolutions AS a LEFT JOIN withdrawn_adjustments AS w ON w.asked_event_id = a.event_id
+  FROM asked_resolutions AS a LEFT JOIN withdrawn_resolutions AS w ON w.asked_event_id = a.event_id
  WHERE a.break_id = %(break_id)s ORDER BY a.told_at, a.event_id
 """
 SECONDS_PER_DAY: Final = 86_400

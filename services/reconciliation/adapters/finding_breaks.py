@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from services.reconciliation.adapters.breaks import STANDING
 from services.reconciliation.adapters.finding_breaks_sql import (
     EXPLAIN_THEMSELVES,
-    OF_ADJUSTMENTS,
+    OF_ASKED,
     QUERIES,
     SUSPECT,
     TAKE_EVENTS,
@@ -49,10 +49,10 @@ SELECT subject, w.type, w.currency, w.ours_minor, w.theirs_minor, w.processor, w
  ORDER BY subject
 """
 _ALL_NEWS: Final = _NEWS.format(
-    wanted="wanted_breaks", known=f"(SELECT * FROM breaks WHERE NOT ({OF_ADJUSTMENTS}))"
+    wanted="wanted_breaks", known=f"(SELECT * FROM breaks WHERE NOT ({OF_ASKED}))"
 )
-_NEWS_OF_ADJUSTMENTS: Final = _NEWS.format(
-    wanted=f"({UNFOUNDED})", known=f"(SELECT * FROM breaks WHERE {OF_ADJUSTMENTS})"
+_NEWS_OF_ASKED: Final = _NEWS.format(
+    wanted=f"({UNFOUNDED})", known=f"(SELECT * FROM breaks WHERE {OF_ASKED})"
 )
 # A break that was put off until now, and about which nothing changed, is as it was.
 _NEWS_OF_CHANGED: Final = """
@@ -147,8 +147,8 @@ class BreakFinder:
         looks_at_all = everything or bool(rules) or since is None
         self._move(self._look_at_all(values) if looks_at_all else self._look_at(values), run_id, counts)
         if not values["past"] and (looks_at_all or counts or self._answers.heard):
-            # One may follow from another: what was adjusted may be such an adjustment.
-            while self._move(self._stream(_NEWS_OF_ADJUSTMENTS, values), run_id, counts):
+            # One may follow from another: what was adjusted may be such an adjustment, or such a return.
+            while self._move(self._stream(_NEWS_OF_ASKED, values), run_id, counts):
                 pass
         return counts
 

@@ -197,8 +197,8 @@ SELECT 'journal:' || j.journal_id, {_type({Sign.NO_CAUSE: "true"})} AS type, j.c
    AND NOT EXISTS (SELECT FROM announced_lines AS a WHERE a.event_id = j.cause_event_id)
    AND NOT EXISTS (SELECT FROM payout_allocations AS p WHERE p.event_id = j.cause_event_id)
 """
-#: What is booked for a break that went away by itself: it follows from how the other breaks stand after they moved.
-#: From the few adjustments to their breaks, one by one: other breaks are not read.
+#: What is done for a break that went away by itself: it follows from how the other breaks stand after they moved.
+#: From the few wishes to their breaks, one by one: other breaks are not read.
 UNFOUNDED: Final = f"""
 SELECT 'adjustment:' || t.event_id AS subject, {_type({Sign.BOOKED_WITHOUT_BREAK: "true"})} AS type, a.currency,
        a.amount_minor AS ours_minor, 0::bigint AS theirs_minor, b.processor, b.account, b.payment_id,
@@ -207,8 +207,16 @@ SELECT 'adjustment:' || t.event_id AS subject, {_type({Sign.BOOKED_WITHOUT_BREAK
   JOIN asked_resolutions AS said ON said.event_id = t.event_id
  CROSS JOIN LATERAL (SELECT * FROM breaks WHERE break_id = t.break_id OFFSET 0) AS b
  WHERE b.state = 'SELF_CLOSED' AND said.outcome = 'applied'
+UNION ALL
+SELECT 'return:' || t.event_id, {_type({Sign.RETURNED_WITHOUT_BREAK: "true"})}, t.currency, t.amount_minor, 0::bigint,
+       b.processor, b.account, t.payment_id, said.answered_at, NULL::timestamptz
+  FROM told_returns AS t JOIN asked_resolutions AS said ON said.event_id = t.event_id
+ CROSS JOIN LATERAL (SELECT * FROM breaks WHERE break_id = t.break_id OFFSET 0) AS b
+ WHERE b.state = 'SELF_CLOSED' AND said.outcome = 'applied'
 """
-OF_ADJUSTMENTS: Final = "subject >= 'adjustment:' AND subject < 'adjustment;'"
+_OF_ADJUSTMENTS: Final = "subject >= 'adjustment:' AND subject < 'adjustment;'"
+_OF_RETURNS: Final = "subject >= 'return:' AND subject < 'return;'"
+OF_ASKED: Final = f"(({_OF_ADJUSTMENTS}) OR ({_OF_RETURNS}))"
 QUERIES: Final = tuple(
     _wanted(query)
     for query in (_ITEMS_ALONE, _MATCHES, _FEES, _LINES_ALONE, _PAYOUTS, _BANK, _UNPOSTED, _UNEXPLAINED)

@@ -14,14 +14,17 @@ import sqlalchemy as sa
 
 from services.reconciliation.app.hear_answers import Answer, ReturnResult
 
+# That a return is withdrawn too late is told after what became of it, which it says nothing about.
 _KEEP: Final = """
 INSERT INTO resolution_answers (event_id, asked_event_id, break_id, outcome, named, reason, answered_at)
-SELECT r.event_id, r.asked_event_id, r.break_id, r.outcome, r.named, r.reason, r.answered_at
+SELECT r.event_id, r.asked_event_id, r.break_id,
+       CASE WHEN r.outcome = 'accepted' AND r.named = a.named THEN a.outcome ELSE r.outcome END, r.named, r.reason,
+       r.answered_at
   FROM ROWS FROM (jsonb_to_recordset(%(rows)s::jsonb) AS (
         event_id text, asked_event_id text, break_id text, outcome text, named text, reason text,
         answered_at timestamptz)) WITH ORDINALITY AS r(
         event_id, asked_event_id, break_id, outcome, named, reason, answered_at, place)
- WHERE EXISTS (SELECT FROM asked_resolutions AS a WHERE (a.event_id, a.break_id) = (r.asked_event_id, r.break_id))
+  JOIN asked_resolutions AS a ON (a.event_id, a.break_id) = (r.asked_event_id, r.break_id)
  ORDER BY r.place ON CONFLICT (event_id) DO NOTHING
 """
 # Payment says which operation it began for a wish before it says what became of it, on the same stream.

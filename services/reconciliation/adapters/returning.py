@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
-from schemas.generated import StrayReturnProposedV1
+from schemas.generated import StrayReturnProposedV1, StrayReturnWithdrawnV1
 from services.reconciliation.adapters.publishing import TOPIC
 from services.reconciliation.app.propose_return import AstrayCharge
 from services.reconciliation.app.resolve_break import StoredBreak
@@ -39,6 +39,25 @@ INSERT INTO told_returns (event_id, break_id, payment_id, object_id, amount_mino
 VALUES (%(event_id)s, %(break_id)s, %(payment_id)s, %(object_id)s, %(amount_minor)s, %(currency)s, %(proposed_by)s,
         %(approved_by)s, %(now)s)
 """
+# A return that payment has under way, or of which nothing was heard: one that is done is a break of its own.
+_GONE: Final = """
+SELECT t.event_id, t.break_id, t.payment_id
+  FROM told_returns AS t JOIN asked_resolutions AS said ON said.event_id = t.event_id
+ CROSS JOIN LATERAL (SELECT state FROM breaks WHERE break_id = t.break_id OFFSET 0) AS b
+ WHERE b.state = 'SELF_CLOSED' AND coalesce(said.outcome, 'accepted') = 'accepted'
+   AND NOT EXISTS (SELECT FROM withdrawn_returns AS w WHERE w.asked_event_id = t.event_id)
+ ORDER BY t.event_id
+"""
+_ASKED_LAST: Final = """
+SELECT event_id, break_id, payment_id FROM told_returns WHERE break_id = %(break_id)s ORDER BY told_at DESC LIMIT 1
+"""
+_WITHDRAWN: Final = """
+INSERT INTO withdrawn_returns (asked_event_id, event_id, break_id, payment_id, reason, withdrawn_by, run_id,
+                               withdrawn_at)
+VALUES (%(asked_event_id)s, %(event_id)s, %(break_id)s, %(payment_id)s, %(reason)s, %(withdrawn_by)s, %(run_id)s,
+        %(now)s)
+"""
+LOST_ITS_GROUND: Final = "what it was to give back is explained otherwise"
 
 
 class StoredReturns:
@@ -80,3 +99,45 @@ class StoredReturns:
             "now": self._now,
         }
         self._connection.exec_driver_sql(_KEEP, values | people)
+
+    def withdraw(self, break_id: str, reason: str, actor: str) -> None:
+        """Tell payment that what was told last about this break is wanted no more."""
+        asked = self._connection.exec_driver_sql(_ASKED_LAST, {"break_id": break_id}).one()
+        self._withdraw(asked, reason, withdrawn_by=actor)
+
+    def withdraw_gone(self, run_id: str) -> int:
+        """Tell payment of each return whose break is gone; how many."""
+        gone = self._connection.exec_driver_sql(_GONE).all()
+        for asked in gone:
+            self._withdraw(asked, LOST_ITS_GROUND, run_id=run_id)
+        return len(gone)
+
+    def _withdraw(
+        self,
+        asked: sa.Row[Any],
+        reason: str,
+        *,
+        withdrawn_by: str | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        """On the stream of the proposal, and so after it."""
+        asked_event_id, break_id, payment_id = asked.event_id, asked.break_id, asked.payment_id
+        said = StrayReturnWithdrawnV1(
+            break_id=break_id,
+            payment_id=payment_id,
+            proposal_event_id=asked_event_id,
+            reason=reason,
+            withdrawn_by=withdrawn_by,
+            withdrawn_at=self._now,
+        )
+        values = {
+            "asked_event_id": asked_event_id,
+            "event_id": self._outbox.append(TOPIC, said, key=payment_id, cause_id=run_id or break_id),
+            "break_id": break_id,
+            "payment_id": payment_id,
+            "reason": reason,
+            "withdrawn_by": withdrawn_by,
+            "run_id": run_id,
+            "now": self._now,
+        }
+        self._connection.exec_driver_sql(_WITHDRAWN, values)

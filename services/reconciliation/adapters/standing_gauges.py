@@ -52,7 +52,7 @@ SELECT coalesce(extract(epoch FROM %(now)s - least(
     (SELECT min((SELECT max(a.told_at) FROM asked_resolutions AS a WHERE a.break_id = b.break_id))
        FROM breaks AS b WHERE b.state = 'APPLYING'),
     (SELECT min(w.withdrawn_at)
-       FROM withdrawn_adjustments AS w JOIN asked_resolutions AS a ON a.event_id = w.asked_event_id
+       FROM withdrawn_resolutions AS w JOIN asked_resolutions AS a ON a.event_id = w.asked_event_id
       WHERE coalesce(a.outcome, 'accepted') = 'accepted'))), 0)
 """
 _GAP: Final = "SELECT coalesce(extract(epoch FROM %(now)s - min(received_at)), 0) FROM statement_gaps"

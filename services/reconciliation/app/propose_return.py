@@ -38,6 +38,10 @@ class Returns(Protocol):
         """Tell payment what two people decided."""
         ...
 
+    def withdraw(self, break_id: str, reason: str, actor: str) -> None:
+        """Tell payment that what was asked for last about this break is wanted no more."""
+        ...
+
 
 class ReturnUnit(ResolveUnit, Protocol):
     """What one transaction offers."""

@@ -70,11 +70,11 @@ class Finding(Protocol):
     def standing(self) -> dict[str, int]: ...
 
 
-class AskedAdjustments(Protocol):
-    """Adjustments that the ledger was asked for."""
+class Asked(Protocol):
+    """What another service was asked for."""
 
     def withdraw_gone(self, run_id: str) -> int:
-        """Tell the ledger of each that is not answered to be booked or refused and whose break is gone, once."""
+        """Tell it of each wish that is not answered to be done or refused and whose break is gone, once."""
         ...
 
 
@@ -104,7 +104,9 @@ class RunUnit(Protocol):
     @property
     def finding(self) -> Finding: ...
     @property
-    def break_adjustments(self) -> AskedAdjustments: ...
+    def break_adjustments(self) -> Asked: ...
+    @property
+    def returns(self) -> Asked: ...
     @property
     def runs(self) -> Runs: ...
 
@@ -119,6 +121,7 @@ def run_matching(kind: RunKind, started_by: str, uow: RunUnit, as_of: datetime |
     allocated = uow.allocating.allocate(run_id, everything=everything)
     moved = uow.finding.find(run_id, as_of, everything=everything)
     withdrawn = uow.break_adjustments.withdraw_gone(run_id) if moved else 0
+    returns_withdrawn = uow.returns.withdraw_gone(run_id) if moved else 0
     run = Run(
         run_id=run_id,
         kind=kind,
@@ -130,6 +133,7 @@ def run_matching(kind: RunKind, started_by: str, uow: RunUnit, as_of: datetime |
             "allocations_told": allocated,
             "breaks_moved": moved,
             "adjustments_withdrawn": withdrawn,
+            "returns_withdrawn": returns_withdrawn,
             "breaks": uow.finding.standing(),
             "parked_keys": uow.runs.parked_keys(),
         },

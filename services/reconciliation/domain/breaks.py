@@ -26,6 +26,7 @@ class BreakType(StrEnum):
     UNPOSTED = "unposted"
     UNEXPLAINED_JOURNAL = "unexplained_journal"
     UNFOUNDED_ADJUSTMENT = "unfounded_adjustment"
+    UNFOUNDED_RETURN = "unfounded_return"
 
 
 class Sign(StrEnum):
@@ -54,6 +55,8 @@ class Sign(StrEnum):
     NO_CAUSE = "no_cause"
     #: An adjustment is booked whose break went away by itself.
     BOOKED_WITHOUT_BREAK = "booked_without_break"
+    #: A charge was given back as astray whose break went away by itself.
+    RETURNED_WITHOUT_BREAK = "returned_without_break"
 
 
 _B, _S = BreakType, Sign
@@ -77,6 +80,7 @@ FIRST_MATCH: Final[tuple[tuple[Sign, BreakType], ...]] = (
     (_S.NO_JOURNAL, _B.UNPOSTED),
     (_S.NO_CAUSE, _B.UNEXPLAINED_JOURNAL),
     (_S.BOOKED_WITHOUT_BREAK, _B.UNFOUNDED_ADJUSTMENT),
+    (_S.RETURNED_WITHOUT_BREAK, _B.UNFOUNDED_RETURN),
 )
 
 
@@ -137,6 +141,10 @@ ADVICE: Final[Mapping[BreakType, Advice]] = {
     _B.UNFOUNDED_ADJUSTMENT: Advice(
         "what was missing came after the difference was adjusted or written off",
         "have two people reverse the adjustment in the ledger",
+    ),
+    _B.UNFOUNDED_RETURN: Advice(
+        "a charge was given back as astray before the report was corrected",
+        "claim the money back, or have two people accept or adjust it",
     ),
 }  # fmt: skip
 

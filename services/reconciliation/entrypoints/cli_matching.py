@@ -184,7 +184,7 @@ def _add_second_words(cli: typer.Typer, group: typer.Typer) -> None:
     def reject(
         break_id: BreakArgument, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False
     ) -> None:
-        """Open it again; an adjustment that it waits for is withdrawn from the ledger."""
+        """Open it again; the adjustment or return that it waits for is withdrawn."""
         from services.reconciliation.app.reject_break import reject_break
 
         _resolve(cli, reject_break, break_id, token_file, reason, as_json=as_json)

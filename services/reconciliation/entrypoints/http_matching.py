@@ -104,7 +104,7 @@ DECISIONS: Final = (
         "reject",
         OperatorRole.OPERATOR,
         reject_break,
-        "Open it again; an adjustment that it waits for is withdrawn from the ledger.",
+        "Open it again; the adjustment or return that it waits for is withdrawn.",
     ),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from schemas.generated import (
@@ -12,9 +12,10 @@ from schemas.generated import (
     StrayReturnSucceededV1,
 )
 from services.reconciliation.app.propose_adjustment import WantedAdjustment, propose_adjustment
+from services.reconciliation.app.propose_return import propose_return
 from services.reconciliation.entrypoints.consumer import ROUTES
 from services.reconciliation.tests.deciding import approve
-from services.reconciliation.tests.three_legs import ALPHA, MERCHANT, World, pay
+from services.reconciliation.tests.three_legs import ALPHA, MERCHANT, World, op, pay
 from shared.kernel.operators import Actor
 from shared.messaging.envelope import Event, split_type
 
@@ -24,6 +25,8 @@ OPERATION: Final = "op_" + "9" * 26
 STRAY: Final = "str_" + "1" * 26
 SHORT: Final = "line:alpha_report:l1"
 """The subject of what ``paid_short`` makes."""
+TWICE: Final = "line:alpha_report:l2"
+"""The subject of what ``charged_twice`` makes."""
 
 
 def paid_short(desk: Any) -> World:
@@ -34,6 +37,27 @@ def paid_short(desk: Any) -> World:
     made.line("l1", 900, object_id="cap_1")
     made.match()
     return made
+
+
+def charged_twice(desk: Any) -> World:
+    """Charged twice by one operation; payment was told of it."""
+    made = World(desk)
+    made.payout("po_1", 10_000)
+    made.captured(1, 10_000)
+    made.line("l1", 10_000, object_id="cap_1", our_reference=op(1))
+    made.line("l2", 10_000, object_id="cap_2", our_reference=op(1))
+    made.match()
+    desk.run(lambda uow: uow.reporting.tell(timedelta(0)))
+    return made
+
+
+def ask_for_return(world: World) -> str:
+    """Two people have payment asked to give the second charge back; the break."""
+    break_id = the_break(world, TWICE)
+    ada = Actor(name="ada", role="operator")
+    world.desk.run(lambda uow: propose_return(break_id, "twice", ada, uow))
+    approve(world, break_id)
+    return break_id
 
 
 def the_break(world: World, subject: str = SHORT) -> str:

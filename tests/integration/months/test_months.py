@@ -23,8 +23,8 @@ def desk(service_database):
     made.close()
 
 
-_BY_PEOPLE = {BreakType.UNFOUNDED_ADJUSTMENT.value}
-"""Nobody adjusts the books in these months: what is left of an adjustment is `test_withdrawing.py`'s."""
+_BY_PEOPLE = {BreakType.UNFOUNDED_ADJUSTMENT.value, BreakType.UNFOUNDED_RETURN.value}
+"""Nobody adjusts the books or gives back in these months: what is left of that is tested where it is withdrawn."""
 
 
 def live(desk, plan):

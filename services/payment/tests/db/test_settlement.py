@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -89,14 +89,15 @@ def unmatched(payment: Payment, name: str) -> SettlementLineUnmatchedV1:
     return SettlementLineUnmatchedV1(**kept, match_number=2, unmatched_at=NOW)
 
 
-def consume(stand: Stand, *payloads: Any) -> None:
+def consume(stand: Stand, *payloads: Any, event_ids: Sequence[str] = ()) -> None:
+    named = event_ids or [IDS.new("evt_") for _ in payloads]
     events = [
         Event(
-            event_id=IDS.new("evt_"), event_type=type(data).__name__.removesuffix("V1"), version=1,
+            event_id=event_id, event_type=type(data).__name__.removesuffix("V1"), version=1,
             topic=TOPIC.get(type(data), "reconciliation.events"), key="k", stream_version=1, time=NOW, source="/tieout/test", subject="k",
             cause_id="test", data_schema="", traceparent=None, data=data, payload_sha256=b"",
         )
-        for data in payloads
+        for event_id, data in zip(named, payloads, strict=True)
     ]  # fmt: skip
 
     def work(uow: Any) -> None:

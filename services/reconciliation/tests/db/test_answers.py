@@ -10,7 +10,6 @@ import pytest
 from services.reconciliation.adapters.break_queue import Wanted, queue
 from services.reconciliation.app.keep_matched import keep_matched
 from services.reconciliation.app.propose_adjustment import WantedAdjustment, propose_adjustment
-from services.reconciliation.app.propose_return import propose_return
 from services.reconciliation.app.resolve_break import reject_resolution
 from services.reconciliation.app.run_matching import RunKind
 from services.reconciliation.entrypoints.http_matching import break_view
@@ -21,6 +20,9 @@ from services.reconciliation.tests.answering import (
     OPERATION,
     SHORT,
     STRAY,
+    TWICE,
+    ask_for_return,
+    charged_twice,
     hear_adjustment,
     hear_not_returned,
     hear_return,
@@ -28,13 +30,12 @@ from services.reconciliation.tests.answering import (
     paid_short,
     the_break,
 )
-from services.reconciliation.tests.three_legs import LATER, World, op
+from services.reconciliation.tests.three_legs import LATER
 from shared.kernel.errors import Rejected
 from shared.kernel.operators import Actor
 
 pytestmark = pytest.mark.db
 ADA = Actor(name="ada", role="operator")
-TWICE = "line:alpha_report:l2"
 
 
 @pytest.fixture
@@ -45,15 +46,9 @@ def world(desk):
 @pytest.fixture
 def twice(desk):
     """Charged twice by one operation; payment was told of it, and is asked to give it back."""
-    made = World(desk)
-    made.payout("po_1", 10_000)
-    made.captured(1, 10_000)
-    made.line("l1", 10_000, object_id="cap_1", our_reference=op(1))
-    made.line("l2", 10_000, object_id="cap_2", our_reference=op(1))
-    made.match()
-    desk.run(lambda uow: uow.reporting.tell(timedelta(0)))
-    desk.run(lambda uow: propose_return(the_break(made, TWICE), "twice", ADA, uow))
-    assert deciding.approve(made, the_break(made, TWICE)).state == "APPLYING"
+    made = charged_twice(desk)
+    ask_for_return(made)
+    assert standing(made, TWICE)[0] == "APPLYING"
     return made
 
 

@@ -32,6 +32,7 @@ DESIGN_ORDER = [
     "unposted",
     "unexplained_journal",
     "unfounded_adjustment",
+    "unfounded_return",
 ]
 
 
