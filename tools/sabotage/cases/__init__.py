@@ -35,6 +35,7 @@ from tools.sabotage.cases.settlement import SETTLEMENT
 from tools.sabotage.cases.settling import SETTLING
 from tools.sabotage.cases.terminal import TERMINAL
 from tools.sabotage.cases.what_changed import WHAT_CHANGED
+from tools.sabotage.cases.withdrawn_returns import WITHDRAWN_RETURNS
 
 CASES: Final[tuple[Case, ...]] = (
     *EDGE,
@@ -68,5 +69,6 @@ CASES: Final[tuple[Case, ...]] = (
     *EVIDENCE,
     *DECIDING,
     *ANSWERING,
+    *WITHDRAWN_RETURNS,
     *AUDITING,
 )
