@@ -28,6 +28,7 @@ from tools.sabotage.cases.rebuilding import REBUILDING
 from tools.sabotage.cases.rebuilding_months import REBUILDING_MONTHS
 from tools.sabotage.cases.settling import SETTLING
 from tools.sabotage.cases.terminal import TERMINAL
+from tools.sabotage.cases.withdrawn_returns import WITHDRAWN_RETURNS
 from tools.sabotage.scratch import REPOSITORY, Scratch, scratch_copy
 
 SEEDS_MAX = 200
@@ -109,6 +110,7 @@ OUT_OF_REACH = {
     **{case.name: _NO_REPORTS for case in BY_HAND},
     **{case.name: _NO_REPORTS for case in DECIDING},
     **{case.name: _NO_REPORTS for case in ANSWERING},
+    **{case.name: _NO_REPORTS for case in WITHDRAWN_RETURNS},
     **{case.name: _NO_REPORTS for case in AUDITING},
     "moves-its-way": _SECOND_LINE,
     "amount-read-in-bounds": _NO_STRANGER,

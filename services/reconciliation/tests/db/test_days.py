@@ -19,7 +19,9 @@ def work_out(shop, now=TODAY):
     """As the worker does it, at another time."""
 
     def work(uow):
-        names = ("ids", "terms", "matching", "allocating", "finding", "break_adjustments", "runs")
+        names = (
+            "ids", "terms", "matching", "allocating", "finding", "break_adjustments", "returns", "runs",
+        )  # fmt: skip
         parts = {name: getattr(uow, name) for name in names}
         return work_out_days(SimpleNamespace(now=now, days=StoredDays(uow.connection, now), **parts))
 
