@@ -5,7 +5,8 @@ Making partitions needs only the application's or the relay's role; archiving an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -15,11 +16,12 @@ import sqlalchemy as sa
 
 from shared.kernel.crash_points import crash_point
 from shared.persistence.archive_files import ArchiveCorrupt, file_sha256, write_archive
+from shared.persistence.retention import KEEP_DAYS
 
 DAYS_AHEAD: Final = 7
-# Topics keep 30 days; a week on top, so that refill from rows and retention in the broker overlap.
-KEEP_DAYS: Final = 37
 DROP_LOCK_TIMEOUT: Final = "2s"
+ROWS_BETWEEN_BEATS: Final = 1_000
+_TURN: Final = "hashtext('outbox_archive')"
 
 _COLUMNS: Final = (
     "position, created_on, shard, topic, key, stream_version, event_id, event_type, data_schema, source, "
@@ -29,6 +31,10 @@ _COLUMNS: Final = (
 
 class ArchiveRefused(Exception):  # noqa: N818  # what was answered
     """The partition may not be archived or dropped now; the message says why. Nothing was changed."""
+
+
+class ArchiveBusy(ArchiveRefused):
+    """Another process archives this outbox now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +79,52 @@ def list_partitions(connection: sa.Connection) -> Sequence[Partition]:
     return [Partition(name, _day_of(name)) for name in names]
 
 
+def _nothing() -> None:
+    """Where nobody watches."""
+
+
 def archive_due(
-    owner: sa.Engine, folder: Path, *, today: date, keep_days: int = KEEP_DAYS, drop: bool = True
+    owner: sa.Engine,
+    folder: Path,
+    *,
+    today: date,
+    keep_days: int = KEEP_DAYS,
+    drop: bool = True,
+    moved: Callable[[], None] = _nothing,
 ) -> list[Archive]:
-    """Archive, and drop if wanted, every partition older than ``keep_days``; stops at the first refusal."""
-    with owner.connect() as connection:
-        due = [p for p in list_partitions(connection) if p.day < today - timedelta(days=keep_days)]
+    """Archive, and drop if wanted, every partition older than ``keep_days``; stops at the first refusal.
+
+    One at a time: two would write the same file. ``moved`` is called now and then, and may end it by raising.
+    """
     done = []
-    for partition in due:
-        done.append(archive_partition(owner, partition, folder, today=today))
-        if drop:
-            drop_partition(owner, partition, folder)
+    with _turn(owner):
+        with owner.connect() as connection:
+            due = [p for p in list_partitions(connection) if p.day < today - timedelta(days=keep_days)]
+        for partition in due:
+            done.append(archive_partition(owner, partition, folder, today=today, moved=moved))
+            if drop:
+                drop_partition(owner, partition, folder)
     return done
 
 
-def archive_partition(owner: sa.Engine, partition: Partition, folder: Path, *, today: date) -> Archive:
+@contextmanager
+def _turn(owner: sa.Engine) -> Iterator[None]:
+    """Held by a session and not by a transaction, which would be idle for as long as a day takes to be written."""
+    with owner.connect() as holder:
+        taken = holder.exec_driver_sql(f"SELECT pg_try_advisory_lock({_TURN})").scalar_one()
+        holder.commit()
+        if not taken:
+            raise ArchiveBusy("another process archives this outbox now")
+        try:
+            yield
+        finally:
+            holder.exec_driver_sql(f"SELECT pg_advisory_unlock({_TURN})")
+            holder.commit()
+
+
+def archive_partition(
+    owner: sa.Engine, partition: Partition, folder: Path, *, today: date, moved: Callable[[], None] = _nothing
+) -> Archive:
     """Write the partition's rows to a hashed file and record it; a complete one is only verified again."""
     if partition.day >= today:
         raise ArchiveRefused(f"{partition.name} is still being written")
@@ -104,7 +141,8 @@ def archive_partition(owner: sa.Engine, partition: Partition, folder: Path, *, t
         rows = connection.execution_options(stream_results=True, max_row_buffer=1000).exec_driver_sql(
             f"SELECT {_COLUMNS} FROM {partition.name} ORDER BY position"
         )
-        written = write_archive(folder / f"{partition.name}.jsonl.gz", (dict(row) for row in rows.mappings()))
+        with closing(rows):  # whoever ends it in the middle leaves no open cursor behind
+            written = write_archive(folder / f"{partition.name}.jsonl.gz", _watched(rows, moved))
     crash_point("archive.after_file")
     archive = Archive(
         partition_name=partition.name,
@@ -116,6 +154,13 @@ def archive_partition(owner: sa.Engine, partition: Partition, folder: Path, *, t
     )
     _record(owner, archive)
     return archive
+
+
+def _watched(rows: sa.CursorResult[Any], moved: Callable[[], None]) -> Iterator[dict[str, Any]]:
+    for number, row in enumerate(rows.mappings()):
+        if number % ROWS_BETWEEN_BEATS == 0:
+            moved()
+        yield dict(row)
 
 
 def drop_partition(owner: sa.Engine, partition: Partition, folder: Path) -> None:

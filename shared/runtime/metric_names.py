@@ -99,6 +99,10 @@ OUTBOX_OLDEST_UNSENT_S: Final = _gauge(
 OUTBOX_UNSENT: Final = _gauge(
     "tieout_outbox_unsent", "Committed events that the broker has not acknowledged."
 )
+OUTBOX_ARCHIVE_OVERDUE_S: Final = _gauge(
+    "tieout_outbox_archive_overdue_seconds",
+    "How long the outbox's oldest day should have been archived and dropped, 0 where none is past its time.",
+)
 RELAY_SENT: Final = _counter(
     "tieout_relay_sent_total", "Events acknowledged by the broker, by service.", "service"
 )

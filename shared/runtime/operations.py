@@ -6,13 +6,10 @@ Each is one operator's action: safe to repeat, and recorded through ``record`` i
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
-
-import sqlalchemy as sa
 
 from schemas import catalogue
 from schemas.catalogue import ContractViolation, UnknownEvent
@@ -27,11 +24,12 @@ from shared.messaging.inbox import Stream
 from shared.messaging.redrive import approve_skip, parked_keys, propose_skip, request_redrive
 from shared.messaging.refill import RefillLoop, RefillWriter, Waiting
 from shared.messaging.topics import refill_topic
-from shared.persistence.engine import make_engine
+from shared.persistence.archive_files import ArchiveCorrupt
 from shared.persistence.partitions import ArchiveRefused, archive_due
 from shared.persistence.unit_of_work import Transactions, UnitOfWork
+from shared.runtime.archiving import owner_engine
 from shared.runtime.logs import logger
-from shared.runtime.settings import ServiceSettings, required
+from shared.runtime.settings import ServiceSettings
 from shared.runtime.startup import EXIT_FAILED, StartupRefused
 
 U = TypeVar("U", bound=UnitOfWork)
@@ -153,7 +151,7 @@ class Operations(Generic[U]):
         """Publish a topic's whole history for one consumer, from archive files and the outbox."""
         if self._make_broker is None:
             raise StartupRefused("refill: this service publishes no topics")
-        with self._owner() as owner:
+        with owner_engine(self._settings) as owner:
             written = RefillWriter(owner, self._make_broker(), folder).write(topic, consumer)
         target = f"{topic} for {consumer}"
         self._transactions.run(lambda uow: self._acted(uow, act, "refill", target), name="refill")
@@ -201,10 +199,15 @@ class Operations(Generic[U]):
     def archive(self, folder: Path) -> dict[str, Any]:
         """Export outbox partitions past their retention to hashed files and drop them; never an unsent row."""
         folder.mkdir(parents=True, exist_ok=True)
-        with self._owner() as owner:
+        with owner_engine(self._settings) as owner:
             try:
-                done = archive_due(owner, folder, today=self._clock.now().date())
-            except ArchiveRefused as refused:
+                done = archive_due(
+                    owner,
+                    folder,
+                    today=self._clock.now().date(),
+                    keep_days=self._settings.archive_keep_days,
+                )
+            except (ArchiveRefused, ArchiveCorrupt) as refused:
                 raise StartupRefused(f"archive: {refused}", exit_code=EXIT_FAILED) from refused
         return {"archived": [each.partition_name for each in done], "rows": sum(each.rows for each in done)}
 
@@ -231,16 +234,6 @@ class Operations(Generic[U]):
         if self._consumer is None:
             raise StartupRefused("parked: this service consumes no topics")
         return self._consumer
-
-    @contextmanager
-    def _owner(self) -> Iterator[sa.Engine]:
-        """Archives and history are the owner's: the application may neither read files nor drop partitions."""
-        url = required(self._settings, "owner_database_url")
-        engine = make_engine(url, application_name="operations", pool_size=2, statement_timeout_ms=300_000)
-        try:
-            yield engine
-        finally:
-            engine.dispose()
 
 
 def _event_in(record: Record) -> Event | None:

@@ -11,9 +11,11 @@ from shared.messaging.intake import RAW_PREFIX
 from shared.messaging.redrive import UNREADABLE
 from shared.persistence.idempotency import abandoned_count
 from shared.persistence.key_inspection import oldest_in_flight_s
+from shared.persistence.retention import KEEP_DAYS
 from shared.runtime.metric_names import (
     IDEMPOTENCY_ABANDONED,
     IDEMPOTENCY_OLDEST_IN_FLIGHT_S,
+    OUTBOX_ARCHIVE_OVERDUE_S,
     OUTBOX_OLDEST_UNSENT_S,
     OUTBOX_UNSENT,
     PARKED_KEYS,
@@ -45,10 +47,19 @@ _QUERIES: Final[dict[Metric, str]] = {
 }
 
 
-def watch_mechanism(engine: sa.Engine) -> None:
+_OVERDUE: Final = r"""
+SELECT greatest(0, coalesce(max(extract(epoch FROM (clock_timestamp() AT TIME ZONE 'UTC')
+       - (to_date(right(c.relname, 8), 'YYYYMMDD') + {keep_days} + 1)::timestamp)), 0))::float8
+  FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+ WHERE i.inhparent = 'outbox'::regclass AND c.relname ~ '^outbox_p[0-9]{{8}}$'
+"""
+
+
+def watch_mechanism(engine: sa.Engine, *, keep_days: int = KEEP_DAYS) -> None:
     """Register the gauges that every service has; call once, where HTTP is served or roles run."""
     for metric, query in _QUERIES.items():
         _register(engine, metric, query)
+    _register(engine, OUTBOX_ARCHIVE_OVERDUE_S, _OVERDUE.format(keep_days=keep_days))
     probe(IDEMPOTENCY_ABANDONED, lambda: _single(engine, abandoned_count))
     probe(IDEMPOTENCY_OLDEST_IN_FLIGHT_S, lambda: _single(engine, oldest_in_flight_s))
 

@@ -44,6 +44,10 @@ class PeriodicRole:
     def heartbeat(self) -> float:
         return self._beat_s
 
+    def beat(self) -> None:
+        """Say in the middle of a long turn that it moves."""
+        self._beat_s = self._clock.monotonic_s()
+
     def run(self, stop: threading.Event) -> None:
         while not stop.is_set():
             if not self.turn():

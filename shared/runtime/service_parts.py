@@ -26,6 +26,7 @@ from shared.persistence.notifier import OUTBOX_CHANNEL
 from shared.persistence.outbox import Outbox
 from shared.persistence.partitions import create_ahead
 from shared.persistence.unit_of_work import Transactions, UnitOfWork
+from shared.runtime.archiving import archive_checks, archive_roles
 from shared.runtime.group_commit import GROUP_LOCK_TIMEOUT_MS, LANES, GroupCommit
 from shared.runtime.loop_metrics import ConsumerMetrics, RelayMetrics
 from shared.runtime.migration import schema_check
@@ -206,8 +207,8 @@ class ServiceParts(Generic[U]):
             name=self.name.replace("_", "-"),
             settings=self.settings,
             app=app,
-            roles=roles,
-            checks=(*self.checks(), *own_checks),
+            roles={**roles, **archive_roles(self.settings, self.clock)},
+            checks=(*self.checks(), *archive_checks(self.settings), *own_checks),
             transactions=self.transactions,
             engines={"app": self.engine},
             operations=self.operations(roles),
@@ -251,7 +252,7 @@ class ServiceParts(Generic[U]):
 
     def watch(self) -> None:
         """Register the gauges of outbox, inbox and idempotency keys."""
-        watch_mechanism(self.engine)
+        watch_mechanism(self.engine, keep_days=self.settings.archive_keep_days)
 
     def operator_tokens(self) -> TokenVerifier | None:
         """The verifier of operators' tokens; without a key no operator is let in."""

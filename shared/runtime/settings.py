@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 from pydantic import Field, SecretStr, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.persistence.retention import KEEP_DAYS
 from shared.runtime.startup import StartupRefused
 
 MASK: Final = "********"
@@ -59,7 +60,7 @@ class ServiceSettings(ProcessSettings):
     database_url: PostgresUrl = Field(description="PostgreSQL URL of the application role")
     relay_database_url: PostgresUrl | None = Field(None, description="PostgreSQL URL of the relay role")
     owner_database_url: PostgresUrl | None = Field(
-        None, description="PostgreSQL URL of the owner role; only migrations use it"
+        None, description="PostgreSQL URL of the owner role; only migrations and archives use it"
     )
     reader_database_url: PostgresUrl | None = Field(None, description="PostgreSQL URL of the reader role")
     kafka_bootstrap_servers: str = Field(
@@ -75,6 +76,16 @@ class ServiceSettings(ProcessSettings):
     )
     relay_lease_s: float = Field(
         15.0, ge=1, le=300, description="seconds after which a silent relay's shards go to another one"
+    )
+    archive_folder: Path | None = Field(
+        None,
+        description="folder for the files of the outbox's old days; without one nothing is archived by itself",
+    )
+    archive_interval_s: float = Field(
+        3_600.0, ge=1, description="seconds between two looks for days to archive"
+    )
+    archive_keep_days: int = Field(
+        KEEP_DAYS, ge=KEEP_DAYS, description="days of the outbox that stay in the database, 37 or more"
     )
     database_pool_size: int = Field(10, ge=1, le=100, description="connections that the process may hold")
 

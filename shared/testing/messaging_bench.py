@@ -143,7 +143,7 @@ class MessagingBench:
         self.clock = SystemClock()
         self.engine = make_engine(urls.app, application_name="bench", lock_timeout_ms=lock_timeout_ms)
         self.relay_engine = make_engine(urls.relay, application_name="bench-relay", pool_size=4)
-        self.owner_engine = make_engine(urls.owner, application_name="bench-owner", pool_size=1)
+        self.owner_engine = make_engine(urls.owner, application_name="bench-owner", pool_size=2)
         self.told = Told()
         self._relays: list[Relay] = []
         self.refuse: Callable[[Event], None] = lambda _event: None

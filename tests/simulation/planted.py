@@ -157,6 +157,7 @@ OUT_OF_REACH = {
     "partitioner": _KAFKA,
     "revoked-partition": _KAFKA,
     "unsent-rows-stay": "nothing is archived within the minutes of a seed",
+    "one-archiver": "nothing is archived within the minutes of a seed",
     "payload-hash": _NOBODY_ASKS,
     "balanced-journal": _SECOND_LINE,
     "zero-sum-trigger": _SECOND_LINE,
