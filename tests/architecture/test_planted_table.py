@@ -1,6 +1,7 @@
 """Every protection of the sabotage list is hunted, out of reach for a reason, or named as not yet seen."""
 
-from tests.simulation.planted import NOT_HUNTED, OUT_OF_REACH, REACHED, page_rows
+from tests.simulation.planted import NOT_HUNTED, page_rows
+from tests.simulation.planted_bugs import OUT_OF_REACH, REACHED
 from tools.sabotage.cases import CASES
 from tools.sabotage.scratch import REPOSITORY
 
