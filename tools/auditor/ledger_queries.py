@@ -24,7 +24,51 @@ WITH months AS MATERIALIZED (
 SELECT m.period, m.position, m.hash, encode(s.hash, 'hex'), b.journal_id
   FROM months AS m LEFT JOIN seals AS s USING (shard, position) LEFT JOIN booked_later AS b USING (nth)
 """
+# Sums are those of the snapshot before and of what is sealed between the two, so that each entry is looked at once.
+# As text: they may be larger than any integer of the scratch database.
+_SNAPSHOTS: Final = """
+WITH found AS MATERIALIZED (
+    SELECT e.account_id, s.shard, p.position, count(*) AS entries,
+           sum(e.amount_minor) FILTER (WHERE e.side = 'debit') AS debit_minor,
+           sum(e.amount_minor) FILTER (WHERE e.side = 'credit') AS credit_minor
+      FROM seals AS s JOIN entries AS e ON e.journal_position = s.journal_position
+     CROSS JOIN LATERAL (
+        SELECT position FROM account_snapshots AS a
+         WHERE a.account_id = e.account_id AND a.shard = s.shard AND a.position >= s.position
+         ORDER BY position LIMIT 1) AS p
+     GROUP BY e.account_id, s.shard, p.position
+)
+SELECT a.account_id, a.position, a.entries, trim_scale(a.debit_minor)::text, trim_scale(a.credit_minor)::text,
+       coalesce(sum(f.entries) OVER up_to, 0)::bigint, trim_scale(coalesce(sum(f.debit_minor) OVER up_to, 0))::text,
+       trim_scale(coalesce(sum(f.credit_minor) OVER up_to, 0))::text
+  FROM account_snapshots AS a LEFT JOIN found AS f USING (account_id, shard, position)
+WINDOW up_to AS (PARTITION BY a.account_id, a.shard ORDER BY a.position)
+"""
+_SEALS: Final = """
+SELECT s.shard, s.position, s.journal_position, (s.position = 1 + lag(s.position, 1, 0::bigint) OVER w)::int,
+       (s.hash = sha256('tieout-seal-1'::bytea || int2send(s.shard) || int8send(s.position)
+            || int8send(s.journal_position) || int8send((extract(epoch FROM s.sealed_at) * 1000000)::bigint)
+            || coalesce(lag(s.hash) OVER w, decode(repeat('00', 32), 'hex')) || s.digest))::int,
+       (j.position IS NOT NULL)::int
+  FROM seals AS s LEFT JOIN journals AS j ON j.position = s.journal_position
+WINDOW w AS (PARTITION BY s.shard ORDER BY s.position)
+"""
+_SEALED_UP_TO: Final = """
+SELECT h.shard, h.settled_position, count(j.position), min(j.journal_id)
+  FROM seal_shards AS h LEFT JOIN journals AS j ON j.position <= h.settled_position
+   AND NOT EXISTS (SELECT FROM seals AS s WHERE s.journal_position = j.position)
+ GROUP BY h.shard, h.settled_position
+"""
+_HEADS: Final = """
+SELECT h.position, h.journal_id, h.hash, j.journal_id, encode(s.hash, 'hex')
+  FROM seal_heads AS h LEFT JOIN seals AS s USING (shard, position)
+  LEFT JOIN journals AS j ON j.position = s.journal_position
+"""
 LEDGER: Final = (
+    ("snapshots", _SNAPSHOTS),
+    ("seals", _SEALS),
+    ("sealed_up_to", _SEALED_UP_TO),
+    ("seal_heads", _HEADS),
     (
         "journals",
         (

@@ -7,6 +7,7 @@ from typing import Final
 from tools.auditor import (
     adjustments,
     books,
+    chain,
     delivery,
     disputes,
     evidence,
@@ -31,6 +32,7 @@ CHECKS: Final[tuple[Check, ...]] = tuple(
         (
             *adjustments.CHECKS,
             *books.CHECKS,
+            *chain.CHECKS,
             *delivery.CHECKS,
             *disputes.CHECKS,
             *evidence.CHECKS,

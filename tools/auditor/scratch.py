@@ -99,6 +99,12 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
         "currency", "amount", "reverses", "entry_count", "day", "cause_event_type",
     ),
     "entries": ("position", "line", "family", "owner", "currency", "clearing_key", "net"),
+    "snapshots": (
+        "account_id", "position", "number", "debits", "credits", "number_found", "debits_found", "credits_found",
+    ),
+    "seals": ("shard", "position", "journal_position", "is_next", "continues", "has_journal"),
+    "sealed_up_to": ("shard", "up_to", "unsealed", "example"),
+    "seal_heads": ("position", "journal_id", "hash", "sealed_journal_id", "sealed_hash"),
     "closed_periods": ("period", "position", "hash", "sealed_hash", "booked_later"),
     "adjustments": (
         "adjustment_id", "template", "amount", "currency", "merchant_id", "clearing_key", "reverses", "state",

@@ -8,6 +8,7 @@ from tools.tests.db.tiny_surroundings import (
     brought_over,
     risk_decisions,
     sandbox_book,
+    sealed,
     take_in,
     webhooks,
 )
@@ -19,7 +20,7 @@ class TinyHistory(TinyRows):
     def __init__(self) -> None:
         super().__init__()
         for scene in (
-            payments, sandbox_book, webhooks, risk_decisions, adjustments, brought_over, our_side, reports, breaks,
+            payments, sandbox_book, webhooks, risk_decisions, adjustments, sealed, brought_over, our_side, reports, breaks,
             closed_months, hear_journals, take_in,
         ):  # fmt: skip
             scene(self)

@@ -1,10 +1,14 @@
 """Scenes of the tiny history around its payments: the processor's book, webhooks, risk, manual journals, imports, inboxes."""
 
 import hashlib
+import struct
 from collections import Counter
+from datetime import datetime
 
 from schemas.catalogue import TOPICS
 from tools.tests.db.tiny_rows import AT, CLEARING, MERCHANT, OWNER, TinyRows, fact_key
+
+AT_US = int(datetime.fromisoformat(AT).timestamp()) * 1_000_000
 
 
 def sandbox_book(h: TinyRows) -> None:
@@ -139,6 +143,29 @@ def _adjustment(
         decided_at=AT, decision_reason="r", journal_id=f"jrn_{booked}",
     )  # fmt: skip
     return booked
+
+
+def sealed(h: TinyRows) -> None:
+    """The chain's first two seals, a head that names the second, and the balance of an account up to it."""
+    ends = [row for row in h.rows["ledger"]["journals"] if row["subject"] == "adj_20"]
+    before = bytes(32)
+    for position, journal in enumerate(ends, 1):
+        digest = hashlib.sha256(journal["journal_id"].encode()).digest()
+        numbers = struct.pack(">hqqq", 0, position, journal["position"], AT_US)
+        before = hashlib.sha256(b"tieout-seal-1" + numbers + before + digest).digest()
+        h.add(
+            "ledger", "seals", shard=0, position=position, journal_position=journal["position"], sealed_at=AT,
+            digest="\\x" + digest.hex(), hash="\\x" + before.hex(),
+        )  # fmt: skip
+    h.add(
+        "ledger", "seal_heads", shard=0, position=len(ends), journal_id=ends[-1]["journal_id"], hash=before.hex(),
+        settled_position=0, signed_at=AT, key_id="k", signature="0" * 128,
+    )  # fmt: skip
+    h.add("ledger", "seal_shards", shard=0, settled_position=0)
+    h.add(
+        "ledger", "account_snapshots", account_id=h.accounts["adjustments", "EUR"], shard=0, position=len(ends),
+        settled_position=0, reached_position=1, effective_at_max=AT, entries=2, debit_minor=5, credit_minor=5,
+    )  # fmt: skip
 
 
 def brought_over(h: TinyRows) -> None:
