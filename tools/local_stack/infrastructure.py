@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from tools.local_stack import kafka, postgres
-from tools.local_stack.layout import Layout, remembered_ports
+from tools.local_stack.layout import Layout, StackError, remembered_ports
 from tools.local_stack.secret_store import SecretStore
 from tools.local_stack.supervision import Program, Supervisor, write_config
 
@@ -28,7 +28,12 @@ def throw_away_infrastructure(
 
     ``in_memory`` is for many small databases: their files are in memory where it has room for them.
     """
-    if POSTGRES_VARIABLE in os.environ and KAFKA_VARIABLE in os.environ:
+    given = [name for name in (POSTGRES_VARIABLE, KAFKA_VARIABLE) if os.environ.get(name)]
+    if len(given) == 1:
+        raise StackError(
+            f"{given[0]} is set alone; set {POSTGRES_VARIABLE} and {KAFKA_VARIABLE}, or neither to have both started"
+        )
+    if given:
         yield {}
         return
     folder = home or Path(

@@ -17,9 +17,10 @@ from typing import Final
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from tools.local_stack.layout import KAFKA_JARS, REPOSITORY, Layout, StackError
+from tools.local_stack.layout import GIVEN_DEADLINE_S, KAFKA_JARS, REPOSITORY, Layout, StackError, misnamed
 
 START_DEADLINE_S: Final = 90.0
+EXPECTED: Final = "host:port of a running broker"
 HEAP: Final = "-Xmx512m"
 FRUGAL: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 """One broker beside everything else on one machine: the second compiler would take more than it gives back."""
@@ -125,18 +126,21 @@ def _configuration(place: Layout, port: int, controller_port: int) -> str:
     return "".join(f"{name}={value}\n" for name, value in settings.items())
 
 
-def wait_until_ready(bootstrap: str) -> None:
-    """Return once the broker lists its topics; raise ``StackError`` after the deadline."""
-    deadline = time.monotonic() + START_DEADLINE_S
+def wait_until_ready(bootstrap: str, *, named_by: str | None = None) -> None:
+    """Return once the broker lists its topics; raise ``StackError`` after the deadline.
+
+    ``named_by`` is the setting that names a broker which runs already.
+    """
+    deadline_s = START_DEADLINE_S if named_by is None else GIVEN_DEADLINE_S
+    deadline = time.monotonic() + deadline_s
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     while True:
         try:
             admin.list_topics(timeout=2)
         except KafkaException as refusal:
             if time.monotonic() > deadline:
-                raise StackError(
-                    f"Kafka did not answer within {START_DEADLINE_S:.0f} s: {refusal}"
-                ) from refusal
+                why = f"Kafka did not answer within {deadline_s:.0f} s: {refusal}"
+                raise StackError(why if named_by is None else misnamed(named_by, EXPECTED, why)) from refusal
             time.sleep(0.2)
         else:
             return

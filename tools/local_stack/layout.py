@@ -28,6 +28,15 @@ class StackError(Exception):
     """Something that the machine lacks or that went wrong while starting; the message says what to do."""
 
 
+GIVEN_DEADLINE_S: Final = 10.0
+"""A server that somebody names runs already."""
+
+
+def misnamed(setting: str, expected: str, why: str) -> str:
+    """What to say of a setting that names a server which is not there."""
+    return f"{setting}: expected {expected}; unset it to have one started here. {' '.join(why.split())}"
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Folders and files of one stack below its home."""

@@ -15,10 +15,11 @@ from typing import Final
 
 import psycopg
 
-from tools.local_stack.layout import Layout, StackError
+from tools.local_stack.layout import GIVEN_DEADLINE_S, Layout, StackError, misnamed
 
 SUPERUSER: Final = "postgres"
 START_DEADLINE_S: Final = 60.0
+EXPECTED: Final = "a superuser's URL of a running PostgreSQL, postgresql://user:password@host:port/postgres"
 MAX_CONNECTIONS: Final = 300
 
 
@@ -98,9 +99,13 @@ def admin_url(port: int, password: str) -> str:
     return f"postgresql://{SUPERUSER}:{password}@127.0.0.1:{port}/postgres"
 
 
-def wait_until_ready(url: str) -> None:
-    """Return once the server answers a query; raise ``StackError`` after the deadline."""
-    deadline = time.monotonic() + START_DEADLINE_S
+def wait_until_ready(url: str, *, named_by: str | None = None) -> None:
+    """Return once the server answers a query; raise ``StackError`` after the deadline.
+
+    ``named_by`` is the setting that names a server which runs already.
+    """
+    deadline_s = START_DEADLINE_S if named_by is None else GIVEN_DEADLINE_S
+    deadline = time.monotonic() + deadline_s
     while True:
         try:
             with psycopg.connect(url, connect_timeout=2) as connection:
@@ -108,7 +113,10 @@ def wait_until_ready(url: str) -> None:
                 return
         except psycopg.OperationalError as refusal:
             if time.monotonic() > deadline:
-                raise StackError(
-                    f"PostgreSQL did not answer within {START_DEADLINE_S:.0f} s: {refusal}"
-                ) from refusal
+                why = f"PostgreSQL did not answer within {deadline_s:.0f} s: {refusal}"
+                raise StackError(why if named_by is None else misnamed(named_by, EXPECTED, why)) from refusal
             time.sleep(0.1)
+        except psycopg.Error as refusal:  # no address at all
+            if named_by is None:
+                raise
+            raise StackError(misnamed(named_by, EXPECTED, str(refusal))) from refusal

@@ -30,6 +30,8 @@ from tools.local_stack.services import SERVICES, LocalService, plain_settings, s
 from tools.local_stack.supervision import Program, Supervisor, write_config
 
 READY_DEADLINE_S: Final = 90.0
+POSTGRES_URL: Final = "TIEOUT_POSTGRES_URL"
+KAFKA_BOOTSTRAP: Final = "TIEOUT_KAFKA_BOOTSTRAP"
 PORT_NAMES: Final = (
     "supervisor",
     "postgres",
@@ -69,14 +71,14 @@ class LocalStack:
 
     @cached_property
     def admin_url(self) -> str:
-        given = os.environ.get("TIEOUT_POSTGRES_URL")
+        given = os.environ.get(POSTGRES_URL)
         return given or postgres.admin_url(
             self.ports["postgres"], self.secrets.text("postgres_superuser_password")
         )
 
     @cached_property
     def bootstrap(self) -> str:
-        return os.environ.get("TIEOUT_KAFKA_BOOTSTRAP") or f"127.0.0.1:{self.ports['kafka']}"
+        return os.environ.get(KAFKA_BOOTSTRAP) or f"127.0.0.1:{self.ports['kafka']}"
 
     @property
     def topic_prefix(self) -> str:
@@ -111,8 +113,11 @@ class LocalStack:
         self.merchant(progress)
 
     def _start_parts(self, progress: Progress) -> None:
-        local_postgres = "TIEOUT_POSTGRES_URL" not in os.environ
-        local_kafka = "TIEOUT_KAFKA_BOOTSTRAP" not in os.environ
+        local_postgres, local_kafka = not os.environ.get(POSTGRES_URL), not os.environ.get(KAFKA_BOOTSTRAP)
+        if not local_postgres:
+            postgres.wait_until_ready(self.admin_url, named_by=POSTGRES_URL)
+        if not local_kafka:
+            kafka.wait_until_ready(self.bootstrap, named_by=KAFKA_BOOTSTRAP)
         if local_kafka:
             progress("Kafka's jars (fetched once)")
             kafka.jars()
