@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections import Counter
+from datetime import date
 
 import pytest
 from hypothesis import given, settings
@@ -13,8 +14,9 @@ from services.reconciliation.domain.lines import BankLine, ControlTotal, Quarant
 from services.reconciliation.domain.readers import ReadingContext
 from services.sandbox.app.plant_errors import PlantErrors, distortions_of
 from services.sandbox.app.report_formats import BANK_FORMATS, SETTLEMENT_FORMATS
+from services.sandbox.app.report_formats.writers import Statement
 from services.sandbox.domain.balance_transactions import Kind
-from services.sandbox.domain.bank import account_number
+from services.sandbox.domain.bank import Fate, Transfer, account_number, entries_of
 from services.sandbox.domain.planted_errors import Error
 from shared.kernel.clock import SystemClock
 from tests.contract.sandbox_books import TRADES, Books, Plantable, bank_bytes, midnight, settlement_bytes
@@ -112,6 +114,28 @@ def test_statements_are_read_as_the_bank_booked(form, trade, settles_in, rate, c
         for part in entry.parts:
             assert part.trace in line.references or part.trace in line.text
     assert len({line.line_id for line in lines}) == len(lines)
+
+
+@pytest.mark.parametrize("form", sorted(set(BANK_FORMATS) & set(READERS)))
+def test_a_day_of_many_entries_is_read_whole_also_where_it_takes_several_messages(form):
+    day = date(2026, 11, 27)
+    transfers = [
+        Transfer(
+            processor="alpha", payout_id=f"po_{number}", currency="EUR", amount_minor=number,
+            trace=f"ALPHA{number:08d}EUR", due_on=day,
+        ) for number in range(1, 61)
+    ]  # fmt: skip
+    entries = [entry for transfer in transfers for entry in entries_of(transfer, Fate.ARRIVES, [])]
+    statement = Statement(
+        account=account_number("EUR"), currency="EUR", day=day, opening_minor=-5, closing_minor=1_825
+    )
+    writer = BANK_FORMATS[form]()
+    pieces = [writer.head(statement), writer.opening(statement)]
+    pieces += [writer.entry(statement, entry) for entry in entries]
+    found = records(form, b"".join([*pieces, writer.closing(statement), writer.end()]))
+    lines = [record for record in found if isinstance(record, BankLine)]
+    assert [line.amount_minor for line in lines] == list(range(1, 61))
+    assert len({line.line_id for line in lines}) == 60
 
 
 @pytest.mark.parametrize("form", sorted(SETTLEMENT_FORMATS))

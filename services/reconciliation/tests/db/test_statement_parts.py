@@ -113,6 +113,15 @@ def test_a_corrected_part_takes_away_what_it_leaves_out_and_the_next_one_follows
     assert [row for row in history if row[0] == "X"] == [("X", 1, False), ("X", 0, True)]
 
 
+def test_a_line_that_moves_to_the_part_beside_its_own_stands_once(bank):
+    send(bank, part(1, [("A", 500), ("B", 700)]) + part(2, [("C", 1), ("D", 2)], opening=1_200, last=2))
+    send(bank, part(1, [("A", 500), ("C", 1)]) + part(2, [("D", 2)], opening=501, last=2))
+    assert standing(bank) == {"A": 500, "C": 1, "D": 2}
+    send(bank, part(1, [("A", 500)]) + part(2, [("C", 1), ("D", 2)], opening=500, last=2))
+    assert standing(bank) == {"A": 500, "C": 1, "D": 2}
+    assert gaps(bank) == []
+
+
 @pytest.mark.parametrize(
     "other",
     [

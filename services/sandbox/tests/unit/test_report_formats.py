@@ -1,6 +1,8 @@
 """Exact bytes of each bank format, for one day with a credit, what sends it back, and a credit of two payouts."""
 
+import re
 from datetime import date
+from itertools import pairwise
 
 from services.sandbox.app.report_formats import BANK_FORMATS
 from services.sandbox.app.report_formats.writers import Statement
@@ -47,6 +49,30 @@ def test_mt940():
         ":62F:C261127EUR2,45\r\n"
         "-\r\n"
     )
+
+
+def test_mt940_goes_on_in_further_messages_of_at_most_2000_characters():
+    entries = [
+        entry for number in range(1, 61) for entry in entries_of(transfer(number, number), Fate.ARRIVES, [])
+    ]
+    statement = Statement(
+        account=account_number("EUR"), currency="EUR", day=DAY, opening_minor=-5, closing_minor=1_825
+    )
+    writer = BANK_FORMATS["mt940"]()
+    pieces = [writer.opening(statement), *(writer.entry(statement, entry) for entry in entries)]
+    messages = b"".join([*pieces, writer.closing(statement)]).decode().split("-\r\n")[:-1]
+    assert len(messages) > 2
+    assert all(len(message) + len("-\r\n") <= 2_000 for message in messages)
+    assert sum(message.count(":61:") for message in messages) == 60
+    balances = [re.findall(r":(6[02][FM]):(.+)\r", message) for message in messages]
+    assert balances[0][0] == ("60F", "D261127EUR0,05")
+    assert balances[-1][1] == ("62F", "C261127EUR18,25")
+    for (_, ends), (begins, _) in pairwise(balances):
+        assert (ends[0], begins[0]) == ("62M", "60M")
+        assert ends[1] == begins[1]
+    assert [re.findall(r":28C:(.+)\r", message) for message in messages] == [
+        [f"00331/{number:03d}"] for number in range(1, len(messages) + 1)
+    ]
 
 
 def test_bai2_counts_and_totals_what_stands_before_each_trailer():
