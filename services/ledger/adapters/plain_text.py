@@ -7,7 +7,8 @@ carries its ids as metadata.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -38,6 +39,29 @@ SELECT s.position AS seal, (j.effective_at AT TIME ZONE 'UTC')::date AS at, j.jo
 _METADATA: Final = ("journal_id", "fact_key", "payment_id", "cause_event_id", "reverses", "told_on")
 
 
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Form:
+    """How a language writes a journal: what stands before postings and names, after a name, and around texts."""
+
+    indent: str
+    tag: str
+    tag_of_posting: str
+    says: str
+    text: Callable[[str], str]
+
+
+#: In hledger ids stand in comments, as tags; what follows a comma is comment there, no part of the tag.
+_FORMS: Final = {
+    Language.BEANCOUNT: _Form(indent="  ", tag="  ", tag_of_posting="    ", says=": ", text=_quoted),
+    Language.HLEDGER: _Form(indent="    ", tag="    ; ", tag_of_posting="    ; ", says=":", text=str),
+}
+
+
 def plain_text(engine: sa.Engine, as_of: int, language: Language = Language.BEANCOUNT) -> Iterator[str]:
     """The lines of the file, in the order of the seals up to ``as_of``; one page in memory at a time."""
     with long_read(engine) as connection:
@@ -50,7 +74,7 @@ def plain_text(engine: sa.Engine, as_of: int, language: Language = Language.BEAN
         for after in range(0, as_of, PAGE_SEALS):
             values = {"shard": SHARD, "after": after, "page": PAGE_SEALS, "as_of": as_of}
             rows = connection.exec_driver_sql(_JOURNALS, values).mappings().all()
-            yield from _hledger(rows) if language is Language.HLEDGER else _beancount(rows)
+            yield from _journals(rows, _FORMS[language])
 
 
 def _head(accounts: Any, language: Language) -> Iterator[str]:
@@ -63,37 +87,20 @@ def _head(accounts: Any, language: Language) -> Iterator[str]:
         yield f"{row['since']} open {account_name(row['family'], row['owner'])} {row['currencies']}"
 
 
-def _beancount(rows: Any) -> Iterator[str]:
+def _journals(rows: Any, form: _Form) -> Iterator[str]:
     seal = 0
     for row in rows:
         if row["seal"] != seal:
             seal = row["seal"]
             yield ""
-            yield f"{row['at']} * {_text(row['rule'])}"
-            yield f"  seal: {seal}"
+            yield f"{row['at']} * {form.text(row['rule'])}"
+            yield f"{form.tag}seal{form.says}{seal}"
             for name in _METADATA:
                 if row[name] is not None:
-                    yield f"  {name}: {_text(row[name])}"
-        yield f"  {_posting(row)}"
+                    yield f"{form.tag}{name}{form.says}{form.text(row[name])}"
+        yield f"{form.indent}{_posting(row)}"
         if row["clearing_key"] is not None:
-            yield f"    clearing_key: {_text(row['clearing_key'])}"
-
-
-def _hledger(rows: Any) -> Iterator[str]:
-    """Ids stand in comments, as tags; what follows a comma is comment there, no part of the tag."""
-    seal = 0
-    for row in rows:
-        if row["seal"] != seal:
-            seal = row["seal"]
-            yield ""
-            yield f"{row['at']} * {row['rule']}"
-            yield f"    ; seal:{seal}"
-            for name in _METADATA:
-                if row[name] is not None:
-                    yield f"    ; {name}:{row[name]}"
-        yield f"    {_posting(row)}"
-        if row["clearing_key"] is not None:
-            yield f"    ; clearing_key:{row['clearing_key']}"
+            yield f"{form.tag_of_posting}clearing_key{form.says}{form.text(row['clearing_key'])}"
 
 
 def _posting(row: Any) -> str:
@@ -101,8 +108,3 @@ def _posting(row: Any) -> str:
     currency = row["currency"]
     amount = signed_major_units(minor, currency) if is_currency(currency) else str(minor)
     return f"{account_name(row['family'], row['owner'])}  {amount} {currency}"
-
-
-def _text(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
