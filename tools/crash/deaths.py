@@ -24,6 +24,8 @@ class Deaths:
         self.alive = sorted(cases, key=lambda case: case.point != REBALANCES)
         self.dead: list[CrashCase] = []
         self.ordered: CrashCase | None = None
+        self.waves = 0
+        """Waves of load that began under the standing order."""
         self._stack = stack
         self._kills_before = stack.kills_seen(service)
 
@@ -36,6 +38,11 @@ class Deaths:
     def is_dying(self) -> bool:
         """Whether a process took the order and nobody has seen it die yet."""
         return self.ordered is not None and self._stack.order_was_taken(self.service)
+
+    @property
+    def is_coming_back(self) -> bool:
+        """Whether it died and has a point left, and is not up yet to be ordered to die there."""
+        return self.ordered is None and bool(self.alive)
 
     def begin(self, members: ExitStack) -> None:
         """Give the first order; where partitions have to be taken away, another member joins for the round."""
@@ -57,4 +64,5 @@ class Deaths:
 
     def _order(self) -> None:
         self.ordered = self.alive[0]
+        self.waves = 0
         self._stack.order_death(self.service, self.ordered.point)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Final
 
 from shared.kernel.clock import Clock, SystemClock
@@ -14,6 +15,7 @@ from tools.crash.points import ONLY_BY_OPERATORS, CrashCase
 from tools.crash.stack import FragileStack, broken
 
 WAVES_MAX: Final = 4
+"""Of load that a standing order lasts: what comes while the process is on its way back is not its chance."""
 BEGUN_S: Final = 60.0
 REACHED_S: Final = 120.0
 """Several processes may be down on the way to the last point."""
@@ -85,20 +87,26 @@ def _named(cases: Sequence[CrashCase]) -> str:
 
 
 def _drive_until_dead(stack: FragileStack, doomed: Sequence[Deaths]) -> list[Load]:
-    """Start waves of load one after the other until each point was reached; the last may still be running."""
+    """Start waves of load one after the other until each point was reached; the last may still be running.
+
+    Given up where an order outlasted ``WAVES_MAX`` of them.
+    """
     loads: list[Load] = []
     with ExitStack() as members:
         try:
-            for wave in range(WAVES_MAX):
+            for wave in count():
                 load = Load(stack, f"{doomed[0].service}-{wave}", beside=_operators(stack, doomed)).start()
                 loads.append(load)
                 if not load.has_begun.wait(BEGUN_S):
                     raise CrashFailed(f"{_alive(doomed)}: no payment finished within {BEGUN_S:.0f} s")
-                if wave == 0:
-                    for own in doomed:
+                for own in doomed:
+                    if wave == 0:
                         own.begin(members)
+                    else:
+                        own.waves += 1
                 _until_dead_or_over(doomed, load)
-                if not _alive(doomed):
+                waiting = [own for own in doomed if own.alive]
+                if not waiting or any(own.waves >= WAVES_MAX for own in waiting):
                     break
         finally:
             for own in doomed:
@@ -133,12 +141,16 @@ def _until_dead_or_over(doomed: Sequence[Deaths], load: Load) -> None:
         for own in doomed:
             own.advance()
         waiting = [own for own in doomed if own.alive]
-        waits = any(own.is_dying or (own.ordered and own.ordered.point == REBALANCES) for own in waiting)
+        waits = any(own.is_dying or own.is_coming_back or _rebalances(own) for own in waiting)
         return not waiting or not (load.is_running() or waits)
 
     eventually(
         over, timeout_s=REACHED_S, describe=lambda: f"{_alive(doomed)}: the point was reached and killed at"
     )
+
+
+def _rebalances(own: Deaths) -> bool:
+    return own.ordered is not None and own.ordered.point == REBALANCES
 
 
 def _until_nobody_is_dying(own: Deaths) -> None:

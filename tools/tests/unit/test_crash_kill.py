@@ -137,6 +137,13 @@ def test_a_service_dies_at_one_point_after_the_other_once_it_is_back():
     assert stack.slow < 0, "the next order waits until it takes requests"
 
 
+def test_load_that_comes_while_a_process_is_on_its_way_back_is_not_its_chance():
+    stack = FakeStack(slow=3 * kill.WAVES_MAX)
+    played = kill_at(stack, CASE, AGAIN)
+    assert stack.ordered == [CASE, AGAIN]
+    assert played.failure_of(AGAIN) == ""
+
+
 def test_no_order_is_given_to_a_process_that_is_dying_of_the_last_one():
     class SlowToDie(FakeStack):
         asked = 0
