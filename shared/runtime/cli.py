@@ -7,6 +7,7 @@ Imports are lazy so that ``--help`` and ``settings`` answer at once: a service p
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -113,6 +114,8 @@ def command_line(app: typer.Typer) -> CommandLine:
 
 def _add_running(app: typer.Typer, line: CommandLine) -> None:
     def start(*roles: str) -> None:
+        # A start makes hundreds of thousands of objects and hardly any garbage; `run` collects once it is over.
+        gc.disable()
         with refusals(line.name):
             from shared.runtime.process import run
 

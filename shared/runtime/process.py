@@ -195,6 +195,7 @@ class _Process:
         # What the start left behind stays to the end: no collection needs to walk through it again.
         gc.collect()
         gc.freeze()
+        gc.enable()
         for thread in self._threads:
             thread.start()
         self._health.serving(True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import threading
 from pathlib import Path
@@ -44,6 +45,8 @@ class Loop:
             if self._behaviour == "hang":
                 stop.wait()
             stop.wait(0.05)
+        if self._behaviour == "tell_collecting":
+            trace(f"running, collecting: {gc.isenabled()}")
         if self._behaviour == "never_stop":
             threading.Event().wait()
         trace(f"{self.name} drained")
@@ -60,6 +63,8 @@ def build(settings):
     from shared.runtime.process import ServiceRuntime
 
     released = asyncio.Event()
+    if settings.behaviour == "tell_collecting":
+        trace(f"starting, collecting: {gc.isenabled()}")
 
     def make_app():
         app = api(title="shop")

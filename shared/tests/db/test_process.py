@@ -119,6 +119,13 @@ def test_loops_beside_http_run_where_http_is_served(tmp_path):
         assert running.drained() == {"serve.beside drained"}
 
 
+def test_garbage_is_collected_once_a_process_runs_and_not_while_it_starts(tmp_path):
+    with started(tmp_path, behaviour="tell_collecting") as running:
+        eventually(running.is_ready, timeout_s=20)
+        assert running.stop() == 0
+        assert running.drained() >= {"starting, collecting: False", "running, collecting: True"}
+
+
 @pytest.mark.parametrize("behaviour", ["raise", "return"])
 def test_a_role_that_dies_takes_the_process_with_it_and_the_others_drain(tmp_path, behaviour):
     with started(tmp_path, behaviour=behaviour) as running:
