@@ -12,7 +12,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e seeds test-unit test-db test-kafka crash sim sim-planted deep faults up down logs status verify bench month lint types arch format schemas compatible docs lock sabotage
+.PHONY: help setup demo test courses e2e seeds test-unit test-db test-kafka crash sim sim-planted deep faults up down logs status verify bench month lint types arch format schemas compatible docs lock sabotage
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,17 +32,21 @@ demo: setup ## the main job: real PostgreSQL and Kafka, payments of every kind, 
 
 test: setup ## every test, on a real PostgreSQL and Kafka that it starts itself
 	@$(BIN)/tieout infra --memory -- $(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "not (e2e or crash or sim)" $(ARGS)
-	@$(BIN)/pytest -q -m sim tests/simulation $(ARGS)
-	@$(MAKE) --no-print-directory -j2 -Otarget e2e seeds
-	@$(BIN)/pytest -q -m crash -n $(WORKERS) --dist load tests/crash $(ARGS)
-	@$(BIN)/tieout faults --count $(COUNT)
+	@$(BIN)/pytest -q -n $(WORKERS) -m sim tests/simulation $(ARGS)
+	@$(MAKE) --no-print-directory -j2 -Otarget courses seeds
+
+# On the real stack, one after the other: two stacks at once take longer than one that has the machine to itself.
+courses: setup
+	@$(MAKE) --no-print-directory e2e
+	@$(MAKE) --no-print-directory crash
+	@$(MAKE) --no-print-directory faults ARGS=
 
 e2e: setup ## whole courses of payments on the real stack
 	@$(BIN)/tieout infra -- $(BIN)/pytest -q -m e2e tests/e2e $(ARGS)
 
 # Courses mostly wait; what they leave of the processors is enough for most of the seeds.
 seeds: setup
-	@nice -n 10 $(BIN)/python -m tests.simulation --seeds $(SEEDS) --workers $(WORKERS)
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --workers $(WORKERS) --yielding
 
 test-unit: setup ## tests that need no services, but the longest, with fewer generated cases: under a minute
 	@$(BIN)/pytest -q -n $(WORKERS) --hypothesis-profile=few -m "(unit or property or contract or architecture) and not long" $(ARGS)
@@ -66,7 +70,7 @@ deep: setup ## the payment machine with 100,000 random steps instead of the 10,0
 	@TIEOUT_MACHINE_STEPS=$(STEPS) $(BIN)/pytest -q -o log_cli=true --log-cli-level=INFO --timeout=1800 services/payment/tests/property/test_payment_machine.py $(ARGS)
 
 crash: setup ## kill -9 at every named crash point, pauses, two copies, everything at once: restart, audit
-	@$(BIN)/pytest -m crash tests/crash $(ARGS)
+	@$(BIN)/pytest -q -m crash tests/crash $(ARGS)
 
 up: setup ## start a stack that stays; prints URLs, a test key and a first request
 	@$(BIN)/tieout up

