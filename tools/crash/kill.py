@@ -89,7 +89,7 @@ def _named(cases: Sequence[CrashCase]) -> str:
 def _drive_until_dead(stack: FragileStack, doomed: Sequence[Deaths]) -> list[Load]:
     """Start waves of load one after the other until each point was reached; the last may still be running.
 
-    Given up where an order outlasted ``WAVES_MAX`` of them.
+    Given up once every order that still stands outlasted ``WAVES_MAX`` of them: nobody fails for another's point.
     """
     loads: list[Load] = []
     with ExitStack() as members:
@@ -106,7 +106,7 @@ def _drive_until_dead(stack: FragileStack, doomed: Sequence[Deaths]) -> list[Loa
                         own.waves += 1
                 _until_dead_or_over(doomed, load)
                 waiting = [own for own in doomed if own.alive]
-                if not waiting or any(own.waves >= WAVES_MAX for own in waiting):
+                if all(own.waves >= WAVES_MAX for own in waiting):
                     break
         finally:
             for own in doomed:

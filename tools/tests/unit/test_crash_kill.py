@@ -144,6 +144,31 @@ def test_load_that_comes_while_a_process_is_on_its_way_back_is_not_its_chance():
     assert played.failure_of(AGAIN) == ""
 
 
+def test_a_point_that_is_not_reached_takes_no_wave_from_those_of_others(monkeypatch):
+    late = CrashCase("payment", "relay.after_mark")
+
+    class Late(FakeStack):
+        waves = 0
+
+        def order_was_taken(self, service):
+            needed = {OTHER: kill.WAVES_MAX, late: 2 * kill.WAVES_MAX - 1}
+            ordered = [case for case in self.ordered if case.service == service][-1]
+            return ordered not in self.never and self.waves >= needed.get(ordered, 0)
+
+        def kills_seen(self, service):
+            return super().kills_seen(service) if self.ordered and self.order_was_taken(service) else 0
+
+    class CountedLoad(FakeLoad):
+        def __init__(self, stack, run, *, beside):
+            super().__init__(stack, run, beside=beside)
+            stack.waves += 1
+
+    monkeypatch.setattr(kill, "Load", CountedLoad)
+    played = kill_at(Late(never=[CASE]), CASE, OTHER, late)
+    assert "the point was not reached" in played.failure_of(CASE)
+    assert played.failure_of(late) == ""
+
+
 def test_no_order_is_given_to_a_process_that_is_dying_of_the_last_one():
     class SlowToDie(FakeStack):
         asked = 0
