@@ -54,7 +54,8 @@ def _part(asked: argparse.Namespace) -> int:
     from tests.simulation.storage import storage
 
     number, of = (int(part) for part in asked.part.split("/"))
-    _stay_on_one_processor(number)
+    if of > 1:  # several runs of one worker each would all stay on the first processor
+        _stay_on_one_processor(number)
     with storage() as stored:
         for seed in range(asked.first + number, asked.first + asked.seeds, of):
             verdict = run_seed(seed, stored)
