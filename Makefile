@@ -8,13 +8,11 @@ SEEDS ?= 1000
 COUNT ?= 1000
 STEPS ?= 100000
 PAYMENTS ?= 10000
-# ARGS can leave a step without a test, which pytest tells by 5.
-MAY_BE_NONE = $(if $(ARGS),|| test $$? -eq 5)
 export UV_PYTHON_DOWNLOADS := never
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test courses e2e seeds test-unit test-db test-kafka crash sim sim-planted deep faults up down logs status verify bench month lint types arch format schemas compatible docs lock sabotage
+.PHONY: help setup demo test stack-tests e2e seeds test-unit test-db test-kafka crash sim sim-planted deep faults up down logs status verify bench month lint types arch format schemas compatible docs lock sabotage
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,21 +30,25 @@ setup: .venv/.ready ## install everything into .venv (done by every other target
 demo: setup ## the main job: real PostgreSQL and Kafka, payments of every kind, faults, the proof, and the day reconciled; FAULT=list: one fault's story
 	@$(BIN)/tieout demo $(if $(FAULT),--fault $(FAULT))
 
-test: setup ## every test, on a real PostgreSQL and Kafka that it starts itself
-	@$(BIN)/tieout infra --memory -- $(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "not (e2e or crash or sim)" $(ARGS) $(MAY_BE_NONE)
-	@$(BIN)/pytest -q -n $(WORKERS) -m sim tests/simulation $(ARGS) $(MAY_BE_NONE)
-	@$(MAKE) --no-print-directory -j2 -Otarget courses $(if $(ARGS),,seeds)
+test: setup ## every test, on a real PostgreSQL and Kafka that it starts itself; ARGS="-k refund -x": those tests alone
+ifdef ARGS
+	@$(BIN)/tieout infra --memory -- $(BIN)/pytest -q -n $(WORKERS) --dist loadgroup $(ARGS)
+else
+	@$(BIN)/tieout infra --memory -- $(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "not (e2e or crash or sim)"
+	@$(BIN)/pytest -q -n $(WORKERS) -m sim tests/simulation
+	@$(MAKE) --no-print-directory -j2 -Otarget stack-tests seeds
+endif
 
-# On the real stack, one after the other: two stacks at once take longer than one that has the machine to itself.
-courses: setup
+# One after the other: two stacks at once take longer than one that has the machine to itself.
+stack-tests: setup
 	@$(MAKE) --no-print-directory e2e
 	@$(MAKE) --no-print-directory crash
-	@$(if $(ARGS),,$(MAKE) --no-print-directory faults)
+	@$(MAKE) --no-print-directory faults
 
 e2e: setup ## whole courses of payments on the real stack
-	@$(BIN)/tieout infra -- $(BIN)/pytest -q -m e2e tests/e2e $(ARGS) $(MAY_BE_NONE)
+	@$(BIN)/tieout infra -- $(BIN)/pytest -q -m e2e tests/e2e $(ARGS)
 
-# Courses mostly wait; what they leave of the processors is enough for most of the seeds.
+# Tests on the stack often wait; what they leave of the processors is enough for most of the seeds.
 seeds: setup
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --workers $(WORKERS) --yielding
 
@@ -72,7 +74,7 @@ deep: setup ## the payment machine with 100,000 random steps instead of the 10,0
 	@TIEOUT_MACHINE_STEPS=$(STEPS) $(BIN)/pytest -q -o log_cli=true --log-cli-level=INFO --timeout=1800 services/payment/tests/property/test_payment_machine.py $(ARGS)
 
 crash: setup ## kill -9 at every named crash point, pauses, two copies, everything at once: restart, audit
-	@$(BIN)/pytest -q -m crash tests/crash $(ARGS) $(MAY_BE_NONE)
+	@$(BIN)/pytest -q -m crash tests/crash $(ARGS)
 
 up: setup ## start a stack that stays; prints URLs, a test key and a first request
 	@$(BIN)/tieout up
