@@ -10,16 +10,16 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from shared.kernel.errors import Rejected
+from shared.kernel.json_depth import is_deeper_than
 from shared.runtime.card_numbers import RAW_SUSPICION, has_card_number
 
 DEPTH_MAX: Final = 16
-"""Nesting that an honest request never reaches; the standard parser would recurse as deep as it is told."""
+"""Nesting that an honest request never reaches."""
 INTEGER_MAX: Final = 2**53 - 1
 """The largest integer that every JSON reader keeps exact."""
 _INTEGER_DIGITS_MAX: Final = 16
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 """PostgreSQL stores no NUL, UTF-8 has no lone surrogates: both would fail later and as our fault."""
-_STRUCTURE: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
 
 
 class _BadNumber:
@@ -48,7 +48,8 @@ def invalid(code: str, message: str, param: str | None) -> Rejected:
 
 def read_object(raw: bytes) -> dict[str, Any]:
     """Parse a request body into an object, or raise ``Rejected`` with a stable code; never another error."""
-    _refuse_depth(raw)
+    if is_deeper_than(DEPTH_MAX, raw):
+        raise malformed("json_too_deep", f"JSON may be nested {DEPTH_MAX} levels deep.")
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -113,20 +114,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
                 raise _DuplicateKeyError(key)
             seen.add(key)
     return found
-
-
-def _refuse_depth(raw: bytes) -> None:
-    if raw.count(b"[") + raw.count(b"{") <= DEPTH_MAX:
-        return
-    depth = 0
-    for match in _STRUCTURE.finditer(raw):
-        token = match.group()
-        if token in b"[{":
-            depth += 1
-            if depth > DEPTH_MAX:
-                raise malformed("json_too_deep", f"JSON may be nested {DEPTH_MAX} levels deep.")
-        elif token in b"]}":
-            depth -= 1
 
 
 def _walk(value: Any, path: str) -> Iterator[tuple[str, Any]]:

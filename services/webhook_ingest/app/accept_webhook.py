@@ -17,7 +17,7 @@ from shared.kernel.crash_points import crash_point
 
 
 def authenticate(source: Source, body: bytes, signature: str | None, *, now: datetime) -> Delivery:
-    """Return the delivery if its signature is good, else raise ``Refused``. No database, no parse before."""
+    """Return the delivery if its signature is good and it can be read, else raise ``Refused``. No parse before."""
     secret = source.verify(signature, body, source.secrets, now=now)
     return Delivery(
         source=source,
@@ -53,5 +53,5 @@ def accept_webhook(delivery: Delivery, uow: IngestUnitOfWork) -> Generator[None,
 
 
 def refuse_webhook(source: str, body: bytes, reason: str, uow: IngestUnitOfWork) -> None:
-    """Keep a trace of a delivery that is not authentic; nothing else ever happens because of it."""
+    """Keep a trace of a delivery that is not taken; nothing else ever happens because of it."""
     uow.deliveries.refuse(source, body, reason)

@@ -10,12 +10,24 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from services.webhook_ingest.domain.fact import Fact, Unrecognised
+from services.webhook_ingest.domain.signature import Refused
+from shared.kernel.json_depth import is_deeper_than
 
 ReadFact = Callable[[object], Fact]
 
 NAMELESS: Final = "digest:"
 """What stands in for an event id that is missing: the same body is then still one event."""
+LEVELS_MAX: Final = 64
+"""Nesting that no event comes near (ours have 5 levels): refusing what somebody signed must cost us no fact."""
 _VISIBLE: Final = re.compile(r"[!-~]{1,255}")
+
+
+class TooDeep(Refused):
+    """Signed, but nested as only an attack on our reader is."""
+
+    def __init__(self) -> None:
+        """Name the one reason."""
+        super().__init__("json_too_deep")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,14 +74,19 @@ class Reading:
 def read(
     body: bytes, *, account: str, read_event: Callable[..., Fact], names: Names = ALPHA_NAMES
 ) -> Reading:
-    """Read a body whose signature was good; never raises, because an authentic delivery is always kept."""
+    """Read a body whose signature was good; raises ``TooDeep`` and nothing else: all that could be an event is kept."""
+    if is_deeper_than(LEVELS_MAX, body):
+        raise TooDeep
     event: object = None
     try:
         event = json.loads(body, object_pairs_hook=_unique, parse_constant=_refuse_constant)
         fact, reason = read_event(event, account=account), None
     except Unrecognised as unrecognised:
         fact, reason = None, unrecognised.reason
-    except (ValueError, RecursionError):
+    except RecursionError:
+        # In UTF-16 the brackets can hide from whoever counts them in the bytes.
+        raise TooDeep from None
+    except ValueError:
         fact, reason = None, "not_json"
     return Reading(
         event_id=_named(event, names.event_id) or NAMELESS + hashlib.sha256(body).hexdigest(),

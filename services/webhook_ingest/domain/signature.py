@@ -40,7 +40,7 @@ class Secret:
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not a fault
-    """The delivery is not authentic; the reason is for our records, never for the sender."""
+    """The delivery is not taken, as a rule because it is not authentic; the reason is for our records."""
 
     def __init__(self, reason: str) -> None:
         """Keep the reason, a stable code."""

@@ -16,6 +16,7 @@ from services.webhook_ingest.adapters.unit_of_work import DeliveryUnitOfWork
 from services.webhook_ingest.app.accept_webhook import accept_webhook, authenticate, refuse_webhook
 from services.webhook_ingest.app.ports import Delivery, Source, Verdict
 from services.webhook_ingest.domain.rate_cap import RateCap
+from services.webhook_ingest.domain.reading import LEVELS_MAX, TooDeep
 from services.webhook_ingest.domain.signature import Refused
 from shared.kernel.clock import Clock
 from shared.kernel.crash_points import crash_point
@@ -56,7 +57,7 @@ class Intake:
         self._groups = groups
 
     async def receive(self, request: Request, processor: str) -> Response:
-        """Verify, keep, announce, answer. Every failure to verify is the same 401."""
+        """Verify, keep, announce, answer. Every failure to verify is the same 401; only who signed learns of a 400."""
         source = self._sources.get(processor)
         if source is None:
             raise Rejected("not_found", "No such route.", status=404, stored=False)
@@ -68,7 +69,7 @@ class Intake:
             delivery = authenticate(source, body, signature, now=self._clock.now())
         except Refused as refused:
             await self._refuse(source, body, refused)
-            raise Rejected("signature_invalid", "Not accepted.", status=401, stored=False) from None
+            raise _answer_to(refused) from None
         verdict = await self._accept(delivery)
         self._count(delivery, verdict)
         log_fields(request, processor_event_id=delivery.reading.event_id, verdict=verdict.value)
@@ -104,6 +105,13 @@ class Intake:
         if verdict is Verdict.ACCEPTED and fact is not None:
             delay_s = (self._clock.now() - fact.occurred_at).total_seconds()
             histogram(WEBHOOK_DELAY_SECONDS, max(0.0, delay_s), delivery.source.processor)
+
+
+def _answer_to(refused: Refused) -> Rejected:
+    if isinstance(refused, TooDeep):
+        message = f"JSON may be nested {LEVELS_MAX} levels deep."
+        return Rejected(refused.reason, message, status=400, stored=False)
+    return Rejected("signature_invalid", "Not accepted.", status=401, stored=False)
 
 
 def make_app(

@@ -16,6 +16,8 @@ _KEY_TESTS = "services/payment/tests/db/test_http_idempotency.py::"
 _DISPUTE_TESTS = "services/payment/tests/db/test_http_disputes.py::"
 _SIGNATURE = "services/webhook_ingest/domain/signature.py"
 _SIGNATURE_TESTS = "services/webhook_ingest/tests/unit/test_signature.py::"
+_READING = "services/webhook_ingest/domain/reading.py"
+_READING_TESTS = "services/webhook_ingest/tests/unit/test_reading.py::"
 _DELIVERY_TESTS = "services/webhook_ingest/tests/db/test_deliveries.py::"
 
 EDGE: Final = (
@@ -187,6 +189,35 @@ EDGE: Final = (
         patches=(Patch("shared/runtime/strict_json.py", "if key in seen:", "if False:"),),
         tests=(
             "shared/tests/unit/test_strict_json.py::test_what_is_ambiguous_or_disguised_is_refused_and_named",
+        ),
+    ),
+    Case(
+        name="json-depth-linear",
+        protection="how deep a body is nested is told in linear time, whatever its texts hold",
+        change="a text without an end is tried again from each of its escaped quotes",
+        patches=(Patch("shared/kernel/json_depth.py", '*+"?|', '*+"|'),),
+        tests=(
+            "shared/tests/unit/test_json_depth.py::test_texts_without_an_end_cost_no_more_than_their_length",
+        ),
+    ),
+    Case(
+        name="webhook-too-deep",
+        protection="a signed body that is nested as no event is is refused, not kept as an event of an unknown shape",
+        change="the reader recurses as deep as it is told, and what it cannot read is kept",
+        patches=(
+            Patch(_READING, "if is_deeper_than(LEVELS_MAX, body):", "if False:"),
+            Patch(
+                _READING,
+                "    except RecursionError:\n"
+                "        # In UTF-16 the brackets can hide from whoever counts them in the bytes.\n"
+                "        raise TooDeep from None\n"
+                "    except ValueError:\n",
+                "    except (ValueError, RecursionError):\n",
+            ),
+        ),
+        tests=(
+            _READING_TESTS + "test_a_body_nested_as_no_event_is_is_refused_unread_whoever_signed_it",
+            _DELIVERY_TESTS + "test_nesting_that_no_event_comes_near_is_refused_though_signed",
         ),
     ),
     Case(

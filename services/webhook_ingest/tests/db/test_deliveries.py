@@ -207,6 +207,21 @@ def test_refused_deliveries_leave_a_trace_up_to_a_cap_and_no_effect(ingest):
     assert ingest.events() == []
 
 
+def test_nesting_that_no_event_comes_near_is_refused_though_signed(ingest):
+    body = b'{"id": "aevt_1", "data": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    answer = ingest.deliver(body)
+    assert (answer.status, answer.code) == (400, "json_too_deep")
+    assert ingest.deliver(body, secret="wrong").status == 401, "a stranger learns nothing"
+    assert ingest.query(
+        "SELECT source, reason, body_sha256, body_bytes, first_bytes FROM refused_deliveries ORDER BY position"
+    ) == [
+        ("alpha", reason, hashlib.sha256(body).digest(), len(body), body[:1024])
+        for reason in ("json_too_deep", "signature_mismatch")
+    ]
+    for table in ("delivery_claims", "deliveries", "delivery_bodies", "outbox"):
+        assert ingest.query(f"SELECT count(*) FROM {table}") == [(0,)]
+
+
 @pytest.mark.parametrize(
     "header",
     [

@@ -1,4 +1,4 @@
-"""Reading an authentic body never raises: it is a fact, or says why it is none and what could be told of it."""
+"""An authentic body is a fact, or says why it is none and what could be told of it; only hostile nesting is refused."""
 
 import json
 
@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.webhook_ingest.domain import beta_facts
 from services.webhook_ingest.domain.alpha_facts import fact_of_event
 from services.webhook_ingest.domain.rate_cap import RateCap
-from services.webhook_ingest.domain.reading import read
+from services.webhook_ingest.domain.reading import BETA_NAMES, LEVELS_MAX, TooDeep, read
 from services.webhook_ingest.settings import secrets_of
 
 CAPTURE = {
@@ -52,13 +53,39 @@ def test_what_is_no_fact_says_why_and_still_names_what_it_is_about(changes, reas
     ("body", "reason"),
     [
         (b"", "not_json"), (b"\xff\xfe", "not_json"), (b"[1]", "object_missing"), (b'{"id":"a","id":"b"}', "duplicate_key"),
-        (b'{"a":NaN}', "not_a_number"), (b"[" * 100_000, "not_json"), (b"9" * 5_000, "not_json"),
+        (b'{"a":NaN}', "not_a_number"), (b"9" * 5_000, "not_json"), (b"[" * LEVELS_MAX, "not_json"),
     ],
 )  # fmt: skip
 def test_bodies_that_are_no_document(body, reason):
     got = reading(body)
     assert got.reason == reason
     assert got.event_id.startswith("digest:")
+
+
+READERS = {
+    "alpha": {"read_event": fact_of_event},
+    "beta": {"read_event": beta_facts.fact_of_notice, "names": BETA_NAMES},
+}
+
+
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 100_000, b'{"a":' * 40_000, b'{"id":"evt_1","data":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b"[" * (LEVELS_MAX + 1) + b"]" * (LEVELS_MAX + 1), ('["\\"",' + "[" * 60_000).encode("utf-16"),
+    ],
+)  # fmt: skip
+def test_a_body_nested_as_no_event_is_is_refused_unread_whoever_signed_it(reader, body):
+    with pytest.raises(TooDeep) as refused:
+        read(body, account="acct", **reader)
+    assert refused.value.reason == "json_too_deep"
+
+
+def test_a_shape_that_we_do_not_know_is_kept_down_to_the_last_level():
+    deep = json.loads("[" * (LEVELS_MAX - 1) + "]" * (LEVELS_MAX - 1))
+    assert reading({"id": "aevt_2", "shape": deep}).event_id == "aevt_2"
+    assert reading(EVENT | {"note": "[" * 10_000}).reason is None, "brackets in a text are no levels"
 
 
 @given(body=st.binary(max_size=200))
