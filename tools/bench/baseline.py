@@ -6,7 +6,7 @@ from typing import Any, Final
 from confluent_kafka import Consumer, Producer
 
 from shared.messaging.kafka_settings import CONSUMER_SETTINGS, PRODUCER_SETTINGS
-from tools.bench import bare_http
+from tools.bench import bare_http, bare_relay
 from tools.bench.figures import Figure, repeated
 from tools.bench.pgbench import pgbench
 from tools.bench.site import Site
@@ -81,6 +81,9 @@ def measure(site: Site) -> list[Figure]:
     figures += [
         Figure(section=SECTION, name="produce 500 bytes", unit="msg/s", samples=produced),
         Figure(section=SECTION, name="consume 500 bytes", unit="msg/s", samples=consumed),
+        bare_relay.measure(
+            site, section=SECTION, database=DATABASE, topic=TOPIC, batches=3 if site.quick else 15
+        ),
         bare_http.measure(site, SECTION),
     ]
     return figures

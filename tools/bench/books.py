@@ -72,7 +72,7 @@ class Window:
         return [cpu_s(pid) for pid in self._pids]
 
 
-def measure(site: Site, base: Base) -> list[Figure]:
+def measure(site: Site, base: Base, relay: Base) -> list[Figure]:
     """Rates for accounts spread evenly and for one hot account, CPU, and the relay draining what was announced."""
     count = 5_000 if site.quick else 20_000
     found: dict[str, list[float]] = {}
@@ -92,10 +92,10 @@ def measure(site: Site, base: Base) -> list[Figure]:
             found.setdefault("relay CPU per row", []).append(relay_ms)
             found.setdefault("relay resident memory", []).append(resident)
     own = own_journals.measure(site, SECTION)  # last: what it announces nobody sends
-    return [own, *_figures(found, (base, own.as_base()))]
+    return [own, *_figures(found, (base, own.as_base()), relay)]
 
 
-def _figures(found: dict[str, list[float]], bases: tuple[Base, ...]) -> list[Figure]:
+def _figures(found: dict[str, list[float]], bases: tuple[Base, ...], relay: Base) -> list[Figure]:
     """The rate to each base: a lesser schema of fewer rows, and the same rows in transactions of their own."""
     samples = {name: tuple(values) for name, values in found.items()}
     uniform, *beside = (
@@ -118,6 +118,10 @@ def _figures(found: dict[str, list[float]], bases: tuple[Base, ...]) -> list[Fig
         Figure(
             section=SECTION, name="relay drain", unit="rows/s", samples=samples["relay drain"],
             floor=DRAIN_AIM / 2, aim=DRAIN_AIM,
+        ),
+        Figure(
+            section=SECTION, name="relay drain, to a bare one", unit="rows/s", samples=samples["relay drain"],
+            base=relay,
         ),
         Figure(section=SECTION, name="relay CPU per row", unit="ms", samples=samples["relay CPU per row"]),
         Figure(

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Final
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
@@ -15,6 +16,7 @@ from shared.kernel.ids import UlidIds
 from shared.persistence.notifier import OutboxNotifier
 from shared.persistence.unit_of_work import Transactions
 from shared.testing.messaging_bench import FACTS, BenchUnit, MessagingBench, Moved, encode, messaging_bench
+from tools.bench import raw_latency
 from tools.bench.cpu import resident_mb
 from tools.bench.figures import Figure, percentile
 from tools.bench.site import STOP_DEADLINE_S, Site
@@ -38,6 +40,7 @@ READ_DEADLINE_S: Final = 30.0
 def measure(site: Site) -> list[Figure]:
     """From the return of the writer's COMMIT to the return of the consumer's, through relay and Kafka."""
     count = RATE_PER_S * (3 if site.quick else 8)
+    raw = raw_latency.measure(site, section=SECTION, rate_per_s=RATE_PER_S, count=count)
     middle: list[float] = []
     tail: list[float] = []
     resident: list[float] = []
@@ -52,8 +55,13 @@ def measure(site: Site) -> list[Figure]:
             samples.append(percentile([(at[number + 1] - at[number]) * 1000 for at in times], 0.5))
         resident.append(resident_relay_mb)
     return [
+        *raw,
         _figure("p50", "ms", middle, P50_AIM_MS),
         _figure("p99", "ms", tail, P99_AIM_MS),
+        *(
+            replace(_figure(f"{name}, to the raw client", "ms", samples), base=base.as_base())
+            for name, samples, base in zip(("p50", "p99"), (middle, tail), raw, strict=True)
+        ),
         *(_figure(name, "ms", samples) for name, samples in zip(STAGES, stages, strict=True)),
         _figure("relay resident memory", "MB", resident, RESIDENT_AIM_MB),
     ]

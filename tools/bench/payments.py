@@ -27,6 +27,10 @@ CPU_FLOOR_MS: Final = 40.0
 CPU_AIM_MS: Final = 20.0
 RATE_FLOOR: Final = 40.0
 RATE_AIM: Final = 100.0
+BARE_PER_S: Final = 8_000.0
+"""What a FastAPI application that does nothing answered where the bounds above were found (design section 10)."""
+CREATE_BASE_PER_S: Final = 6_000.0
+"""What pgbench made of the five statements there, in the middle of 5,100 to 6,900."""
 QUIET_POLL_S: Final = 0.25
 QUIET_POLLS: Final = 4
 
@@ -36,7 +40,7 @@ EVERY: Final = tuple(service.name for service in SERVICES)
 _numbers = count(1)
 
 
-def measure_create(site: Site, base: Base) -> list[Figure]:
+def measure_create(site: Site, base: Base, bare: Base) -> list[Figure]:
     """Rate and latency of creating payments that nobody processes: no relay, no consumer, no wait."""
     figures: list[Figure] = []
     half: list[float] = []
@@ -53,7 +57,7 @@ def measure_create(site: Site, base: Base) -> list[Figure]:
             site.progress(f"POST /payments, {clients} clients")
             requests = (400 if clients == 1 else 1_500) // (2 if site.quick else 1)
             loads = [_post(site, create, clients=clients, requests=requests) for _ in range(site.repetitions)]
-            figures += _create_figures(loads, clients, (base, own.as_base()))
+            figures += _create_figures(loads, clients, (base, own.as_base()), bare)
         before, spent = cpu_s(pid), 600
         rate = next(f.median for f in figures if f.name == f"rate, {LOADED} clients") / 2
         for _ in range(site.repetitions):
@@ -70,7 +74,7 @@ def measure_create(site: Site, base: Base) -> list[Figure]:
     ]  # fmt: skip
 
 
-def _create_figures(loads: list[Load], clients: int, bases: tuple[Base, ...]) -> list[Figure]:
+def _create_figures(loads: list[Load], clients: int, bases: tuple[Base, ...], bare: Base) -> list[Figure]:
     """The rate to each base; the bounds are those of the first, whose five statements design section 10 names.
 
     The second sends a lone request's statements, a COMMIT for each payment, where requests in company share one: its
@@ -83,14 +87,25 @@ def _create_figures(loads: list[Load], clients: int, bases: tuple[Base, ...]) ->
                floor=CREATE_FLOOR if base is bound else None, aim=CREATE_AIM if base is bound else None)
         for base in bases
     ]  # fmt: skip
+    if bound is not None:
+        scale = CREATE_BASE_PER_S / BARE_PER_S * 1000
+        figures.append(
+            Figure(section=CREATE, name=f"rate, {clients} clients, per 1,000 bare requests", unit="1",
+                   samples=tuple(rate / bare.value * 1000 for rate in rates),
+                   floor=CREATE_FLOOR * scale, aim=CREATE_AIM * scale)
+        )  # fmt: skip
     for name, share in (("p50", 0.5), ("p99", 0.99)):
         values = tuple(percentile(load.latencies_s, share) * 1000 for load in loads)
         figures.append(Figure(section=CREATE, name=f"{name}, {clients} clients", unit="ms", samples=values))
     return figures
 
 
-def measure_journey(site: Site) -> list[Figure]:
-    """Sales from request to journal with every process on this machine."""
+def measure_journey(site: Site, bare: Base) -> list[Figure]:
+    """Sales from request to journal with every process on this machine.
+
+    Once in seconds and milliseconds, and once in requests to a FastAPI application that does nothing, which tells this
+    host's speed from what is ours: the bounds are the same, where it answers ``BARE_PER_S``.
+    """
     for service in EVERY:
         site.stack.supervisor.start(service)
     for service in EVERY:
@@ -112,6 +127,12 @@ def measure_journey(site: Site) -> list[Figure]:
         Figure(section=JOURNEY, name="payments", unit="1/s", samples=tuple(rates), floor=RATE_FLOOR, aim=RATE_AIM),
         Figure(section=JOURNEY, name="CPU per payment, all processes", unit="ms", samples=totals,
                floor=CPU_FLOOR_MS, aim=CPU_AIM_MS, smaller_is_better=True),
+        Figure(section=JOURNEY, name="payments per 1,000 bare requests", unit="1",
+               samples=tuple(rate / bare.value * 1000 for rate in rates),
+               floor=RATE_FLOOR / BARE_PER_S * 1000, aim=RATE_AIM / BARE_PER_S * 1000),
+        Figure(section=JOURNEY, name="CPU per payment, in bare requests", unit="1",
+               samples=tuple(total * bare.value / 1000 for total in totals),
+               floor=CPU_FLOOR_MS * BARE_PER_S / 1000, aim=CPU_AIM_MS * BARE_PER_S / 1000, smaller_is_better=True),
         *(Figure(section=JOURNEY, name=f"of it {name}", unit="ms", samples=tuple(spent[name])) for name in names),
     ]  # fmt: skip
 

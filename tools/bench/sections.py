@@ -5,7 +5,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
-from tools.bench import baseline, books, bulk, growth, latency, matching, payments, projection, readers
+from tools.bench import (
+    bare_http,
+    bare_relay,
+    baseline,
+    books,
+    bulk,
+    growth,
+    latency,
+    matching,
+    payments,
+    projection,
+    readers,
+)
 from tools.bench.figures import Base, Figure
 from tools.bench.site import Progress, Site, benchmark_site
 
@@ -64,7 +76,7 @@ SECTIONS: Final = (
     BASE,
     Section(
         word="ledger", title=books.SECTION, needs_base=True,
-        measure=lambda ground: books.measure(ground.site, ground.bases[_JOURNAL]),
+        measure=lambda ground: books.measure(ground.site, ground.bases[_JOURNAL], ground.bases[bare_relay.NAME]),
         ran="PostgreSQL, Kafka, `ledger consume` with 2 group members; then `ledger relay` in its place",
     ),
     Section(
@@ -78,12 +90,14 @@ SECTIONS: Final = (
     ),
     Section(
         word="create", title=payments.CREATE, needs_base=True,
-        measure=lambda ground: payments.measure_create(ground.site, ground.bases[_PAYMENT]),
+        measure=lambda ground: payments.measure_create(
+            ground.site, ground.bases[_PAYMENT], ground.bases[bare_http.NAME]
+        ),
         ran="PostgreSQL, `payment serve`, the load generator; Kafka idle",
     ),
     Section(
-        word="journey", title=payments.JOURNEY, afresh=True,
-        measure=lambda ground: payments.measure_journey(ground.site),
+        word="journey", title=payments.JOURNEY, needs_base=True, afresh=True,
+        measure=lambda ground: payments.measure_journey(ground.site, ground.bases[bare_http.NAME]),
         ran="PostgreSQL, Kafka, load generator; sandbox and all six services, each with all its roles",
     ),
     Section(
