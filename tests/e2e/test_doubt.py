@@ -23,6 +23,7 @@ AMOUNT = 4_321
         "pm_fault_webhook_lost",
         "pm_fault_webhook_first",
         "pm_fault_webhook_twice",
+        "pm_fault_webhook_late",
         "pm_fault_timeout_after_webhook_lost",
     ],
 )
