@@ -139,6 +139,7 @@ OUT_OF_REACH = {
     "partitioner": _KAFKA,
     "revoked-partition": _KAFKA,
     "relay-lease": "each of two relays publishes a stream from its first unsent row on: they make copies, no other order",
+    "unsent-flag": "positions commit in their order: no two transactions are open at once, and marks go by prefix",
     "unsent-rows-stay": "nothing is archived within the minutes of a seed",
     "one-archiver": "nothing is archived within the minutes of a seed",
     "payload-hash": _NOBODY_ASKS,
