@@ -35,7 +35,7 @@ from services.sandbox.settings import SandboxSettings
 from shared.kernel.clock import Clock, SystemClock
 from shared.kernel.ids import Ids, UlidIds
 from shared.persistence.engine import make_engine
-from shared.persistence.migrate import require_head
+from shared.persistence.schema_version import require_head
 from shared.runtime.process import ServiceRuntime
 from shared.runtime.settings import required
 from shared.runtime.startup import StartupRefused, check

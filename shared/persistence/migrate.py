@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -12,36 +11,22 @@ import sqlalchemy as sa
 from alembic import command, context
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext, MigrationInfo
-from alembic.script import ScriptDirectory
 
-from shared.kernel.errors import InvariantViolation
 from shared.persistence.engine import make_engine
 from shared.persistence.provision import role_names
+from shared.persistence.schema_version import VERSION_TABLE, current_revision, migrations_folder
 
 # A step that cannot get its table at once gives way: everybody queues up behind a waiting ALTER TABLE.
 LOCK_TIMEOUT_MS: Final = 5_000
 STATEMENT_TIMEOUT_MS: Final = 300_000
 # How long one runner waits for another to finish (several pods start at once).
 TURN_TIMEOUT_MS: Final = 600_000
-VERSION_TABLE: Final = "alembic_version"
 
 _STATEMENT_END: Final = re.compile(r";\s*(?:\n|$)")
 
 
-class SchemaBehind(Exception):  # noqa: N818  # a state of the database
-    """The database is older than this code; the message says in one line what to do."""
-
-
 class CheckFailed(Exception):  # noqa: N818  # what happened to the step
     """A migration's own check found offending rows; the step was rolled back."""
-
-
-def migrations_folder(service: str) -> Path:
-    """Return the service's migrations, wherever its package is installed."""
-    spec = importlib.util.find_spec(f"services.{service}")
-    if spec is None or not spec.submodule_search_locations:
-        raise InvariantViolation("service_installed", f"services.{service} is not installed here")
-    return Path(next(iter(spec.submodule_search_locations))) / "migrations"
 
 
 def migrate(owner_url: str, service: str, *, revision: str = "head", folder: Path | None = None) -> str:
@@ -64,30 +49,6 @@ def migrate(owner_url: str, service: str, *, revision: str = "head", folder: Pat
     finally:
         # The session ends here, and with it the advisory lock.
         engine.dispose()
-
-
-def current_revision(connection: sa.Connection) -> str | None:
-    """Return the revision that the database says it has; ``None`` for an empty one."""
-    return MigrationContext.configure(
-        connection, opts={"version_table": VERSION_TABLE}
-    ).get_current_revision()
-
-
-def require_head(engine: sa.Engine, service: str, *, folder: Path | None = None) -> None:
-    """Refuse to run on a schema older than this code; a newer one is fine, steps are safe for older code."""
-    script = ScriptDirectory.from_config(_config(service, folder))
-    wanted = script.get_current_head()
-    with engine.connect() as connection:
-        present = current_revision(connection)
-    if wanted is None or present == wanted:
-        return
-    known = {step.revision for step in script.walk_revisions()}
-    if present is not None and present not in known and present > wanted:
-        return
-    raise SchemaBehind(
-        f"database of {service} is at {present or 'nothing'}, this code needs {wanted}: "
-        f"run `{service.replace('_', '-')} migrate` first"
-    )
 
 
 def run_environment() -> None:

@@ -1,13 +1,13 @@
-"""Migrations as the command line runs them, and as a start-up check, on top of ``shared.persistence.migrate``."""
+"""Migrations as the command line runs them, on top of ``shared.persistence.migrate``."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
 from shared.persistence.engine import make_engine
-from shared.persistence.migrate import SchemaBehind, current_revision, migrate, require_head
+from shared.persistence.migrate import migrate
+from shared.persistence.schema_version import SchemaBehind, current_revision, require_head
 from shared.runtime.settings import ProcessSettings, required
-from shared.runtime.startup import StartupCheck, check
 
 
 def migrate_service(name: str, settings: ProcessSettings, *, check_only: bool = False) -> tuple[str, str]:
@@ -22,11 +22,6 @@ def migrate_service(name: str, settings: ProcessSettings, *, check_only: bool = 
     finally:
         engine.dispose()
     return before, migrate(owner_url, service)
-
-
-def schema_check(engine: sa.Engine, name: str) -> StartupCheck:
-    """A process refuses to start on a schema older than its code."""
-    return check("schema", lambda: require_head(engine, name.replace("-", "_")))
 
 
 def _revision(engine: sa.Engine) -> str:

@@ -25,11 +25,11 @@ from shared.persistence.idempotency import prune_keys
 from shared.persistence.notifier import OUTBOX_CHANNEL
 from shared.persistence.outbox import Outbox
 from shared.persistence.partitions import create_ahead
+from shared.persistence.schema_version import require_head
 from shared.persistence.unit_of_work import Transactions, UnitOfWork
 from shared.runtime.archiving import archive_checks, archive_roles
 from shared.runtime.group_commit import GROUP_LOCK_TIMEOUT_MS, LANES, GroupCommit
 from shared.runtime.loop_metrics import ConsumerMetrics, RelayMetrics
-from shared.runtime.migration import schema_check
 from shared.runtime.operations import Act, Operations
 from shared.runtime.operator_tokens import TokenVerifier
 from shared.runtime.probes import watch_mechanism
@@ -37,7 +37,7 @@ from shared.runtime.process import Role, ServiceRuntime
 from shared.runtime.repeat_tally import RepeatTally
 from shared.runtime.roles import PeriodicRole
 from shared.runtime.settings import ServiceSettings, required
-from shared.runtime.startup import StartupCheck
+from shared.runtime.startup import StartupCheck, check
 from shared.runtime.surroundings import Surroundings
 from shared.runtime.topic_check import topic_check
 
@@ -182,7 +182,8 @@ class ServiceParts(Generic[U]):
 
     def checks(self) -> tuple[StartupCheck, ...]:
         """What must hold before a process of this service starts."""
-        return (schema_check(self.engine, self.name), topic_check(self.broker))
+        schema = check("schema", lambda: require_head(self.engine, self.name.replace("-", "_")))
+        return (schema, topic_check(self.broker))
 
     def runtime(
         self,

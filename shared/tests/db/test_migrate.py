@@ -8,8 +8,9 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from shared.persistence.migrate import CheckFailed, SchemaBehind, current_revision, migrate, require_head
+from shared.persistence.migrate import CheckFailed, migrate
 from shared.persistence.provision import provision
+from shared.persistence.schema_version import SchemaBehind, current_revision, require_head
 from shared.testing.passwords import TEST_PASSWORD
 
 PROBE_MIGRATIONS = Path(__file__).parent / "probe_migrations"
