@@ -13,6 +13,7 @@ import sqlalchemy as sa
 import structlog
 
 from shared.kernel.clock import Clock, SystemClock
+from shared.persistence.statements import execute
 
 OUTBOX_CHANNEL: Final = "tieout_outbox"
 MIN_INTERVAL_S: Final = 0.005
@@ -20,6 +21,8 @@ MIN_INTERVAL_S: Final = 0.005
 PAUSE_AFTER_FAILURE_S: Final = 1.0
 # A stop is noticed at least this often even if its wake-up is lost.
 IDLE_WAIT_S: Final = 1.0
+
+_NOTIFY: Final = f"NOTIFY {OUTBOX_CHANNEL}"
 
 _log = structlog.get_logger(__name__)
 
@@ -74,7 +77,7 @@ class OutboxNotifier:
             if self._wanted.wait(IDLE_WAIT_S):
                 # Cleared before the NOTIFY: a commit during it asks for another one.
                 self._wanted.clear()
-                connection.exec_driver_sql(f"NOTIFY {OUTBOX_CHANNEL}")
+                execute(connection, _NOTIFY)
                 self.sent += 1
             if self._stopping.is_set():
                 return

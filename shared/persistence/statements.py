@@ -134,7 +134,9 @@ class _Session:
     __slots__ = ("_driver", "_libpq", "_owner", "_prepared", "_queued")
 
     def __init__(self, pooled: PoolProxiedConnection, owner: sa.Connection | PoolProxiedConnection) -> None:
-        driver: Any = pooled.driver_connection
+        driver: Any = (
+            pooled.dbapi_connection
+        )  # of psycopg the driver itself, and there after a detach as well
         self._driver = driver
         self._libpq: pq.abc.PGconn = driver.pgconn
         self._prepared: dict[str, bytes] = pooled.info.setdefault(_PREPARED, {})
