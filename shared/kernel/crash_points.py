@@ -64,6 +64,7 @@ KNOWN_CRASH_POINTS: Final[Mapping[str, str]] = {
     "take_refill.after_rewind": "Nothing is left to do for the live topic; the operator's act is not recorded.",
     "archive.after_file": "The archive file is complete on disk; its row is not written.",
     "archive.before_drop": "The archive is verified; the partition still exists.",
+    "archive.after_drop": "The partition is gone; the day after it is still to be archived.",
 }
 
 TAKEN_SUFFIX: Final = ".taken"

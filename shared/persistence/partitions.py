@@ -178,6 +178,7 @@ def drop_partition(owner: sa.Engine, partition: Partition, folder: Path) -> None
     except sa.exc.IntegrityError as error:
         # restrict_violation: the function's own words say which rows would have been lost.
         raise ArchiveRefused(str(error.orig).partition("\n")[0]) from error
+    crash_point("archive.after_drop")
 
 
 def find_archive(connection: sa.Connection, partition_name: str) -> Archive | None:
