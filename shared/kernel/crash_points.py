@@ -4,6 +4,9 @@
 nothing is cleaned up. With ``TIEOUT_CRASH_ONCE_FILE`` the file is created first and the point is inert
 wherever it exists, so that the restarted process runs on. ``TIEOUT_CRASH_ORDER_FILE`` names a file that a test
 may write at any time: the next process to pass the point named in it takes the file away and dies.
+
+None of them does anything unless ``TIEOUT_CRASH_POINTS=allowed`` stands beside it, as only tests set it; and a
+process that has one without that refuses to start (``shared/runtime/settings.py``).
 """
 
 from __future__ import annotations
@@ -69,6 +72,11 @@ KNOWN_CRASH_POINTS: Final[Mapping[str, str]] = {
 
 TAKEN_SUFFIX: Final = ".taken"
 """What an order is called once a process has died of it."""
+AT_VARIABLE: Final = "TIEOUT_CRASH_AT"
+ORDER_FILE_VARIABLE: Final = "TIEOUT_CRASH_ORDER_FILE"
+ONCE_FILE_VARIABLE: Final = "TIEOUT_CRASH_ONCE_FILE"
+ALLOWED: Final[Mapping[str, str]] = {"TIEOUT_CRASH_POINTS": "allowed"}
+"""What a test sets for a process that it means to kill, beside the variable that says where."""
 
 
 class _Armed(Protocol):
@@ -120,17 +128,26 @@ class _ArmedByOrder:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def armed_unasked(environment: Mapping[str, str]) -> list[str]:
+    """The variables that would arm a point in a process that was not said to be under test."""
+    if ALLOWED.items() <= environment.items():
+        return []
+    return [name for name in (AT_VARIABLE, ORDER_FILE_VARIABLE, ONCE_FILE_VARIABLE) if environment.get(name)]
+
+
 def _armed_from(environment: Mapping[str, str]) -> _Armed | None:
-    if order_file := environment.get("TIEOUT_CRASH_ORDER_FILE"):
+    if armed_unasked(environment):
+        return None
+    if order_file := environment.get(ORDER_FILE_VARIABLE):
         return _ArmedByOrder(Path(order_file))
-    wanted = environment.get("TIEOUT_CRASH_AT")
+    wanted = environment.get(AT_VARIABLE)
     if not wanted:
         return None
     name, _, nth = wanted.partition(":")
     _require_known(name)
     if nth and not (nth.isdecimal() and int(nth) > 0):
         raise InvariantViolation("crash_point_hit", f"{nth!r} is not a positive number")
-    return _ArmedAtStart(name, int(nth or "1"), environment.get("TIEOUT_CRASH_ONCE_FILE") or None)
+    return _ArmedAtStart(name, int(nth or "1"), environment.get(ONCE_FILE_VARIABLE) or None)
 
 
 def _require_known(name: str) -> None:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 from pydantic import Field, SecretStr, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.kernel.crash_points import ALLOWED, armed_unasked
 from shared.persistence.retention import KEEP_DAYS
 from shared.runtime.startup import StartupRefused
 
@@ -99,6 +100,7 @@ def load_settings(settings_class: type[S], environment: Mapping[str, str] | None
     ``environment`` replaces the process's own in tests.
     """
     source = os.environ if environment is None else environment
+    _refuse_crash_points(source)
     prefix = settings_class.model_config.get("env_prefix", "")
     folder = source.get(f"{prefix}{SECRETS_DIR_VARIABLE}")
     if folder is not None and not Path(folder).is_dir():
@@ -116,6 +118,18 @@ def load_settings(settings_class: type[S], environment: Mapping[str, str] | None
         return settings_class(_secrets_dir=folder, **given)  # type: ignore[call-arg]
     except ValidationError as error:
         raise StartupRefused(*_lines(settings_class, prefix, error)) from None
+
+
+def _refuse_crash_points(source: Mapping[str, str]) -> None:
+    """A variable left over from a test would kill a process in the middle of somebody's money."""
+    ((variable, value),) = ALLOWED.items()
+    if unasked := armed_unasked(source):
+        raise StartupRefused(
+            *(
+                f"{name}: kills the process at a crash point; expected unset, or {variable}={value} in a test"
+                for name in unasked
+            )
+        )
 
 
 def _lines(settings_class: type[ProcessSettings], prefix: str, error: ValidationError) -> list[str]:

@@ -5,15 +5,12 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
+from shared.kernel.crash_points import AT_VARIABLE, ORDER_FILE_VARIABLE
 from shared.runtime.cli_token import TOKEN_VARIABLE
 from tools.crash.stack import FragileStack
 from tools.local_stack.children import inherited
 from tools.local_stack.services import SERVICES, LocalService
-
-ORDERS: Final = "TIEOUT_CRASH_ORDER_FILE"
-AT: Final = "TIEOUT_CRASH_AT"
 
 
 def run_command(
@@ -31,9 +28,9 @@ def run_command(
         inherited() | stack.environment(service) | {TOKEN_VARIABLE: stack.operator_token("ada", "operator")}
     )
     environment |= {service.prefix + name: value for name, value in (settings or {}).items()}
-    del environment[ORDERS]  # of the service's process, not of this one
+    del environment[ORDER_FILE_VARIABLE]  # of the service's process, not of this one
     if dies_at is not None:
-        environment[AT] = dies_at
+        environment[AT_VARIABLE] = dies_at
     done = subprocess.run(
         [Path(sys.executable).parent / service.command, *words, "--json"],
         env=environment, capture_output=True, text=True, check=False,

@@ -16,7 +16,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from shared.kernel.crash_points import TAKEN_SUFFIX
+from shared.kernel.crash_points import ALLOWED, ORDER_FILE_VARIABLE, TAKEN_SUFFIX
 from shared.testing.waiting import eventually
 from tools.auditor.addresses import Addresses
 from tools.auditor.audit import Report, audit
@@ -74,7 +74,8 @@ class FragileStack(LocalStack):
 
     def environment(self, service: LocalService) -> dict[str, str]:
         """Every supervised process looks for an order to die."""
-        return super().environment(service) | {"TIEOUT_CRASH_ORDER_FILE": str(self._order(service.name))}
+        orders = {ORDER_FILE_VARIABLE: str(self._order(service.name))}
+        return {**super().environment(service), **ALLOWED, **orders}
 
     def _order(self, service: str) -> Path:
         return self.place.home / f"{service}.order"

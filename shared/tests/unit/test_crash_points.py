@@ -1,4 +1,4 @@
-"""Crash points: inert unless armed, deadly at the hit that was named, and only once if told so."""
+"""Crash points: inert unless armed and allowed, deadly at the hit that was named, and only once if told so."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from shared.kernel.crash_points import KNOWN_CRASH_POINTS, _armed_from, crash_point
+from shared.kernel.crash_points import ALLOWED, KNOWN_CRASH_POINTS, _armed_from, armed_unasked, crash_point
 from shared.kernel.errors import InvariantViolation
 
 HITS = """
@@ -19,10 +19,10 @@ for hit in range(3):
 """
 
 
-def hit_three_times(**environment):
+def hit_three_times(allowed=ALLOWED, **environment):
     done = subprocess.run(
         [sys.executable, "-c", HITS],
-        env=os.environ | environment,
+        env={**os.environ, **allowed, **environment},
         capture_output=True,
         text=True,
         timeout=30,
@@ -49,7 +49,17 @@ def test_with_a_once_file_the_restarted_process_runs_on(tmp_path):
 @pytest.mark.parametrize("wanted", ["no.such_point", "relay.after_mark:0", "relay.after_mark:x"])
 def test_a_process_armed_with_nonsense_does_not_start(wanted):
     with pytest.raises(InvariantViolation):
-        _armed_from({"TIEOUT_CRASH_AT": wanted})
+        _armed_from({"TIEOUT_CRASH_AT": wanted} | ALLOWED)
+
+
+def test_a_process_that_is_not_said_to_be_under_test_is_never_killed(tmp_path):
+    order = tmp_path / "order"
+    order.write_text("relay.before_mark")
+    for armed in ({"TIEOUT_CRASH_AT": "relay.before_mark"}, {"TIEOUT_CRASH_ORDER_FILE": str(order)}):
+        for allowed in ({}, dict.fromkeys(ALLOWED, "1")):
+            assert hit_three_times(allowed, **armed) == (0, ["0", "1", "2"])
+            assert armed_unasked(armed | allowed) == list(armed)
+        assert armed_unasked(armed | ALLOWED) == []
 
 
 def test_an_unlisted_point_is_refused_even_unarmed():

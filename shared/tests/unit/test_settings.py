@@ -5,7 +5,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from shared.runtime.settings import MASK, ServiceSettings, load_settings, masked, required
-from shared.runtime.startup import StartupRefused
+from shared.runtime.startup import EXIT_CONFIGURATION, StartupRefused
 
 
 class ShopSettings(ServiceSettings):
@@ -43,6 +43,19 @@ def test_a_bad_variable_is_one_line_with_what_is_expected(environment, variable,
     assert expected in line
     assert "\n" not in line
     assert "s3cret" not in line
+
+
+@pytest.mark.parametrize("variable", ["TIEOUT_CRASH_AT", "TIEOUT_CRASH_ORDER_FILE", "TIEOUT_CRASH_ONCE_FILE"])
+def test_a_process_that_a_test_could_kill_starts_only_where_it_is_said_to_be_under_test(variable):
+    armed = {"SHOP_DATABASE_URL": URL, variable: "relay.before_mark"}
+    with pytest.raises(StartupRefused) as caught:
+        load_settings(ShopSettings, armed)
+    assert caught.value.exit_code == EXIT_CONFIGURATION
+    (line,) = caught.value.lines
+    assert line.startswith(f"{variable}: kills the process")
+    assert "TIEOUT_CRASH_POINTS=allowed" in line
+    assert load_settings(ShopSettings, armed | {"TIEOUT_CRASH_POINTS": "allowed"}).database_url == URL
+    assert load_settings(ShopSettings, armed | {variable: ""}).database_url == URL
 
 
 def test_secrets_come_from_a_folder(tmp_path):

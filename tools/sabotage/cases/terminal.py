@@ -1,4 +1,4 @@
-"""Sabotage of tokens in a terminal: who a command is done by, and in which role."""
+"""Sabotage of terminals: who a command is done by, in which role, and what an environment may do to a process."""
 
 from typing import Final
 
@@ -9,6 +9,7 @@ _TOKENS: Final = "shared/runtime/operator_tokens.py"
 _TESTS: Final = "shared/tests/unit/test_cli_token.py::"
 _TOKEN_TESTS: Final = "shared/tests/unit/test_operator_tokens.py::"  # noqa: S105 - a path
 _COMMANDS: Final = "services/payment/tests/db/test_command_line.py::"
+_SETTINGS_TESTS: Final = "shared/tests/unit/test_settings.py::"
 _EVERY: Final = "tests/architecture/test_every_command_asks_for_a_token.py::"
 
 TERMINAL: Final = (
@@ -70,5 +71,30 @@ TERMINAL: Final = (
         change="blanks around a name make another name",
         patches=(Patch(_TOKENS, " and subject == subject.strip()", ""),),
         tests=(_TOKEN_TESTS + "test_a_subject_is_a_name_without_blanks_around_it_whoever_signed_it",),
+    ),
+    Case(
+        name="crash-points-off",
+        protection="a crash point kills only a process that is said to be under test",
+        change="the variable of a test is enough",
+        patches=(
+            Patch(
+                "shared/kernel/crash_points.py",
+                "    if armed_unasked(environment):\n        return None\n",
+                "",
+            ),
+        ),
+        tests=(
+            "shared/tests/unit/test_crash_points.py::test_a_process_that_is_not_said_to_be_under_test_is_never_killed",
+        ),
+    ),
+    Case(
+        name="crash-points-refused",
+        protection="a process with a test's variable in its environment does not start",
+        change="it starts, and the variable waits for the day on which it is allowed",
+        patches=(Patch("shared/runtime/settings.py", "    _refuse_crash_points(source)\n", ""),),
+        tests=(
+            _SETTINGS_TESTS
+            + "test_a_process_that_a_test_could_kill_starts_only_where_it_is_said_to_be_under_test",
+        ),
     ),
 )

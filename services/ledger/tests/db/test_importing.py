@@ -25,6 +25,7 @@ from services.ledger.entrypoints.cli import cli
 from services.ledger.tests.bringing import BEGIN, agreed, approve_in_sql, bring, propose
 from services.ledger.tests.import_lines import BAD, MERCHANTS, changed, entry, line, write
 from services.ledger.tests.payloads import Payment
+from shared.kernel.crash_points import ALLOWED
 from shared.kernel.errors import Rejected
 
 COUNTS = (
@@ -199,7 +200,7 @@ def test_a_process_that_is_killed_in_the_middle_leaves_whole_batches(
     words += ["--batch", "10", "--json"]
     program = "from services.ledger.entrypoints.cli import main; main()"
     settings = {"LEDGER_DATABASE_URL": ledger_urls.app, "LEDGER_OPERATOR_PUBLIC_KEY": operators.public_key}
-    environment = {**settings, "TIEOUT_CRASH_AT": point, "PATH": "/usr/bin"}
+    environment = {**settings, **ALLOWED, "TIEOUT_CRASH_AT": point, "PATH": "/usr/bin"}
     died = subprocess.run(
         [sys.executable, "-c", program, *words], env=environment, check=False, capture_output=True
     )
