@@ -58,6 +58,10 @@ class HeadVerifier:
         """Whether one of the trusted keys signed exactly this."""
         return self._signed(head.key_id, head.signature, signed_bytes(head.signed_fields()))
 
+    def is_forged(self, head: Head) -> bool:
+        """Whether keys are trusted and none of them signed this; without any there is nothing to ask."""
+        return bool(self._keys) and not self.is_genuine(head)
+
     def is_genuine_close(self, close: SignedClose) -> bool:
         """The same of a close; true as well where no key is trusted, so that there is nothing to ask."""
         if not self._keys:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
@@ -39,7 +40,14 @@ def journals_at(connection: sa.Connection, positions: Sequence[int]) -> dict[int
     """The journals at these positions that exist, with their entries, by position."""
     connection.exec_driver_sql(_INDEXES_ONLY)
     rows = connection.exec_driver_sql(_AT, {"positions": list(positions)}).all()
-    return {recorded.journal.position: recorded for recorded in with_entries(connection, rows)}
+    found: dict[int, Recorded] = {}
+    for recorded in with_entries(connection, rows):
+        position = recorded.journal.position
+        before = found.get(position)
+        # Two rows of one position, once its constraint is gone, have the entries twice, as in every sum over both.
+        entries = recorded.entries if before is None else [*before.entries, *recorded.entries]
+        found[position] = Recorded(recorded.journal, entries, recorded.accounts)
+    return found
 
 
 def with_entries(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Recorded]:
@@ -50,11 +58,15 @@ def with_entries(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list
     for position, *columns in found:
         entries[position].append(RecordedEntry._make(columns))
     account_ids = {entry.account_id for listed in entries.values() for entry in listed}
-    accounts = {
-        row[0]: RecordedAccount._make(row)
-        for row in connection.exec_driver_sql(_ACCOUNTS, {"account_ids": sorted(account_ids)}).all()
-    }
+    accounts = _accounts(connection, account_ids)
     return [Recorded(journal, entries[journal.position], accounts) for journal in journals]
+
+
+def _accounts(connection: sa.Connection, account_ids: Collection[int]) -> dict[int, RecordedAccount]:
+    rows = connection.exec_driver_sql(_ACCOUNTS, {"account_ids": sorted(account_ids)}).all()
+    # Two rows of one id, once its constraint is gone, are neither of them the account that was sealed.
+    doubled = {account_id for account_id, count in Counter(row[0] for row in rows).items() if count > 1}
+    return {row[0]: RecordedAccount._make(row) for row in rows if row[0] not in doubled}
 
 
 def _span(positions: Collection[int]) -> dict[str, Any]:

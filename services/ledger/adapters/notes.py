@@ -50,7 +50,11 @@ DELETE FROM notes_unsealed q USING unnest(%(kinds)s::text[], %(keys)s::text[]) A
  WHERE q.kind = sealed.kind AND q.key = sealed.key
 """
 _PAGE: Final = f"""
-SELECT {_COLUMNS} FROM note_seals WHERE shard = %(shard)s AND position > %(after)s ORDER BY position LIMIT %(limit)s
+SELECT {_COLUMNS} FROM note_seals WHERE shard = %(shard)s AND position > %(after)s
+ ORDER BY position FETCH FIRST %(limit)s ROWS WITH TIES
+"""
+_STRAY: Final = """
+SELECT shard, position, kind, key FROM note_seals WHERE shard <> %(shard)s OR position < 1 ORDER BY 1, 2 LIMIT 1
 """
 _INSERTED: Final = f"""
 SELECT n.kind, n.key FROM ({ALL_NOTES}) AS n
@@ -123,6 +127,12 @@ def note_seals_after(connection: sa.Connection, shard: int, position: int, limit
     """A page of the chain."""
     values = {"shard": shard, "after": position, "limit": limit}
     return [NoteSeal(**row) for row in connection.exec_driver_sql(_PAGE, values).mappings()]
+
+
+def first_stray_note_seal(connection: sa.Connection, shard: int) -> tuple[int, NoteName] | None:
+    """The first seal of a note that is no place of this chain: (its position, its name)."""
+    row = connection.exec_driver_sql(_STRAY, {"shard": shard}).first()
+    return None if row is None else (row[1], NoteName(row[2], row[3]))
 
 
 def first_inserted_note(connection: sa.Connection) -> NoteName | None:

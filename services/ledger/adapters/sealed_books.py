@@ -14,7 +14,12 @@ from services.ledger.adapters.heads import nearest_head, stored_heads
 from services.ledger.adapters.journal_records import journals_at
 from services.ledger.adapters.long_reads import long_read
 from services.ledger.adapters.note_records import notes_at
-from services.ledger.adapters.notes import first_inserted_note, first_note_afterwards, note_seals_after
+from services.ledger.adapters.notes import (
+    first_inserted_note,
+    first_note_afterwards,
+    first_stray_note_seal,
+    note_seals_after,
+)
 from services.ledger.adapters.periods import closed_periods
 from services.ledger.adapters.seals import SEAL_COLUMNS
 from services.ledger.adapters.wrong_snapshots import first_wrong_snapshot
@@ -26,7 +31,8 @@ from services.ledger.domain.seals import Recorded, Seal
 
 _PAGE: Final = (
     f"SELECT {SEAL_COLUMNS} FROM seals s WHERE shard = %(shard)s AND s.position > %(after)s"
-    " ORDER BY s.position LIMIT %(limit)s"
+    # With ties: were a place taken twice, one of the two could lie between two pages, and nobody would see it.
+    " ORDER BY s.position FETCH FIRST %(limit)s ROWS WITH TIES"
 )
 _SEAL_OF: Final = (
     f"SELECT {SEAL_COLUMNS} FROM seals s WHERE shard = %(shard)s AND s.journal_position = %(journal)s"
@@ -40,6 +46,25 @@ SELECT j.position, j.journal_id FROM journals j WHERE j.position > %(after)s AND
 _ORPHAN: Final = """
 SELECT e.journal_position, e.line FROM entries e WHERE e.journal_position > %(after)s
    AND NOT EXISTS (SELECT FROM journals j WHERE j.position = e.journal_position) ORDER BY 1, 2 LIMIT 1
+"""
+# As two conditions on the key's columns: the index answers, and the chain itself is not read again.
+_STRAY_SEAL: Final = """
+SELECT shard, position, journal_position FROM seals WHERE shard < %(shard)s
+UNION ALL SELECT shard, position, journal_position FROM seals WHERE shard > %(shard)s
+UNION ALL SELECT shard, position, journal_position FROM seals WHERE shard = %(shard)s AND position < 1
+ ORDER BY 1, 2 LIMIT 1
+"""
+_UNUSED_ACCOUNT: Final = """
+SELECT a.account_id, concat_ws(' ', a.family, a.owner, a.currency) FROM accounts a
+ WHERE NOT EXISTS (SELECT FROM entries e WHERE e.account_id = a.account_id) ORDER BY 1 LIMIT 1
+"""
+_STRAY_HEAD: Final = """
+SELECT h.shard, h.position, h.journal_id FROM seal_heads h
+  LEFT JOIN seals s ON s.shard = h.shard AND s.position = h.position
+  LEFT JOIN journals j ON j.position = s.journal_position
+ WHERE h.shard <> %(shard)s
+    OR (h.hash, h.journal_id) IS DISTINCT FROM (encode(s.hash, 'hex'), j.journal_id)
+ ORDER BY 1, 2 LIMIT 1
 """
 _UNSEALED_BEFORE: Final = """
 SELECT j.position, j.journal_id FROM journals j
@@ -79,6 +104,10 @@ class SqlSealedBooks:
     def settled(self, shard: int) -> int:
         return int(self._connection.exec_driver_sql(_SETTLED, {"shard": shard}).scalar_one())
 
+    def first_stray_seal(self, shard: int) -> tuple[int, int, int] | None:
+        row = self._connection.exec_driver_sql(_STRAY_SEAL, {"shard": shard}).first()
+        return None if row is None else (row[0], row[1], row[2])
+
     def first_unsealed(self, after: int, to: int) -> tuple[int, str] | None:
         row = self._connection.exec_driver_sql(_UNSEALED, {"after": after, "to": to}).first()
         return None if row is None else (row[0], row[1])
@@ -86,6 +115,14 @@ class SqlSealedBooks:
     def first_orphan(self, after: int) -> tuple[int, int] | None:
         row = self._connection.exec_driver_sql(_ORPHAN, {"after": after}).first()
         return None if row is None else (row[0], row[1])
+
+    def first_unused_account(self) -> tuple[int, str] | None:
+        row = self._connection.exec_driver_sql(_UNUSED_ACCOUNT).first()
+        return None if row is None else (row[0], row[1])
+
+    def first_stray_head(self, shard: int) -> tuple[int, int, str] | None:
+        row = self._connection.exec_driver_sql(_STRAY_HEAD, {"shard": shard}).first()
+        return None if row is None else (row[0], row[1], row[2])
 
     def heads(self, shard: int) -> Sequence[Head]:
         return stored_heads(self._connection, shard)
@@ -115,6 +152,9 @@ class SqlSealedBooks:
 
     def notes_at(self, names: Sequence[NoteName]) -> Mapping[NoteName, Note]:
         return notes_at(self._connection, names)
+
+    def first_stray_note_seal(self, shard: int) -> tuple[int, NoteName] | None:
+        return first_stray_note_seal(self._connection, shard)
 
     def first_inserted_note(self) -> NoteName | None:
         return first_inserted_note(self._connection)

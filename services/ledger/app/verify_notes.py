@@ -32,6 +32,10 @@ class SealedNotes(Protocol):
 
     def note_seals_after(self, shard: int, position: int, limit: int) -> Sequence[NoteSeal]: ...
     def notes_at(self, names: Sequence[NoteName]) -> Mapping[NoteName, Note]: ...
+    def first_stray_note_seal(self, shard: int) -> tuple[int, NoteName] | None:
+        """The first seal of a note that is no place of this chain: (its position, its name)."""
+        ...
+
     def first_inserted_note(self) -> NoteName | None:
         """The first row that has a note and neither its seal nor a place among those to be sealed."""
         ...
@@ -75,6 +79,8 @@ class NotesAlong:
 
     def _seal(self, seal: NoteSeal, note: Note | None) -> NoteFinding | None:
         expected = self.position + 1
+        if seal.position == self.position:
+            return _at(seal, "note_seal_inserted", "its place in the chain is taken twice")
         if seal.position != expected:
             detail = f"the seal of note {expected} is missing, the next is {seal.position}"
             return NoteFinding(what="note_seal_missing", position=expected, name=None, detail=detail)
@@ -98,6 +104,11 @@ class NotesAlong:
         return None
 
     def _beside(self) -> NoteFinding | None:
+        # Asked first: a note that such a seal names would pass for sealed.
+        stray = self._notes.first_stray_note_seal(SHARD)
+        if stray is not None:
+            detail = "it is no place of the chain, and makes its note pass for sealed"
+            return NoteFinding(what="note_seal_inserted", position=stray[0], name=stray[1], detail=detail)
         inserted = self._notes.first_inserted_note()
         if inserted is not None:
             detail = "it is there, without a seal, and nothing that the ledger runs wrote it"

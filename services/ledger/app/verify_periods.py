@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from services.ledger.app.period_ports import ClosedPeriod
 from services.ledger.domain.closes import SignedClose
-from services.ledger.domain.seals import GENESIS, Seal
+from services.ledger.domain.seals import GENESIS, SHARD, Seal
 from shared.kernel.months import Month
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -26,7 +26,7 @@ class Signatures(Protocol):
 
 
 class ClosesAlong:
-    """The closes of one shard, held against the chain behind seal ``after``."""
+    """The closes, held against the chain behind seal ``after``."""
 
     def __init__(self, closes: Sequence[ClosedPeriod], after: int) -> None:
         self._all = closes
@@ -42,9 +42,12 @@ class ClosesAlong:
         """The first close that is no close, whatever the chain says: (it, code, what is wrong)."""
         before: ClosedPeriod | None = None
         for close in self._all:
-            month = Month.read(close.period)
-            if (close.starts_at, close.ends_at) != (month.starts_at, month.ends_at):
+            month = Month.starting_at(close.starts_at)
+            stated = (close.period, close.starts_at, close.ends_at)
+            if stated != (str(month), month.starts_at, month.ends_at):
                 return close, "close_changed", "its times are not those of the month"
+            if close.shard != SHARD:
+                return close, "close_changed", "it names another chain"
             if before is not None and (before.ends_at != close.starts_at or before.position > close.position):
                 return close, "close_changed", f"it does not follow the close of {before.period}"
             if close.position == 0 and close.hash != GENESIS.hex():

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
+from services.ledger.app.findings import Finding, at_head
 from services.ledger.app.period_ports import ClosedPeriod
+from services.ledger.app.verify_beside import HeadSignatures, RowsBeside, beside_the_chain
 from services.ledger.app.verify_notes import NotesAlong, SealedNotes
 from services.ledger.app.verify_periods import ClosesAlong
 from services.ledger.app.verify_periods import Signatures as CloseSignatures
@@ -25,22 +27,6 @@ PAGE_SEALS: Final = 1_000
 _OF_FORMER: Final = (
     "key {} sealed the books that these were rebuilt from: hold it against those or their backup"
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """The first bad row. ``what`` is a code; ``journal`` is an id where a row still says one.
-
-    Of a note (``note`` says its kind and key) ``position`` is its place in the chain of notes.
-    """
-
-    what: str
-    shard: int
-    position: int | None
-    journal_position: int | None
-    journal: str | None
-    detail: str
-    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +55,11 @@ class WrongSnapshot:
     detail: str
 
 
-class SealedBooks(SealedNotes, Protocol):
+class SealedBooks(SealedNotes, RowsBeside, Protocol):
     """The books as a read-only role sees them, in one snapshot."""
 
     def seals_after(self, shard: int, position: int, limit: int) -> Sequence[Seal]: ...
     def journals_at(self, positions: Sequence[int]) -> Mapping[int, Recorded]: ...
-    def settled(self, shard: int) -> int: ...
-    def first_unsealed(self, after: int, to: int) -> tuple[int, str] | None: ...
-    def first_orphan(self, after: int) -> tuple[int, int] | None: ...
-    def heads(self, shard: int) -> Sequence[Head]: ...
     def former_keys(self) -> frozenset[str]: ...
     def first_wrong_snapshot(self, shard: int) -> WrongSnapshot | None: ...
     def closes(self) -> Sequence[ClosedPeriod]: ...
@@ -85,7 +67,7 @@ class SealedBooks(SealedNotes, Protocol):
     def first_wrong_late(self) -> tuple[int, str | None] | None: ...
 
 
-class Signatures(CloseSignatures, Protocol):
+class Signatures(CloseSignatures, HeadSignatures, Protocol):
     """The keys that the auditor trusts."""
 
     def is_genuine(self, head: Head) -> bool: ...
@@ -109,15 +91,14 @@ def verify_seals(
         (found for head in heads if (found := _forged(head, former, signatures)) is not None), None
     )
     closes = books.closes()
-    along = ClosesAlong([close for close in closes if close.shard == SHARD], after)
+    along = ClosesAlong(closes, after)
     walk = _Walk(books, heads, after, GENESIS if start is None else bytes.fromhex(start.hash), along)
     notes = NotesAlong(books, heads, start)
     if finding is None:
-        known_from = 0 if start is None else start.settled_position
         finding = (
             _closes(along, former, kept_closes, signatures)
             or walk.to_the_end()
-            or _around_the_chain(books, heads, known_from)
+            or beside_the_chain(books, heads, signatures, start)
             or _closed_months(books, along, walk.position)
             or _notes(notes)
             or _snapshots(books)
@@ -143,17 +124,10 @@ def _start(heads: Sequence[Head], after: int) -> Head | None:
 def _forged(head: Head, former: Collection[str], signatures: Signatures) -> Finding | None:
     # Never left out of account instead: whoever calls a key former would have all its heads unseen.
     if head.key_id in former:
-        return _at_head("head_of_former_books", head, _OF_FORMER.format(head.key_id))
+        return at_head("head_of_former_books", head, _OF_FORMER.format(head.key_id))
     if signatures.is_genuine(head):
         return None
-    return _at_head("head_not_genuine", head, "no trusted key signed this")
-
-
-def _at_head(what: str, head: Head, detail: str) -> Finding:
-    return Finding(
-        what=what, shard=head.shard, position=head.position, journal_position=None, journal=head.journal_id,
-        detail=detail,
-    )  # fmt: skip
+    return at_head("head_not_genuine", head, "no trusted key signed this")
 
 
 class _Walk:
@@ -184,12 +158,14 @@ class _Walk:
         if self._heads:
             head = self._heads[0]
             detail = f"the chain ends at {self.position}, a kept head is at {head.position}"
-            return _at_head("tail_cut", head, detail)
+            return at_head("tail_cut", head, detail)
         return None
 
     def _seal(self, seal: Seal, recorded: Recorded | None) -> Finding | None:
         """Compare one seal with its predecessor and its journal, in the order in which a reader would ask."""
         expected = self.position + 1
+        if seal.position == self.position:
+            return self._bad(seal, recorded, "seal_inserted", "its place in the chain is taken twice")
         if seal.position != expected:
             detail = f"seal {expected} is missing, the next is {seal.position}"
             return Finding(
@@ -242,29 +218,6 @@ class _Walk:
             journal=None if recorded is None else recorded.journal.journal_id,
             detail=detail,
         )
-
-
-def _around_the_chain(books: SealedBooks, heads: Sequence[Head], known_from: int) -> Finding | None:
-    """What no seal can tell: rows that stand beside the chain, and our own copy of the heads."""
-    settled = max([books.settled(SHARD), *(head.settled_position for head in heads)])
-    unsealed = books.first_unsealed(known_from, settled)
-    if unsealed is not None:
-        detail = f"stands at or below {settled}, where nothing may appear any more, without a seal"
-        return Finding(
-            what="journal_inserted", shard=SHARD, position=None, journal_position=unsealed[0], journal=unsealed[1],
-            detail=detail,
-        )  # fmt: skip
-    orphan = books.first_orphan(known_from)
-    if orphan is not None:
-        return Finding(
-            what="entry_inserted", shard=SHARD, position=None, journal_position=orphan[0], journal=None,
-            detail=f"entry {orphan[1]} belongs to no journal",
-        )  # fmt: skip
-    ours = set(books.heads(SHARD))
-    for head in heads:
-        if head not in ours:
-            return _at_head("head_changed", head, "our own copy is another, or is not there")
-    return None
 
 
 def _closes(

@@ -34,6 +34,7 @@ from tools.sabotage.cases.risk import RISK
 from tools.sabotage.cases.settlement import SETTLEMENT
 from tools.sabotage.cases.settling import SETTLING
 from tools.sabotage.cases.terminal import TERMINAL
+from tools.sabotage.cases.verifying import VERIFYING
 from tools.sabotage.cases.what_changed import WHAT_CHANGED
 from tools.sabotage.cases.withdrawn_returns import WITHDRAWN_RETURNS
 
@@ -51,6 +52,7 @@ CASES: Final[tuple[Case, ...]] = (
     *ADJUSTING,
     *CLOSING,
     *NOTING,
+    *VERIFYING,
     *GROWING,
     *IMPORTING,
     *REBUILDING,

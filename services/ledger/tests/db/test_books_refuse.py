@@ -5,6 +5,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from services.ledger.tests.db.tampering import NOT_BOOKS
+
 JOURNAL = (
     "INSERT INTO journals (position, journal_id, rule, cause_event_id, cause_event_type, fact_key, subject, currency,"
     " amount_minor, entry_count, effective_at, reverses_position)"
@@ -197,6 +199,32 @@ def test_not_even_their_owner_may_change_the_books(books, ledger_urls, statement
         pytest.raises(psycopg.errors.RestrictViolation, match="never changed"),
     ):
         owner.execute(statement)
+
+
+#: What is decided once, and what can be made anew. How, triggers say: a decision that stands is not changed either.
+MAY_CHANGE = {
+    "adjustments": {"UPDATE"},
+    "import_proposals": {"UPDATE"},
+    "imports": {"UPDATE"},
+    "period_closes": {"UPDATE"},
+    "account_snapshots": {"DELETE"},
+    "snapshots_ahead": {"DELETE"},
+}
+RIGHTS = """
+SELECT coalesce((SELECT inhparent::regclass::text FROM pg_inherits WHERE inhrelid = c.oid), c.relname), p.name
+  FROM pg_class c, unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER', 'REFERENCES']) AS p(name)
+ WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
+   AND CASE WHEN p.name IN ('UPDATE', 'REFERENCES') THEN has_any_column_privilege(c.oid, p.name)
+            ELSE has_table_privilege(c.oid, p.name) END
+"""
+
+
+def test_the_application_may_change_no_other_table_than_these(app_sql):
+    rights = {}
+    for table, right in app_sql.execute(RIGHTS).fetchall():
+        if table not in NOT_BOOKS:
+            rights.setdefault(table, set()).add(right)
+    assert rights == MAY_CHANGE
 
 
 @pytest.mark.parametrize(

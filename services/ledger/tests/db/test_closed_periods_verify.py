@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-import psycopg
 import pytest
 from typer.testing import CliRunner
 
@@ -15,6 +14,7 @@ from services.ledger.adapters.sealed_books import sealed_books
 from services.ledger.app.verify_seals import verify_seals
 from services.ledger.entrypoints.cli import cli
 from services.ledger.tests.db.closing import close, seal
+from services.ledger.tests.db.tampering import changed_columns, columns_of, drop_constraints, superuser_of
 from services.ledger.tests.payloads import Payment
 from shared.runtime.operator_tokens import new_key_pair
 
@@ -37,8 +37,21 @@ CHANGES = [
     ("UPDATE closed_periods SET position = 9", "close_changed", "close_not_genuine"),
     ("UPDATE closed_periods SET position = 0", "close_changed", "close_changed"),
     ("UPDATE closed_periods SET ends_at = ends_at + interval '1 day'", "close_changed", "close_changed"),
+    ("UPDATE closed_periods SET starts_at = starts_at - interval '1 day'", "close_changed", "close_changed"),
+    ("UPDATE closed_periods SET shard = 1", "close_changed", "close_changed"),
+    ("UPDATE closed_periods SET period = '2024-06'", "close_changed", "close_changed"),
+    ("UPDATE closed_periods SET period = 'never'", "close_changed", "close_changed"),
     ("UPDATE closed_periods SET closed_at = closed_at + interval '1 second'", None, "close_not_genuine"),
+    ("UPDATE closed_periods SET close_id = 'cls_x'", None, "close_not_genuine"),
     ("UPDATE close_signatures SET signature = repeat('0', 128)", None, "close_not_genuine"),
+    (
+        "UPDATE close_signatures SET signed_at = signed_at + interval '1 microsecond'",
+        None,
+        "close_not_genuine",
+    ),
+    ("UPDATE close_signatures SET key_id = 'another'", None, "close_not_genuine"),
+    # That of another month, or none, is an unsigned close: whoever kept it misses it.
+    ("UPDATE close_signatures SET period = '2024-08'", None, None),
     ("UPDATE late_journals SET told_effective_at = '2024-09-01Z'", "late_changed", "late_changed"),
     ("UPDATE late_journals SET journal_position = 99", "late_changed", "late_changed"),
 ]
@@ -58,16 +71,11 @@ def closed(ledger):
 @pytest.fixture
 def superuser(closed, ledger_urls, postgres_admin_url):
     """Somebody who owns the server and has taken every guard down."""
-    url = postgres_admin_url.rpartition("/")[0] + "/" + ledger_urls.app.rpartition("/")[2]
-    with psycopg.connect(url, autocommit=True) as connection:
+    with superuser_of(ledger_urls, postgres_admin_url) as connection:
         for table in UNGUARDED:
             connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
         for table in ("closed_periods", "close_signatures"):
-            for (name,) in connection.execute(
-                "SELECT conname FROM pg_constraint WHERE contype IN ('c', 'f') AND conrelid = %s::regclass",
-                [table],
-            ).fetchall():
-                connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+            drop_constraints(connection, table, "cf")
         yield connection
 
 
@@ -114,11 +122,21 @@ def test_a_close_that_was_removed_is_found_by_whoever_kept_it(
     ("change", "without", "with_key"), CHANGES, ids=[change[:50] for change, *_ in CHANGES]
 )
 def test_every_change_is_found_by_name(closed, superuser, change, without, with_key):
+    kept = kept_closes(closed)
     for statement in change.split("; "):
         assert superuser.execute(statement).rowcount, statement
     for keys, what in (((), without), ((PUBLIC,), with_key)):
         found = finding(closed, keys).finding
         assert (None if found is None else found.what) == what, found
+    if not change.startswith(("INSERT", "UPDATE late_journals")):
+        found = finding(closed, kept=kept).finding
+        assert found is not None
+        assert found.what in ("close_changed", "close_not_genuine")
+
+
+def test_every_column_of_a_close_is_tried_above(closed):
+    changed = changed_columns(change for change, *_ in CHANGES)
+    assert changed == columns_of(closed, "closed_periods", "close_signatures", "late_journals")
 
 
 def test_a_journal_sealed_behind_the_close_of_its_month_is_found(closed, superuser):

@@ -24,6 +24,7 @@ from services.ledger.app.statements import DrawUpStatement, whole_statement
 from services.ledger.app.verify_seals import verify_seals
 from services.ledger.domain.chart import AccountRef
 from services.ledger.entrypoints.cli import cli
+from services.ledger.tests.db.tampering import changed_columns, columns_of, superuser_of
 from services.ledger.tests.histories import History
 from services.ledger.tests.payloads import Payment
 from services.ledger.tests.plain_books import PlainBooks
@@ -96,7 +97,6 @@ STEPS = st.lists(
 
 
 def test_snapshot_and_rest_are_the_sum_of_entries_at_every_position(ledger, ledger_urls):
-    """Journals that commit late are sealed out of their order; folds come at any time and by any rule."""
     every, names = [], itertools.count()
 
     @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
@@ -267,26 +267,41 @@ DAMAGE = [
     "debit_minor = debit_minor + 1",
     "credit_minor = credit_minor + 1",
     "entries = entries + 1",
+    "position = position - 1",
     "settled_position = settled_position + 2",
     "reached_position = reached_position + 1",
     "effective_at_max = effective_at_max - interval '1 day'",
     "account_id = 77",
 ]
+#: Of another shard it is read by nobody: the snapshot before it is, and what stands behind that.
+NOT_READ = {("account_snapshots", "shard")}
 
 
 @pytest.fixture
 def superuser(ledger_urls, postgres_admin_url):
-    url = postgres_admin_url.rpartition("/")[0] + "/" + ledger_urls.app.rpartition("/")[2]
-    with psycopg.connect(url, autocommit=True) as connection:
+    with superuser_of(ledger_urls, postgres_admin_url) as connection:
         yield connection
 
 
 AHEAD_DAMAGE = [
-    "UPDATE snapshots_ahead SET credit_minor = credit_minor + 1, debit_minor = debit_minor + 1",
+    "UPDATE snapshots_ahead SET credit_minor = credit_minor + 1",
+    "UPDATE snapshots_ahead SET debit_minor = debit_minor + 1",
+    "UPDATE snapshots_ahead SET entries = entries + 1",
     "UPDATE snapshots_ahead SET effective_at = effective_at + interval '1 day'",
+    "UPDATE snapshots_ahead SET rule = 'no_rule'",
+    "UPDATE snapshots_ahead SET shard = 1",
+    "UPDATE snapshots_ahead SET account_id = account_id + 70",
+    "UPDATE snapshots_ahead SET position = 4",
     "DELETE FROM snapshots_ahead",
     "INSERT INTO snapshots_ahead SELECT account_id, shard, effective_at, position, 'no_rule', 1, 1, 1 FROM snapshots_ahead",
 ]
+
+
+def test_every_column_of_a_snapshot_is_tried_below(ledger):
+    damaged = changed_columns(
+        [*(f"UPDATE account_snapshots SET {damage}" for damage in DAMAGE), *AHEAD_DAMAGE]
+    )
+    assert damaged | NOT_READ == columns_of(ledger, "account_snapshots", "snapshots_ahead")
 
 
 @pytest.mark.parametrize("damage", AHEAD_DAMAGE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import psycopg
 import pytest
 
 from services.ledger.adapters.note_records import SOURCES
@@ -12,6 +11,7 @@ from services.ledger.domain.seals import GENESIS
 from services.ledger.tests import report
 from services.ledger.tests.db.closing import seal
 from services.ledger.tests.db.noting import NOTED, Noted
+from services.ledger.tests.db.tampering import changed_columns, columns_of, drop_constraints, superuser_of
 from services.ledger.tests.payloads import Payment
 
 pytestmark = pytest.mark.db
@@ -75,6 +75,10 @@ ON_THE_CHAIN = [
     ("DELETE FROM note_seals WHERE position = {end}; DELETE FROM line_matches WHERE cause_event_id = '{last}'", "notes_cut", "{end}"),
     ("UPDATE note_seals SET position = 60 WHERE position = 2", "note_seal_missing", 2),
     ("UPDATE note_seals SET position = 60 WHERE position = 2; UPDATE note_seals SET position = 2 WHERE position = 4; UPDATE note_seals SET position = 4 WHERE position = 60", "note_seal_changed", 2),
+    ("UPDATE note_seals SET shard = 1 WHERE position = 2", "note_seal_missing", 2),
+    (f"{INSERTS[0][0]}; INSERT INTO note_seals SELECT 1, position, 'line_match', 'evt_x', behind, sealed_at, digest, hash FROM note_seals WHERE position = 2", "note_seal_inserted", 2),
+    (f"{INSERTS[0][0]}; INSERT INTO note_seals SELECT 0, 0, 'line_match', 'evt_x', behind, sealed_at, digest, hash FROM note_seals WHERE position = 2", "note_seal_inserted", 0),
+    ("INSERT INTO note_seals SELECT 0, {end} + 1, 'line_match', 'evt_x', behind, sealed_at, digest, hash FROM note_seals WHERE position = 2", "note_missing", "{end} + 1"),
     ("UPDATE note_seals SET digest = sha256('x') WHERE position = 3", "note_changed", 3),
     ("UPDATE note_seals SET hash = sha256('x') WHERE position = 3", "note_seal_changed", 3),
     ("UPDATE note_seals SET behind = behind + 1 WHERE position = 3", "note_seal_changed", 3),
@@ -95,16 +99,11 @@ def noted(ledger, ledger_urls, tmp_path):
 @pytest.fixture
 def superuser(noted, ledger_urls, postgres_admin_url):
     """Somebody who owns the server, has taken every guard down, and puts back what was there when asked."""
-    url = postgres_admin_url.rpartition("/")[0] + "/" + ledger_urls.app.rpartition("/")[2]
-    with psycopg.connect(url, autocommit=True) as connection:
+    with superuser_of(ledger_urls, postgres_admin_url) as connection:
         for table in (*NOTED, *CHAIN, "closed_periods"):
             connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
         for table in ("closed_periods", *NOTED, *CHAIN):
-            for (name,) in connection.execute(
-                "SELECT conname FROM pg_constraint WHERE contype IN ('c', 'f') AND conrelid = %s::regclass",
-                [table],
-            ).fetchall():
-                connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+            drop_constraints(connection, table, "cf")
         for table in (*NOTED, *CHAIN):
             connection.execute(f"CREATE TABLE copy_of_{table} AS TABLE {table}")
         connection.execute("ALTER TABLE adjustments DROP CONSTRAINT adjustments_journal_id_key")
@@ -150,6 +149,12 @@ def test_every_column_of_a_noted_row_is_tried_below(noted):
         }
         columns = f"SELECT column_name FROM information_schema.columns WHERE table_name = '{table}'"
         assert {name for (name,) in noted.ledger.rows(columns)} == tried, table
+
+
+def test_every_column_of_the_chain_of_notes_is_tried_below(noted):
+    changed = changed_columns(statements for statements, *_ in ON_THE_CHAIN)
+    heads = {("seal_heads", "notes"), ("seal_heads", "notes_hash")}
+    assert changed == columns_of(noted.ledger, "note_seals") | heads
 
 
 def test_every_value_that_a_superuser_changes_is_found_by_name(noted, superuser):
@@ -200,16 +205,7 @@ def test_a_row_that_a_superuser_doubles_is_found_by_name(noted, superuser):
     """No constraint is left, and one of the two is what was sealed: whichever is read last, they are not one."""
     missed = []
     for table in NOTED:
-        for (name,) in superuser.execute(
-            "SELECT conname FROM pg_constraint WHERE contype IN ('p', 'u') AND conrelid = %s::regclass",
-            [table],
-        ).fetchall():
-            superuser.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name} CASCADE")
-        for (name,) in superuser.execute(
-            "SELECT indexrelid::regclass::text FROM pg_index WHERE indisunique AND indrelid = %s::regclass",
-            [table],
-        ).fetchall():
-            superuser.execute(f"DROP INDEX {name}")
+        drop_constraints(superuser, table, "pu")
     for kind, source in SOURCES.items():
         chosen = ONE.format(key=source.key, table=source.table, there=source.there)
         ((key,),) = noted.ledger.rows(f"SELECT {chosen}")
@@ -229,7 +225,8 @@ def test_whatever_a_superuser_does_to_the_chain_of_notes_is_found(noted, superus
     for statements, what, position in ON_THE_CHAIN:
         do(superuser, statements.format(**noted.words))
         finding = noted.found().finding
-        at = noted.words["end"] if position == "{end}" else position
+        end = noted.words["end"]
+        at = {"{end}": end, "{end} + 1": end + 1}.get(position, position)
         if finding is None or finding.what != what or (at is not None and finding.position != at):
             missed.append((statements, finding))
         restore(superuser)

@@ -25,7 +25,7 @@ class Stored:
         first = seal_notes(None, NOTES[:4], 3, 9)
         self.seals = [*first, *seal_notes(first[-1], NOTES[4:], 5, 9)]
         self.notes = {note.name: note for note in NOTES}
-        self.inserted = self.afterwards = None
+        self.inserted = self.afterwards = self.stray = None
 
     def note_seals_after(self, shard, position, limit):
         assert shard == 0
@@ -33,6 +33,9 @@ class Stored:
 
     def notes_at(self, names):
         return {name: self.notes[name] for name in names if name in self.notes}
+
+    def first_stray_note_seal(self, _shard):
+        return self.stray
 
     def first_inserted_note(self):
         return self.inserted
@@ -100,6 +103,8 @@ def _rewrite(stored):
         (_seal(3, key="another"), ("note_missing", 3)),
         (_swap, ("note_seal_changed", 2)),
         (_rewrite, ("notes_rewritten", 6)),
+        (lambda s: s.seals.append(s.seals[2]), ("note_seal_inserted", 3)),
+        (lambda s: setattr(s, "stray", (0, NOTES[0].name)), ("note_seal_inserted", 0)),
         (lambda s: setattr(s, "inserted", NOTES[0].name), ("note_inserted", None)),
         (lambda s: setattr(s, "afterwards", (2, NOTES[1].name, 3)), ("note_inserted", 2)),
     ],
