@@ -1,13 +1,14 @@
 """Legal histories of payments, and a plain model of what the books must then say: signed sums, no journals.
 
 The model is written from the design's sentences, not from the posting table: what the merchant is owed, what the
-processor owes us, what is under way.
+processor owes us, what is under way; whose each account is, what each fact comes to, and what it has to clear.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 
+from services.ledger.tests.expected import KEYED_BY, OF_MERCHANT, OF_PROCESSOR, PROCESSOR, Line
 from services.ledger.tests.payloads import Payment
 
 
@@ -60,123 +61,187 @@ class History:
             yield from [("take_loss_back", nth), ("reinstate_after_loss", nth)] if lost else []
         yield from (("give_back", nth) for nth in self.reversals)
 
+    def _book(self, fact, ids, **families):
+        """What a fact does to each family, on its normal side; ``ids`` names what is to be cleared."""
+        base = self.payment.base
+        for family, amount in families.items():
+            owner = (
+                base["merchant_id"]
+                if family in OF_MERCHANT
+                else PROCESSOR
+                if family in OF_PROCESSOR
+                else "platform"
+            )
+            key = ids[KEYED_BY[family]] if family in KEYED_BY else None
+            self.expected[Line(fact, family, owner, base["currency"], key)] += amount
+
+    def _object(self, kind, nth):
+        return {"object": f"{PROCESSOR}:{self.payment.object(kind, nth)['object_id']}"}
+
     def _dispute(self, _key, amount):
         nth, fee = self._next("dispute"), amount % 1_501
         self.disputes[nth] = (amount, 0)
-        self.expected.update(
-            disputed=amount, merchant_held=amount, processor_receivable=-amount,
-            merchant_available=-amount - fee, dispute_fees=fee,
+        told = self.payment.dispute_withdrawn(amount, self._next("row"), nth, fee_minor=fee)
+        self._book(
+            told.fact_key, self._object("dsp", nth), disputed=amount, merchant_held=amount,
+            processor_receivable=-amount, merchant_available=-amount - fee, dispute_fees=fee,
         )  # fmt: skip
-        return self.payment.dispute_withdrawn(amount, self._next("row"), nth, fee_minor=fee)
+        return told
 
     def _write_off(self, nth, _amount):
         held, lost = self.disputes[nth]
         self.disputes[nth] = (0, lost + held)
-        self.expected.update(disputed=-held, merchant_held=-held)
-        return self.payment.dispute_written_off(held, self._next("row"), nth)
+        told = self.payment.dispute_written_off(held, self._next("row"), nth)
+        self._book(told.fact_key, self._object("dsp", nth), disputed=-held, merchant_held=-held)
+        return told
 
     def _take_loss_back(self, nth, _amount):
         held, lost = self.disputes[nth]
         self.disputes[nth] = (held + lost, 0)
-        self.expected.update(disputed=lost, merchant_held=lost)
-        return self.payment.write_off_reversed(lost, self._next("row"), nth)
+        told = self.payment.write_off_reversed(lost, self._next("row"), nth)
+        self._book(told.fact_key, self._object("dsp", nth), disputed=lost, merchant_held=lost)
+        return told
 
     def _reinstate(self, nth, amount):
         held, lost = self.disputes[nth]
         back = min(amount, held)
         self.disputes[nth] = (held - back, lost)
-        self.expected.update(
-            disputed=-back, merchant_held=-back, processor_receivable=back, merchant_available=back
-        )
-        return self.payment.dispute_reinstated(back, back, self._next("row"), nth)
+        told = self.payment.dispute_reinstated(back, back, self._next("row"), nth)
+        self._book(
+            told.fact_key, self._object("dsp", nth), disputed=-back, merchant_held=-back,
+            processor_receivable=back, merchant_available=back,
+        )  # fmt: skip
+        return told
 
     def _reinstate_after_loss(self, nth, amount):
         held, lost = self.disputes[nth]
         back = min(amount, lost)
         self.disputes[nth] = (held, lost - back)
-        self.expected.update(processor_receivable=back, merchant_available=back)
-        return self.payment.dispute_reinstated(back, 0, self._next("row"), nth)
+        told = self.payment.dispute_reinstated(back, 0, self._next("row"), nth)
+        self._book(
+            told.fact_key, self._object("dsp", nth), processor_receivable=back, merchant_available=back
+        )
+        return told
 
     def _reverse(self, _key, amount):
         nth = self._next("reversal")
         self.reversals[nth] = amount
-        self.expected.update(processor_receivable=-amount, merchant_available=-amount)
-        return self.payment.reversal_received(amount, self._next("row"), nth)
+        told = self.payment.reversal_received(amount, self._next("row"), nth)
+        self._book(
+            told.fact_key, self._object("rvl", nth), processor_receivable=-amount, merchant_available=-amount
+        )
+        return told
 
     def _give_back(self, nth, _amount):
         amount = self.reversals.pop(nth)
-        self.expected.update(processor_receivable=amount, merchant_available=amount)
-        return self.payment.reversal_given_back(amount, self._next("row"), nth)
+        told = self.payment.reversal_given_back(amount, self._next("row"), nth)
+        self._book(
+            told.fact_key, self._object("rvl", nth), processor_receivable=amount, merchant_available=amount
+        )
+        return told
 
     def _next(self, kind):
         self.counts[kind] += 1
         return self.counts[kind] - 1
 
     def _capture(self, _key, amount):
-        fee = amount * 3 % 101
+        fee, nth = amount * 3 % 101, self._next("capture")
         self.captured_minor += amount
-        self.expected.update(processor_receivable=amount, merchant_pending=amount - fee, fee_revenue=fee)
-        return self.payment.captured(amount, fee, nth=self._next("capture"))
+        told = self.payment.captured(amount, fee, nth=nth)
+        self._book(
+            told.fact_key, self._object("cap", nth), processor_receivable=amount,
+            merchant_pending=amount - fee, fee_revenue=fee,
+        )  # fmt: skip
+        return told
 
     def _ask_refund(self, _key, amount):
         nth, returned = self._next("refund"), amount % 7
         self.refunds[nth] = ("asked", (amount, returned))
-        self.expected.update(
-            merchant_available=returned - amount, refunds_in_flight=amount, fee_revenue=-returned
-        )
+        self._asked(nth, amount, returned)
         return self.payment.refund_requested(amount, nth, fee_returned_minor=returned)
+
+    def _asked(self, nth, amount, returned):
+        refund = self.payment.id("re", nth)
+        self._book(
+            refund, {"refund": refund}, merchant_available=returned - amount, refunds_in_flight=amount,
+            fee_revenue=-returned,
+        )  # fmt: skip
 
     def _refund_done(self, nth, _amount):
         amount, _returned = self.refunds[nth][1]
         self.refunds[nth] = ("done", self.refunds[nth][1])
-        self.expected.update(refunds_in_flight=-amount, processor_receivable=-amount)
+        self._done(nth, amount)
         return self.payment.refund_succeeded(amount, nth)
 
+    def _done(self, nth, amount):
+        ids = {"refund": self.payment.id("re", nth), **self._object("ref", nth)}
+        self._book(self._refund_fact(nth), ids, refunds_in_flight=-amount, processor_receivable=-amount)
+
+    def _refund_fact(self, nth):
+        return self.payment.object("ref", nth)["fact_key"]
+
     def _refund_fails(self, nth, _amount):
+        """Whatever was said of it comes to nothing."""
         state, (amount, returned) = self.refunds[nth]
         self.refunds[nth] = ("failed", (amount, returned))
-        self.expected.update(merchant_available=amount - returned, fee_revenue=returned)
-        if state == "asked":
-            self.expected.update(refunds_in_flight=-amount)
+        if state == "adopted":
+            self._adopted(nth, -amount)
         else:
-            self.expected.update(processor_receivable=amount)
+            self._asked(nth, -amount, -returned)
+        if state == "done":
+            self._done(nth, -amount)
         return self.payment.refund_failed(amount, nth, was_succeeded=state != "asked")
 
     def _adopt(self, _key, amount):
         nth = self._next("refund")
         self.refunds[nth] = ("adopted", (amount, 0))
-        self.expected.update(merchant_available=-amount, processor_receivable=-amount)
+        self._adopted(nth, amount)
         return self.payment.refund_adopted(amount, nth)
+
+    def _adopted(self, nth, amount):
+        ids = self._object("ref", nth)
+        self._book(self._refund_fact(nth), ids, merchant_available=-amount, processor_receivable=-amount)
 
     def _doubt(self, _key, amount):
         nth = self._next("doubt")
         direction = "in" if amount % 2 else "out"
         self.doubts[nth] = (direction, amount)
-        self.expected.update({f"in_doubt_{direction}": amount})
-        self.expected.update(in_doubt_contra=amount if direction == "in" else -amount)
+        self._in_doubt(nth, direction, amount)
         return self.payment.uncertain(amount, direction, nth)
+
+    def _in_doubt(self, nth, direction, amount):
+        operation = self.payment.id("op", nth)
+        contra = amount if direction == "in" else -amount
+        families = {f"in_doubt_{direction}": amount, "in_doubt_contra": contra}
+        self._book(operation, {"operation": operation}, **families)
 
     def _resolve(self, nth, _amount):
         direction, amount = self.doubts.pop(nth)
-        self.expected.update({f"in_doubt_{direction}": -amount})
-        self.expected.update(in_doubt_contra=-amount if direction == "in" else amount)
+        self._in_doubt(nth, direction, -amount)
         return self.payment.resolved(amount, direction, nth)
 
     def _stray(self, _key, amount):
         nth = self._next("stray")
         self.strays[nth] = ("found", amount)
-        self.expected.update(processor_receivable=amount, suspense=amount)
+        self._astray("stray", nth, amount)
         return self.payment.stray_found(amount, nth)
+
+    def _astray(self, kind, nth, amount):
+        """Money of nobody known came, or was given back (negative)."""
+        stray = self.payment.id("str", nth if kind == "stray" else 50 + nth)
+        fact = self.payment.object(kind, nth)["fact_key"]
+        ids = {"stray": stray, **self._object(kind, nth)}
+        self._book(fact, ids, processor_receivable=amount, suspense=amount)
 
     def _accept(self, nth, _amount):
         amount = self.strays.pop(nth)[1]
-        self.expected.update(processor_receivable=-amount, suspense=-amount)
+        self._astray("stray", nth, -amount)
         return self.payment.stray_accepted(amount, nth)
 
     def _odd_refund(self, _key, amount):
         nth = self._next("odd_refund")
         self.odd_refunds[nth] = amount
-        self.expected.update(processor_receivable=-amount, suspense=-amount)
+        self._astray("odd", nth, -amount)
         return self.payment.refund_stray_found(amount, nth)
 
     def _odd_refund_fails(self, nth, _amount):
@@ -187,33 +252,32 @@ class History:
 
     def _odd_refund_ends(self, nth):
         amount = self.odd_refunds.pop(nth)
-        self.expected.update(processor_receivable=amount, suspense=amount)
+        self._astray("odd", nth, amount)
         return amount
 
     def _return(self, nth, _amount):
         amount = self.strays[nth][1]
         self.strays[nth] = ("returning", amount)
-        self.expected.update(suspense=-amount, refunds_in_flight=amount)
+        self._returning(nth, amount)
         return self.payment.return_requested(amount, nth)
+
+    def _returning(self, nth, amount):
+        operation = self.payment.id("op", 80 + nth)
+        ids = {"stray": self.payment.id("str", nth), "refund": operation}
+        self._book(operation, ids, suspense=-amount, refunds_in_flight=amount)
 
     def _returned(self, nth, _amount):
         amount = self.strays.pop(nth)[1]
-        self.expected.update(refunds_in_flight=-amount, processor_receivable=-amount)
-        return self.payment.return_succeeded(amount, nth)
+        told = self.payment.return_succeeded(amount, nth)
+        ids = {"refund": told.operation_id, **self._object("back", nth)}
+        self._book(told.fact_key, ids, refunds_in_flight=-amount, processor_receivable=-amount)
+        return told
 
     def _return_fails(self, nth, _amount):
         amount = self.strays[nth][1]
         self.strays[nth] = ("kept", amount)
-        self.expected.update(refunds_in_flight=-amount, suspense=amount)
+        self._returning(nth, -amount)
         return self.payment.return_failed(amount, nth)
-
-
-def expected_of(histories):
-    """Balances by family over several histories, without the zeros."""
-    total = Counter()
-    for history in histories:
-        total.update(history.expected)
-    return {family: balance for family, balance in total.items() if balance}
 
 
 def histories(count):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from datetime import UTC, datetime
 
-from services.ledger.domain.chart import Side, balance_on_normal_side
+from services.ledger.domain.chart import FAMILIES, Side, balance_on_normal_side
 from services.ledger.domain.journal import Cause
 from services.ledger.domain.posting import journals_for
+from services.ledger.tests.expected import Line
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -53,6 +55,16 @@ class MemoryBooks:
             family = entry.account.family
             total[family] = total.get(family, 0) + balance_on_normal_side(family, debit, credit)
         return {family: balance for family, balance in total.items() if balance}
+
+    def lines(self):
+        """By fact, account and clearing key, on the normal side, without the zeros."""
+        total = Counter()
+        for journal in self.journals:
+            for entry in journal.entries:
+                side = FAMILIES[entry.account.family].normal_side
+                signed = entry.amount_minor if entry.side is side else -entry.amount_minor
+                total[Line(journal.fact_key, *entry.account, entry.clearing_key)] += signed
+        return {line: net for line, net in total.items() if net}
 
     def entries(self):
         return (entry for journal in self.journals for entry in journal.entries)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 
 from services.ledger.tests import report
+from services.ledger.tests.expected import OF_PROCESSOR, PROCESSOR, Line
 
 CATEGORIES = ("charge", "refund", "refund_failure", "dispute", "reversal", "reserve", "other")
 RATE_NUMERATOR, RATE = 92_437, "0.92437"
@@ -52,14 +53,16 @@ class ReportHistory:
         )
 
     def _bank(self, choice, amount, _fee):
-        self.banked[choice % 3] += 1
         signed = amount if choice % 5 else -amount
-        self.banked["cash"] += signed
-        return report.bank_credit(signed, line_id=f"{self.prefix}b{len(self.told)}")
+        line_id = f"{self.prefix}b{len(self.told)}"
+        # The first that is allocated of this line of the bank to this payout.
+        self._at_the_bank(f"main_account:{line_id}:{report.payout_key()}:1", signed)
+        return report.bank_credit(signed, line_id=line_id)
 
     def _return(self, _choice, amount, _fee):
-        self.banked["cash"] -= amount
-        return report.payout_returned(amount, line_id=f"{self.prefix}r{len(self.told)}")
+        line_id = f"{self.prefix}r{len(self.told)}"
+        self._at_the_bank(f"main_account:{line_id}:{report.payout_key()}", -amount)
+        return report.payout_returned(amount, line_id=line_id)
 
     def _again(self, choice, _amount, _fee):
         return self.told[choice % len(self.told)]
@@ -97,17 +100,20 @@ class ReportHistory:
 
     @property
     def expected(self):
-        total = Counter()
-        for revisions in self.lines.values():
-            total.update(revisions[-1]["nets"])
-        total["bank_cash", "EUR"] += self.banked["cash"]
-        total["bank_clearing", "EUR"] -= self.banked["cash"]
+        total = Counter(self.banked)
+        for line_id, revisions in self.lines.items():
+            stands = f"{report.SOURCE}:{line_id}:{len(revisions)}"
+            line_key = report.line_key(line_id)
+            for (family, currency), net in revisions[-1]["nets"].items():
+                owner = PROCESSOR if family in OF_PROCESSOR else "platform"
+                keys = {
+                    "processor_receivable": line_key,
+                    "suspense": line_key,
+                    "bank_clearing": report.payout_key(),
+                }
+                total[Line(stands, family, owner, currency, keys.get(family))] += net
         return total
 
-
-def expected_of(histories):
-    """Balances by family and currency over several histories, without the zeros."""
-    total = Counter()
-    for history in histories:
-        total.update(history.expected)
-    return {account: balance for account, balance in total.items() if balance}
+    def _at_the_bank(self, fact, amount):
+        self.banked[Line(fact, "bank_cash", "main_eur", "EUR", None)] += amount
+        self.banked[Line(fact, "bank_clearing", PROCESSOR, "EUR", report.payout_key())] -= amount

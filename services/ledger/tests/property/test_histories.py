@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from msgspec.structs import asdict
 
 from services.ledger.domain.chart import FAMILIES
-from services.ledger.tests.histories import expected_of, histories
+from services.ledger.tests.expected import lines_of
+from services.ledger.tests.histories import histories
 from services.ledger.tests.memory_books import MemoryBooks
 
 PAYMENTS = 3
@@ -26,7 +27,7 @@ def test_the_books_equal_the_model_and_sum_to_zero_after_every_step(steps):
     for which, choice, amount_minor in steps:
         post(books, told[which].step(choice, amount_minor))
         assert not any(books.net_minor().values())
-        assert books.balances() == expected_of(told)
+        assert books.lines() == lines_of(told)
 
 
 @given(steps=STEPS, again=st.lists(st.integers(0, 999), max_size=20))
