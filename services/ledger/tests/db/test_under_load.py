@@ -1,102 +1,217 @@
-"""Payouts beside facts, all from one merchant and spread over 10,000: no deadlock, nothing lost, every floor holds."""
+"""Bulk, payouts and facts at the same time, all of one merchant and spread over 10,000: no deadlock, nothing lost.
+
+Every session opens accounts by a memory of its own, as processes do. That they did overlap is read from the rows.
+"""
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
+from services.ledger.adapters.head_keys import HeadVerifier
+from services.ledger.adapters.sealed_books import sealed_books
+from services.ledger.adapters.sealing import Sealer
+from services.ledger.app.verify_seals import verify_seals
 from services.ledger.tests import import_lines, report
-from services.ledger.tests.bringing import bring
+from services.ledger.tests.bringing import agreed, bring
 from services.ledger.tests.db.adjusting import approve, propose
 from services.ledger.tests.db.conftest import Ledger
+from services.ledger.tests.expected import PROCESSOR
 from services.ledger.tests.payloads import Payment, ident
 from shared.kernel.errors import Rejected
 from shared.persistence.engine import make_engine
+from shared.testing.waiting import eventually
 
 pytestmark = pytest.mark.db
-FUNDED = 1_000
-PEOPLE, PAYOUTS = 4, 40
-CONSUMERS, BATCHES, FACTS = 2, 8, 60
-#: What every merchant had behind each of its journals, in the order of the books.
+BROUGHT = 1_000
+IMPORTERS, LINES, IMPORT_BATCH = 2, 1_500, 100
+PEOPLE, PAYOUTS = 4, 15
+CONSUMERS, BATCHES, FACTS = 4, 5, 30
+SESSIONS = IMPORTERS + PEOPLE + CONSUMERS + 1
+#: Half of what everybody does is done to these few.
+HOT = 20
+#: What every merchant had behind each of its payouts, in the order of the books.
 LOWEST = """
 SELECT min(left_minor) FROM (
-    SELECT sum(CASE e.side WHEN 'credit' THEN e.amount_minor ELSE -e.amount_minor END)
-               OVER (PARTITION BY e.account_id ORDER BY e.journal_position) AS left_minor
-      FROM entries e JOIN accounts a USING (account_id) WHERE a.family = 'merchant_available') AS running
+    SELECT j.rule, sum(CASE e.side WHEN 'credit' THEN e.amount_minor ELSE -e.amount_minor END)
+                       OVER (PARTITION BY e.account_id ORDER BY e.journal_position) AS left_minor
+      FROM entries e JOIN accounts a USING (account_id) JOIN journals j ON j.position = e.journal_position
+     WHERE a.family = 'merchant_available') AS running
 """
-LEFT = """
-SELECT a.owner, sum(CASE e.side WHEN 'credit' THEN e.amount_minor ELSE -e.amount_minor END)::bigint
-  FROM entries e JOIN accounts a USING (account_id) WHERE a.family = 'merchant_available' GROUP BY a.owner
+BALANCES = """
+SELECT a.family, a.owner, a.currency,
+       sum(CASE WHEN e.side = a.normal_side THEN e.amount_minor ELSE -e.amount_minor END)::bigint
+  FROM entries e JOIN accounts a USING (account_id) GROUP BY 1, 2, 3
 """
-DEADLOCK = "40P01"
+KINDS = """
+SELECT CASE WHEN rule = 'imported' THEN 'bulk' WHEN rule LIKE '%merchant_payout%' THEN 'payout'
+            ELSE 'fact' END FROM journals ORDER BY position
+"""
+#: Merchants whose available money all three kinds have moved.
+COLLIDED = """
+SELECT count(*) FROM (
+    SELECT e.account_id FROM entries e JOIN accounts a USING (account_id) JOIN journals j ON j.position = e.journal_position
+     WHERE a.family = 'merchant_available' GROUP BY 1
+    HAVING bool_or(j.rule LIKE '%merchant_payout%') AND bool_or(j.rule = 'capture_settled')
+       AND bool_or(j.rule = 'imported')) AS collided
+"""
 
 
 @pytest.fixture
-def busy(ledger_urls):
-    """The ledger with a session for everybody, and what the database refused of it, retried or not."""
-    engine = make_engine(ledger_urls.app, application_name="ledger-test", pool_size=PEOPLE + CONSUMERS)
-    refused = []
-    sa.event.listen(
-        engine, "handle_error", lambda context: refused.append(context.original_exception.sqlstate)
-    )
-    yield Ledger(engine), refused
-    engine.dispose()
+def engine(ledger_urls):
+    """A session for everybody."""
+    made = make_engine(ledger_urls.app, application_name="ledger-test", pool_size=SESSIONS + 1)
+    yield made
+    made.dispose()
 
 
-@pytest.mark.parametrize("merchants", [1, 10_000], ids=["one merchant", "10,000 merchants"])
-def test_floors_hold_beside_facts_under_load(busy, tmp_path, merchants):
-    ledger, refused_by_database = busy
-    fund(ledger, tmp_path, merchants)
-    model, guard = Counter({ident("mer", n): FUNDED for n in range(merchants)}), threading.Lock()
-    refused = Counter()
+class Load:
+    """Everybody's work, and beside it what every account must then hold, added up by nobody but this."""
 
-    def pay_out(number):
-        chance = Random(number)  # noqa: S311 - the same movements each time
-        for _ in range(PAYOUTS):
-            # Every other one from the same few: these wait for each other's turns.
-            which = chance.randrange(min(merchants, 3) if chance.random() < 0.5 else merchants)
-            merchant, amount = ident("mer", which), chance.randrange(50, 600)
+    def __init__(self, engine, merchants, folder):
+        self.engine, self.merchants, self.folder = engine, merchants, folder
+        self.expected, self.refused, self._guard = Counter(), Counter(), threading.Lock()
+        self.begin = threading.Barrier(SESSIONS)
+        self.working, self.bringing = SESSIONS - 1, IMPORTERS
+
+    def together(self):
+        with ThreadPoolExecutor(SESSIONS) as pool:
+            running = [pool.submit(self._work, self._bring, number) for number in range(IMPORTERS)]
+            running += [pool.submit(self._work, self._pay_out, number) for number in range(PEOPLE)]
+            running += [pool.submit(self._work, self._consume, number) for number in range(CONSUMERS)]
+            running.append(pool.submit(self._seal))
+        for each in running:
+            each.result()
+        while Sealer(Ledger(self.engine).transactions).turn():
+            pass
+
+    def _work(self, work, number):
+        try:
+            work(Ledger(self.engine), number, Random(number))  # noqa: S311 - the same work each time
+        finally:
+            with self._guard:
+                self.working -= 1
+
+    def _merchant(self, chance):
+        hot = min(self.merchants, HOT)
+        return ident("mer", chance.randrange(hot if chance.random() < 0.5 else self.merchants))
+
+    def _add(self, sums):
+        with self._guard:
+            self.expected.update(sums)
+
+    def _at_least(self, times):
+        """So often, and on for as long as the bulk goes on: it has company to its end."""
+        return itertools.takewhile(lambda nth: nth < times or self.bringing, range(times * 50))
+
+    def _bring(self, ledger, number, chance):
+        """One merchant after the other, and every fourth time one of those that everybody moves."""
+        said, sums = [], Counter()
+        for nth in range(LINES):
+            merchant = ident("mer", (nth * IMPORTERS + number) % self.merchants)
+            merchant = merchant if nth % 4 else self._merchant(chance)
+            said.append(import_lines.line(f"{number}-{nth}", merchant=merchant, amount=BROUGHT))
+            sums["merchant_available", merchant, "EUR"] += BROUGHT
+            sums["bank_cash", "iban-1", "EUR"] += BROUGHT
+        path = import_lines.write(self.folder / f"{number}.jsonl", said)
+        agreed(ledger, path)
+        self.begin.wait()
+        assert bring(ledger, path, batch=IMPORT_BATCH).booked == LINES
+        with self._guard:
+            self.bringing -= 1
+        self._add(sums)
+
+    def _pay_out(self, ledger, _number, chance):
+        self.begin.wait()
+        for _ in self._at_least(PAYOUTS):
+            merchant, amount = (
+                self._merchant(chance),
+                chance.randrange(50, 2_000 * (1 + HOT // self.merchants)),
+            )
             made = propose(ledger, "merchant_payout", amount, merchant_id=merchant, bank_account="main_eur")
             try:
                 approve(ledger, made)
             except Rejected as error:
                 if error.code != "floor_reached":
                     raise
-                refused["payouts"] += 1
+                with self._guard:
+                    self.refused[merchant] += 1
             else:
-                with guard:
-                    model[merchant] -= amount
+                paid = {
+                    ("merchant_available", merchant, "EUR"): -amount,
+                    ("bank_cash", "main_eur", "EUR"): -amount,
+                }
+                self._add(paid)
 
-    def consume(number):
-        chance = Random(number)  # noqa: S311 - the same facts each time
-        for batch in range(BATCHES):
-            told = []
+    def _consume(self, ledger, number, chance):
+        self.begin.wait()
+        for batch in self._at_least(BATCHES):
+            told, sums = [], Counter()
             for nth in range(FACTS):
-                payment = Payment(number * 10_000 + batch * FACTS + nth, merchant=chance.randrange(merchants))
-                told += [payment.captured(10), report.settled(payment, 10)]
-                with guard:
-                    model[payment.merchant_id] += 10
+                payment = Payment(1 + number * 100_000 + batch * FACTS + nth)
+                payment.merchant_id = payment.base["merchant_id"] = self._merchant(chance)
+                told += [payment.captured(10, 3), report.settled(payment, 10, 3)]
+                sums["processor_receivable", PROCESSOR, "EUR"] += 10
+                sums["fee_revenue", "platform", "EUR"] += 3
+                sums["merchant_available", payment.merchant_id, "EUR"] += 7
             ledger.tell(*told)
+            self._add(sums)
 
-    with ThreadPoolExecutor(PEOPLE + CONSUMERS) as together:
-        running = [together.submit(pay_out, number) for number in range(PEOPLE)]
-        running += [together.submit(consume, number) for number in range(1, CONSUMERS + 1)]
-    for each in running:
-        each.result()
+    def _seal(self):
+        sealer = Sealer(Ledger(self.engine).transactions)
+        self.begin.wait()
+        while sealer.turn() or self.working:
+            pass
 
-    assert dict(ledger.rows(LEFT)) == dict(model)
-    assert ledger.rows(LOWEST)[0][0] >= 0
-    assert refused["payouts"] > 0
-    assert DEADLOCK not in refused_by_database
+
+def interleaved(kinds):
+    """How often the books go from one kind to another, and whether each was at work between the others' ends."""
+    first = {kind: kinds.index(kind) for kind in set(kinds)}
+    last = {kind: len(kinds) - 1 - kinds[::-1].index(kind) for kind in first}
+    common = Counter(kinds[max(first.values()) : min(last.values()) + 1])
+    return sum(one != next_ for one, next_ in itertools.pairwise(kinds)), common
+
+
+@pytest.mark.parametrize("merchants", [1, 10_000], ids=["one merchant", "10,000 merchants"])
+def test_nothing_is_lost_and_floors_hold_under_load(engine, ledger_urls, tmp_path, merchants):
+    refused_by_database = []
+    sa.event.listen(
+        engine,
+        "handle_error",
+        lambda context: refused_by_database.append(context.original_exception.sqlstate),
+    )
+    load, ledger = Load(engine, merchants, tmp_path), Ledger(engine)
+    load.together()
+    assert "40P01" not in refused_by_database
+
+    changes, common = interleaved([kind for (kind,) in ledger.rows(KINDS)])
+    assert changes > 30
+    assert min(common[kind] for kind in ("bulk", "payout", "fact")) > 10, common
+    assert ledger.rows(COLLIDED)[0][0] >= min(merchants, HOT) // 2
+
+    expected = {account: balance for account, balance in load.expected.items() if balance}
+    assert {tuple(account): balance for *account, balance in ledger.rows(BALANCES) if balance} == expected
     assert ledger.reader.trial_balance().balanced
+    assert ledger.rows(LOWEST)[0][0] >= 0
+    assert load.refused, "nobody came to a floor"
+    with sealed_books(engine) as books:
+        found = verify_seals(books, [], HeadVerifier([]))
+    assert (found.finding, found.sealed_to) == (None, ledger.rows("SELECT count(*) FROM journals")[0][0])
+
+    engine.dispose()  # sessions tell what they counted when they end
+    assert deadlocks(ledger_urls) == 0
 
 
-def fund(ledger, folder, merchants):
-    said = [import_lines.line(n, merchant=ident("mer", n), amount=FUNDED) for n in range(merchants)]
-    path = import_lines.write(folder / "opening.jsonl", said)
-    assert bring(ledger, path, batch=2_000).booked == merchants
+def deadlocks(ledger_urls):
+    counted = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    others = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ledger-test' AND datname = current_database()"
+    with psycopg.connect(ledger_urls.app, autocommit=True) as connection:
+        eventually(lambda: connection.execute(others).fetchone() == (0,))
+        return connection.execute(counted).fetchone()[0]
