@@ -14,6 +14,7 @@ from tools.sabotage.cases.rebuilding import REBUILDING
 from tools.sabotage.cases.rebuilding_months import REBUILDING_MONTHS
 from tools.sabotage.cases.settling import SETTLING
 from tools.sabotage.cases.terminal import TERMINAL
+from tools.sabotage.cases.verifying import VERIFYING
 from tools.sabotage.cases.withdrawn_returns import WITHDRAWN_RETURNS
 
 REACHED = (
@@ -59,6 +60,7 @@ _ONE_PARTITION = "no partition of entries fills while a seed runs"
 _NOT_VERIFIED = "nobody verifies a chain while a seed runs; of its own the auditor finds no wrong one"
 _NEVER_AWAY = "a server of this world answers, or ends a session with a word"
 _NO_STRANGER = "nobody but our own services writes a record while a seed runs"
+_NOT_HOSTILE = "nobody sends a body that is made to hurt while a seed runs"
 _UNTOLD = "no seed counts anew what risk counted in its windows"
 OUT_OF_REACH = {
     "away-without-a-word": _NEVER_AWAY,
@@ -82,7 +84,7 @@ OUT_OF_REACH = {
     "verify-close-hash": _NOT_VERIFIED,
     "verify-kept-closes": _NOT_VERIFIED,
     **{case.name: _NOT_BY_HAND for case in ADJUSTING},
-    **{case.name: _NOT_VERIFIED for case in NOTING},
+    **{case.name: _NOT_VERIFIED for case in (*NOTING, *VERIFYING)},
     **{case.name: _NO_TERMINAL for case in TERMINAL},
     **{case.name: _NOT_IMPORTED for case in IMPORTING},
     **{case.name: _NOT_REBUILT for case in (*REBUILDING, *REBUILDING_MONTHS)},
@@ -95,6 +97,8 @@ OUT_OF_REACH = {
     **{case.name: _NO_REPORTS for case in WITHDRAWN_RETURNS},
     **{case.name: _NO_REPORTS for case in AUDITING},
     "moves-its-way": _SECOND_LINE,
+    "json-depth-linear": _NOT_HOSTILE,
+    "webhook-too-deep": _NOT_HOSTILE,
     "amount-read-in-bounds": _NO_STRANGER,
     "currency-read-known": _NO_STRANGER,
     "late-journal-sealed": _ONE_AT_A_TIME,
