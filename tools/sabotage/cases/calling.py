@@ -29,6 +29,23 @@ CALLING: Final = (
         tests=(_DECLARED_TESTS + "test_a_list_without_a_window_is_refused_at_the_start",),
     ),
     Case(
+        name="not-done-in-its-own-words",
+        protection="a status means not executed only with the processor's own word: a proxy's may follow the effect",
+        change="whoever answers with such a status has not done it, and it is sent anew",
+        patches=tuple(
+            Patch(
+                f"services/processor/adapters/processors/{processor}_http.py",
+                f"if {word} in NOT_EXECUTED.get(status, frozenset()):",
+                "if status in NOT_EXECUTED or status in OURS_TO_FIX:",
+            )
+            for processor, word in (("alpha", "code"), ("beta", "fault_id"))
+        ),
+        tests=(
+            "services/processor/tests/unit/test_beta_http.py::test_only_what_beta_documents_as_not_done_counts_as_not_done",
+            "services/processor/tests/unit/test_alpha_http.py::test_each_status_is_taken_for_what_it_is_documented_to_prove",
+        ),
+    ),
+    Case(
         name="searched-from-the-first-send",
         protection="a list is searched from the first send on",
         change="a look-up is not told from when on",

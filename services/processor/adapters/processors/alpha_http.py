@@ -43,8 +43,11 @@ CAPABILITIES: Final = Capabilities(
     feed=True,
 )
 
-NOT_EXECUTED: Final = frozenset({429})
-"""Statuses that alpha's documentation declares as not executed."""
+NOT_EXECUTED: Final[Mapping[int, frozenset[str]]] = {
+    401: frozenset({"unauthorized"}),
+    429: frozenset({"rate_limited"}),
+}
+"""Codes that alpha's documentation declares as not executed. The status alone may be a proxy's, after the effect."""
 REFUSED: Final = frozenset({400, 422})
 """Statuses by which alpha refuses a request as it stands: nothing was done, and nothing would be."""
 REFUSED_BY_STATE: Final = frozenset(
@@ -60,7 +63,7 @@ REFUSED_BY_STATE: Final = frozenset(
 )
 """Codes of a 409 that are final. Any other 409 may be our own key under way."""
 OURS_TO_FIX: Final = frozenset({401, 403})
-"""A wrong key of ours says nothing about the payment: not executed, tried again, and somebody is told."""
+"""A key of ours that is refused is no sign of alpha's health, and somebody is told."""
 KEY_REUSED: Final = "idempotency_key_reused"
 
 
@@ -198,12 +201,6 @@ def _answer_of(
     operation: Operation, status: int, raw: bytes, headers: Mapping[str, str], *, account: str
 ) -> Answer:
     digest = sha256(raw)
-    if status in NOT_EXECUTED or status in OURS_TO_FIX:
-        return Answer(
-            result=Result.NOT_SENT, error_code=f"http_{status}", body_sha256=digest,
-            retry_after_s=_retry_after_s(headers), healthy=status in NOT_EXECUTED,
-            throttled=status == httpx2.codes.TOO_MANY_REQUESTS,
-        )  # fmt: skip
     if status in (httpx2.codes.OK, httpx2.codes.CREATED):
         facts = facts_of(read_document(raw), account=account)
         return Answer(
@@ -221,13 +218,21 @@ def _answer_of(
     if 400 <= status < 500:  # noqa: PLR2004 - the client errors of HTTP
         error = _error_of(read_document(raw))
         return Answer(
-            result=Result.DECLINED if _refuses(operation, status, error.get("code")) else Result.UNKNOWN,
+            result=_refusal_of(operation, status, error.get("code")),
             error_code=error.get("code") or f"http_{status}", message=error.get("message"), body_sha256=digest,
+            retry_after_s=_retry_after_s(headers), healthy=status not in OURS_TO_FIX,
+            throttled=status == httpx2.codes.TOO_MANY_REQUESTS,
         )  # fmt: skip
     return Answer(
         result=Result.UNKNOWN, error_code=f"http_{status}", body_sha256=digest,
         retry_after_s=_retry_after_s(headers), healthy=False,
     )  # fmt: skip
+
+
+def _refusal_of(operation: Operation, status: int, code: str | None) -> Result:
+    if code in NOT_EXECUTED.get(status, frozenset()):
+        return Result.NOT_SENT
+    return Result.DECLINED if _refuses(operation, status, code) else Result.UNKNOWN
 
 
 def _refuses(operation: Operation, status: int, code: str | None) -> bool:

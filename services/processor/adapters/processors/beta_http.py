@@ -31,9 +31,13 @@ CAPABILITIES: Final = Capabilities(
 CLOCKS_DIFFER: Final = timedelta(seconds=60)
 """The list is read from this long before our first send: its times are by beta's clock."""
 
-NOT_EXECUTED: Final = frozenset({429})
-"""Statuses that beta's documentation declares as not executed."""
+NOT_EXECUTED: Final[Mapping[int, frozenset[str]]] = {
+    401: frozenset({"ACCESS_DENIED"}),
+    429: frozenset({"SLOW_DOWN"}),
+}
+"""Faults that beta's documentation declares as not executed. The status alone may be a proxy's, after the effect."""
 OURS_TO_FIX: Final = frozenset({401, 403})
+"""A key of ours that is refused is no sign of beta's health, and somebody is told."""
 REFUSED: Final[Mapping[int, frozenset[str]]] = {
     400: frozenset({"MALFORMED", "VALUE_WRONG"}),
     409: frozenset(
@@ -180,12 +184,6 @@ def _answer_of(
     operation: Operation, status: int, raw: bytes, headers: Mapping[str, str], *, account: str
 ) -> Answer:
     digest = sha256(raw)
-    if status in NOT_EXECUTED or status in OURS_TO_FIX:
-        return Answer(
-            result=Result.NOT_SENT, error_code=f"http_{status}", body_sha256=digest,
-            retry_after_s=_retry_after_s(headers), healthy=status in NOT_EXECUTED,
-            throttled=status == httpx2.codes.TOO_MANY_REQUESTS,
-        )  # fmt: skip
     if status == httpx2.codes.OK:
         facts = _facts_in(read_document(raw), account=account)
         declined = next((fact.decline_code for fact in facts if fact.decline_code), None)
@@ -196,13 +194,21 @@ def _answer_of(
     if 400 <= status < 500:  # noqa: PLR2004 - the client errors of HTTP
         fault = _fault_of(read_document(raw))
         return Answer(
-            result=Result.DECLINED if _refuses(operation, status, fault.get("id")) else Result.UNKNOWN,
+            result=_refusal_of(operation, status, fault.get("id")),
             error_code=fault.get("id") or f"http_{status}", message=fault.get("text"), body_sha256=digest,
+            retry_after_s=_retry_after_s(headers), healthy=status not in OURS_TO_FIX,
+            throttled=status == httpx2.codes.TOO_MANY_REQUESTS,
         )  # fmt: skip
     return Answer(
         result=Result.UNKNOWN, error_code=f"http_{status}", body_sha256=digest,
         retry_after_s=_retry_after_s(headers), healthy=False,
     )  # fmt: skip
+
+
+def _refusal_of(operation: Operation, status: int, fault_id: str | None) -> Result:
+    if fault_id in NOT_EXECUTED.get(status, frozenset()):
+        return Result.NOT_SENT
+    return Result.DECLINED if _refuses(operation, status, fault_id) else Result.UNKNOWN
 
 
 def _refuses(operation: Operation, status: int, fault_id: str | None) -> bool:

@@ -190,6 +190,9 @@ def test_another_currency_or_amount_is_an_echo_mismatch():
     [
         (429, "SLOW_DOWN", SALE, Result.NOT_SENT),
         (401, "ACCESS_DENIED", SALE, Result.NOT_SENT),
+        (401, "SOMETHING_NEW", SALE, Result.UNKNOWN),
+        (403, "ACCESS_DENIED", SALE, Result.UNKNOWN),
+        (429, "SOMETHING_NEW", SALE, Result.UNKNOWN),
         (422, "METHOD_UNKNOWN", SALE, Result.DECLINED),
         (409, "HOLD_NOT_OPEN", CAPTURE, Result.DECLINED),
         (409, "SOMETHING_NEW", CAPTURE, Result.UNKNOWN),
@@ -205,6 +208,13 @@ def test_another_currency_or_amount_is_an_echo_mismatch():
 def test_only_what_beta_documents_as_not_done_counts_as_not_done(status, fault, operation, result):
     answer, _ = sent(reply(status, {"fault": {"id": fault, "text": "x", "field": None}}), operation)
     assert answer.result is result
+
+
+@pytest.mark.parametrize("status", [401, 403, 429])
+@pytest.mark.parametrize("body", [b"{}", b"<html>Forbidden</html>", b""])
+def test_the_status_alone_is_nothing_that_beta_said(status, body):
+    answer, _ = sent(reply(status, body))
+    assert (answer.result, answer.facts) == (Result.UNKNOWN, ())
 
 
 def test_the_wait_that_beta_asks_for_is_in_milliseconds():
