@@ -243,7 +243,7 @@ RISK_DECISIONS: Final = _counter(
 # Reconciliation
 RECONCILIATION_FILES: Final = _counter(
     "tieout_reconciliation_files_total",
-    "Files of processors and banks, by what became of them: received, staged, refused.",
+    "Files of processors and banks, by what became of them: received, staged, refused; and looks at unusable ones.",
     "outcome",
 )
 RECONCILIATION_LINES_TOLD: Final = _counter(

@@ -173,6 +173,8 @@ OUT_OF_REACH = {
     "reports-no-guess": _NO_REPORTS,
     "reports-size": _NO_REPORTS,
     "reports-complete": _NO_REPORTS,
+    "folder-holds-up-nobody": _NO_REPORTS,
+    "only-what-was-read-is-moved": _NO_REPORTS,
     "recon-line-claimed-once": _NO_REPORTS,
     "recon-item-claimed-once": _NO_REPORTS,
     "recon-claims-of-two": _NO_REPORTS,

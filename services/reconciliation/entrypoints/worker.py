@@ -60,4 +60,8 @@ def look_into(
         received = receive_spooled(transactions, source, name, spool, None)
         _log.info("file_found", source=source, file_id=received.file.file_id, is_new=received.is_new)
 
-    return False if folder is None else WatchedFolder(folder, bytes_max, take_in).turn()
+    def unusable(path: Path, error: OSError) -> None:
+        counter(RECONCILIATION_FILES, "unusable")
+        _log.error("file_unusable", path=str(path), error=error.strerror or type(error).__name__)
+
+    return False if folder is None else WatchedFolder(folder, bytes_max, take_in, unusable).turn()

@@ -8,6 +8,7 @@ _STAGING = "services/reconciliation/adapters/staging_sql.py"
 _ANNOUNCING = "services/reconciliation/adapters/announcing.py"
 _SPOOLING = "services/reconciliation/adapters/spooling.py"
 _FOLDER = "services/reconciliation/adapters/watched_folder.py"
+_FOLDER_TESTS = "services/reconciliation/tests/unit/test_watched_folder.py::"
 _SCHEMA = "services/reconciliation/migrations/versions/0001_create_reconciliation.py"
 _QUEUED = "services/reconciliation/migrations/versions/0006_look_at_what_changed.py"
 _PAYOUT_CLOSED: Final = """     WHERE p.closed_at IS NOT NULL ORDER BY 1, 2;
@@ -98,6 +99,32 @@ REPORTS: Final = (
         change="everything is spooled",
         patches=(Patch(_SPOOLING, "if self.byte_count > self._bytes_max:", "if False:"),),
         tests=(_FILES + "test_a_body_larger_than_any_other_route_takes_is_streamed_and_limited",),
+    ),
+    Case(
+        name="folder-holds-up-nobody",
+        protection="a file or folder that cannot be used is told of and holds up no other",
+        change="whatever the system says ends the worker",
+        patches=(
+            Patch(
+                _FOLDER,
+                "            except OSError as error:\n                self._unusable(found",
+                "            except ZeroDivisionError as error:\n                self._unusable(found",
+            ),
+        ),
+        tests=(_FOLDER_TESTS + "test_where_one_cannot_be_moved_the_others_are",),
+    ),
+    Case(
+        name="only-what-was-read-is-moved",
+        protection="a file is moved away as taken in only if it is the one that was read, whole",
+        change="whatever bears the name by then is moved away",
+        patches=(
+            Patch(_FOLDER, "if os.path.samestat(read, target.stat()):", "if True:"),
+            Patch(_FOLDER, "if _changed(before, os.fstat(content.fileno())):", "if False:"),
+        ),
+        tests=(
+            _FOLDER_TESTS + "test_another_file_that_is_given_the_name_meanwhile_is_read_too",
+            _FOLDER_TESTS + "test_a_file_that_grows_while_it_is_read_is_read_again",
+        ),
     ),
     Case(
         name="reports-complete",

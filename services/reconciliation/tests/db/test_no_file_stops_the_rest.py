@@ -78,14 +78,14 @@ def test_two_workers_may_look_into_one_folder(world, tmp_path):
     folder.mkdir()
     for name in ("a.csv", "b.csv"):
         (folder / name).write_text(name)
-    other = WatchedFolder(tmp_path, 1_000, lambda *_given: None)
+    other = WatchedFolder(tmp_path, 1_000, lambda *_given: None, pytest.fail)
     taken = []
 
     def take(_source, name, _spool):
         taken.append(name)
         other.turn()
 
-    WatchedFolder(tmp_path, 1_000, take).turn()
+    WatchedFolder(tmp_path, 1_000, take, pytest.fail).turn()
     assert taken == ["a.csv"]
     assert sorted(path.name for path in (folder / "done").iterdir()) == ["a.csv", "b.csv"]
 
