@@ -138,7 +138,8 @@ ROWS: Final = (
 _HEAD: Final = """# What a processor may do wrong, and what tries it
 
 Written by `python -m tests.e2e.fault_table`; a test compares it with the sandbox's cards and script and with the tests.
-Each fault can be had from the [sandbox](../services/sandbox/README.md) by a card or by a rule of its script, at alpha and at beta.
+Each fault can be had from the [sandbox](../services/sandbox/README.md) by a card or by a rule of its script, at alpha and at beta,
+but for those that say "by hand".
 The tests run on the whole stack, and all end with one oracle (`tests/e2e/test_one_oracle.py`): ledger zero per currency, amounts
 equal the ledger's net and the processor's book, strays counted, nothing charged twice, every open case with its reason.
 
