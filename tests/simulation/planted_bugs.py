@@ -98,6 +98,7 @@ OUT_OF_REACH = {
     **{case.name: _NO_REPORTS for case in AUDITING},
     "moves-its-way": _SECOND_LINE,
     "not-done-in-its-own-words": "nobody answers in a processor's place while a seed runs",
+    "adapter-fault-in-doubt": "no adapter has a fault of its own while a seed runs",
     "json-depth-linear": _NOT_HOSTILE,
     "webhook-too-deep": _NOT_HOSTILE,
     "amount-read-in-bounds": _NO_STRANGER,

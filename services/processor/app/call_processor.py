@@ -17,7 +17,7 @@ from services.processor.app.ports import Processor
 from services.processor.app.record_outcomes import Outcome, Recorded
 from services.processor.domain.attempt import Attempt, Phase
 from services.processor.domain.breaker import Breaker
-from services.processor.domain.outcome import Answer, LookUp
+from services.processor.domain.outcome import Answer, Found, LookUp, Result
 from services.processor.domain.policy import Policy
 from shared.kernel.clock import Clock
 from shared.kernel.crash_points import crash_point
@@ -33,6 +33,7 @@ RECORD_MAX: Final = 200
 IDLE_S: Final = 0.05
 """How often an idle lane looks for work; half of it is the price of a command's latency."""
 UNAVAILABLE_PAUSE_S: Final = 1.0
+ADAPTER_FAILED: Final = "adapter_failed"
 
 _log = logger(__name__)
 T = TypeVar("T")
@@ -124,17 +125,25 @@ class Lane:
         sending = attempt.phase is Phase.SENDING
         crash_point("processor.before_send")
         began_s = self._clock.monotonic_s()
-        got: Answer | LookUp
-        if sending:
-            got = await self._processor.send(attempt.operation)
-        else:
-            since = self._policy.searched_since(attempt.first_sent_at)
-            got = await self._processor.look_up(attempt.operation, since=since)
+        got = await self._asked(attempt, sending=sending)
         crash_point("processor.after_reply")
         self._observe(attempt, got, self._clock.monotonic_s() - began_s)
         policy = self._policy.of(attempt.operation.kind)
         wait_s = self._jitter.full(policy.backoff_ceiling_s(attempt.not_sent_count + 1))
         self._outcomes.put_nowait(Outcome(held=attempt, got=got, wait_s=wait_s))
+
+    async def _asked(self, attempt: Attempt, *, sending: bool) -> Answer | LookUp:
+        """What the processor said. A fault of the adapter's own leaves this one call in doubt, and no other."""
+        try:
+            if sending:
+                return await self._processor.send(attempt.operation)
+            since = self._policy.searched_since(attempt.first_sent_at)
+            return await self._processor.look_up(attempt.operation, since=since)
+        except Exception:  # noqa: BLE001 - whatever it is, the call may have had its effect
+            _log.exception("adapter_failed", operation_id=attempt.operation.operation_id, sending=sending)
+            if sending:
+                return Answer(result=Result.UNKNOWN, error_code=ADAPTER_FAILED, healthy=False)
+            return LookUp(found=Found.UNREACHABLE, error_code=ADAPTER_FAILED, healthy=False)
 
     def _observe(self, attempt: Attempt, got: Answer | LookUp, duration_s: float) -> None:
         result = got.result.value if isinstance(got, Answer) else got.found.value

@@ -12,6 +12,7 @@ _STORED_TESTS = "services/processor/tests/db/test_attempts_stored.py::"
 _WRITTEN_TESTS = "services/processor/tests/db/test_attempts_written.py::"
 _BREAKER_TESTS = "services/processor/tests/unit/test_breaker.py::"
 _DECLARED_TESTS = "services/processor/tests/unit/test_declarations.py::"
+_LANE_TESTS = "services/processor/tests/unit/test_lane.py::"
 _OUTAGE_TESTS = "services/processor/tests/unit/test_outage.py::"
 
 CALLING: Final = (
@@ -44,6 +45,19 @@ CALLING: Final = (
             "services/processor/tests/unit/test_beta_http.py::test_only_what_beta_documents_as_not_done_counts_as_not_done",
             "services/processor/tests/unit/test_alpha_http.py::test_each_status_is_taken_for_what_it_is_documented_to_prove",
         ),
+    ),
+    Case(
+        name="adapter-fault-in-doubt",
+        protection="a fault of an adapter's own leaves its one call in doubt, and cuts off no other",
+        change="it ends the lane with every call under way",
+        patches=(
+            Patch(
+                "services/processor/app/call_processor.py",
+                "except Exception:  # noqa: BLE001 - whatever it is, the call may have had its effect",
+                "except ZeroDivisionError:",
+            ),
+        ),
+        tests=(_LANE_TESTS + "test_a_fault_of_the_adapters_own_leaves_its_one_call_in_doubt_and_no_other",),
     ),
     Case(
         name="searched-from-the-first-send",

@@ -42,6 +42,7 @@ class Books:
     def __init__(self, count):
         self.due = deque(attempt(number) for number in range(count))
         self.recorded = []
+        self.said = {}
         self.batches = []
         self.failures = 0
 
@@ -54,6 +55,7 @@ class Books:
             raise StoreUnavailable("away")
         self.batches.append(len(outcomes))
         self.recorded.extend(outcome.held.operation.operation_id for outcome in outcomes)
+        self.said |= {outcome.held.operation.operation_id: outcome.got for outcome in outcomes}
         return Recorded(applied=len(outcomes), stale=0)
 
 
@@ -136,6 +138,24 @@ def test_answers_wait_for_a_database_that_is_away(monkeypatch):
     books.failures = 3
     run((Calls(), books), until=lambda: len(books.recorded) == 5)
     assert sorted(books.recorded) == [f"op_{n}" for n in range(5)]
+
+
+class Faulty(Calls):
+    """An adapter with a fault of its own for one operation, and calls under way beside it."""
+
+    async def send(self, operation):
+        if operation.operation_id == "op_2":
+            raise RuntimeError("a table without an entry")
+        return await super().send(operation)
+
+
+def test_a_fault_of_the_adapters_own_leaves_its_one_call_in_doubt_and_no_other():
+    books = Books(5)
+    run((Faulty(delay_s=0.05), books), until=lambda: len(books.recorded) == 5)
+    assert {name: said.result for name, said in books.said.items()} == {
+        f"op_{n}": Result.UNKNOWN if n == 2 else Result.DONE for n in range(5)
+    }
+    assert books.said["op_2"].error_code == "adapter_failed"
 
 
 def test_an_outage_stops_the_taking_so_that_the_backlog_stays_due():
