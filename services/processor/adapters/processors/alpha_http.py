@@ -114,8 +114,9 @@ class AlphaProcessor:
         except (Unrecognised, ValueError) as error:
             reason = error.reason if isinstance(error, Unrecognised) else "not_json"
             return Answer(
-                result=Result.UNKNOWN, error_code=f"shape:{reason}", body_sha256=sha256(raw), healthy=False
-            )
+                result=Result.UNKNOWN, error_code=f"shape:{reason}", body_sha256=sha256(raw), healthy=False,
+                retry_after_s=_retry_after_s(reply_headers), throttled=status == httpx2.codes.TOO_MANY_REQUESTS,
+            )  # fmt: skip
 
     async def look_up(
         self,

@@ -104,8 +104,9 @@ class BetaProcessor:
             return _answer_of(operation, status, raw, replied, account=self.account)
         except (Unrecognised, ValueError) as error:
             return Answer(
-                result=Result.UNKNOWN, error_code=_shape(error), body_sha256=sha256(raw), healthy=False
-            )
+                result=Result.UNKNOWN, error_code=_shape(error), body_sha256=sha256(raw), healthy=False,
+                retry_after_s=_retry_after_s(replied), throttled=status == httpx2.codes.TOO_MANY_REQUESTS,
+            )  # fmt: skip
 
     async def look_up(self, operation: Operation, *, since: datetime | None = None) -> LookUp:
         """Ask what became of the operation: a cancel by the hold's own id, anything else in the list."""

@@ -118,6 +118,12 @@ def test_each_status_is_taken_for_what_it_is_documented_to_prove(status, code, o
     assert sent(reply(status, {"error": {"code": code, "message": "m"}}), operation).result is result
 
 
+@pytest.mark.parametrize("body", [b"{}", b"<html>Slow down</html>", b""])
+def test_whoever_asks_for_patience_is_given_it_and_nothing_is_proven(body):
+    answer = sent(reply(429, body, "Retry-After: 7"))
+    assert (answer.result, answer.throttled, answer.retry_after_s) == (Result.UNKNOWN, True, 7.0)
+
+
 def test_retry_after_is_read_and_nonsense_in_it_is_not():
     limited = {"error": {"code": "rate_limited", "message": "m"}}
     answer = sent(reply(429, limited, "Retry-After: 7"))

@@ -213,8 +213,9 @@ def test_only_what_beta_documents_as_not_done_counts_as_not_done(status, fault, 
 @pytest.mark.parametrize("status", [401, 403, 429])
 @pytest.mark.parametrize("body", [b"{}", b"<html>Forbidden</html>", b""])
 def test_the_status_alone_is_nothing_that_beta_said(status, body):
-    answer, _ = sent(reply(status, body))
+    answer, _ = sent(reply(status, body, "X-Beta-Retry-In-Ms: 1500"))
     assert (answer.result, answer.facts) == (Result.UNKNOWN, ())
+    assert (answer.throttled, answer.retry_after_s) == (status == 429, 1.5)
 
 
 def test_the_wait_that_beta_asks_for_is_in_milliseconds():
