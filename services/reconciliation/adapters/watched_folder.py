@@ -58,10 +58,10 @@ class WatchedFolder:
         for found in self.complete():
             try:
                 self._one(found)
-            except FileNotFoundError:
-                continue  # another worker took it: what it said is known by its hash
             except OSError as error:
-                self._unusable(found.path, error)
+                gone = isinstance(error, FileNotFoundError) and not found.path.exists()
+                if not gone:  # else another worker took it: what it said is known by its hash
+                    self._unusable(found.path, error)
         return False
 
     def complete(self) -> Iterator[FoundFile]:

@@ -107,8 +107,8 @@ REPORTS: Final = (
         patches=(
             Patch(
                 _FOLDER,
-                "            except OSError as error:\n                self._unusable(found",
-                "            except ZeroDivisionError as error:\n                self._unusable(found",
+                "            except OSError as error:\n                gone = ",
+                "            except ZeroDivisionError as error:\n                gone = ",
             ),
         ),
         tests=(_FOLDER_TESTS + "test_where_one_cannot_be_moved_the_others_are",),

@@ -62,6 +62,16 @@ def test_a_folder_that_cannot_be_read_holds_up_no_other(tmp_path, alpha, monkeyp
     assert (taken, unusable) == ([("report.csv", b"2")], [("alpha", PermissionError)])
 
 
+def test_a_file_that_lies_there_is_told_of_whatever_is_missing(tmp_path, alpha):
+    (alpha / "report.csv").write_text("1")
+
+    def miss(_name):
+        raise FileNotFoundError(2, "No usable temporary directory")
+
+    assert looked_into(tmp_path, miss)[1] == [("report.csv", FileNotFoundError)]
+    assert lying_in(alpha) == ["report.csv"]
+
+
 def test_another_file_that_is_given_the_name_meanwhile_is_read_too(tmp_path, alpha):
     (alpha / "report.csv").write_text("first")
 
