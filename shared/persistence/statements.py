@@ -134,9 +134,8 @@ class _Session:
     __slots__ = ("_driver", "_libpq", "_owner", "_prepared", "_queued")
 
     def __init__(self, pooled: PoolProxiedConnection, owner: sa.Connection | PoolProxiedConnection) -> None:
-        driver: Any = (
-            pooled.dbapi_connection
-        )  # of psycopg the driver itself, and there after a detach as well
+        # Of psycopg this is the driver's own connection, and it is there after a detach as well.
+        driver: Any = pooled.dbapi_connection
         self._driver = driver
         self._libpq: pq.abc.PGconn = driver.pgconn
         self._prepared: dict[str, bytes] = pooled.info.setdefault(_PREPARED, {})
