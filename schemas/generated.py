@@ -579,6 +579,7 @@ class RefundStrayFoundV1(Payload, frozen=True, kw_only=True, omit_defaults=True)
     fact_key: str
     amount_minor: AmountMinor
     currency: Currency
+    corrects: str | None = None
 
 
 class RefundSucceededV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
@@ -647,7 +648,8 @@ class RiskHoldChangedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class StrayAcceptedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
-    """An operator accepted a stray as the merchant's money."""
+    """An operator decided about a stray: it is the merchant's money, or other evidence corrected what had
+    been said of it. Suspense gives back exactly what went in."""
 
     payment_id: str
     merchant_id: str
@@ -672,6 +674,7 @@ class StrayFoundV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
     amount_minor: AmountMinor
     currency: Currency
     mismatch: bool
+    corrects: str | None = None
 
 
 class StrayReturnAnsweredV1(Payload, frozen=True, kw_only=True, omit_defaults=True):

@@ -12,8 +12,6 @@ from tools.auditor.audit import Report
 
 #: References of objects that never were: tests sign webhooks about them, and a fact about nothing waits.
 NEVER_WAS: Final = re.compile(r"\baevt_t_|\bop_aevt_t_")
-#: What a reply that lied leaves apart until people have decided: the evidence is kept and not rewritten.
-ABOUT_LIES: Final = frozenset({"I4.book_equals_payments", "I4.holds_equal", "I4.objects_equal"})
 #: What an operation that somebody else charged again at the processor, under our reference, is rightly found by.
 OF_TWO_CHARGES: Final = {
     "I4.operations_took_effect": "operation_id",
@@ -26,9 +24,8 @@ ELSEWHERE: Final = "elsewhere_"
 
 @dataclass(slots=True)
 class Course:
-    """The tests of this run in their order, the payments that a processor's reply lied about, what a test charged twice."""
+    """The tests of this run in their order, and what a test charged twice."""
 
-    lied_about: set[str] = field(default_factory=set)
     charged_twice: set[str] = field(default_factory=set)
     """Operations."""
     _about_nothing: set[str] = field(default_factory=set)
@@ -64,8 +61,6 @@ class Course:
         ]
 
     def _is_made(self, name: str, row: dict[str, Any]) -> bool:
-        if name in ABOUT_LIES:
-            return row.get("payment_id") in self.lied_about
         if name == "I5.references_are_ours" and str(row["reference"]).startswith(ELSEWHERE):
             return True
         if name in OF_TWO_CHARGES and row[OF_TWO_CHARGES[name]] in self.charged_twice:

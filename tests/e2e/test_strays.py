@@ -15,7 +15,6 @@ from shared.testing.waiting import eventually
 from tests.e2e.books import Books
 from tests.e2e.desk import Desk
 from tests.e2e.doubts import FOR_EVER_S, authorized
-from tests.e2e.oracle import Course
 from tests.e2e.shop import Shop, order
 from tests.e2e.side_by_side import side_by_side
 from tools.demo.sandbox_script import SandboxScript
@@ -85,12 +84,11 @@ def _money_astray(desk: Desk, payment_id: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("lie", ["wrong_amount", "wrong_currency", "wrong_reference"])
-def test_a_capture_whose_reply_lies_is_before_people_and_never_counted(
-    shop_there: Shop, desk: Desk, script: SandboxScript, course: Course, processor: str, lie: str
+def test_a_capture_whose_reply_lies_counts_once_people_have_other_evidence_believed(
+    shop_there: Shop, desk: Desk, books: Books, script: SandboxScript, processor: str, lie: str
 ) -> None:
     """The processor did what was asked and says otherwise; nothing else speaks until people have looked."""
     payment_id = authorized(shop_there)
-    course.lied_about.add(payment_id)
     script.add(
         processor, operation="capture", payment=payment_id, reply=lie, webhooks="lost", feed="lost",
         not_found_s=FOR_EVER_S,
@@ -116,6 +114,61 @@ def test_a_capture_whose_reply_lies_is_before_people_and_never_counted(
     )
     payment = shop_there.payment(payment_id)
     assert (payment["status"], payment["amount_captured"]) == ("AUTHORIZED", 0)
+
+    asked_minor = payment["amount"]
+    _have_believed(desk, payment_id, stray, amount_minor=asked_minor)
+    payment = shop_there.settled(payment_id)
+    assert (payment["status"], payment["amount_stray"]) == ("CAPTURED", 0)
+    assert payment["amount_captured"] == asked_minor
+    assert payment["operation"]["state"] == "SUCCEEDED"
+    assert books.at_processors(payment_id)["captured_minor"] == asked_minor
+    assert (
+        desk.of("cases", payment_id) == desk.of("strays", payment_id) == desk.of("doubts", payment_id) == []
+    )
+
+
+@pytest.mark.parametrize("lie", ["wrong_amount", "wrong_currency"])
+def test_a_refund_whose_reply_lies_counts_once_people_have_other_evidence_believed(
+    shop_there: Shop, desk: Desk, books: Books, script: SandboxScript, processor: str, lie: str
+) -> None:
+    payment_id = shop_there.post("/payments", order(AMOUNT), wait_s=30).document["id"]
+    shop_there.settled(payment_id)
+    script.add(
+        processor, operation="refund", payment=payment_id, reply=lie, webhooks="lost", feed="lost",
+        not_found_s=FOR_EVER_S,
+    )  # fmt: skip
+    refund = shop_there.post("/refunds", {"payment": payment_id, "amount": 1_500}, wait_s=30)
+    (stray,) = eventually(
+        lambda: desk.of("strays", payment_id), timeout_s=30, describe=f"the refund astray of {payment_id}"
+    )
+    assert (stray["kind"], stray["mismatch"]) == ("refund", True)
+    assert shop_there.payment(payment_id)["amount_refunded"] == 0
+
+    script.release(payment_id)
+    _have_believed(desk, payment_id, stray, amount_minor=1_500)
+    assert shop_there.settled(payment_id)["amount_refunded"] == 1_500
+    assert shop_there.get(f"/refunds/{refund.document['id']}").document["status"] == "SUCCEEDED"
+    assert books.at_processors(payment_id)["refunded_minor"] == 1_500
+    assert (
+        desk.of("cases", payment_id) == desk.of("strays", payment_id) == desk.of("doubts", payment_id) == []
+    )
+
+
+def _have_believed(desk: Desk, payment_id: str, stray: dict[str, Any], *, amount_minor: int) -> None:
+    """Two people correct the stray by what somebody else than the reply told of its object."""
+
+    def told() -> list[str]:
+        return [
+            entry["id"]
+            for entry in desk.get(f"/payments/{payment_id}/timeline")
+            if entry["kind"] == "evidence"
+            and entry["object_id"] == stray["object_id"]
+            and entry["source"] != "reply"
+            and (entry["amount"], entry["currency"]) == (amount_minor, "EUR")
+        ]
+
+    evidence = eventually(told, timeout_s=30, describe=f"another word on {stray['object_id']}")[0]
+    desk.decide(f"/strays/{stray['stray_id']}/decision", action="correct", evidence=evidence)
 
 
 def test_the_story_is_printed_for_a_person(shop: Shop, stack: LocalStack) -> None:

@@ -5,6 +5,7 @@ from tools.sabotage.cases.adjusting import ADJUSTING
 from tools.sabotage.cases.answering import ANSWERING
 from tools.sabotage.cases.auditing import AUDITING
 from tools.sabotage.cases.by_hand import BY_HAND
+from tools.sabotage.cases.correcting import CORRECTING
 from tools.sabotage.cases.deciding import DECIDING
 from tools.sabotage.cases.growing import GROWING
 from tools.sabotage.cases.importing import IMPORTING
@@ -53,6 +54,7 @@ _NOBODY_ASKS = "nothing in this world asks for what it refuses"
 _NO_PROOFS = "nobody proves a journal while a seed runs"
 _NO_REPORTS = "no report of a processor is read while a seed runs"
 _NOT_BY_HAND = "nobody adjusts the books by hand while a seed runs"
+_NOT_CORRECTED = "nobody corrects what a reply said while a seed runs"
 _NO_TERMINAL = "nobody types a command while a seed runs"
 _NOT_IMPORTED = "no journals are imported while a seed runs"
 _NOT_REBUILT = "no books are lost and rebuilt while a seed runs"
@@ -95,6 +97,7 @@ OUT_OF_REACH = {
     **{case.name: _NO_REPORTS for case in DECIDING},
     **{case.name: _NO_REPORTS for case in ANSWERING},
     **{case.name: _NO_REPORTS for case in WITHDRAWN_RETURNS},
+    **{case.name: _NOT_CORRECTED for case in CORRECTING},
     **{case.name: _NO_REPORTS for case in AUDITING},
     "moves-its-way": _SECOND_LINE,
     "not-done-in-its-own-words": "nobody answers in a processor's place while a seed runs",

@@ -13,6 +13,7 @@ from services.payment.adapters.batch_writer import BatchWriter
 from services.payment.adapters.rows import fact_from, fact_json
 from services.payment.app.apply_fact import refs_of
 from services.payment.app.ports import Evidence, Ref, WaitingFact
+from services.payment.domain.facts import Fact
 from services.payment.domain.payment import Payment
 from services.payment.domain.status import Source
 from shared.persistence.arrays import text_array
@@ -46,6 +47,7 @@ _CLAIM_DUE: Final = """
 SELECT to_jsonb(w) FROM waiting_facts AS w WHERE w.next_check_at <= %(now)s
  ORDER BY w.next_check_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
+_EVIDENCE: Final = "SELECT fact FROM evidence WHERE evidence_id = %(evidence_id)s"
 _FINISH: Final = "DELETE FROM waiting_facts WHERE waiting_id = ANY(%(ids)s::text[])"
 
 
@@ -147,12 +149,18 @@ class StoredWaitingFacts:
 class StoredEvidence:
     """Everything anybody told us; only ever added to."""
 
-    def __init__(self) -> None:
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
         self._added: dict[str, Evidence] = {}
 
     def add(self, evidence: Evidence) -> None:
         """Keep it, once."""
         self._added.setdefault(evidence.evidence_id, evidence)
+
+    def find(self, evidence_id: str) -> Fact | None:
+        """What it said, as it was kept; only what an earlier transaction kept."""
+        row = self._connection.exec_driver_sql(_EVIDENCE, {"evidence_id": evidence_id}).scalar()
+        return fact_from(row) if row is not None else None
 
     def write(self, writer: BatchWriter) -> None:
         """Hand it to the writer."""

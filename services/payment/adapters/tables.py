@@ -35,7 +35,7 @@ OBJECT: Final = (
 STRAY: Final = (
     "stray_id", "kind", "processor", "account", "object_type", "object_id", "fact_key", "operation_id",
     "amount_minor", "currency", "mismatch", "found_at", "returned_minor", "reserved_minor", "released",
-    "taken_back_minor", "accepted",
+    "taken_back_minor", "accepted", "corrects",
 )  # fmt: skip
 DISPUTE: Final = (
     "dispute_id", "processor", "account", "object_id", "capture_id", "status", "amount_minor", "currency",

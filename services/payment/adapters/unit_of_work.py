@@ -47,7 +47,7 @@ class PaymentUnitOfWork(UnitOfWork):
         self.payments = StoredPayments(connection)
         self.refs = StoredObjectRefs(connection)
         self.waiting = StoredWaitingFacts(connection)
-        self.evidence = StoredEvidence()
+        self.evidence = StoredEvidence(connection)
         self.settlement = StoredSettlementLines(connection)
         self.notes = StoredNotes()
         self.merchants = StoredMerchants(connection)

@@ -7,8 +7,10 @@ from services.payment.app.ports import OperatorUnit
 from services.payment.app.settle_counted import settle_counted
 from services.payment.domain.cases import OF_REVIEW, Case
 from services.payment.domain.changes import Moment
+from services.payment.domain.correcting_strays import check_correctable, correct
 from services.payment.domain.deciding import give_up
 from services.payment.domain.decisions import OUTCOMES, Decision, DecisionKind, DecisionState, Outcome
+from services.payment.domain.facts import Fact
 from services.payment.domain.holding import release_hold
 from services.payment.domain.operations import ANSWERS, Operation, OperationState, OperationType
 from services.payment.domain.operator_facts import proof_of_success
@@ -52,7 +54,8 @@ def propose(command: Propose, uow: OperatorUnit) -> Decision:
     if command.kind is DecisionKind.OPERATION and not command.evidence.strip():
         raise Rejected("evidence_missing", "say where the proof is", status=422, param="evidence")
     payment = _locked(uow, command.subject_id, command.kind)
-    decision = _decision(command, payment, uow)
+    truth = _truth(uow, command.evidence) if command.outcome is Outcome.CORRECT else None
+    decision = _decision(command, payment, truth, uow)
     before = uow.decisions.open_for(command.subject_id)
     if before is not None:
         if _same_wish(before, decision):
@@ -73,7 +76,7 @@ def propose(command: Propose, uow: OperatorUnit) -> Decision:
             decided_reason=command.reason,
         )
     else:
-        _check(payment, decision)
+        _check(payment, decision, truth)
     uow.decisions.add(decision)
     if decision.state is DecisionState.APPLIED:
         _apply(payment, decision, command.actor, uow)
@@ -118,7 +121,20 @@ def _locked(uow: OperatorUnit, subject_id: str, kind: DecisionKind) -> Payment:
     return payment
 
 
-def _decision(command: Propose, payment: Payment, uow: OperatorUnit) -> Decision:
+def _truth(uow: OperatorUnit, evidence_id: str) -> Fact:
+    """The evidence that is to be believed, by its id in the payment's timeline."""
+    fact = uow.evidence.find(evidence_id.strip())
+    if fact is None:
+        raise Rejected(
+            "evidence_unknown",
+            "name the evidence that tells the truth by its id: GET /operator/payments/{id}/timeline shows it",
+            status=422,
+            param="evidence",
+        )
+    return fact
+
+
+def _decision(command: Propose, payment: Payment, truth: Fact | None, uow: OperatorUnit) -> Decision:
     if command.kind is DecisionKind.OPERATION:
         operation = payment.operations[command.subject_id]
         moves_money = operation.direction != "none"
@@ -126,7 +142,8 @@ def _decision(command: Propose, payment: Payment, uow: OperatorUnit) -> Decision
     else:
         stray = payment.strays[command.subject_id]
         moves_money = command.outcome is not Outcome.VOID
-        amount_minor, currency = stray.amount_minor, stray.currency
+        told = truth or stray
+        amount_minor, currency = told.amount_minor, told.currency
     return Decision(
         decision_id=uow.ids.new("dec_"),
         kind=command.kind,
@@ -154,12 +171,14 @@ def _same_wish(before: Decision, now: Decision) -> bool:
     )
 
 
-def _check(payment: Payment, decision: Decision) -> None:
+def _check(payment: Payment, decision: Decision, truth: Fact | None) -> None:
     """Tell the proposer now what could only fail later."""
     if decision.kind is DecisionKind.OPERATION:
         _in_review(payment.operations[decision.subject_id])
     elif decision.outcome is Outcome.ACCEPT:
         check_acceptable(payment, payment.strays[decision.subject_id])
+    elif truth is not None:
+        check_correctable(payment, payment.strays[decision.subject_id], truth)
 
 
 def _in_review(operation: Operation) -> None:
@@ -254,7 +273,10 @@ def _decide_stray(
         request_void(payment, stray, moment)
     else:
         counted_before = payment.captures_counted
-        accept(payment, stray, moment)
+        if decision.outcome is Outcome.ACCEPT:
+            accept(payment, stray, moment)
+        else:
+            correct(payment, stray, _truth(uow, decision.evidence), moment, by=decision.decided_by or "")
         settle_counted(payment, counted_before, moment, uow)
 
 

@@ -144,6 +144,10 @@ class EvidenceLog(Protocol):
         """Keep it."""
         ...
 
+    def find(self, evidence_id: str) -> Fact | None:
+        """What it said, as it was kept."""
+        ...
+
 
 class SettlementLines(Protocol):
     """What reports say of our payments: of each line the reading that stands."""

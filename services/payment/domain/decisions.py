@@ -20,6 +20,7 @@ class Outcome(StrEnum):
     RETURN = "return"
     VOID = "void"
     ACCEPT = "accept"
+    CORRECT = "correct"
 
 
 class DecisionState(StrEnum):
@@ -33,7 +34,7 @@ class DecisionState(StrEnum):
 #: What of an operation may be decided by its outcome, and what of a stray.
 OUTCOMES = {
     DecisionKind.OPERATION: frozenset({Outcome.SUCCEEDED, Outcome.DECLINED}),
-    DecisionKind.STRAY: frozenset({Outcome.RETURN, Outcome.VOID, Outcome.ACCEPT}),
+    DecisionKind.STRAY: frozenset({Outcome.RETURN, Outcome.VOID, Outcome.ACCEPT, Outcome.CORRECT}),
 }
 
 

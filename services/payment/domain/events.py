@@ -189,6 +189,8 @@ class StrayFound:
     amount_minor: int
     currency: str
     mismatch: bool
+    #: The stray that it stands in the place of, of which a reply had lied.
+    corrects: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +206,7 @@ class RefundStrayFound:
     fact_key: str
     amount_minor: int
     currency: str
+    corrects: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ def disputed(payment: Payment, stray: Stray) -> bool:
     return any(dispute.stray_id == stray.stray_id and dispute.claims for dispute in payment.disputes.values())
 
 
-def _ever_claimed(payment: Payment, stray: Stray) -> bool:
+def ever_claimed(payment: Payment, stray: Stray) -> bool:
     """Whether a dispute or reversal is booked against it: what is booked in suspense stays there."""
     by_dispute = any(dispute.stray_id == stray.stray_id for dispute in payment.disputes.values())
     return by_dispute or any(each.stray_id == stray.stray_id for each in payment.reversals.values())
@@ -34,14 +34,14 @@ def _ever_claimed(payment: Payment, stray: Stray) -> bool:
 
 def request_return(payment: Payment, stray: Stray, moment: Moment) -> Operation:
     """Give all back that is still astray; what is under way stays reserved, so it goes out at most once."""
-    _refuse_under_way(payment, stray)
+    refuse_under_way(payment, stray)
     if stray.kind is not StrayKind.MONEY:
-        raise _refused("stray_not_returnable", "only money that was taken can be given back", stray)
+        raise refused("stray_not_returnable", "only money that was taken can be given back", stray)
     if disputed(payment, stray):
-        raise _refused("stray_disputed", "a disputed stray is not returned", stray)
+        raise refused("stray_disputed", "a disputed stray is not returned", stray)
     amount_minor = stray.returnable_minor
     if amount_minor <= 0:
-        raise _refused("stray_settled", "nothing of it is astray any more", stray)
+        raise refused("stray_settled", "nothing of it is astray any more", stray)
     stray.reserved_minor += amount_minor
     stray.dirty = True
     operation = _operation(payment, stray, OperationType.STRAY_RETURN, amount_minor, moment)
@@ -72,11 +72,11 @@ def request_return(payment: Payment, stray: Stray, moment: Moment) -> Operation:
 
 def request_void(payment: Payment, stray: Stray, moment: Moment) -> Operation:
     """Give a stray hold back."""
-    _refuse_under_way(payment, stray)
+    refuse_under_way(payment, stray)
     if stray.kind is not StrayKind.HOLD:
-        raise _refused("stray_not_voidable", "only a hold can be voided", stray)
+        raise refused("stray_not_voidable", "only a hold can be voided", stray)
     if stray.released:
-        raise _refused("stray_settled", "the hold has ended already", stray)
+        raise refused("stray_settled", "the hold has ended already", stray)
     operation = _operation(payment, stray, OperationType.STRAY_VOID, 0, moment)
     payment.ask(
         CancelPayment(
@@ -92,7 +92,7 @@ def request_void(payment: Payment, stray: Stray, moment: Moment) -> Operation:
 
 def accept(payment: Payment, stray: Stray, moment: Moment) -> None:
     """Take it for the merchant's: out of suspense exactly as it went in, then by the rule of what it is."""
-    _refuse_under_way(payment, stray)
+    refuse_under_way(payment, stray)
     check_acceptable(payment, stray)
     thing = payment.objects[stray.processor, stray.account, stray.object_id]
     stray.released = stray.accepted = True
@@ -120,17 +120,17 @@ def accept(payment: Payment, stray: Stray, moment: Moment) -> None:
 def check_acceptable(payment: Payment, stray: Stray) -> None:
     """Refuse what can never be the merchant's."""
     if stray.kind is StrayKind.HOLD:
-        raise _refused("stray_not_acceptable", "a hold is not money; void it", stray)
+        raise refused("stray_not_acceptable", "a hold is not money; void it", stray)
     if stray.released or stray.returned_minor:
-        raise _refused("stray_settled", "it was given back already, or is none any more", stray)
+        raise refused("stray_settled", "it was given back already, or is none any more", stray)
     if stray.currency != payment.currency:
-        raise _refused("stray_other_currency", "a payment has one currency, and this is another", stray)
+        raise refused("stray_other_currency", "a payment has one currency, and this is another", stray)
     if payment.dead:
-        raise _refused("payment_wrong_status", f"a payment that is {payment.status} takes no money", stray)
-    if _ever_claimed(payment, stray):
-        raise _refused("stray_disputed", "a stray that was disputed or reversed is not accepted", stray)
+        raise refused("payment_wrong_status", f"a payment that is {payment.status} takes no money", stray)
+    if ever_claimed(payment, stray):
+        raise refused("stray_disputed", "a stray that was disputed or reversed is not accepted", stray)
     if stray.kind is StrayKind.REFUND and not payment.amounts.captured_minor:
-        raise _refused("payment_wrong_status", "nothing was captured that could have been refunded", stray)
+        raise refused("payment_wrong_status", "nothing was captured that could have been refunded", stray)
 
 
 def _count_money(payment: Payment, stray: Stray, thing: ProcessorObject, moment: Moment) -> None:
@@ -205,7 +205,7 @@ def _operation(
     return operation
 
 
-def _refuse_under_way(payment: Payment, stray: Stray) -> None:
+def refuse_under_way(payment: Payment, stray: Stray) -> None:
     """While a return or void is undecided, another one could do the same thing twice."""
     for operation in payment.operations.values():
         if operation.stray_id == stray.stray_id and operation.undecided:
@@ -217,5 +217,5 @@ def _refuse_under_way(payment: Payment, stray: Stray) -> None:
             )
 
 
-def _refused(code: str, message: str, stray: Stray) -> Rejected:
+def refused(code: str, message: str, stray: Stray) -> Rejected:
     return Rejected(code, message, extra={"stray": stray.stray_id})

@@ -52,6 +52,7 @@ def find_stray(
         mismatch=mismatch,
         found_at=moment.now,
     )
+    _stand_in_for_corrected(payment, stray)
     thing.stray_id = stray.stray_id
     payment.strays[stray.stray_id] = stray
     payment.announce(_found(payment, stray), moment)
@@ -64,6 +65,19 @@ def find_stray(
         operation_id=operation_id,
     )
     refresh_stray_amount(payment)
+
+
+def _stand_in_for_corrected(payment: Payment, stray: Stray) -> None:
+    """An object that was astray before is found anew only where what was said of it is corrected."""
+    for before in payment.strays.values():
+        if (before.processor, before.account, before.object_id) == (
+            stray.processor,
+            stray.account,
+            stray.object_id,
+        ):
+            stray.corrects = before.stray_id
+            # The books have the fact that lied under its own key: what is true of it is another one to them.
+            stray.fact_key = f"{stray.fact_key}:{before.stray_id}"
 
 
 def _found(payment: Payment, stray: Stray) -> StrayFound | RefundStrayFound:
@@ -80,6 +94,7 @@ def _found(payment: Payment, stray: Stray) -> StrayFound | RefundStrayFound:
             amount_minor=stray.amount_minor,
             currency=stray.currency,
             mismatch=stray.mismatch,
+            corrects=stray.corrects,
         )
     operation = payment.operations.get(stray.operation_id or "")
     return RefundStrayFound(
@@ -92,6 +107,7 @@ def _found(payment: Payment, stray: Stray) -> StrayFound | RefundStrayFound:
         fact_key=stray.fact_key,
         amount_minor=stray.amount_minor,
         currency=stray.currency,
+        corrects=stray.corrects,
     )
 
 

@@ -37,8 +37,11 @@ class Stray:
     #: Nothing of it is astray any more: a hold that ended or was used up, a refund that failed, or an operator
     #: accepted it.
     released: bool = False
-    #: An operator took it for the merchant's own: it is counted there, and not here.
+    #: An operator took it for the merchant's own, or corrected what had been said of it: it is counted there, and
+    #: not here.
     accepted: bool = False
+    #: The stray that it stands in the place of, of which a reply had lied.
+    corrects: str | None = None
     stored: bool = False
     dirty: bool = True
 

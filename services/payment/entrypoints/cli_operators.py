@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Limit = Annotated[int, typer.Option(min=1, max=1_000, help="How many, oldest first.")]
-Evidence = Annotated[str, typer.Option(help="Where the proof is: a report, a ticket, a line of a statement.")]
+Evidence = Annotated[
+    str,
+    typer.Option(
+        help="Where the proof is: a report, a ticket; to correct a stray, evidence's id in its timeline."
+    ),
+]
 DecisionArgument = Annotated[str, typer.Argument(help="The decision's id.")]
 
 
@@ -42,6 +47,7 @@ class StrayAction(StrEnum):
     RETURN = "return"
     VOID = "void"
     ACCEPT = "accept"
+    CORRECT = "correct"
 
 
 def add_operator_commands(cli: typer.Typer) -> None:
@@ -106,7 +112,7 @@ def _add_deciding(decide: typer.Typer, line: CommandLine) -> None:
         evidence: Evidence = "",
         as_json: JsonFlag = False,
     ) -> None:
-        """Return, void or accept a stray; where money moves another person must approve it."""
+        """Return, void, accept or correct a stray; where money moves another person must approve it."""
         _propose(line, "stray", stray_id, action.value, token_file, reason, as_json, evidence=evidence)
 
 

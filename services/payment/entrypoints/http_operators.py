@@ -118,7 +118,7 @@ class DecisionsApi:
         return await self._operation.handle(request, caller, execute, path_ids={"operation_id": operation_id})
 
     async def decide_stray(self, request: Request, stray_id: str) -> Response:
-        """Return, void or accept a stray; another person approves it where money moves."""
+        """Return, void, accept or correct a stray; another person approves it where money moves."""
         own_id(stray_id, STRAY_ID, "stray")
         caller = self._caller(request, OperatorRole.OPERATOR)
 

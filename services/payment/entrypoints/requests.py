@@ -134,7 +134,7 @@ class DecideOperationBody(ApiModel):
 class DecideStrayBody(ApiModel):
     """POST /operator/strays/{id}/decision."""
 
-    action: Literal["return", "void", "accept"]
+    action: Literal["return", "void", "accept", "correct"]
     evidence: Reason | None = None
     reason: Reason
 

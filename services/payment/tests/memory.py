@@ -11,6 +11,7 @@ from services.payment.domain.cases import CaseStep
 from services.payment.domain.changes import Changes, HistoryStep
 from services.payment.domain.commands import ProcessorCommand
 from services.payment.domain.events import OperationDeadLettered, PaymentEvent
+from services.payment.domain.facts import Fact
 from services.payment.domain.lifecycle import DEAD
 from services.payment.domain.payment import Payment
 from services.payment.domain.pricing import FREE
@@ -122,6 +123,10 @@ class MemoryEvidence:
 
     def add(self, evidence: Evidence) -> None:
         self.rows.setdefault(evidence.evidence_id, evidence)
+
+    def find(self, evidence_id: str) -> Fact | None:
+        kept = self.rows.get(evidence_id)
+        return kept.fact if kept is not None else None
 
 
 class MemorySettlement:

@@ -86,7 +86,7 @@ class ItemRow:
     identity: tuple[str, ...]
     """The fields that tell it from every other item of its category."""
     business: str | None = None
-    rank: int = 2
+    rank: int = 3
     standing: Standing = Standing.EXPECTED
     when: tuple[str, object] | None = None
     """The field, and the value that it must have; otherwise the event makes no item."""
@@ -236,7 +236,8 @@ def _made(row: ItemRow, fields: Fields, event_id: str, told_at: datetime) -> Our
         kind=row.kind,
         category=row.category,
         standing=row.standing,
-        rank=row.rank,
+        # Of a stray that was corrected the second finding is the stronger word; what it becomes is stronger still.
+        rank=row.rank + (1 if fields.get("corrects") else 0),
         event_id=event_id,
         payment_id=fields["payment_id"],
         merchant_id=fields["merchant_id"],

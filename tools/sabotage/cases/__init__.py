@@ -14,6 +14,7 @@ from tools.sabotage.cases.calling import CALLING
 from tools.sabotage.cases.closed_months import CLOSED_MONTHS
 from tools.sabotage.cases.closing import CLOSING
 from tools.sabotage.cases.consuming import CONSUMING
+from tools.sabotage.cases.correcting import CORRECTING
 from tools.sabotage.cases.deciding import DECIDING
 from tools.sabotage.cases.edge import EDGE
 from tools.sabotage.cases.evidence import EVIDENCE
@@ -70,6 +71,7 @@ CASES: Final[tuple[Case, ...]] = (
     *CLOSED_MONTHS,
     *EVIDENCE,
     *DECIDING,
+    *CORRECTING,
     *ANSWERING,
     *WITHDRAWN_RETURNS,
     *AUDITING,

@@ -6,6 +6,7 @@ import logging
 import os
 import random
 from collections import Counter
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +26,7 @@ from services.payment.app.refund_payment import RefundPayment, refund_payment
 from services.payment.app.settle_counted import settle_counted
 from services.payment.domain.answering import note_closed, note_sent, settle_answer
 from services.payment.domain.changes import Moment
+from services.payment.domain.correcting_strays import correct
 from services.payment.domain.deciding import give_up
 from services.payment.domain.operations import ANSWERS, Operation, OperationState
 from services.payment.domain.operator_facts import proof_of_success
@@ -395,6 +397,29 @@ class PaymentMachine(Promises):
 
             self.command_and_live(resolve, stray, life, drift)
 
+    @rule(pick=st.integers(0, 3), which=st.integers(0, 5))
+    def correct_a_stray(self, pick: int, which: int) -> None:
+        """Any evidence of its object that was ever kept may be believed, the lie itself as well."""
+        strays = [stray for stray in self.payment.strays.values() if stray.mismatch and not stray.released]
+        if pick >= len(strays):
+            return
+        stray = strays[pick]
+        name = (stray.processor, stray.account, stray.object_id)
+        kept = [each.fact for each in self.unit.evidence.rows.values() if each.fact.key == name]
+        if which >= len(kept):
+            return
+        moment = Moment(now=self.unit.now, cause_id="dec", ids=self.unit.ids, source=Source.OPERATOR)
+        before = deepcopy(self.unit)
+        try:
+            correct(self.payment, stray, kept[which], moment, by="bob")
+            self.seen["stray:corrected"] += 1
+        except Rejected:
+            # The transaction is rolled back.
+            self.unit = before
+            self.payment = before.payments.rows[self.payment.payment_id]
+            return
+        self.unit.commit()
+
     @rule(succeeded=st.booleans(), object_id=st.sampled_from(("cap_1", "ref_1", "auth_1", "op_object", None)))
     def decide_what_is_in_review(self, succeeded: bool, object_id: str | None) -> None:
         operation = next((o for o in self.payment.operations.values() if o.state == "IN_REVIEW"), None)
@@ -437,7 +462,7 @@ REACHED = (
 REACHED_DEEP = (
     *(f"{kind}:{state}" for kind in ("authorize", "capture", "refund") for state in OperationState),
     "cancel:SUCCEEDED", "dispute_evidence:SUCCEEDED", "dispute_accept:SUCCEEDED", "stray:refund",
-    "stray_return:SUCCEEDED", "stray_return:FAILED_LATER", "stray_void:SUCCEEDED",
+    "stray_return:SUCCEEDED", "stray_return:FAILED_LATER", "stray_void:SUCCEEDED", "stray:corrected",
 )  # fmt: skip
 
 

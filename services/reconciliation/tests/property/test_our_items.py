@@ -70,6 +70,21 @@ def test_a_stray_that_was_accepted_is_one_item_and_no_stray_any_more():
     assert [item.kind.value for item in items.values() if item.object_id == "cap_9"] == ["capture"]
 
 
+@given(st.data())
+def test_a_stray_that_was_corrected_is_expected_as_it_was_corrected(data):
+    lied = "str_" + "8" * 26
+    stray = {"object_id": "cap_9", "kind": "money"}
+    found = [
+        told("StrayFound", 1, **stray, stray_id=lied, amount_minor=9_000, currency="USD", corrects=None),
+        told("StrayFound", 2, **stray, amount_minor=10_000, currency="EUR", corrects=lied),
+    ]
+    (item,) = fold(data.draw(st.permutations(found))).values()
+    assert (item.kind.value, item.amount_minor, item.currency) == ("stray", 10_000, "EUR")
+    capture = told("PaymentCaptured", 3, object_id="cap_9", amount_minor=10_000, currency="EUR")
+    (item,) = fold(data.draw(st.permutations([*found, capture]))).values()
+    assert (item.kind.value, item.amount_minor) == ("capture", 10_000)
+
+
 def test_a_failure_is_about_the_object_of_the_refund_that_it_undoes():
     failed = told("RefundFailed", 2, refund_id=REFUND, was_succeeded=True)
     assert fold([failed])[failed.item_key].standing is Standing.WAITING
