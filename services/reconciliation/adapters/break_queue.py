@@ -1,5 +1,8 @@
 """The queue of breaks, the most money at risk first: filtered, and a page at a time.
 
+Over currencies money counts in major units: 100 EUR before 99 KWD before 98 JPY, whatever decimals each has. There are
+no exchange rates here; whoever wants one currency's order filters by it. What nobody can count has two decimals.
+
 A page goes on behind a place, whatever moved meanwhile: of what stood with the same money at risk all the time nothing
 is left out, or shown twice.
 """
@@ -17,9 +20,25 @@ import sqlalchemy as sa
 from services.reconciliation.adapters.breaks import BREAK, shown, stored_break
 from services.reconciliation.domain.break_life import UNSETTLED, BreakState
 from shared.kernel.errors import Rejected
+from shared.kernel.money import all_currencies, currency_scale
 
+_USUAL_SCALE: Final = 2
+_FINEST_SCALE: Final = max(currency_scale(code) for code in all_currencies())
+
+
+def _in_finest_units() -> str:
+    """A break's money at risk as a number of the finest decimals that any currency has: integers of one size."""
+    unusual = [
+        (code, currency_scale(code)) for code in all_currencies() if currency_scale(code) != _USUAL_SCALE
+    ]
+    cases = " ".join(f"WHEN '{code}' THEN {10 ** (_FINEST_SCALE - scale)}" for code, scale in unusual)
+    return f"(b.at_risk_minor::numeric * CASE b.currency {cases} ELSE {10 ** (_FINEST_SCALE - _USUAL_SCALE)} END)"
+
+
+_RANK: Final = _in_finest_units()
 # In hexadecimal: sixteen digits in an address are refused as a card's.
-_PLACE: Final = re.compile("([0-9a-f]{1,16})_(brk_[0-9a-f]{26})")
+_PLACE: Final = re.compile("([0-9a-f]{1,20})_(brk_[0-9a-f]{26})")
+_RANK_END: Final = 2**63 * 10**_FINEST_SCALE
 _LINE: Final = (
     "split_part(b.subject, ':', 2), substr(b.subject, length('line:' || split_part(b.subject, ':', 2)) + 2)"
 )
@@ -43,8 +62,8 @@ _CONDITIONS: Final[Mapping[str, str]] = {
        OR starts_with(b.subject, 'bank:') AND EXISTS (
            SELECT FROM bank_lines AS l
             WHERE (l.source, l.line_id) = ({_LINE}) AND l.stands AND l.file_id = %(file_id)s))""",
-    "after_risk": """b.at_risk_minor <= %(after_risk)s
-   AND (b.at_risk_minor < %(after_risk)s OR b.break_id > %(after_id)s)""",
+    "after_risk": f"""{_RANK} <= %(after_risk)s
+   AND ({_RANK} < %(after_risk)s OR b.break_id > %(after_id)s)""",
 }
 
 
@@ -81,14 +100,14 @@ def queue(connection: sa.Connection, now: datetime, wanted: Wanted, *, limit: in
     conditions = [text for name, text in _CONDITIONS.items() if _is_said(values[name])]
     # The states as text, so that the partial indexes of what is unsettled are used.
     states = ", ".join(f"'{BreakState(state).value}'" for state in wanted.states)
-    query = f"""SELECT {", ".join(f"b.{name}" for name in BREAK)} FROM breaks AS b
+    query = f"""SELECT {", ".join(f"b.{name}" for name in BREAK)}, {_RANK} AS rank FROM breaks AS b
  WHERE {" AND ".join([f"b.state IN ({states})", *conditions])}
- ORDER BY b.at_risk_minor DESC, b.break_id LIMIT %(limit)s"""
+ ORDER BY rank DESC, b.break_id LIMIT %(limit)s"""
     rows = connection.exec_driver_sql(query, values | {"now": now, "limit": limit + 1}).mappings().all()
-    found = [shown(stored_break(row), now) for row in rows[:limit]]
+    found = [shown(stored_break({name: row[name] for name in BREAK}), now) for row in rows[:limit]]
     last = rows[limit - 1] if len(rows) > limit else None
     return Page(
-        breaks=found, next_cursor=None if last is None else f"{last['at_risk_minor']:x}_{last['break_id']}"
+        breaks=found, next_cursor=None if last is None else f"{int(last['rank']):x}_{last['break_id']}"
     )
 
 
@@ -100,7 +119,7 @@ def _place(cursor: str | None) -> dict[str, Any]:
     if cursor is None:
         return {"after_risk": None, "after_id": None}
     parts = _PLACE.fullmatch(cursor)
-    if parts is None or int(parts[1], 16) >= 2**63:
+    if parts is None or int(parts[1], 16) >= _RANK_END:
         raise Rejected(
             "cursor_invalid",
             "cursor: expected one that a page said as next_cursor",

@@ -95,9 +95,26 @@ def test_pages_show_everything_once_the_most_money_at_risk_first(desk, world):
             break
     assert pages == whole
     assert listed(desk, limit=4)[1] is None
-    for wrong in ("", "x", "5", f"5_{'brk_' + 'g' * 26}", f"{2**63:x}_{'brk_' + '0' * 26}"):
+    for wrong in ("", "x", "5", f"5_{'brk_' + 'g' * 26}", f"{'f' * 20}_{'brk_' + '0' * 26}"):
         with pytest.raises(Rejected, match="next_cursor"):
             listed(desk, Wanted(cursor=wrong))
+
+
+def test_money_at_risk_counts_in_major_units_whatever_decimals_its_currency_has(desk):
+    world = World(desk)
+    # 10,001 dollars, 10,000 yen, 9,999 of what nobody can count, 9,000 dinar, and a cent.
+    short = {"KWD": 9_000_000, "XXJ": 999_900, "EUR": 1, "JPY": 10_000, "USD": 1_000_100}
+    for number, (currency, minor) in enumerate(short.items()):
+        world.captured(number, 10_000_000, currency=currency)
+        world.line(currency, 10_000_000 - minor, object_id=f"cap_{number}", currency=currency)
+    world.match(as_of=T0 + timedelta(days=1), tell=False)
+    order = ["USD", "JPY", "XXJ", "KWD", "EUR"]
+    assert listed(desk)[0] == order
+    pages, cursor = [], None
+    for _ in order:
+        names, cursor = listed(desk, Wanted(kind="amount_mismatch", cursor=cursor), limit=1)
+        pages += names
+    assert (pages, cursor) == (order, None)
 
 
 def test_assigning_says_whose_it_is_once_and_moves_nothing(desk, world):
