@@ -280,8 +280,8 @@ RECONCILIATION_RUN_AGE_S: Final = _gauge(
 )
 RECONCILIATION_UNEXPLAINED_AGE_S: Final = _gauge(
     "tieout_reconciliation_unexplained_age_seconds",
-    "Seconds since the start of the first day, of those that are over, with a payout that is neither paid to the "
-    "minor unit nor named by a break; 0 where every day is explained to zero.",
+    "Seconds since the start of the first day, of those that are over, until which a payout should have been on the "
+    "bank account that is neither paid to the minor unit nor named by a break; 0 where every day is explained to zero.",
 )
 RECONCILIATION_UNANSWERED_AGE_S: Final = _gauge(
     "tieout_reconciliation_unanswered_age_seconds",

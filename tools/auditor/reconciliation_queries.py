@@ -14,8 +14,21 @@ from typing import Final
 _LAST_RUN: Final = "(SELECT as_of FROM runs ORDER BY nth DESC LIMIT 1)"
 _LINE: Final = "concat_ws(':', {0}.source, {0}.line_id)"
 _PAYOUT: Final = "concat_ws(':', {0}.processor, {0}.account, {0}.payout_id)"
-#: Days that the bank has, after the day on which a payout is expected.
+#: Business days that the bank has, after the day on which a payout is expected; no calendar closes for so many days.
 _BANK_GRACE_DAYS: Final = 2
+_CLOSED_DAYS_MAX: Final = 200
+_PAYOUTS: Final = f"""
+SELECT {_PAYOUT.format("p")}, source, currency, lines_net_minor, (closed_at IS NOT NULL)::int,
+       (SELECT count(*) > {_BANK_GRACE_DAYS}
+          FROM generate_series(0, least(({_LAST_RUN} AT TIME ZONE 'UTC')::date - due_on, {_CLOSED_DAYS_MAX}) - 1) AS n
+         WHERE extract(isodow FROM due_on + n) < 6 AND due_on + n <> ALL (coalesce(calendar.holidays, '{{}}')))::int
+  FROM (SELECT *, coalesce(expected_on, (closed_at AT TIME ZONE 'UTC')::date) AS due_on FROM payouts) AS p
+  LEFT JOIN LATERAL (
+    SELECT holidays FROM terms AS t
+     WHERE kind = 'calendar' AND t.processor = p.processor AND state = 'APPROVED'
+       AND greatest(valid_from, decided_at) <= {_LAST_RUN}
+     ORDER BY greatest(valid_from, decided_at) DESC, nth DESC LIMIT 1) AS calendar ON true
+"""
 
 # One telling as one text, so that what was told and what is kept of it are compared whatever they are about.
 _SAID: Final = """jsonb_build_array({type}, {line}, {revision}, {number}, {payment}, {object}, {amount}, {currency},
@@ -184,11 +197,7 @@ RECONCILIATION_TABLES: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
     (
         "payouts",
         ("payout_key", "source", "currency", "net", "closed", "late"),
-        (
-            f"SELECT {_PAYOUT.format('p')}, source, currency, lines_net_minor, (closed_at IS NOT NULL)::int,"
-            " coalesce(coalesce(expected_on, (closed_at AT TIME ZONE 'UTC')::date)"
-            f" + {_BANK_GRACE_DAYS} < ({_LAST_RUN} AT TIME ZONE 'UTC')::date, false)::int FROM payouts AS p"
-        ),
+        _PAYOUTS,
     ),
     (
         "bank_lines",

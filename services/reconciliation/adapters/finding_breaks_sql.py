@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from services.reconciliation.adapters.bank_days_sql import (
+    BANK_GRACE_DAYS,
+    CALENDAR_OF_PAYOUT,
+    in_time_before,
+    late_on,
+)
 from services.reconciliation.adapters.matching_sql import OF_SEVERAL
 from services.reconciliation.domain.breaks import FIRST_MATCH, Sign
 from services.reconciliation.domain.matching import BY_HAND, DIFFERS_FROM_RANK
 
 #: A journal that has not come so long after its event is missed.
 BOOKED_WITHIN_MINUTES: Final = 5
-#: Days that the bank has after the day on which a payout is expected.
-BANK_GRACE_DAYS: Final = 2
 
 
 def _type(signs: Mapping[Sign, str]) -> str:
@@ -148,12 +152,12 @@ SELECT 'payout:' || p.processor || ':' || p.account || ':' || p.payout_id || ':'
        p.currency, p.net, p.paid, p.processor, p.account, NULL, p.closed_at,
        p.late_on::timestamp AT TIME ZONE 'UTC'
   FROM (SELECT p.processor, p.account, p.payout_id, p.currency, p.closed_at, p.lines_net_minor AS net,
-               coalesce(p.expected_on, (p.closed_at AT TIME ZONE 'UTC')::date) + {BANK_GRACE_DAYS} AS late_on,
+               {late_on("coalesce(p.expected_on, (p.closed_at AT TIME ZONE 'UTC')::date)")} AS late_on,
                coalesce((SELECT sum(w.amount_minor) FROM payout_allocations AS w
                           WHERE (w.processor, w.account, w.payout_id, w.currency)
                               = (p.processor, p.account, p.payout_id, p.currency)), 0)::bigint AS paid,
                coalesce(t.tolerance_minor, 0) AS tolerance
-          FROM payouts AS p
+          FROM payouts AS p {CALENDAR_OF_PAYOUT}
           LEFT JOIN tolerances AS t ON t.source = p.source AND t.currency = p.currency AND t.field = 'bank'
          WHERE p.closed_at IS NOT NULL /*of payouts*/) AS p
 """
@@ -223,10 +227,11 @@ QUERIES: Final = tuple(
 )
 #: Causes of journals that people decided or brought along, and that need no event of a payment.
 EXPLAIN_THEMSELVES: Final = ("OperatorActed", "OperationResolved", "JournalImported")
-#: The day on which a payout is due becomes one that is over.
-_DUE_SINCE: Final = f"""AND coalesce(p.expected_on, (p.closed_at AT TIME ZONE 'UTC')::date) BETWEEN
-           (%(since)s AT TIME ZONE 'UTC')::date - {BANK_GRACE_DAYS}
-       AND (%(as_of)s AT TIME ZONE 'UTC')::date - {BANK_GRACE_DAYS + 1}"""
+#: What may have become late: the day until which it was in time is over since the last run.
+_DUE_SINCE: Final = f"""AND coalesce(p.expected_on, (p.closed_at AT TIME ZONE 'UTC')::date)
+           > {in_time_before("(%(since)s AT TIME ZONE 'UTC')::date")}
+       AND coalesce(p.expected_on, (p.closed_at AT TIME ZONE 'UTC')::date)
+           < (%(as_of)s AT TIME ZONE 'UTC')::date - {BANK_GRACE_DAYS}"""
 _OF: Final[Mapping[str, str]] = {
     "/*of items*/": "JOIN suspect_items USING (item_key)",
     "/*of lines*/": "JOIN suspect_lines USING (source, line_id)",

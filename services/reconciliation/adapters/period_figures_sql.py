@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from services.reconciliation.adapters.bank_days_sql import CALENDAR_OF_PAYOUT, late_on
 from services.reconciliation.adapters.breaks import STANDING
 from services.reconciliation.adapters.day_pictures import band_sql
-from services.reconciliation.adapters.finding_breaks_sql import BANK_GRACE_DAYS
 from services.reconciliation.adapters.our_items import ITEM
 
 _ITEMS: Final = """
@@ -32,8 +32,9 @@ _PAYOUT: Final = "'payout:' || p.processor || ':' || p.account || ':' || p.payou
 _PAYOUTS: Final = f"""
 SELECT 'payout', p.processor || ':' || p.account, p.currency, {_PAYOUT}, p.lines_net_minor, 0,
        p.due_on::timestamp AT TIME ZONE 'UTC', true, false,
-       (p.due_on + {BANK_GRACE_DAYS + 1})::timestamp AT TIME ZONE 'UTC', coalesce(t.tolerance_minor, 0)
+       ({late_on("p.due_on")} + 1)::timestamp AT TIME ZONE 'UTC', coalesce(t.tolerance_minor, 0)
   FROM (SELECT *, coalesce(expected_on, (closed_at AT TIME ZONE 'UTC')::date) AS due_on FROM payouts) AS p
+  {CALENDAR_OF_PAYOUT}
   LEFT JOIN tolerances AS t ON t.source = p.source AND t.currency = p.currency AND t.field = 'bank'
  WHERE p.closed_at IS NOT NULL
 """

@@ -51,6 +51,8 @@ SELECT jsonb_build_object(
                      FROM tolerances AS t),
     'agreed_fees', (SELECT coalesce(jsonb_agg(to_jsonb(a) ORDER BY a.source, a.category, a.currency), '[]')
                       FROM agreed_fees AS a),
+    'processor_calendars', (SELECT coalesce(jsonb_agg(to_jsonb(p) ORDER BY p.processor), '[]')
+                              FROM processor_calendars AS p),
     -- What the close's run matched by hand, whatever was agreed since. Computed once more nothing is told, so that each
     -- line's reading is its first.
     'hand_matches', (SELECT coalesce(jsonb_agg(to_jsonb(m) ORDER BY m.hand_match_id), '[]') FROM hand_matches AS m

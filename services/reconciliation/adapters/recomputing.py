@@ -52,6 +52,7 @@ _RULE_TABLES: Final = (
     "given_up",
     "agreed_fees",
     "tolerances",
+    "processor_calendars",
     "sources",
     "hand_matches",
     "hand_match_lines",

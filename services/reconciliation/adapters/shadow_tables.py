@@ -15,7 +15,7 @@ SCHEMA: Final = "recompute"
 #: Read as they are and written by nobody in the shadow: files' bytes, and what closed months rest on.
 LIVE: Final = ("report_file_chunks", "closed_periods", "period_closes", "period_items")
 #: What the live tables come to by the clock is written down in the shadow.
-WRITTEN: Final = ("tolerances", "agreed_fees")
+WRITTEN: Final = ("tolerances", "agreed_fees", "processor_calendars")
 _VIEWS: Final = """
 SELECT quote_ident(c.relname), pg_get_viewdef(c.oid) FROM pg_class AS c
  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'v' AND c.relname <> ALL (%(written)s) ORDER BY c.oid

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from services.reconciliation.adapters.bank_days_sql import CALENDAR_OF_PAYOUT, late_on
 from services.reconciliation.adapters.breaks import STANDING
 from shared.kernel.clock import Clock
 from shared.runtime import metric_names
@@ -36,13 +37,13 @@ SELECT coalesce(extract(epoch FROM %(now)s - coalesce(
     (SELECT started_at FROM runs ORDER BY nth DESC LIMIT 1), (SELECT min(received_at) FROM report_files),
     (SELECT min(occurred_at) FROM our_items))), 0)
 """
-_UNEXPLAINED: Final = """
-SELECT coalesce(extract(epoch FROM %(now)s - min(p.due_on)::timestamp AT TIME ZONE 'UTC'), 0)
-  FROM (SELECT *, coalesce(expected_on, (closed_at AT TIME ZONE 'UTC')::date) AS due_on FROM payouts
-         WHERE closed_at IS NOT NULL) AS p
+_UNEXPLAINED: Final = f"""
+SELECT coalesce(extract(epoch FROM %(now)s - min(p.late_on)::timestamp AT TIME ZONE 'UTC'), 0)
+  FROM (SELECT p.*, {late_on("coalesce(p.expected_on, (p.closed_at AT TIME ZONE 'UTC')::date)")} AS late_on
+          FROM payouts AS p {CALENDAR_OF_PAYOUT} WHERE p.closed_at IS NOT NULL) AS p
   LEFT JOIN (SELECT processor, account, payout_id, currency, sum(amount_minor) AS paid FROM payout_allocations
               GROUP BY 1, 2, 3, 4) AS a USING (processor, account, payout_id, currency)
- WHERE p.due_on < (%(now)s AT TIME ZONE 'UTC')::date AND p.lines_net_minor <> coalesce(a.paid, 0)
+ WHERE p.lines_net_minor <> coalesce(a.paid, 0) AND p.late_on < (%(now)s AT TIME ZONE 'UTC')::date
    AND NOT EXISTS (
     SELECT FROM breaks AS b WHERE b.state <> 'SELF_CLOSED'
        AND b.subject = 'payout:' || p.processor || ':' || p.account || ':' || p.payout_id || ':' || p.currency)
