@@ -2,6 +2,8 @@
 
 Amounts stand unsigned in a debit or a credit column, and that column alone says the direction. Net amounts and costs
 are in the net currency. A row has no id of its own: batch, type, both references and the booking date stand for it.
+Where it has no reference either, what it says stands in their place: two fees of one moment are two rows, also where a
+report is cut into two files, and one whose amount is corrected is another row.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from services.reconciliation.adapters.readers.adyen_columns import (
     REQUIRED,
 )
 from services.reconciliation.adapters.readers.csv_rows import Columns, CsvFile, Row, open_csv
-from services.reconciliation.adapters.readers.line_ids import LineIds
+from services.reconciliation.adapters.readers.line_ids import LineIds, content_digest
 from services.reconciliation.adapters.readers.settlement_rows import (
     CSV_OPTIONS,
     figures_of,
@@ -87,6 +89,10 @@ class _Rows:
             booked_at = self._time(cells, "Booking Date", "Booking Date TimeZone")
         original, modification = cells["Psp Reference"], cells["Modification Reference"]
         paid_out = category is LineCategory.PAYOUT
+        reference = modification
+        if not original and not modification and not paid_out:
+            said = (occurred_at.isoformat(), gross_currency, gross_minor, net_currency, net_minor, fee_minor)
+            reference = content_digest(*map(str, said), cells.get("Merchant Reference", ""))
         batch = visible_or_none(cells["Batch Number"], "Batch Number", _ID_CHARS_MAX)
         return SettlementLine(
             line_number=row.number,
@@ -112,7 +118,7 @@ class _Rows:
             occurred_at=occurred_at,
             available_on=booked_at,
             bank_reference=words_or_none(modification, "Modification Reference") if paid_out else None,
-            line_id=self._ids.line_id(batch or "", stated, original, modification, booked_at.isoformat()),
+            line_id=self._ids.line_id(batch or "", stated, original, reference, booked_at.isoformat()),
         )
 
     def _check_account(self, account: str) -> None:

@@ -170,3 +170,14 @@ def test_an_aggregate_report_is_refused_by_the_column_it_lacks():
     del row["Psp Reference"]
     with pytest.raises(UnreadableFileError, match="column_missing: Psp Reference"):
         read(row)
+
+
+NAMELESS = {"Psp Reference": "", "Modification Reference": "", "Merchant Reference": "", "kind": "Fee", "fee_minor": 0}
+
+
+def test_rows_without_references_are_told_apart_by_what_they_say_also_in_two_files():
+    one, two = adyen_row(1, minor=-200, **NAMELESS), adyen_row(2, minor=-300, **NAMELESS)
+    whole = [line.line_id for line in lines(read(one, two))]
+    cut = [line.line_id for row in (one, two) for line in lines(read(row))]
+    assert whole == cut
+    assert len(set(whole)) == len({line.line_id for line in lines(read(one, one, two))}) - 1 == 2
