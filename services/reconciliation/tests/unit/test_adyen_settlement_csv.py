@@ -172,7 +172,13 @@ def test_an_aggregate_report_is_refused_by_the_column_it_lacks():
         read(row)
 
 
-NAMELESS = {"Psp Reference": "", "Modification Reference": "", "Merchant Reference": "", "kind": "Fee", "fee_minor": 0}
+NAMELESS = {
+    "Psp Reference": "",
+    "Modification Reference": "",
+    "Merchant Reference": "",
+    "kind": "Fee",
+    "fee_minor": 0,
+}
 
 
 def test_rows_without_references_are_told_apart_by_what_they_say_also_in_two_files():
