@@ -69,6 +69,9 @@ _SELECT: Final = """
 """
 _BY_SCOPE: Final = sa.text(_SELECT + " WHERE scope = ANY (:scopes) ORDER BY k.mode")
 _BY_REQUEST: Final = sa.text(_SELECT + " WHERE k.request_id = ANY (:requests)")
+_REFUSED: Final = sa.text(
+    _SELECT + " WHERE k.resource_id = :resource AND k.status >= 400 AND k.owner_id = :owner"
+)
 _IN_FLIGHT: Final = sa.text(
     _SELECT
     + """
@@ -100,6 +103,11 @@ def keys_of_requests(connection: sa.Connection, request_ids: Sequence[str]) -> S
     if not request_ids:
         return []
     return _read(connection, _BY_REQUEST, {"requests": list(request_ids)})
+
+
+def keys_refused(connection: sa.Connection, owner: str, resource_id: str) -> Sequence[InspectedKey]:
+    """The keys of an owner's requests about a resource that were refused, and whose refusal was kept."""
+    return _read(connection, _REFUSED, {"owner": owner, "resource": resource_id})
 
 
 def keys_in_flight(connection: sa.Connection, for_s: float, limit: int) -> Sequence[InspectedKey]:

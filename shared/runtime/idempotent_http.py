@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import replace
@@ -193,6 +193,7 @@ class IdempotentEndpoint(Generic[U, M]):
         *,
         path_ids: Mapping[str, str] | None = None,
         resource_id: str | None = None,
+        refused_about: Callable[[M], str] | None = None,
         foresee: Foresee[U, M] | None = None,
         together: bool = False,
     ) -> Response:
@@ -201,7 +202,8 @@ class IdempotentEndpoint(Generic[U, M]):
         ``execute`` runs in the claim's transaction: it and the key row commit together or not at all. It may run
         again after a deadlock, so it must not reach outside the database. ``foresee`` may queue what ``execute`` will
         read, to travel with the claim; it is no promise that ``execute`` runs. ``resource_id``, where it is known
-        before (a path id, or an id made beforehand), saves a statement. ``together`` lets it share a transaction:
+        before (a path id, or an id made beforehand), saves a statement; a refusal is kept as one about a path id, or
+        about what ``refused_about`` finds named in the body. ``together`` lets it share a transaction:
         for what touches nothing that exists, by callers met before, because one that is refused makes all run again.
         """
         raw = await request.body()
@@ -213,7 +215,7 @@ class IdempotentEndpoint(Generic[U, M]):
             raise
         waiters = self._http.waiters
         waits = waiters is not None and asked.wait_s > 0 and waiters.try_reserve()
-        post = Post(asked, caller, execute, foresee, path_ids or {}, resource_id, waits)
+        post = Post(asked, caller, execute, foresee, path_ids or {}, resource_id, waits, refused_about)
         try:
             done = await self._begin(post, together=together)
             if isinstance(done, Outcome):
@@ -314,7 +316,10 @@ class IdempotentEndpoint(Generic[U, M]):
         reply = Reply(
             status=rejected.status, body=Problem.of(rejected).body(), headers={"Content-Type": PROBLEM_JSON}
         )
-        refusal = claim if claim.resource_id in post.path_ids.values() else replace(claim, resource_id=None)
+        about = claim.resource_id if claim.resource_id in post.path_ids.values() else None
+        if about is None and post.refused_about is not None:
+            about = post.refused_about(post.asked.body)
+        refusal = replace(claim, resource_id=about)
 
         def keep(uow: U) -> Answered:
             if claim_key(uow.connection, refusal, reply=reply):

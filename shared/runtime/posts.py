@@ -74,7 +74,17 @@ Foresee = Callable[[U, M], None]
 class Post(Generic[U, M]):
     """One request on its way, and the claim that its last try made."""
 
-    __slots__ = ("_claim", "asked", "caller", "execute", "foresee", "path_ids", "resource_id", "waits")
+    __slots__ = (
+        "_claim",
+        "asked",
+        "caller",
+        "execute",
+        "foresee",
+        "path_ids",
+        "refused_about",
+        "resource_id",
+        "waits",
+    )
 
     def __init__(
         self,
@@ -85,6 +95,7 @@ class Post(Generic[U, M]):
         path_ids: Mapping[str, str],
         resource_id: str | None,
         waits: bool,
+        refused_about: Callable[[M], str] | None,
     ) -> None:
         self.asked = asked
         self.caller = caller
@@ -93,6 +104,7 @@ class Post(Generic[U, M]):
         self.path_ids = path_ids
         self.resource_id = resource_id
         self.waits = waits
+        self.refused_about = refused_about
         self._claim: Claim | None = None
 
     @property

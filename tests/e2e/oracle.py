@@ -63,6 +63,8 @@ class Course:
     def _is_made(self, name: str, row: dict[str, Any]) -> bool:
         if name == "I5.references_are_ours" and str(row["reference"]).startswith(ELSEWHERE):
             return True
+        if name == "I5.one_key_per_call" and row["reference"] in self.charged_twice:
+            return True
         if name in OF_TWO_CHARGES and row[OF_TWO_CHARGES[name]] in self.charged_twice:
             return True
         return row.get("type") == "waiting fact" and row["operation_id"] in self._about_nothing

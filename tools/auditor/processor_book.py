@@ -100,6 +100,17 @@ CHECKS: Final = (
         """,
     ),
     Check(
+        "I5.one_key_per_call",
+        "whatever was retried, an operation's call came to the processor under the operation's own key alone",
+        Moment.LIVE,
+        "SELECT count(*) FROM book_keys",
+        """
+        SELECT k.reference, k.payment_id, k.kind, k.sent_under FROM book_keys k
+        JOIN operations o ON o.operation_id = k.reference
+        WHERE k.sent_under <> k.reference
+        """,
+    ),
+    Check(
         "I5.processor_limits",
         "at the processor captured stays within authorized and refunded within captured",
         Moment.LIVE,

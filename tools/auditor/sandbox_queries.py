@@ -38,5 +38,14 @@ SANDBOX: Final = (
             f" FROM {at_both('objects')}"
         ),
     ),
+    (
+        "book_keys",
+        (
+            # What a script does to an object goes under the script's own keys; beta knows none.
+            f"SELECT DISTINCT reference, payment_id, kind, sent_under FROM {at_both('book')}"
+            " WHERE sent_under IS NOT NULL AND kind IN ('authorized', 'authorization_pending', 'declined',"
+            " 'captured', 'capture_pending', 'refunded', 'refund_pending', 'refund_declined')"
+        ),
+    ),
     ("book_webhooks", f"SELECT event_id, state FROM {at_both('webhooks')}"),
 )

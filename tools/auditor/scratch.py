@@ -125,6 +125,7 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
         "id", "kind", "payment_id", "parent_id", "status", "amount", "currency", "captured", "released", "refunded",
         "reference",
     ),
+    "book_keys": ("reference", "payment_id", "kind", "sent_under"),
     "book_webhooks": ("event_id", "state"),
     # reconciliation
     **{table: columns for table, columns, _ in RECONCILIATION_TABLES},

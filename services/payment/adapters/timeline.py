@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from shared.persistence.key_inspection import InspectedKey, keys_of_requests
+from shared.persistence.key_inspection import InspectedKey, keys_of_requests, keys_refused
 
 Entry = dict[str, Any]
 Row = Mapping[str, Any]
@@ -49,7 +49,7 @@ _ORDER: Final = (
 
 
 def read_timeline(
-    connection: sa.Connection, payment_id: str, *, created_at: datetime, updated_at: datetime
+    connection: sa.Connection, payment_id: str, *, owner: str, created_at: datetime, updated_at: datetime
 ) -> list[Entry]:
     """Everything known about a payment, in the order of time."""
     values = {"id": payment_id, "days": _days(created_at, updated_at)}
@@ -61,7 +61,7 @@ def read_timeline(
     for entry in entries:
         if entry["kind"] == "operation":
             entry["cause_id"] = causes.get(entry["id"])
-    entries += _requests(connection, entries)
+    entries += _requests(connection, payment_id, owner, entries)
     entries.sort(key=lambda entry: (entry["at"], _ORDER.index(entry["kind"]), entry["position"]))
     for entry in entries:
         del entry["position"]
@@ -74,15 +74,23 @@ def _days(created_at: datetime, updated_at: datetime) -> list[Any]:
     return [last - timedelta(days=back) for back in range(min((last - first).days, DAYS_MAX) + 1)]
 
 
-def _requests(connection: sa.Connection, entries: list[Entry]) -> list[Entry]:
-    """The merchant's requests are the causes of what they changed; their keys tell how they came, and came again."""
+def _requests(connection: sa.Connection, payment_id: str, owner: str, entries: list[Entry]) -> list[Entry]:
+    """The merchant's requests are the causes of what they changed; their keys tell how they came, and came again.
+
+    Of those that were refused, and so changed nothing, the key alone tells: while it lives, if the refusal was kept.
+    """
     first_at: dict[str, datetime] = {}
     for entry in entries:
         cause_id = entry.get("cause_id") or ""
         if entry["kind"] in {"transition", "event"} and cause_id.startswith("req_"):
             first_at[cause_id] = min(entry["at"], first_at.get(cause_id, entry["at"]))
     keys = {key.request_id: key for key in keys_of_requests(connection, list(first_at))}
-    return [_request(name, at, keys.get(name)) for name, at in first_at.items()]
+    told = [_request(name, at, keys.get(name)) for name, at in first_at.items()]
+    return told + [
+        _request(key.request_id, key.first_request_at.astimezone(UTC), key)
+        for key in keys_refused(connection, owner, payment_id)
+        if key.request_id is not None and key.request_id not in first_at
+    ]
 
 
 def _request(request_id: str, at: datetime, key: InspectedKey | None) -> Entry:

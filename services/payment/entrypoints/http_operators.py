@@ -61,8 +61,15 @@ def operator_routes(parts: EdgeParts) -> APIRouter:
         shown = await parts.read(lambda connection: find_payment(connection, payment_id))
         if shown is None:
             raise not_found("payment")
-        times = {"created_at": shown.view.created_at, "updated_at": shown.view.updated_at}
-        entries = await parts.read(lambda connection: read_timeline(connection, payment_id, **times))
+        entries = await parts.read(
+            lambda connection: read_timeline(
+                connection,
+                payment_id,
+                owner=shown.owner.owner_id,
+                created_at=shown.view.created_at,
+                updated_at=shown.view.updated_at,
+            )
+        )
         return document({"payment": payment_id, "status": shown.view.status, "data": entries})
 
     @router.get("/exposure")

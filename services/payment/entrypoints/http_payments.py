@@ -197,7 +197,11 @@ class PaymentsApi:
         view = (await self._found(principal, payment_id)).view
         entries = await self._parts.read(
             lambda connection: read_timeline(
-                connection, payment_id, created_at=view.created_at, updated_at=view.updated_at
+                connection,
+                payment_id,
+                owner=principal.owner_id,
+                created_at=view.created_at,
+                updated_at=view.updated_at,
             )
         )
         return document({"payment": payment_id, "data": entries})

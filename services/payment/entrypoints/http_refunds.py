@@ -53,7 +53,9 @@ class RefundsApi:
                 reply=json_answer(201, refund_view(payment, refund)),
             )
 
-        return await self._create.handle(request, caller, execute)
+        return await self._create.handle(
+            request, caller, execute, refused_about=lambda body: str(body.payment)
+        )
 
     async def get(self, request: Request, refund_id: str) -> Response:
         """Show a refund; reading a doubtful one has it looked up."""

@@ -33,10 +33,10 @@ WITH keyed AS (
 ), booked AS (
     INSERT INTO alpha_book (kind, object_id, subject_id, subject_revision, account, reference, payment_id,
                             currency, held_minor, captured_minor, refunded_minor, withdrawn_minor,
-                            reversed_minor, fee_minor, booked_at)
+                            reversed_minor, fee_minor, booked_at, sent_under)
     SELECT kind, object_id, subject_id, subject_revision, account, reference, payment_id,
            currency, held_minor, captured_minor, refunded_minor, withdrawn_minor, reversed_minor, fee_minor,
-           booked_at
+           booked_at, %(key)s::text
     FROM jsonb_populate_recordset(NULL::alpha_book, %(movements)s::jsonb)
 ), announced AS (
     INSERT INTO alpha_events (id, type, object_id, created_at, body, in_feed)

@@ -10,6 +10,9 @@ from tools.tests.db.tiny_rows import AT, CLEARING, MERCHANT, OWNER, TinyRows, fa
 
 AT_US = int(datetime.fromisoformat(AT).timestamp()) * 1_000_000
 
+#: What the sandbox's book calls it that an object came into being.
+BOOKED_AS = {"authorization": "authorized", "capture": "captured", "refund": "refunded"}
+
 
 def sandbox_book(h: TinyRows) -> None:
     things = (
@@ -52,7 +55,7 @@ def sandbox_book(h: TinyRows) -> None:
             revision=1, created_at=AT, updated_at=AT, claim=claims.get(object_id),
         )  # fmt: skip
         h.add(
-            "sandbox", "alpha_book", kind="authorized" if kind == "authorization" else kind, object_id=object_id,
+            "sandbox", "alpha_book", kind=BOOKED_AS.get(kind, kind), object_id=object_id, sent_under=reference,
             subject_id=object_id, subject_revision=1, account="acct", reference=reference, payment_id=payment_id,
             currency="EUR", held_minor=moved[0], captured_minor=moved[1], refunded_minor=moved[2],
             withdrawn_minor=amount if kind == "money_row" else 0,

@@ -307,6 +307,24 @@ def test_the_timeline_tells_of_each_request_its_endpoint_its_key_and_how_often_i
     assert requests[0]["at"] <= data[1]["at"]
 
 
+def test_the_timeline_tells_of_requests_that_were_refused(shop: Shop) -> None:
+    payment_id = str(shop.captured()["id"])
+    captured = shop.post(f"/payments/{payment_id}/capture", {}, key="late")
+    refund = {"payment": payment_id, "amount": 10_001}
+    refunded = shop.post("/refunds", refund, key="too-much")
+    assert (captured.status, refunded.status) == (409, 409)
+    assert shop.post("/refunds", refund, key="too-much").headers["payment-status"] == "CAPTURED"
+    unread = shop.post("/refunds", {"payment": payment_id, "amount": "1"}, key="no-number")
+    assert unread.status == 422
+    shop.parts.common.repeats.write()
+    data = shop.get(f"/payments/{payment_id}/timeline").document["data"]
+    refused = [entry for entry in data if entry["kind"] == "request" and entry["status"] >= 400]
+    assert [(entry["endpoint"], entry["id"], entry["replays"]) for entry in refused] == [
+        ("POST /payments/{payment_id}/capture", captured.headers["request-id"], 0),
+        ("POST /refunds", refunded.headers["request-id"], 1),
+    ]
+
+
 def test_a_key_is_exchanged_for_a_read_token(shop: Shop) -> None:
     reply = shop.server.call("POST", "/tokens", headers={"Authorization": f"Bearer {shop.key.api_key}"})
     assert (reply.status, reply.document["expires_in"]) == (201, 900)

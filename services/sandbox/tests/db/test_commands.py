@@ -73,6 +73,17 @@ def test_a_repeated_request_gets_the_same_bytes_and_has_no_second_effect(alpha):
     assert alpha.book()["refunded_minor"] == 1_000
 
 
+def test_the_book_keeps_the_key_under_which_each_effect_was_asked_for(alpha):
+    capture_id = alpha.sell("k1").json()["captures"][0]["id"]
+    alpha.post(f"captures/{capture_id}/refunds", {"reference": "op_r"}, "k2")
+    kept = alpha.rows("SELECT kind, sent_under FROM alpha_book ORDER BY position")
+    assert {row["kind"]: row["sent_under"] for row in kept} == {
+        "authorized": "k1",
+        "captured": "k1",
+        "refunded": "k2",
+    }
+
+
 def test_a_key_used_for_another_request_is_refused(alpha):
     authorization = alpha.authorize("k1").json()
     other_amount = alpha.authorize("k1", amount=2_000)
