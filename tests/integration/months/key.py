@@ -19,7 +19,8 @@ from tests.integration.months.world import TERMS_OF, World
 
 LOST_AFTER_DAYS = 5
 """Business days after its own that a line is late for, and not lost."""
-BANK_GRACE = timedelta(days=2)
+BANK_GRACE_DAYS = 2
+"""Business days after the one on which a payout is expected that it may take until it is on the bank account."""
 BOOKED_WITHIN = timedelta(minutes=5)
 _ON_A_LINE = {
     Error.CURRENCY, Error.AMOUNT, Error.FEE, Error.DUPLICATE, Error.STATUS, Error.UNKNOWN_CHARGE,
@@ -138,7 +139,7 @@ class Key:
             if net_minor == paid_minor:
                 continue
             short = (net_minor - paid_minor) * net_minor > 0
-            if not short or due_on + BANK_GRACE < as_of.date():
+            if not short or business_days_after(due_on, BANK_GRACE_DAYS) < as_of.date():
                 kind = "missing_in_bank" if short else "unexpected_in_bank"
                 yield Answer(payout_name(payout), kind, abs(net_minor - paid_minor))
 
