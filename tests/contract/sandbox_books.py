@@ -138,6 +138,17 @@ class Plantable:
             if line.kind is kind
         ][:limit]
 
+    async def paid_out(self, _processor, _drawn_by, payment):
+        return next(
+            (
+                (payout, line)
+                for payout in self.books.all_payouts
+                for line in self.books.paid[payout.id]
+                if line.kind is Kind.CHARGE and payment in {None, line.payment_id}
+            ),
+            None,
+        )
+
     async def plantable_entries(self, _until, _drawn_by, limit):
         arrived = {payout.id for payout in self.books.all_payouts if payout.fate is Fate.ARRIVES}
         return [e for e in self.books.bank if {part.payout_id for part in e.parts} <= arrived][:limit]

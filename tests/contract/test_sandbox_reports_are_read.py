@@ -10,15 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.reconciliation.adapters.readers import READERS
-from services.reconciliation.domain.lines import BankLine, ControlTotal, QuarantinedLine, SettlementLine
+from services.reconciliation.domain.lines import (
+    BankLine,
+    ControlTotal,
+    QuarantinedLine,
+    SettlementLine,
+    UnreadableFileError,
+)
 from services.reconciliation.domain.readers import ReadingContext
 from services.sandbox.app.plant_errors import PlantErrors, distortions_of
 from services.sandbox.app.report_formats import BANK_FORMATS, SETTLEMENT_FORMATS
 from services.sandbox.app.report_formats.writers import Statement
 from services.sandbox.domain.balance_transactions import Kind
 from services.sandbox.domain.bank import Fate, Transfer, account_number, entries_of
-from services.sandbox.domain.planted_errors import Error
+from services.sandbox.domain.planted_errors import OF_FILES, Error
 from shared.kernel.clock import SystemClock
+from shared.kernel.errors import Rejected
 from tests.contract.sandbox_books import TRADES, Books, Plantable, bank_bytes, midnight, settlement_bytes
 
 EXCHANGES = st.sampled_from([{}, {"USD": "EUR", "JPY": "KWD"}])
@@ -172,6 +179,39 @@ def test_planted_errors_leave_reports_whole_and_the_bank_agreeing_with_them(form
     } == unbooked
     subjects = [error.transaction_id for error in planted if error.transaction_id]
     assert len(set(subjects)) == len(subjects)
+
+
+@pytest.mark.parametrize("form", sorted(SETTLEMENT_FORMATS))
+@settings(max_examples=20)
+@given(TRADES, st.sampled_from(OF_FILES))
+def test_a_damaged_report_is_refused_whole_or_has_one_line_twice(form, trade, error):
+    books = Books(trade, settles_in={}, rate=0)
+    planting = PlantErrors(Plantable(books), SystemClock())
+    try:
+        (planted,) = asyncio.run(planting.damage("s", error, processors=["alpha"]))
+    except Rejected:
+        return  # Nothing was sold.
+    whole = settlement_bytes(books, SETTLEMENT_FORMATS[form]())
+    body = settlement_bytes(books, SETTLEMENT_FORMATS[form](), distortions_of([planted]))
+    if error is Error.CUT_OFF:
+        assert whole.startswith(body)
+        with pytest.raises(UnreadableFileError) as refused:
+            records(form, body)
+        assert refused.value.code == planted.break_type
+        return
+    found = list(READERS[form].read(io.BytesIO(body), ReadingContext(source="s")))
+    codes = [record.code for record in found if isinstance(record, QuarantinedLine)]
+    true = Counter(line.line_id for line in records(form, whole) if isinstance(line, SettlementLine))
+    told = Counter(line.line_id for line in found if isinstance(line, SettlementLine))
+    if form == "adyen_settlement_csv":  # Its lines have no ids: another line, and the payout does not add up.
+        assert (codes, (told - true).total()) == ([], 1)
+        totals = [record for record in found if isinstance(record, ControlTotal)]
+        lines = (line for found_lines in books.paid.values() for line in found_lines)
+        (line,) = [each for each in lines if each.id == planted.transaction_id]
+        off_minor = {abs(total.stated_minor - total.counted_minor) for total in totals} - {0}
+        assert off_minor == {abs(line.net_minor)} - {0}
+    else:
+        assert (codes, told) == ([planted.break_type], true)
 
 
 def test_every_format_that_is_written_has_a_reader():

@@ -49,8 +49,7 @@ _BY_CARD = "test_courses_by_card.py::test_every_course_by_card_ends_as_the_proce
 _ODD = "test_odd_courses.py::test_every_odd_course_ends_as_the_processor_has_it"
 _ASTRAY = "test_strays.py::test_a_mismatch_blocks_is_returned_once_and_leaves_both_books_at_zero"
 _UNSIGNED = "test_bad_webhooks.py::test_every_broken_signature_is_one_and_the_same_refusal"
-_NOBODYS = "test_bad_webhooks.py::test_one_right_signature_among_two_is_enough_and_counts_once"
-_REPORTS = "test_settlement.py::test_corrected_and_broken_reports_leave_each_line_as_it_is_right"
+_REPORTS = "test_settlement.py::test_reports_that_a_processor_damages_move_nothing_twice_and_nothing_wrongly"
 
 ROWS: Final = (
     FaultRow(
@@ -113,25 +112,46 @@ ROWS: Final = (
         cards=("pm_fault_webhook_stale",), webhooks="stale",
     ),
     _both(
-        "webhook unsigned", _UNSIGNED, "no header",
+        "webhook unsigned", _BY_CARD, "pm_fault_webhook_unsigned",
+        course="courses_of_strangers.py::told_without_a_signature",
+        cards=("pm_fault_webhook_unsigned",), webhooks="unsigned",
+    ),
+    _both(
+        "webhook signed in a broken spelling", _UNSIGNED, "no header",
         otherwise="by hand: the tests send it themselves, in every broken spelling of a signature",
     ),
     _both(
-        "webhook for unknown payment", _NOBODYS, "sender.event",
-        otherwise="by hand: an authorization of your own at the processor, under no payment of ours",
+        "webhook for unknown payment", _BY_CARD, "pm_fault_webhook_nobodys",
+        course="courses_of_strangers.py::told_about_nobodys_objects",
+        cards=("pm_fault_webhook_nobodys",), webhooks="nobodys",
+    ),
+    _both(
+        "webhook that cannot be read", _BY_CARD, "garbled",
+        course="courses_of_strangers.py::told_what_nobody_can_read",
+        cards=("pm_fault_webhook_garbled",), webhooks="garbled",
+    ),
+    _both(
+        "key forgotten too soon", _BY_CARD, "pm_fault_key_forgotten",
+        course="courses_of_strangers.py::charged_again_under_a_forgotten_key",
+        cards=("pm_fault_key_forgotten",), otherwise="`key_life_s: 1`; beta has no keys and refuses the rule",
+    ),
+    _both(
+        "hold that runs out unannounced", _BY_CARD, "pm_card_shortHold",
+        course="courses_of_strangers.py::hold_past_its_time", cards=("pm_card_shortHold",),
+        otherwise="`do: expire` lets it run out before its time",
     ),
     _both(
         "status endpoint stale", _ODD, "pm_fault_look_up_lies",
         cards=("pm_fault_look_up_lies",), reply="timeout_after", not_found_s=30,
     ),
     _both(
-        "report file truncated", _REPORTS, "cut-off.csv", course="test_settlement.py::broken_report_moves_nothing",
-        otherwise="by hand: a report is a file, cut off its end",
+        "report file truncated", _REPORTS, "cut_off", course="test_settlement.py::damaged_by_the_processor",
+        otherwise="`POST /script/v1/errors {seed, file: cut_off}`, the report with that seed",
     ),
     _both(
-        "report file with duplicated lines", _REPORTS, "twice.csv",
-        course="test_settlement.py::broken_report_moves_nothing",
-        otherwise="`POST /script/v1/errors` plants a second charge in a line of its own; the same line twice by hand",
+        "report file with duplicated lines", _REPORTS, "line_twice",
+        course="test_settlement.py::damaged_by_the_processor",
+        otherwise="`POST /script/v1/errors {seed, file: line_twice}`; without `file` it plants a second charge, too",
     ),
 )  # fmt: skip
 

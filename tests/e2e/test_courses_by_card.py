@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from tests.e2e import courses_by_card, courses_of_lies
+from tests.e2e import courses_by_card, courses_of_lies, courses_of_strangers
 from tests.e2e.books import Books
 from tests.e2e.desk import Desk
 from tests.e2e.everybody import World, everybody_at
@@ -43,6 +43,11 @@ COURSES: Final[Mapping[str, Callable[[World], None]]] = {
         courses_by_card.hold_taken_twice,
         courses_by_card.capture_done_twice,
         courses_by_card.refund_done_twice,
+        courses_of_strangers.told_without_a_signature,
+        courses_of_strangers.told_about_nobodys_objects,
+        courses_of_strangers.told_what_nobody_can_read,
+        courses_of_strangers.charged_again_under_a_forgotten_key,
+        courses_of_strangers.hold_past_its_time,
     )
 }
 AT_ONCE: Final = 16

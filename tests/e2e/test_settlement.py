@@ -19,6 +19,7 @@ from shared.testing.serving import Answer
 from shared.testing.waiting import eventually
 from tests.e2e.books import Books
 from tests.e2e.claims import ClaimScript
+from tests.e2e.paying_out import PayingOut
 from tests.e2e.shop import SETTLE_S, Shop, new_key, order, server_at
 from tests.e2e.side_by_side import side_by_side
 from tools.local_stack.services import ALPHA_ACCOUNT, BETA_ACCOUNT
@@ -232,3 +233,41 @@ def test_corrected_and_broken_reports_leave_each_line_as_it_is_right(
             for course in (corrected, broken_report_moves_nothing)
         }
     )
+
+
+def damaged_by_the_processor(books: Books, place: Place, paying: PayingOut) -> None:
+    """Its own report cut off in our line is refused whole; with that line twice it counts once, the other is set aside."""
+    shop, office = place.shop, place.office
+    paying.pay_out(office.processor)  # What others have earned is paid out, and on no report of ours.
+    payment_id, _ = captured(shop, books)
+    paying.pay_out(office.processor)
+    seeds = {file: f"{file}{new_key()[-16:]}" for file in ("cut_off", "line_twice")}
+    cut, twice = (paying.damage(seed, file, payment_id) for file, seed in seeds.items())
+    assert (cut["payout_id"], cut["payment_id"]) == (twice["payout_id"], payment_id)
+    part = paying.report(office.processor, seeds["cut_off"], cut["payout_id"])
+    refused = office.send(f"{seeds['cut_off']}.csv", part)
+    assert (refused["state"], refused["refusal"]["code"]) == ("REFUSED", cut["break_type"]), refused
+    assert booked(books, office, cut["transaction_id"]) == []
+    whole = paying.report(office.processor, seeds["line_twice"], twice["payout_id"])
+    assert whole.startswith(part)
+    staged = office.send(f"{seeds['line_twice']}.csv", whole)
+    assert (staged["state"], staged["quarantined_count"]) == ("STAGED", 1), staged
+    aside = office.call("GET", f"/files/{staged['id']}/quarantine").document["data"]
+    assert [row["code"] for row in aside] == [twice["break_type"]]
+    shows(shop, payment_id, "SETTLED", AMOUNT)
+    lines = partial(booked, books, office, twice["transaction_id"])
+    eventually(lines, timeout_s=SETTLE_S, describe="the line is booked")
+    assert [row["payment_id"] for row in lines()] == [payment_id]
+
+
+def test_reports_that_a_processor_damages_move_nothing_twice_and_nothing_wrongly(
+    stack: LocalStack, books: Books, places: dict[str, Place]
+) -> None:
+    """By the sandbox's answer key, at both processors at once."""
+    with PayingOut(stack) as paying:
+        side_by_side(
+            {
+                f"damaged at {name}": partial(damaged_by_the_processor, books, place, paying)
+                for name, place in places.items()
+            }
+        )

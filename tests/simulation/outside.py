@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 WEBHOOK_SECRETS = {"alpha": "simulated-webhook-secret", "beta": "simulated-sealing-secret"}
 API_KEYS = {"alpha": "simulated-alpha-key", "beta": "simulated-beta-key"}
-MANNERS = {Imitation.FORGED: "secret", Imitation.STALE: "old"}
+MANNERS = {Imitation.FORGED: "secret", Imitation.STALE: "old", Imitation.UNSIGNED: "none"}
 SIGNERS = {"alpha": sign_alpha, "beta": sign_beta}
 _LOOKS = {named(look, processor) for look in (CLAIM_DUE, DUE_TIMERS) for processor in SIGNERS}
 _NEXT_DUE = """
@@ -74,15 +74,15 @@ class _Courier:
             self._world.in_background(self._deliver(headers, body, chance.uniform(0.0, 30.0)))
         return await self._deliver(headers, body, 0.0)
 
-    async def imitate(self, body: bytes, how: Imitation) -> None:
+    async def imitate(self, body: bytes, how: Imitation) -> bool:
         """What the sandbox's scripts and cards have a stranger send."""
-        await self._imitated(body, MANNERS[how])
+        return await self._imitated(body, MANNERS[how])
 
     async def forge(self, body: bytes) -> None:
-        """What nobody may take: the very bytes under a wrong secret, an old seal, a seal over other bytes."""
-        await self._imitated(body, self._world.chance.choice(["secret", "old", "bytes"]))
+        """What nobody may take: the very bytes under a wrong secret, an old seal, a seal over other bytes, or none."""
+        await self._imitated(body, self._world.chance.choice(["secret", "old", "bytes", "none"]))
 
-    async def _imitated(self, body: bytes, manner: str) -> None:
+    async def _imitated(self, body: bytes, manner: str) -> bool:
         chance, secret = self._world.chance, WEBHOOK_SECRETS[self._processor]
         headers = {
             "secret": lambda: self._signed(FORGERS_SECRET, body),
@@ -90,9 +90,12 @@ class _Courier:
                 secret, body, ago_s=chance.choice([-1, 1]) * chance.uniform(301, 4_000)
             ),
             "bytes": lambda: self._signed(secret, body),
+            "none": lambda: {"content-type": "application/json"},
         }[manner]()
-        if await self._deliver(headers, body.replace(b":", b": ", 1) if manner == "bytes" else body, 0.0):
+        told = body.replace(b":", b": ", 1) if manner == "bytes" else body
+        if taken := await self._deliver(headers, told, 0.0):
             self._world.violations.append(f"I14.forged_is_refused: {self._processor} by {manner}")
+        return taken
 
     def _signed(self, secret: str, body: bytes, ago_s: float = 0.0) -> dict[str, str]:
         at = self._world.clock.now() - timedelta(seconds=ago_s)

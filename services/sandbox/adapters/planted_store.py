@@ -41,6 +41,15 @@ WHERE t.processor = %(processor)s AND t.kind = %(kind)s AND t.exchange_rate IS N
                   WHERE o.processor = t.processor AND o.object_id = t.object_id AND o.id <> t.id)
 ORDER BY md5(%(drawn_by)s || t.id), t.id COLLATE "C" LIMIT %(limit)s
 """
+PAID_OUT: Final = f"""
+SELECT {_PAYOUT_COLUMNS}, {LINE_COLUMNS}
+FROM balance_transactions t
+JOIN payout_lines l ON l.processor = t.processor AND l.transaction_id = t.id
+JOIN payouts p ON p.processor = l.processor AND p.id = l.payout_id
+WHERE t.processor = %(processor)s AND t.kind = 'charge'
+  AND (%(payment)s::text IS NULL OR t.payment_id = %(payment)s::text)
+ORDER BY md5(%(drawn_by)s || t.id), t.id COLLATE "C" LIMIT 1
+"""
 PLANTABLE_ENTRIES: Final = f"""
 SELECT {ENTRY_COLUMNS}, {PARTS} FROM bank_entries e
 WHERE e.booked_on <= %(until)s AND NOT EXISTS (
@@ -84,6 +93,17 @@ class PlantedStore:
         return [
             (rows.to_payout(row[:_PAYOUT_WIDTH]), rows.to_transaction(row[_PAYOUT_WIDTH:])) for row in found
         ]
+
+    async def paid_out(
+        self, processor: str, drawn_by: str, payment: str | None
+    ) -> tuple[Payout, BalanceTransaction] | None:
+        """One charge that was paid out, by lot, with its payout; of this payment if one is named."""
+        asked = {"processor": processor, "drawn_by": drawn_by, "payment": payment}
+        found = await self._connections.fetch(PAID_OUT, asked)
+        if not found:
+            return None
+        row = found[0]
+        return rows.to_payout(row[:_PAYOUT_WIDTH]), rows.to_transaction(row[_PAYOUT_WIDTH:])
 
     async def plantable_entries(self, until: date, drawn_by: str, limit: int) -> Sequence[BankEntry]:
         """Entries by then of payouts that came as they were to come, by lot."""

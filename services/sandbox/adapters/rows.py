@@ -6,6 +6,7 @@ from typing import Any
 
 from services.sandbox.adapters.claim_rows import claim_columns, to_claim
 from services.sandbox.app.ports import Change
+from services.sandbox.domain.faults import Imitation
 from services.sandbox.domain.objects import (
     Authorization,
     Capture,
@@ -96,10 +97,15 @@ def webhook_rows(change: Change) -> list[dict[str, Any]]:
         for due_at in event.deliveries
     ]
     return ours + [
-        {"event_id": event.id, "due_at": change.now, "imitation": event.imitation}
+        {"event_id": event.id, "due_at": change.now, "imitation": _stored(event.imitation)}
         for event in change.events
         if event.imitation is not None
     ]
+
+
+def _stored(imitation: Imitation) -> str:
+    """The column's word: what nobody signed is a forgery there, and an event of its own by its name."""
+    return Imitation.FORGED if imitation is Imitation.UNSIGNED else imitation
 
 
 def timer_rows(change: Change) -> list[dict[str, Any]]:

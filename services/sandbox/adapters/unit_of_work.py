@@ -18,7 +18,7 @@ from services.sandbox.app.ports import (
     OutdatedError,
     Released,
 )
-from services.sandbox.domain.faults import COPIES_MAX, Imitation
+from services.sandbox.domain.faults import COPIES_MAX, EXTRAS, Imitation, WebhookPlan
 from services.sandbox.domain.idempotency import KEY_LIFE, StoredReply
 from services.sandbox.domain.objects import ProcessorObject, TimerAction
 
@@ -188,7 +188,14 @@ def _webhooks(found: Sequence[Sequence[Any]]) -> list[DueWebhook]:
             event_id=row[1],
             body=bytes(row[2]),
             attempts=row[3],
-            imitation=Imitation(row[4]) if row[4] else None,
+            imitation=_imitation(row[1], row[4]),
         )
         for row in found
     ]
+
+
+def _imitation(event_id: str, stored: str | None) -> Imitation | None:
+    """Whose delivery it is: what has no signature is an event of its own, known by its name."""
+    if event_id.endswith(f":{EXTRAS[WebhookPlan.UNSIGNED]}"):
+        return Imitation.UNSIGNED
+    return Imitation(stored) if stored else None

@@ -55,17 +55,21 @@ class HttpWebhooks:
         """Sign for this very attempt and post; true only on 2xx."""
         return await self._post_signed(self._secret, body)
 
-    async def imitate(self, body: bytes, how: Imitation) -> None:
-        """Post it signed with a secret that is not ours, or as it was signed long ago."""
+    async def imitate(self, body: bytes, how: Imitation) -> bool:
+        """Post it signed with a secret that is not ours, as it was signed long ago, or without a signature."""
         if how is Imitation.FORGED:
-            await self._post_signed(FORGERS_SECRET, body)
-        else:
-            await self._post_signed(self._secret, body, age=STALE_AGE)
+            return await self._post_signed(FORGERS_SECRET, body)
+        if how is Imitation.STALE:
+            return await self._post_signed(self._secret, body, age=STALE_AGE)
+        return await self._post(body, {})
 
     async def _post_signed(self, secret: str, body: bytes, *, age: timedelta = NO_AGE) -> bool:
+        return await self._post(body, self._sign(secret, body, self._clock.now() - age))
+
+    async def _post(self, body: bytes, signed: dict[str, str]) -> bool:
         if self._poster is None:  # Made in the event loop that uses it.
             self._poster = KeepAlivePoster(self._url)
-        headers = {"Content-Type": "application/json"} | self._sign(secret, body, self._clock.now() - age)
+        headers = {"Content-Type": "application/json"} | signed
         try:
             status = await self._poster.post(body, headers)
         except NotDeliveredError as error:

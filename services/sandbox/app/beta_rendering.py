@@ -7,7 +7,13 @@ from typing import Any, Final
 import orjson
 
 from services.sandbox.app.manners import Voice
-from services.sandbox.app.rendering import GARBLED, NOBODYS_ERROR, WRONG_BY_MINOR, WRONG_REFERENCE
+from services.sandbox.app.rendering import (
+    GARBLED,
+    NOBODYS_ERROR,
+    WRONG_BY_MINOR,
+    WRONG_REFERENCE,
+    nobodys,
+)
 from services.sandbox.domain.faults import ErrorReply, ReplyFault
 from services.sandbox.domain.objects import (
     Authorization,
@@ -133,8 +139,24 @@ def garbled_notice(body: str) -> str:
     return orjson.dumps(document).decode()
 
 
+def nobodys_notice(body: str) -> str:
+    """Return the notice about a transaction that nobody has ever asked for."""
+    document = orjson.loads(body)
+    shape = document["transaction"]
+    for name in ("txn_id", "original_txn", "merchant_ref"):
+        shape[name] = nobodys(shape[name])
+    if "moved_for" in shape:
+        shape["moved_for"]["txn_id"] = nobodys(shape["moved_for"]["txn_id"])
+    shape["order_ref"] = None
+    return orjson.dumps(document).decode()
+
+
 BETA_VOICE: Final = Voice(
-    event_prefix="bn_", event_type=notice_type, event_body=notice_body, garbled=garbled_notice
+    event_prefix="bn_",
+    event_type=notice_type,
+    event_body=notice_body,
+    garbled=garbled_notice,
+    nobodys=nobodys_notice,
 )
 
 

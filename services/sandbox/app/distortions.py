@@ -19,6 +19,10 @@ class Distortions:
     changed: Mapping[LineKey, BalanceTransaction] = field(default_factory=dict)
     left_out: frozenset[LineKey] = frozenset()
     """Lines that the report does not have at their place."""
+    twice: frozenset[LineKey] = frozenset()
+    """Lines that stand twice, and count once."""
+    cut_at: frozenset[LineKey] = frozenset()
+    """Lines in whose middle the file ends."""
     added: Mapping[str, Sequence[BalanceTransaction]] = field(default_factory=dict)
     """Lines that it has too many, by payout."""
     shifted: Mapping[str, Sequence[EntryShift]] = field(default_factory=dict)

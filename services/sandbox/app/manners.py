@@ -6,8 +6,16 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from services.sandbox.app.ports import Change, KeyedReply, NewEvent, NewTimer
-from services.sandbox.app.rendering import event_body, event_type, garbled_event
-from services.sandbox.domain.faults import IMITATIONS, NO_DELAY, Fault, FeedPlan, WebhookPlan
+from services.sandbox.app.rendering import event_body, event_type, garbled_event, nobodys_event
+from services.sandbox.domain.faults import (
+    EXTRAS,
+    IMITATIONS,
+    NO_DELAY,
+    Fault,
+    FeedPlan,
+    Imitation,
+    WebhookPlan,
+)
 from services.sandbox.domain.idempotency import KEY_LIFE
 from services.sandbox.domain.objects import Effect, ProcessorObject, TimerAction
 from shared.kernel.ids import Ids
@@ -27,10 +35,16 @@ class Voice:
     event_body: Callable[[str, ProcessorObject, datetime], str]
     #: The event's body as a feed shows it that has gone wrong.
     garbled: Callable[[str], str]
+    #: The event about an object that is nobody's.
+    nobodys: Callable[[str], str]
 
 
 ALPHA_VOICE: Final = Voice(
-    event_prefix="aevt_", event_type=event_type, event_body=event_body, garbled=garbled_event
+    event_prefix="aevt_",
+    event_type=event_type,
+    event_body=event_body,
+    garbled=garbled_event,
+    nobodys=nobodys_event,
 )
 
 
@@ -82,7 +96,7 @@ class Manners:
                 in_feed=shown_at is None and fault.feed is FeedPlan.NORMAL,
                 imitation=IMITATIONS.get(fault.webhooks) if self.sends_webhooks else None,
             )
-            events.append(event)
+            events += [event, *self._before(event, item, fault, now)]
             if fault.feed is FeedPlan.GARBLED:
                 events.append(self._garbled(event))
             elif shown_at is not None:
@@ -108,6 +122,19 @@ class Manners:
             delay = max(delay, fault.hidden)
         return now + delay if delay else None
 
+    def _before(
+        self, event: NewEvent, item: ProcessorObject, fault: Fault, now: datetime
+    ) -> tuple[NewEvent, ...]:
+        """What is sent before an event, or for it: its bytes without a signature, of nobody's object, unreadable."""
+        name = EXTRAS.get(fault.webhooks)
+        if name is None or not self.sends_webhooks:
+            return ()
+        extra = replace(event, id=f"{event.id}:{name}", deliveries=(now,), in_feed=False)
+        if fault.webhooks is WebhookPlan.UNSIGNED:
+            return (replace(extra, deliveries=(), imitation=Imitation.UNSIGNED),)
+        made = self.voice.nobodys if fault.webhooks is WebhookPlan.NOBODYS else self.voice.garbled
+        return (replace(extra, body=made(self.voice.event_body(extra.id, item, now))),)
+
     def _garbled(self, event: NewEvent) -> NewEvent:
         """What the feed shows instead: the same event in a state that no documentation knows."""
         return replace(
@@ -130,8 +157,11 @@ class Manners:
             WebhookPlan.TWICE: (now, now + TWICE_GAP),
             WebhookPlan.LATE: (now + late,),
             WebhookPlan.LOST: (),
+            WebhookPlan.GARBLED: (),
             WebhookPlan.FORGED: (now + IMITATED_GAP,),
             WebhookPlan.STALE: (now + IMITATED_GAP,),
+            WebhookPlan.UNSIGNED: (now + IMITATED_GAP,),
+            WebhookPlan.NOBODYS: (now + IMITATED_GAP,),
             WebhookPlan.REVERSED: (now + behind * REVERSED_GAP,),
         }
         apart = (

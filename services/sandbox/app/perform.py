@@ -135,13 +135,16 @@ class Processor:
                 now = self.clock.now()
             else:
                 return _struck(0, b"", fault)
+        if fault.key_life is not None and not fault.always and not await self.store.strike(command.key, now):
+            fault = NO_FAULT  # What is done again under the forgotten key is done well.
         effect = await decided(self.store, decide, parent, now)
         return await self._write(command, effect, fault, now)
 
     async def _write(self, command: Command, effect: Effect, fault: Fault, now: datetime) -> Outcome:
         status, body = command.render(effect)
+        key_life = self.manners.key_life if fault.key_life is None else fault.key_life
         reply = StoredReply(
-            fingerprint=command.fingerprint, status=status, body=body, expires_at=now + self.manners.key_life
+            fingerprint=command.fingerprint, status=status, body=body, expires_at=now + key_life
         )
         change = self.manners.change(
             effect, fault, ids=self.ids, now=now, keyed=KeyedReply(key=command.key, reply=reply)

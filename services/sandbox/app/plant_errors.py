@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from services.sandbox.app.distortions import HONEST, Distortions, line_key
+from services.sandbox.app.distortions import HONEST, Distortions, LineKey, line_key
 from services.sandbox.app.settlement_ports import PlantedErrors
+from services.sandbox.domain.error_makers import damaged
 from services.sandbox.domain.planted_errors import TEMPLATES, Candidate, EntryShift, Error, Planted
 from services.sandbox.domain.planter import Planter
 from shared.kernel.clock import Clock
@@ -38,6 +39,19 @@ class PlantErrors:
             for planted in await self._of_lines(planter, error, processor, each)
         ]
         made += await self._of_entries(planter, each * len(processors))
+        await self.store.add_planted(seed, made)
+        return await self.store.planted(seed)
+
+    async def damage(
+        self, seed: str, error: Error, *, processors: Sequence[str], payment: str | None = None
+    ) -> Sequence[Planted]:
+        """The one error of a seed's files: at each processor in a charge by lot, or in one of that payment."""
+        if found := await self.store.planted(seed):
+            return found
+        lines = [await self.store.paid_out(each, f"{seed}|{error}", payment) for each in processors]
+        made = [damaged(error, *found) for found in lines if found is not None]
+        if not made:
+            raise Rejected("nothing_paid_out", "No such charge has been paid out yet.")
         await self.store.add_planted(seed, made)
         return await self.store.planted(seed)
 
@@ -96,6 +110,12 @@ class PlantErrors:
 
 def distortions_of(planted: Sequence[Planted]) -> Distortions:
     """What the errors make of the reports."""
+
+    def lines(error: Error) -> frozenset[LineKey]:
+        return frozenset(
+            (each.processor, each.transaction_id or "") for each in planted if each.error is error
+        )
+
     added: dict[str, list[Planted]] = {}
     shifted: dict[str, list[EntryShift]] = {}
     for each in planted:
@@ -106,6 +126,8 @@ def distortions_of(planted: Sequence[Planted]) -> Distortions:
     return Distortions(
         changed={line_key(each.changed): each.changed for each in planted if each.changed},
         left_out=frozenset((each.processor, each.left_out) for each in planted if each.left_out),
+        twice=lines(Error.LINE_TWICE),
+        cut_at=lines(Error.CUT_OFF),
         added={
             payout_id: [
                 addition.line for each in found for addition in each.added if addition.payout_id == payout_id

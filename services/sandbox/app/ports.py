@@ -173,8 +173,8 @@ class WebhookTransport(Protocol):
 
     async def post(self, body: bytes) -> bool: ...
 
-    async def imitate(self, body: bytes, how: Imitation) -> None:
-        """Post it as a stranger does, whatever comes of it."""
+    async def imitate(self, body: bytes, how: Imitation) -> bool:
+        """Post it as a stranger does; true means that it was taken, which it never should be."""
         ...
 
 

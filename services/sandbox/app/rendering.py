@@ -25,6 +25,7 @@ NOBODYS_ERROR: Final = b"{}"
 GARBLED: Final = "~"
 WRONG_BY_MINOR: Final = 100
 WRONG_REFERENCE: Final = "somebody_elses"
+NOBODYS: Final = "nobodys_"
 
 
 def shown(item: ProcessorObject) -> dict[str, Any]:
@@ -82,6 +83,21 @@ def garbled_event(body: str) -> str:
     document = orjson.loads(body)
     document["data"]["object"]["status"] = GARBLED
     return orjson.dumps(document).decode()
+
+
+def nobodys_event(body: str) -> str:
+    """Return the event about an object, a parent and a reference that nobody has ever made."""
+    document = orjson.loads(body)
+    shape = document["data"]["object"]
+    for name in {"id", "authorization", "capture", "dispute", "reversal", "reference"} & shape.keys():
+        shape[name] = nobodys(shape[name])
+    shape["metadata"] = {}
+    return orjson.dumps(document).decode()
+
+
+def nobodys(name: str | None) -> str | None:
+    """Return a name that looks like this one and is nobody's."""
+    return None if name is None else NOBODYS + name
 
 
 def event_type(item: ProcessorObject) -> str:

@@ -1,11 +1,11 @@
 """Owns the making of reports: a page of the book at a time through a format's writer, the same state the same bytes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from services.sandbox.app.distortions import HONEST, Distortions
+from services.sandbox.app.distortions import HONEST, Distortions, line_key
 from services.sandbox.app.report_formats.writers import SettlementWriter, Statement, StatementWriter
 from services.sandbox.app.settlement_ports import Books, Span
 from services.sandbox.domain.balance_transactions import BalanceTransaction
@@ -14,6 +14,10 @@ from services.sandbox.domain.payouts import Payout
 
 PAGE: Final = 1_000
 _DAY: Final = timedelta(days=1)
+
+
+class _CutOffError(Exception):
+    """The file ends here, in the middle of a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +34,11 @@ class Reports:
         after_batch = 0
         while page := await self.books.payouts(processor, span, after_batch=after_batch, limit=PAGE):
             for payout in page:
-                async for piece in self._payout(payout, writer, told):
-                    yield piece
+                try:
+                    async for piece in self._payout(payout, writer, told):
+                        yield piece
+                except _CutOffError:
+                    return
             after_batch = page[-1].batch_number
         if end := writer.end():
             yield end
@@ -75,7 +82,10 @@ class Reports:
         while page := await self.books.lines(payout.processor, payout.id, after=after, limit=PAGE):
             told_lines = [line for item in page if (line := told.line(item)) is not None]
             net_minor += sum(line.net_minor for line in told_lines)
-            yield b"".join(writer.line(payout, line) for line in told_lines)
+            written, cut_off = _written(payout, told_lines, writer, told)
+            yield written
+            if cut_off:
+                raise _CutOffError
             after = page[-1].id
         more: tuple[BalanceTransaction, ...] = tuple(told.added.get(payout.id, ()))
         net_minor += sum(line.net_minor for line in more)
@@ -92,3 +102,16 @@ class Reports:
             after = page[-1].id
         more = [entry for entry in told.invented_on(statement.day) if entry.currency == statement.currency]
         yield b"".join(writer.entry(statement, entry) for entry in more) + writer.closing(statement)
+
+
+def _written(
+    payout: Payout, lines: Sequence[BalanceTransaction], writer: SettlementWriter, told: Distortions
+) -> tuple[bytes, bool]:
+    """The lines as the file has them, and whether it ends in the middle of the last one."""
+    pieces: list[bytes] = []
+    for line in lines:
+        piece = writer.line(payout, line)
+        if line_key(line) in told.cut_at:
+            return b"".join([*pieces, piece[: len(piece) // 2]]), True
+        pieces.append(piece * 2 if line_key(line) in told.twice else piece)
+    return b"".join(pieces), False

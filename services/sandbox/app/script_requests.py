@@ -24,6 +24,7 @@ from services.sandbox.domain.scripts import Match, Rule
 from shared.kernel.errors import Rejected
 
 PROCESSORS: Final = ("alpha", "beta")
+KEEP_KEYS: Final = ("alpha",)
 MATCHES: Final = frozenset({"operation", "reference", "payment", "payment_method"})
 FAULTS: Final = frozenset(
     {
@@ -38,6 +39,7 @@ FAULTS: Final = frozenset(
         "not_found_s",
         "feed",
         "feed_delay_s",
+        "key_life_s",
     }
 )
 RULE: Final = frozenset({"processor", "calls", "random"}) | MATCHES | FAULTS
@@ -91,11 +93,14 @@ def _fault(body: Mapping[str, Any], match: Match) -> Fault:
             if name in body:
                 _refuse(name, "Reading makes nothing that this could be said of.")
     delay_ms = _whole(body, "webhook_delay_ms", 0, ADVANCE_MAX_S * 1000)
+    key_life_s = _whole(body, "key_life_s", 0, ADVANCE_MAX_S)
     feed = _one_of(body, "feed", FEEDS) or FeedPlan.NORMAL
     if delay_ms is not None and body.get("webhooks") != "late":
         _refuse("webhook_delay_ms", "Only of webhooks that are late.")
-    if body.get("webhooks") in ("twice", "lost") and "copies" in body:
+    if body.get("webhooks") in ("twice", "lost", "garbled") and "copies" in body:
         _refuse("copies", "Twice is two, and of lost webhooks there is none; leave one of both out.")
+    if "key_life_s" in body and body["processor"] not in KEEP_KEYS:
+        _refuse("key_life_s", f"Only {', '.join(KEEP_KEYS)} has idempotency keys.")
     if ("feed_delay_s" in body) != (feed is FeedPlan.LATE):
         _refuse("feed_delay_s", "Goes with a feed that is late, and only with that.")
     return Fault(
@@ -112,6 +117,7 @@ def _fault(body: Mapping[str, Any], match: Match) -> Fault:
         shows_before=bool(body.get("not_found_s")),
         feed=feed,
         feed_delay=timedelta(seconds=_whole(body, "feed_delay_s", 0, ADVANCE_MAX_S) or 0),
+        key_life=None if key_life_s is None else timedelta(seconds=key_life_s),
     )
 
 
@@ -170,7 +176,10 @@ def shown_fault(fault: Fault) -> dict[str, Any]:
         "feed": str(fault.feed),
         "feed_delay_s": int(fault.feed_delay.total_seconds()),
     }
-    return {name: value for name, value in whole.items() if value}
+    shown = {name: value for name, value in whole.items() if value}
+    if fault.key_life is not None:  # None at all is a life, too.
+        shown["key_life_s"] = int(fault.key_life.total_seconds())
+    return shown
 
 
 def read_advance_s(raw: bytes) -> int:

@@ -52,14 +52,17 @@ class WebhookSender:
         crash_point("external_call.after_send")
         now = self.clock.now()
         failed = [webhook for webhook, ok in zip(due, accepted, strict=True) if not ok]
+        tries_left = {
+            # Strangers do not try again.
+            webhook.id: webhook.imitation is None and webhook.attempts + 1 < ATTEMPTS_LIMIT
+            for webhook in failed
+        }
         await self.queue.record(
             sent=[webhook.id for webhook, ok in zip(due, accepted, strict=True) if ok],
             retry=[
-                (webhook.id, now + backoff(webhook.attempts))
-                for webhook in failed
-                if webhook.attempts + 1 < ATTEMPTS_LIMIT
+                (webhook.id, now + backoff(webhook.attempts)) for webhook in failed if tries_left[webhook.id]
             ],
-            given_up=[webhook.id for webhook in failed if webhook.attempts + 1 >= ATTEMPTS_LIMIT],
+            given_up=[webhook.id for webhook in failed if not tries_left[webhook.id]],
             now=now,
         )
         crash_point("external_call.after_record")
@@ -67,5 +70,4 @@ class WebhookSender:
     async def _post(self, webhook: DueWebhook) -> bool:
         if webhook.imitation is None:
             return await self.transport.post(webhook.body)
-        await self.transport.imitate(webhook.body, webhook.imitation)
-        return True  # Strangers do not try again.
+        return await self.transport.imitate(webhook.body, webhook.imitation)

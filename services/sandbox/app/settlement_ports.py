@@ -100,6 +100,12 @@ class PlantedErrors(Protocol):
         """Lines of one currency whose payout the bank has booked whole by then, and nothing else is about, by lot."""
         ...
 
+    async def paid_out(
+        self, processor: str, drawn_by: str, payment: str | None
+    ) -> tuple[Payout, BalanceTransaction] | None:
+        """One charge that was paid out, by lot, with its payout; of this payment if one is named."""
+        ...
+
     async def plantable_entries(self, until: date, drawn_by: str, limit: int) -> Sequence[BankEntry]:
         """Entries by then of payouts that came as they were to come, by lot."""
         ...

@@ -16,7 +16,12 @@ from services.sandbox.domain.objects import (
     Timer,
     TimerAction,
 )
-from services.sandbox.domain.payment_methods import HoldCourse, other_currency, payment_method
+from services.sandbox.domain.payment_methods import (
+    HoldCourse,
+    PaymentMethod,
+    other_currency,
+    payment_method,
+)
 from shared.kernel.errors import Rejected
 
 DECLINED_LATER: Final = "generic_decline"
@@ -56,7 +61,7 @@ def authorize(order: Order, *, authorization_id: str, capture_id: str, now: date
         released_minor=0,
         decline_code=decline_code,
         void_reference=None,
-        capture_before=None if declined else now + HOLD_LIFE,
+        capture_before=None if declined else _runs_out(method, now),
         version=1,
         revision=1,
         created_at=now,
@@ -84,12 +89,13 @@ def settle(pending: Authorization, *, capture_id: str | None, now: datetime) -> 
     """Decide what was pending; ``capture_id`` names the money that a sale takes as soon as it is held."""
     if pending.status is not Status.PENDING:
         return None
-    declined = payment_method(pending.origin.payment_method).hold_course is HoldCourse.DECLINED_LATER
+    method = payment_method(pending.origin.payment_method)
+    declined = method.hold_course is HoldCourse.DECLINED_LATER
     decided = replace(
         pending,
         status=Status.DECLINED if declined else Status.AUTHORIZED,
         decline_code=DECLINED_LATER if declined else None,
-        capture_before=None if declined else now + HOLD_LIFE,
+        capture_before=None if declined else _runs_out(method, now),
         version=pending.version + 1,
         revision=pending.revision + 1,
         updated_at=now,
@@ -103,6 +109,10 @@ def settle(pending: Authorization, *, capture_id: str | None, now: datetime) -> 
     )
     opened = Effect(result=decided, objects=(decided,), movements=(movement,), announced=(decided,))
     return opened if declined else _hold_or_sell(opened, decided, capture_id, now)
+
+
+def _runs_out(method: PaymentMethod, now: datetime) -> datetime:
+    return now + (method.hold_life or HOLD_LIFE)
 
 
 def _begin(order: Order, origin: Origin, authorization_id: str, now: datetime) -> Effect:
@@ -141,10 +151,11 @@ def _hold_or_sell(
 ) -> Effect:
     """What follows a hold: it runs out some day, or a sale takes it all at once under the same reference."""
     if capture_id is None:
+        told_after = payment_method(authorization.origin.payment_method).expiry_told_after
         expiry = Timer(
             action=TimerAction.EXPIRE_AUTHORIZATION,
             object_id=authorization.id,
-            due_at=authorization.capture_before,
+            due_at=authorization.capture_before and authorization.capture_before + told_after,
         )
         return replace(opened, timers=(expiry,))
     reference = authorization.reference

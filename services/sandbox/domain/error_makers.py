@@ -7,6 +7,7 @@ from typing import Final
 
 from services.sandbox.domain.balance_transactions import BalanceTransaction, Kind
 from services.sandbox.domain.bank import BankEntry
+from services.sandbox.domain.payouts import Payout
 from services.sandbox.domain.planted_errors import (
     BREAK_TYPES,
     Addition,
@@ -166,6 +167,14 @@ def _late(found: Candidate, drawn: int) -> Planted | None:  # noqa: ARG001 - eac
             *entry_shifts(found.next_payout.id, found.next_entries, line.net_minor),
         ),
     )
+
+
+def damaged(error: Error, payout: Payout, line: BalanceTransaction) -> Planted:
+    """The file that is cut off in the middle of this line, or has it twice; its payout's total stays as it is."""
+    told_minor = 0 if error is Error.CUT_OFF else 2 * line.gross_minor
+    found = Candidate(payout=payout, line=line, entries=())
+    made = _planted(error, found, told_minor=told_minor, more_minor=0)
+    return replace(made, at_risk_minor=0)  # Whoever reads it believes neither.
 
 
 def _again(line: BalanceTransaction, drawn: int) -> BalanceTransaction:

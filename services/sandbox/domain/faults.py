@@ -76,19 +76,33 @@ class WebhookPlan(StrEnum):
     FORGED = "webhook_forged"
     #: Before each webhook comes its own copy with a signature that is right and too old.
     STALE = "webhook_stale"
+    #: Before each webhook comes one with its very bytes and without any signature.
+    UNSIGNED = "webhook_unsigned"
+    #: Before each webhook comes one, rightly signed, about an object that nobody has ever made.
+    NOBODYS = "webhook_nobodys"
+    #: In place of each webhook comes one about an object in a state that no documentation knows.
+    GARBLED = "webhook_garbled"
 
 
 class Imitation(StrEnum):
-    """What a stranger makes of a webhook; neither may ever be believed."""
+    """What a stranger makes of a webhook; none may ever be believed."""
 
     FORGED = "forged"
     STALE = "stale"
+    UNSIGNED = "unsigned"
 
 
 IMITATIONS: Final[Mapping[WebhookPlan, Imitation]] = {
     WebhookPlan.FORGED: Imitation.FORGED,
     WebhookPlan.STALE: Imitation.STALE,
 }
+"""Those that are a delivery of the event itself; the others are events of their own (``EXTRAS``)."""
+EXTRAS: Final[Mapping[WebhookPlan, str]] = {
+    WebhookPlan.UNSIGNED: "unsigned",
+    WebhookPlan.NOBODYS: "nobodys",
+    WebhookPlan.GARBLED: "unreadable",
+}
+"""What comes before each webhook, or in its place, as an event of its own on no feed, with this behind its name."""
 
 
 class FeedPlan(StrEnum):
@@ -177,6 +191,8 @@ class Fault:
     shows_before: bool = False
     feed: FeedPlan = FeedPlan.NORMAL
     feed_delay: timedelta = NO_DELAY
+    #: How long the call's idempotency key is remembered, if not as long as the others.
+    key_life: timedelta | None = None
 
     @property
     def is_none(self) -> bool:

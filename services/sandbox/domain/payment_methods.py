@@ -8,12 +8,14 @@ import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
 from services.sandbox.domain.faults import (
     COPIES_MAX,
+    NO_DELAY,
     NO_FAULT,
     EffectPlan,
     Fault,
@@ -22,6 +24,7 @@ from services.sandbox.domain.faults import (
     WebhookPlan,
 )
 from services.sandbox.domain.random_faults import (
+    KEY_FORGOTTEN,
     LYING_LOOK_UP,
     NO_EVIDENCE,
     OUTLIVES_KEY,
@@ -97,6 +100,10 @@ class PaymentMethod:
     name: str
     decline_code: str | None = None
     hold_course: HoldCourse = HoldCourse.AT_ONCE
+    #: How long what it holds can be captured, if not as long as usual ...
+    hold_life: timedelta | None = None
+    #: ... and how much later the processor says that it has run out.
+    expiry_told_after: timedelta = NO_DELAY
     refund_course: RefundCourse = RefundCourse.SUCCEEDS
     capture_pends: bool = False
     claim: ClaimCourse = ClaimCourse.NONE
@@ -124,6 +131,8 @@ class PaymentMethod:
 
 
 WRONG_AMOUNT_DRIFT_MINOR: Final = 100
+SHORT_HOLD: Final = timedelta(seconds=5)
+EXPIRY_TOLD_AFTER: Final = timedelta(seconds=10)
 
 CARDS: Final[tuple[PaymentMethod, ...]] = (
     PaymentMethod(name="pm_card_visa"),
@@ -134,6 +143,7 @@ CARDS: Final[tuple[PaymentMethod, ...]] = (
     PaymentMethod(name="pm_card_chargeDeclinedExpiredCard", decline_code="expired_card"),
     PaymentMethod(name="pm_card_pendingAuthorization", hold_course=HoldCourse.LATER),
     PaymentMethod(name="pm_card_pendingAuthorizationDeclined", hold_course=HoldCourse.DECLINED_LATER),
+    PaymentMethod(name="pm_card_shortHold", hold_life=SHORT_HOLD, expiry_told_after=EXPIRY_TOLD_AFTER),
     PaymentMethod(name="pm_card_pendingRefund", refund_course=RefundCourse.PENDS),
     PaymentMethod(name="pm_card_refundFail", refund_course=RefundCourse.FAILS_LATER),
     PaymentMethod(name="pm_card_refundDeclined", refund_course=RefundCourse.DECLINED),
@@ -175,6 +185,10 @@ SCRIPTED: Final[Mapping[str, Fault]] = {
     "pm_fault_webhook_reversed": Fault(webhooks=WebhookPlan.REVERSED),
     "pm_fault_webhook_forged": Fault(webhooks=WebhookPlan.FORGED),
     "pm_fault_webhook_stale": Fault(webhooks=WebhookPlan.STALE),
+    "pm_fault_webhook_unsigned": Fault(webhooks=WebhookPlan.UNSIGNED),
+    "pm_fault_webhook_nobodys": Fault(webhooks=WebhookPlan.NOBODYS),
+    "pm_fault_webhook_garbled": Fault(webhooks=WebhookPlan.GARBLED),
+    "pm_fault_key_forgotten": KEY_FORGOTTEN,
 }
 """What a script can say in one rule and a merchant's test wants by card: each for all operations or for one."""
 

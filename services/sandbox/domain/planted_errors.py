@@ -30,6 +30,8 @@ class Error(StrEnum):
     FEE = "fee"
     UNBOOKED = "unbooked"
     INVENTED = "invented"
+    CUT_OFF = "cut_off"
+    LINE_TWICE = "line_twice"
 
 
 BREAK_TYPES: Final[Mapping[Error, str]] = {
@@ -45,8 +47,15 @@ BREAK_TYPES: Final[Mapping[Error, str]] = {
     Error.FEE: "fee_mismatch",
     Error.UNBOOKED: "missing_in_bank",
     Error.INVENTED: "unexpected_in_bank",
+    Error.CUT_OFF: "truncated",
+    Error.LINE_TWICE: "line_repeated",
 }
-"""The break that the error must be found as, once it is due: a charge that was left out is a settlement delay first."""
+"""The break that the error must be found as, once it is due: a charge that was left out is a settlement delay first.
+
+What is wrong with the file itself is no break: a file that is cut off is refused, a repeated line is in quarantine.
+"""
+OF_FILES: Final = (Error.CUT_OFF, Error.LINE_TWICE)
+"""Only planted where they are asked for: no other error could be found in a file that is refused."""
 TEMPLATES: Final[Mapping[Error, Kind]] = {
     Error.CURRENCY: Kind.CHARGE,
     Error.AMOUNT: Kind.CHARGE,

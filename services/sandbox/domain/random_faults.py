@@ -22,6 +22,7 @@ from services.sandbox.domain.faults import (
 RATE_MAX: Final = 100
 _STEPS: Final = 2**32
 
+DAYS_LATE: Final = timedelta(days=3)
 LOTS: Final[tuple[Fault, ...]] = (
     Fault(reply=ReplyFault.TIMEOUT_BEFORE),
     Fault(reply=ReplyFault.TIMEOUT_AFTER),
@@ -91,7 +92,18 @@ LYING_LOOK_UP: Final = Fault(
 )
 """It took effect, its reply is lost, and for a while whoever looks is told that it did not, within beta's window."""
 
-WEBHOOK_DAYS_LATE: Final = Fault(webhooks=WebhookPlan.LATE, webhook_delay=timedelta(days=3))
+KEY_FORGOTTEN: Final = Fault(
+    reply=ReplyFault.TIMEOUT_AFTER,
+    webhooks=WebhookPlan.LOST,
+    hidden=timedelta(seconds=20),
+    feed=FeedPlan.LATE,
+    feed_delay=timedelta(seconds=20),
+    key_life=timedelta(seconds=1),
+)
+"""It took effect, nothing says so for a while, and its key is forgotten much sooner than agreed: a second send under it
+is done a second time."""
+
+WEBHOOK_DAYS_LATE: Final = Fault(webhooks=WebhookPlan.LATE, webhook_delay=DAYS_LATE)
 
 
 @dataclass(frozen=True, slots=True)

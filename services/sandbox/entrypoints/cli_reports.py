@@ -116,11 +116,19 @@ def _add_steps(app: typer.Typer, with_parts: Callable[[Callable[[Parts], Awaitab
     @app.command("plant-errors")
     def plant_errors(
         seed: Annotated[str, typer.Option(help="The errors' seed.")],
-        each: Annotated[int, typer.Option(help="How many of each kind at each processor.")] = 1,
+        each: Annotated[
+            int | None, typer.Option(help="How many of each kind at each processor; 1 if left out.")
+        ] = None,
+        file: Annotated[
+            str | None, typer.Option(help="What is wrong with the files instead: cut_off or line_twice.")
+        ] = None,
+        payment: Annotated[
+            str | None, typer.Option(help="With --file: the payment whose charge it strikes.")
+        ] = None,
         as_json: JsonFlag = False,
     ) -> None:
         """Choose what reports asked for with the seed say wrongly; the same seed again chooses nothing new."""
-        emit(act("errors", seed=seed, each=each)["data"], as_json=as_json)
+        emit(act("errors", seed=seed, each=each, file=file, payment=payment)["data"], as_json=as_json)
 
     @app.command("answer-key")
     def answer_key(

@@ -1,6 +1,6 @@
 """Owns the script's steps about payouts: pay out now, close the days that are over, plant errors in the reports."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,11 +10,11 @@ from services.sandbox.app.rendering import timestamp
 from services.sandbox.app.settle import Settling
 from services.sandbox.domain.bank import Fate
 from services.sandbox.domain.payouts import Payout
-from services.sandbox.domain.planted_errors import Planted
+from services.sandbox.domain.planted_errors import OF_FILES, Error, Planted
 from shared.kernel.errors import Rejected
 
 PAYOUT_FIELDS: Final = frozenset({"processor", "fate", "everything"})
-ERROR_FIELDS: Final = frozenset({"seed", "each"})
+ERROR_FIELDS: Final = frozenset({"seed", "each", "file", "payment"})
 SEED_CHARACTERS_MAX: Final = 32
 
 
@@ -57,8 +57,24 @@ class SettlementScript:
             raise refused("seed", f"Expected a text of 1 to {SEED_CHARACTERS_MAX} characters.")
         if type(each) is not int:
             raise refused("each", "Expected a whole number.")
-        planted = await self.planting.plant(seed, each=each, processors=tuple(self.settling.terms))
+        processors = tuple(self.settling.terms)
+        if "file" in body:
+            planted = await self._damage(seed, body, processors)
+        elif "payment" in body:
+            raise refused("payment", "Goes with file, and only with that.")
+        else:
+            planted = await self.planting.plant(seed, each=each, processors=processors)
         return {"data": [shown_error(error) for error in planted]}
+
+    async def _damage(
+        self, seed: str, body: Mapping[str, Any], processors: tuple[str, ...]
+    ) -> Sequence[Planted]:
+        if "each" in body:
+            raise refused("each", "A file has one such error; leave it out with file.")
+        if body["file"] not in list(OF_FILES):
+            raise refused("file", f"One of {', '.join(OF_FILES)}.")
+        payment = parsing.text(body, "payment") if "payment" in body else None
+        return await self.planting.damage(seed, Error(body["file"]), processors=processors, payment=payment)
 
 
 def shown_payout(payout: Payout) -> dict[str, Any]:

@@ -6,54 +6,12 @@ import json
 import re
 from collections import defaultdict
 from decimal import Decimal
-from types import SimpleNamespace
 
 import pytest
-from typer.testing import CliRunner
 
-from services.sandbox.entrypoints.cli import cli
+from services.sandbox.tests.db.conftest import DAY_S, SETTLEMENT, get, key, script, span
 
-DAY_S = 86_400
-SETTLEMENT = ("stripe_payout_csv", "adyen_settlement_csv", "tieout_csv")
 BANK = ("camt053", "mt940", "bai2")
-FATES = ("arrives", "split", "combined", "returned", "fails", "arrives")
-
-
-def script(alpha, what, **said):
-    base = str(alpha.http.base_url).replace("/alpha/v1/", "/script/v1/")
-    reply = alpha.http.post(f"{base}{what}", json=said)
-    assert reply.status_code == 201, reply.text
-    return reply.json()
-
-
-def get(alpha, what, **query):
-    base = str(alpha.http.base_url).replace("/alpha/v1/", "/reports/v1/")
-    return alpha.http.get(f"{base}{what}", params=query)
-
-
-def span(alpha):
-    (found,) = alpha.rows("SELECT min(made_on) AS first FROM payouts")
-    base = str(alpha.http.base_url).replace("/alpha/v1/", "/script/v1/")
-    today = alpha.http.get(f"{base}clock").json()["now"][:10]
-    return {"from": found["first"].isoformat(), "to": today}
-
-
-@pytest.fixture
-def traded(start_alpha):
-    """A sandbox with payouts of every fate, in three currencies, one of them paid out in another; all has arrived."""
-    alpha = start_alpha(alpha_settles_in="USD:EUR", alpha_reserve_basis_points=500)
-    for number, fate in enumerate(FATES):
-        for currency in ("EUR", "USD", "KWD"):
-            key = f"{number}{currency}"
-            capture = alpha.sell(key, amount=10_000 + number, currency=currency).json()["captures"][0]
-            if number:
-                said = {"amount": 500 + number, "reference": f"op_r{key}"}
-                alpha.post(f"captures/{capture['id']}/refunds", said, f"r{key}")
-        if number == 3:
-            alpha.post(f"script/captures/{capture['id']}", {"do": "dispute", "amount": 700}, "s1")
-        script(alpha, "payouts", processor="alpha", everything=True, fate=fate)
-    alpha.advance(20 * DAY_S)
-    return alpha
 
 
 def rows(body):
@@ -184,19 +142,6 @@ def test_reports_are_shown_to_nobody_without_the_key(alpha):
     assert reply.status_code == 401
 
 
-@pytest.fixture
-def commands(traded, monkeypatch):
-    """Runs the command line on the sandbox's own database."""
-    monkeypatch.setenv("SANDBOX_DATABASE_URL", traded.app_url)
-    monkeypatch.setenv("SANDBOX_ALPHA_API_KEY", "alpha_key")
-
-    def run(*arguments):
-        result = CliRunner().invoke(cli, arguments)
-        return SimpleNamespace(code=result.exit_code, out=result.stdout_bytes)
-
-    return run
-
-
 def test_the_command_writes_the_same_bytes_and_a_file_is_whole_or_not_there(traded, commands, tmp_path):
     asked = {"processor": "alpha", "format": "tieout_csv", **span(traded)}
     body = get(traded, "settlement", **asked).content
@@ -211,10 +156,6 @@ def test_the_command_writes_the_same_bytes_and_a_file_is_whole_or_not_there(trad
     assert out.read_bytes() == body
     assert [path.name for path in tmp_path.iterdir()] == ["report.csv"]
     assert commands(*words, "--seed", "9").code == 1
-
-
-def key(alpha, seed):
-    return get(alpha, "answer-key", seed=seed).json()["data"]
 
 
 def test_every_error_is_planted_once_by_seed_and_the_book_stays_as_it_was(traded, commands):

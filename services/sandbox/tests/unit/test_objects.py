@@ -62,6 +62,14 @@ def test_an_authorization_holds_the_amount_and_expires_by_itself():
     assert [timer.action for timer in effect.timers] == [TimerAction.EXPIRE_AUTHORIZATION]
 
 
+def test_a_short_hold_runs_out_soon_and_says_so_later():
+    effect = authorized(method="pm_card_shortHold")
+    assert effect.result.capture_before == NOW + timedelta(seconds=5)
+    assert [timer.due_at for timer in effect.timers] == [NOW + timedelta(seconds=15)]
+    with pytest.raises(Rejected, match="run out"):
+        take(effect.result, now=NOW + timedelta(seconds=5))
+
+
 def test_a_declined_card_holds_nothing_and_says_why():
     effect = authorized(method="pm_card_visa_chargeDeclinedInsufficientFunds", capture=True)
     assert effect.result.status is Status.DECLINED

@@ -15,7 +15,7 @@ from services.sandbox.domain.faults import (
     WebhookPlan,
 )
 from services.sandbox.domain.payment_methods import PAYMENT_METHODS, ClaimCourse, payment_method
-from services.sandbox.domain.random_faults import LOTS, NO_EVIDENCE
+from services.sandbox.domain.random_faults import KEY_FORGOTTEN, LOTS, NO_EVIDENCE
 from shared.kernel.errors import Rejected
 
 
@@ -59,6 +59,10 @@ def test_a_limited_fault_strikes_its_operation_only():
         ("pm_fault_webhook_reversed", Fault(webhooks=WebhookPlan.REVERSED)),
         ("pm_fault_webhook_forged", Fault(webhooks=WebhookPlan.FORGED)),
         ("pm_fault_webhook_stale", Fault(webhooks=WebhookPlan.STALE)),
+        ("pm_fault_webhook_unsigned", Fault(webhooks=WebhookPlan.UNSIGNED)),
+        ("pm_fault_webhook_nobodys", Fault(webhooks=WebhookPlan.NOBODYS)),
+        ("pm_fault_webhook_garbled", Fault(webhooks=WebhookPlan.GARBLED)),
+        ("pm_fault_key_forgotten", KEY_FORGOTTEN),
         (
             "pm_fault_webhook_days_late",
             Fault(webhooks=WebhookPlan.LATE, webhook_delay=timedelta(days=3)),

@@ -69,6 +69,19 @@ def test_copies_alone_are_a_rule(copies):
     assert not fault.is_none
 
 
+@pytest.mark.parametrize("key_life_s", [0, 60])
+def test_a_key_may_be_said_to_live_for_so_long(key_life_s):
+    fault = read_rule({"processor": "alpha", "key_life_s": key_life_s})[1].fault
+    assert shown_fault(fault) == {"key_life_s": key_life_s}
+    assert not fault.is_none
+
+
+def test_a_processor_without_keys_has_none_that_could_die_early():
+    with pytest.raises(Rejected) as refused:
+        read_rule({"processor": "beta", "key_life_s": 60})
+    assert refused.value.param == "key_life_s"
+
+
 def test_an_effect_may_be_said_to_come_twice():
     fault = read_rule({"processor": "alpha", "effect": "twice"})[1].fault
     assert (fault.effect, shown_fault(fault)) == (EffectPlan.TWICE, {"effect": "twice"})

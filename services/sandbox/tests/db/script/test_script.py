@@ -1,15 +1,9 @@
 """Scripts of faults over real sockets: what they strike and how often, what callers see, and that the book is true."""
 
-import re
-from datetime import UTC, datetime
-
 import httpx2
 import pytest
 
-from services.sandbox.adapters.webhook_http import sign_beta, signature
-from services.sandbox.tests.conftest import WEBHOOK_SECRET, Receiver
 from services.sandbox.tests.db.script.conftest import sale_at_beta
-from shared.kernel.clock import SystemClock
 from shared.testing.waiting import eventually
 
 
@@ -194,49 +188,27 @@ def test_copies_that_overtake_the_reply_all_do(alpha, script, receiver):
     assert len(receiver.received) == 3
 
 
-@pytest.mark.parametrize("imitation", ["forged", "stale"])
-@pytest.mark.parametrize("processor", ["alpha", "beta"])
-def test_an_imitation_comes_first_once_and_then_what_is_signed_now(
-    alpha, script, beta, receiver, processor, imitation
-):
-    script.add(processor=processor, webhooks=imitation)
-    receiver.statuses[:] = [401, 401]
-    if processor == "alpha":
-        alpha.sell("k1")
-    else:
-        beta.post("transactions", json=sale_at_beta())
-    eventually(lambda: len(receiver.received) == 4, describe="two imitations, two webhooks")
-    seal = {"alpha": "alpha-signature", "beta": "x-beta-seal"}[processor]
-    bodies = [body for _, body in receiver.received]
-    assert sorted(bodies[:2]) == sorted(bodies[2:])
-    signed = [_is_ours(processor, headers[seal], body) for headers, body in received_lower(receiver)]
-    ages_s = [_age_s(processor, headers[seal]) for headers, _ in received_lower(receiver)]
-    assert signed == [imitation == "stale"] * 2 + [True] * 2
-    assert [age_s > 300 for age_s in ages_s] == [imitation == "stale"] * 2 + [False] * 2
-    eventually(
-        lambda: alpha.rows(f"SELECT count(*) AS n FROM {processor}_webhooks WHERE state = 'due'")[0]["n"] == 0
-    )
+def test_a_key_is_forgotten_as_soon_as_the_rule_says_and_the_others_are_kept(alpha, script):
+    script.add(operation="authorization", reference="op_k1", key_life_s=60)
+    first, other = alpha.sell("k1").json(), alpha.sell("k2").json()
+    alpha.advance(59)
+    assert alpha.sell("k1").json() == first
+    alpha.advance(2)
+    assert alpha.sell("k1").json()["id"] != first["id"]
+    assert alpha.sell("k2").json() == other
+    assert alpha.book()["charges"] == 3
 
 
-def received_lower(receiver: Receiver) -> list[tuple[dict[str, str], bytes]]:
-    return [
-        ({name.lower(): value for name, value in headers.items()}, body)
-        for headers, body in receiver.received
-    ]
-
-
-def _is_ours(processor: str, seal: str, body: bytes) -> bool:
-    if processor == "alpha":
-        stamp = int(seal.partition(",")[0].removeprefix("t="))
-        return seal == signature(WEBHOOK_SECRET, body, stamp)
-    stamp = int(seal.partition(";")[0].removeprefix("at="))
-    return seal == sign_beta("betas", body, datetime.fromtimestamp(stamp / 1000, UTC))["X-Beta-Seal"]
-
-
-def _age_s(processor: str, seal: str) -> float:
-    stamp = re.search(r"\d+", seal)
-    assert stamp is not None
-    return SystemClock().now().timestamp() - int(stamp[0]) / (1 if processor == "alpha" else 1_000)
+def test_a_card_whose_key_is_forgotten_early_is_charged_again_once_and_the_third_is_a_replay(alpha):
+    card = "pm_fault_key_forgotten"
+    with pytest.raises(httpx2.RemoteProtocolError):
+        alpha.sell("k1", card)
+    alpha.advance(2)
+    again = alpha.sell("k1", card)
+    assert again.status_code == 201
+    alpha.advance(60)
+    assert alpha.sell("k1", card).json() == again.json()
+    assert alpha.book()["charges"] == 2
 
 
 def test_a_key_lives_as_long_as_the_setting_says_and_then_it_is_done_again(start_alpha):
