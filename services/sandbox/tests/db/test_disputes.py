@@ -199,7 +199,7 @@ def test_a_refund_fails_by_script_once_and_its_room_is_free_again(start_alpha, r
     book = alpha.book()
     assert (book["refunded_minor"], book["refunds"]) == (0, 0)
     assert types(alpha)[-1] == "refund.failed"
-    eventually(lambda: b"refund.failed" in receiver.received[-1][1], describe="the webhook")
+    eventually(lambda: any(b"refund.failed" in body for _, body in receiver.received), describe="the webhook")
     whole = alpha.post(f"captures/{capture['id']}/refunds", {"reference": "op_r2"}, "r2")
     assert (whole.status_code, whole.json()["amount"]) == (201, 1_000)
 
