@@ -290,8 +290,13 @@ RECONCILIATION_UNANSWERED_AGE_S: Final = _gauge(
 )
 RECONCILIATION_STATEMENT_GAP_AGE_S: Final = _gauge(
     "tieout_reconciliation_statement_gap_age_seconds",
-    "Seconds since a part of a bank's statement came that does not go on where another one ended, of the one that "
-    "waits longest; 0 where none waits.",
+    "Seconds since the oldest part of a bank's statement came that does not go on where another ended; 0 without.",
+)
+RECONCILIATION_FILES_IN_DOUBT: Final = _gauge(
+    "tieout_reconciliation_files_in_doubt",
+    "Breaks of files themselves by source and type: totals that do not come out, lines that nobody could read.",
+    "source",
+    "type",
 )
 
 # Books

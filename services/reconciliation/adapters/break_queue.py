@@ -35,7 +35,8 @@ def _in_finest_units() -> str:
     return f"(b.at_risk_minor::numeric * CASE b.currency {cases} ELSE {10 ** (_FINEST_SCALE - _USUAL_SCALE)} END)"
 
 
-_RANK: Final = _in_finest_units()
+#: What a break ``b`` is ordered by.
+RANK: Final = _in_finest_units()
 # In hexadecimal: sixteen digits in an address are refused as a card's.
 _PLACE: Final = re.compile("([0-9a-f]{1,20})_(brk_[0-9a-f]{26})")
 _RANK_END: Final = 2**63 * 10**_FINEST_SCALE
@@ -51,19 +52,21 @@ _CONDITIONS: Final[Mapping[str, str]] = {
     "age_min_days": "b.since <= %(now)s - make_interval(days => %(age_min_days)s)",
     "at_risk_min_minor": "b.at_risk_minor >= %(at_risk_min_minor)s",
     "payout_id": f"""(
-       b.subject = 'payout:' || b.processor || ':' || b.account || ':' || %(payout_id)s || ':' || b.currency
+       b.subject IN (
+           'payout:' || b.processor || ':' || b.account || ':' || %(payout_id)s || ':' || b.currency,
+           'total:' || b.processor || ':' || b.account || ':' || %(payout_id)s || ':' || b.currency)
        OR starts_with(b.subject, 'line:') AND EXISTS (
            SELECT FROM settlement_lines AS l
             WHERE (l.source, l.line_id) = ({_LINE}) AND l.stands AND l.payout_id = %(payout_id)s))""",
     "file_id": f"""(
-       starts_with(b.subject, 'line:') AND EXISTS (
+       b.subject = 'file:' || %(file_id)s OR starts_with(b.subject, 'line:') AND EXISTS (
            SELECT FROM settlement_lines AS l
             WHERE (l.source, l.line_id) = ({_LINE}) AND l.stands AND l.file_id = %(file_id)s)
        OR starts_with(b.subject, 'bank:') AND EXISTS (
            SELECT FROM bank_lines AS l
             WHERE (l.source, l.line_id) = ({_LINE}) AND l.stands AND l.file_id = %(file_id)s))""",
-    "after_risk": f"""{_RANK} <= %(after_risk)s
-   AND ({_RANK} < %(after_risk)s OR b.break_id > %(after_id)s)""",
+    "after_risk": f"""{RANK} <= %(after_risk)s
+   AND ({RANK} < %(after_risk)s OR b.break_id > %(after_id)s)""",
 }
 
 
@@ -80,9 +83,9 @@ class Wanted:
     age_min_days: int | None = None
     at_risk_min_minor: int | None = None
     payout_id: str | None = None
-    """The payout itself, and lines of it."""
+    """The payout itself, its total, and lines of it."""
     file_id: str | None = None
-    """Lines whose standing reading is the file's."""
+    """The file itself, and lines whose standing reading is the file's."""
     cursor: str | None = None
 
 
@@ -100,7 +103,7 @@ def queue(connection: sa.Connection, now: datetime, wanted: Wanted, *, limit: in
     conditions = [text for name, text in _CONDITIONS.items() if _is_said(values[name])]
     # The states as text, so that the partial indexes of what is unsettled are used.
     states = ", ".join(f"'{BreakState(state).value}'" for state in wanted.states)
-    query = f"""SELECT {", ".join(f"b.{name}" for name in BREAK)}, {_RANK} AS rank FROM breaks AS b
+    query = f"""SELECT {", ".join(f"b.{name}" for name in BREAK)}, {RANK} AS rank FROM breaks AS b
  WHERE {" AND ".join([f"b.state IN ({states})", *conditions])}
  ORDER BY rank DESC, b.break_id LIMIT %(limit)s"""
     rows = connection.exec_driver_sql(query, values | {"now": now, "limit": limit + 1}).mappings().all()

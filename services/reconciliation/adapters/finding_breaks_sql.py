@@ -15,6 +15,7 @@ from services.reconciliation.adapters.bank_days_sql import (
     in_time_before,
     late_on,
 )
+from services.reconciliation.adapters.file_breaks_sql import FILES, GAPS, PAYOUT_TOTALS, SUBJECTS
 from services.reconciliation.adapters.matching_sql import OF_SEVERAL
 from services.reconciliation.domain.breaks import FIRST_MATCH, Sign
 from services.reconciliation.domain.matching import BY_HAND, DIFFERS_FROM_RANK
@@ -221,10 +222,31 @@ SELECT 'return:' || t.event_id, {_type({Sign.RETURNED_WITHOUT_BREAK: "true"})}, 
 _OF_ADJUSTMENTS: Final = "subject >= 'adjustment:' AND subject < 'adjustment;'"
 _OF_RETURNS: Final = "subject >= 'return:' AND subject < 'return;'"
 OF_ASKED: Final = f"(({_OF_ADJUSTMENTS}) OR ({_OF_RETURNS}))"
+_PAYOUT_TOTALS: Final = f"""
+SELECT 'total:' || p.processor || ':' || p.account || ':' || p.payout_id || ':' || p.currency,
+       {_type({Sign.PAYOUT_STATED_OTHERWISE: "p.lines_net_minor <> p.stated_minor"})} AS type, p.currency,
+       p.lines_net_minor, p.stated_minor, p.processor, p.account, NULL, p.stated_at, NULL::timestamptz
+  FROM ({PAYOUT_TOTALS}) AS p
+"""
+_FILES: Final = f"""
+SELECT 'file:' || f.file_id,
+       {_type({Sign.STATEMENT_NOT_ADDING_UP: "f.differs", Sign.LINES_UNREAD: "true"})} AS type, f.currency,
+       f.counted_minor, f.stated_minor, f.processor, f.account, NULL, f.since, NULL::timestamptz
+  FROM ({FILES}) AS f
+"""
+_STATEMENTS: Final = f"""
+SELECT 'statement:' || g.source || ':' || g.account_number || ':' || g.currency || ':' || g.former_on || ':'
+       || g.opening_on || ':' || g.statement_id, {_type({Sign.NOT_CONTINUED: "true"})} AS type, g.currency,
+       g.closed_minor, g.opening_minor, NULL, NULL, NULL, g.opening_on::timestamp AT TIME ZONE 'UTC', NULL::timestamptz
+  FROM ({GAPS}) AS g
+"""
 QUERIES: Final = tuple(
     _wanted(query)
-    for query in (_ITEMS_ALONE, _MATCHES, _FEES, _LINES_ALONE, _PAYOUTS, _BANK, _UNPOSTED, _UNEXPLAINED)
-)
+    for query in (
+        _ITEMS_ALONE, _MATCHES, _FEES, _LINES_ALONE, _PAYOUTS, _BANK, _UNPOSTED, _UNEXPLAINED, _PAYOUT_TOTALS, _FILES,
+        _STATEMENTS,
+    )
+)  # fmt: skip
 #: Causes of journals that people decided or brought along, and that need no event of a payment.
 EXPLAIN_THEMSELVES: Final = ("OperatorActed", "OperationResolved", "JournalImported")
 #: What may have become late: the day until which it was in time is over since the last run.
@@ -250,9 +272,9 @@ UNION ALL SELECT 'journal:' || j.journal_id FROM journal_facts AS j /*of causes*
 _DUE_SUBJECTS: Final = f"""
 UNION ALL SELECT 'payout:' || p.processor || ':' || p.account || ':' || p.payout_id || ':' || p.currency
   FROM payouts AS p WHERE p.closed_at IS NOT NULL {_DUE_SINCE}"""
-_BANK_SUBJECTS: Final = """
+_BANK_SUBJECTS: Final = f"""
 UNION ALL SELECT subject FROM breaks
- WHERE (subject >= 'bank:' AND subject < 'bank;') OR (subject >= 'payout:' AND subject < 'payout;')"""
+ WHERE (subject >= 'bank:' AND subject < 'bank;') OR (subject >= 'payout:' AND subject < 'payout;') OR {SUBJECTS}"""
 
 
 def narrowed(query: str, *, bank_changed: bool) -> str:

@@ -12,6 +12,7 @@ from typing import Final
 from services.reconciliation.adapters.bank_days_sql import CALENDAR_OF_PAYOUT, late_on
 from services.reconciliation.adapters.breaks import STANDING
 from services.reconciliation.adapters.day_pictures import band_sql
+from services.reconciliation.adapters.file_breaks_sql import HOLDING_UP
 from services.reconciliation.adapters.our_items import ITEM
 
 _ITEMS: Final = """
@@ -130,6 +131,7 @@ SELECT {", ".join(f"i.{column}" for column in ITEM)} FROM our_items AS i
     IS DISTINCT FROM (i.event_id, i.standing, i.object_id))
    AND NOT EXISTS (SELECT FROM touched_items AS t WHERE t.item_key = i.item_key)
 """
+_HOLDING_UP: Final = ", ".join(f"'{kind.value}'" for kind in HOLDING_UP)
 #: Differences that are said one by one when a month cannot be closed.
 UNNAMED_MAX: Final = 20
 _WRITE: Final = f"""
@@ -159,6 +161,9 @@ SELECT (SELECT count(*) FROM report_files WHERE state = 'RECEIVED'),
        (SELECT count(*) FROM touched_lines) + (SELECT count(*) FROM touched_bank) + (
            SELECT count(*) FROM touched_items JOIN our_items USING (item_key) WHERE occurred_at < %(ends_at)s),
        (SELECT count(*) FROM parked_keys),
+       ARRAY(SELECT type || ' ' || subject FROM breaks
+              WHERE type IN ({_HOLDING_UP}) AND state IN ({STANDING}) AND since < %(ends_at)s
+              ORDER BY subject LIMIT {UNNAMED_MAX}),
        ARRAY(SELECT subject || ' ' || currency FROM positions WHERE named_by IS NULL
               ORDER BY subject, currency LIMIT {UNNAMED_MAX})
 """

@@ -164,14 +164,18 @@ class StoredPeriods:
             "ends_at": month.ends_at,
             "as_of": as_of,
         }
-        files, touched, parked, unnamed = self._connection.exec_driver_sql(statement, values).one()
+        files, touched, parked, in_doubt, unnamed = self._connection.exec_driver_sql(statement, values).one()
         digest = hashlib.sha256(str(month).encode())
         for part in digest_parts(self._connection, str(month)):
             digest.update(hashlib.sha256(part).digest())
         return WorkedOut(
             digest=digest.digest(),
             unfinished=Unfinished(
-                files_waiting=files, touched=touched, parked_keys=parked, unnamed=tuple(unnamed)
+                files_waiting=files,
+                touched=touched,
+                parked_keys=parked,
+                files_in_doubt=tuple(in_doubt),
+                unnamed=tuple(unnamed),
             ),
         )
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from services.reconciliation.adapters.bank_days_sql import CALENDAR_OF_PAYOUT, late_on
 from services.reconciliation.adapters.breaks import STANDING
+from services.reconciliation.adapters.file_breaks_sql import HOLDING_UP
 from shared.kernel.clock import Clock
 from shared.runtime import metric_names
 from shared.runtime.metric_names import Metric
@@ -57,6 +58,14 @@ SELECT coalesce(extract(epoch FROM %(now)s - least(
       WHERE coalesce(a.outcome, 'accepted') = 'accepted'))), 0)
 """
 _GAP: Final = "SELECT coalesce(extract(epoch FROM %(now)s - min(received_at)), 0) FROM statement_gaps"
+_IN_DOUBT: Final = f"""
+SELECT s.source, b.type, count(*)
+  FROM breaks AS b LEFT JOIN report_files AS f ON b.subject = 'file:' || f.file_id
+  JOIN sources AS s
+    ON s.source = f.source OR (f.file_id IS NULL AND (s.processor, s.account) = (b.processor, b.account))
+ WHERE b.type IN ({", ".join(f"'{kind.value}'" for kind in HOLDING_UP)}) AND b.state IN ({STANDING})
+ GROUP BY s.source, b.type
+"""
 GAUGES: Final = (
     metric_names.RECONCILIATION_BREAKS,
     metric_names.RECONCILIATION_AT_RISK_MINOR,
@@ -67,6 +76,7 @@ GAUGES: Final = (
     metric_names.RECONCILIATION_UNEXPLAINED_AGE_S,
     metric_names.RECONCILIATION_UNANSWERED_AGE_S,
     metric_names.RECONCILIATION_STATEMENT_GAP_AGE_S,
+    metric_names.RECONCILIATION_FILES_IN_DOUBT,
 )
 
 
@@ -103,10 +113,12 @@ class StandingGauges:
 
             breaks, files = ask(_BREAKS), dict(map(tuple, ask(_FILES)))
             queries = (_UNTOLD, _RUN_AGE, _UNEXPLAINED, _UNANSWERED, _GAP)
+            in_doubt: Samples = {(row[0], row[1]): float(row[2]) for row in ask(_IN_DOUBT)}
             single = [float(ask(query)[0][0]) for query in queries]
         figures: list[Samples] = [
             {(row[0], row[1]): float(row[place]) for row in breaks} for place in (2, 3, 4)
         ]
         figures.append({(state,): float(files.get(state, 0)) for state in ("RECEIVED", "REFUSED")})
         figures.extend({(): figure} for figure in single)
+        figures.append(in_doubt)
         return {metric.name: figure for metric, figure in zip(GAUGES, figures, strict=True)}

@@ -27,6 +27,10 @@ class BreakType(StrEnum):
     UNEXPLAINED_JOURNAL = "unexplained_journal"
     UNFOUNDED_ADJUSTMENT = "unfounded_adjustment"
     UNFOUNDED_RETURN = "unfounded_return"
+    PAYOUT_TOTAL_MISMATCH = "payout_total_mismatch"
+    STATEMENT_TOTAL_MISMATCH = "statement_total_mismatch"
+    UNREADABLE_LINES = "unreadable_lines"
+    STATEMENT_MISSING = "statement_missing"
 
 
 class Sign(StrEnum):
@@ -57,6 +61,13 @@ class Sign(StrEnum):
     BOOKED_WITHOUT_BREAK = "booked_without_break"
     #: A charge was given back as astray whose break went away by itself.
     RETURNED_WITHOUT_BREAK = "returned_without_break"
+    #: A payout's own row says another sum than its lines come to.
+    PAYOUT_STATED_OTHERWISE = "payout_stated_otherwise"
+    #: A statement's entries do not come to its balances, or are not as many as it says.
+    STATEMENT_NOT_ADDING_UP = "statement_not_adding_up"
+    LINES_UNREAD = "lines_unread"
+    #: A statement opens with what none closed with.
+    NOT_CONTINUED = "not_continued"
 
 
 _B, _S = BreakType, Sign
@@ -81,6 +92,10 @@ FIRST_MATCH: Final[tuple[tuple[Sign, BreakType], ...]] = (
     (_S.NO_CAUSE, _B.UNEXPLAINED_JOURNAL),
     (_S.BOOKED_WITHOUT_BREAK, _B.UNFOUNDED_ADJUSTMENT),
     (_S.RETURNED_WITHOUT_BREAK, _B.UNFOUNDED_RETURN),
+    (_S.PAYOUT_STATED_OTHERWISE, _B.PAYOUT_TOTAL_MISMATCH),
+    (_S.STATEMENT_NOT_ADDING_UP, _B.STATEMENT_TOTAL_MISMATCH),
+    (_S.LINES_UNREAD, _B.UNREADABLE_LINES),
+    (_S.NOT_CONTINUED, _B.STATEMENT_MISSING),
 )
 
 
@@ -146,6 +161,21 @@ ADVICE: Final[Mapping[BreakType, Advice]] = {
         "a charge was given back as astray before the report was corrected",
         "claim the money back, or have two people accept or adjust it",
     ),
+    _B.PAYOUT_TOTAL_MISMATCH: Advice(
+        "a line of the payout is missing, is there twice, or could not be read",
+        "have a corrected report sent; accept it with the reason where the processor says so",
+    ),
+    _B.STATEMENT_TOTAL_MISMATCH: Advice(
+        "a statement that was cut or damaged on its way",
+        "have the bank send it again; accept it with the reason where every entry is there",
+    ),
+    _B.UNREADABLE_LINES: Advice(
+        "lines of a file could not be read: its quarantine says which and why",
+        "have a corrected file sent; accept it with the reason where they move no money",
+    ),
+    _B.STATEMENT_MISSING: Advice(
+        "a statement between the two days never came, or one of the two is wrong", "have the bank send it"
+    ),
 }  # fmt: skip
 
 
@@ -164,5 +194,8 @@ _DIFFERENCES: Final = frozenset(
         BreakType.FEE_MISMATCH,
         BreakType.MISSING_IN_BANK,
         BreakType.UNEXPECTED_IN_BANK,
+        BreakType.PAYOUT_TOTAL_MISMATCH,
+        BreakType.STATEMENT_TOTAL_MISMATCH,
+        BreakType.STATEMENT_MISSING,
     }
 )

@@ -23,6 +23,8 @@ class Unfinished:
     files_waiting: int
     touched: int
     parked_keys: int
+    #: Files that do not add up or were not read in whole, by break: type and subject; the first of them.
+    files_in_doubt: tuple[str, ...]
     #: Differences that no break and no reason names, by subject; the first of them.
     unnamed: tuple[str, ...]
 
@@ -39,6 +41,14 @@ def check_finished(month: months.Month, unfinished: Unfinished) -> None:
     for field, code, message in _OBSTACLES:
         if count := getattr(unfinished, field):
             raise Rejected(code, f"{month}: {message.format(count)}", stored=False, extra={field: count})
+    if unfinished.files_in_doubt:
+        raise Rejected(
+            "period_files_in_doubt",
+            f"{month}: {', '.join(unfinished.files_in_doubt)}: have a corrected file sent, or have two people accept"
+            " the break with the reason",
+            stored=False,
+            extra={"breaks": list(unfinished.files_in_doubt)},
+        )
     if unfinished.unnamed:
         raise Rejected(
             "period_unexplained",

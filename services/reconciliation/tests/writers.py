@@ -121,22 +121,22 @@ def camt_entry(
     )
 
 
-def camt_balance(code, minor, currency):
+def camt_balance(code, minor, currency, on):
     return (
         f'<Bal><Tp><CdOrPrtry><Cd>{code}</Cd></CdOrPrtry></Tp><Amt Ccy="{currency}">{major(abs(minor), currency)}</Amt>'
-        f"<CdtDbtInd>{'DBIT' if minor < 0 else 'CRDT'}</CdtDbtInd><Dt><Dt>2026-11-27</Dt></Dt></Bal>\n"
+        f"<CdtDbtInd>{'DBIT' if minor < 0 else 'CRDT'}</CdtDbtInd><Dt><Dt>{on}</Dt></Dt></Bal>\n"
     )
 
 
 def camt_statement(
     statement, entries, opening, closing, *, currency="EUR", account="DE02120300000000202051", summary="",
-    created="2026-11-27T21:00:00+01:00", closing_code="CLBD",
+    created="2026-11-27T21:00:00+01:00", closing_code="CLBD", on="2026-11-27",
 ):  # fmt: skip
     """A ``Stmt`` of entries that are written already."""
     return (
         f"<Stmt><Id>{statement}</Id><CreDtTm>{created}</CreDtTm><Acct><Id><IBAN>{account}</IBAN></Id></Acct>\n"
-        + camt_balance("OPBD", opening, currency)
-        + camt_balance(closing_code, closing, currency)
+        + camt_balance("OPBD", opening, currency, on)
+        + camt_balance(closing_code, closing, currency, on)
         + summary
         + "".join(entries)
         + "</Stmt>\n"

@@ -83,8 +83,8 @@ AGREEING: Final = (
         patches=(
             Patch(
                 "services/reconciliation/adapters/break_queue.py",
-                "   AND ({_RANK} < %(after_risk)s OR b.break_id > %(after_id)s)",
-                "   AND {_RANK} < %(after_risk)s",
+                "   AND ({RANK} < %(after_risk)s OR b.break_id > %(after_id)s)",
+                "   AND {RANK} < %(after_risk)s",
             ),
         ),
         tests=(_QUEUE + "test_pages_show_everything_once_the_most_money_at_risk_first",),

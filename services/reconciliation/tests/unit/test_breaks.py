@@ -33,6 +33,10 @@ DESIGN_ORDER = [
     "unexplained_journal",
     "unfounded_adjustment",
     "unfounded_return",
+    "payout_total_mismatch",
+    "statement_total_mismatch",
+    "unreadable_lines",
+    "statement_missing",
 ]
 
 
