@@ -1,4 +1,7 @@
-"""What the report page shows of some days: money by band, explained to zero, breaks, files, and the last run."""
+"""What the report page shows of some days: money by band, explained to zero, breaks, files, and the last run.
+
+Where the last of the days is in a closed month, its breaks are those that stood at the close, whatever became of them.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,11 @@ from services.reconciliation.adapters.break_queue import Wanted, queue
 from services.reconciliation.adapters.breaks import STANDING
 from services.reconciliation.adapters.day_pictures import day_pictures
 from services.reconciliation.adapters.explaining import explained_days
+from services.reconciliation.adapters.period_breaks import (
+    breaks_at_close,
+    breaks_by_type_at_close,
+    closed_month_of,
+)
 from services.reconciliation.adapters.runs import list_runs
 from services.reconciliation.domain.pictures import DayPicture
 from shared.kernel.errors import Rejected
@@ -45,6 +53,8 @@ class ReportFigures:
     last_run: Mapping[str, Any] | None
     pictures: Sequence[DayPicture]
     explained: Sequence[Mapping[str, Any]]
+    closed: Mapping[str, Any] | None
+    """The month whose breaks these are, as it was closed; None: they stand now."""
     breaks_by_type: Sequence[Mapping[str, Any]]
     breaks: Sequence[Mapping[str, Any]]
     files: Sequence[Mapping[str, Any]]
@@ -56,6 +66,13 @@ def report_figures(
     """Read it in one snapshot; days in UTC, both included. Too many days are the caller's mistake."""
     check_days(first_day, last_day)
     days = {"first_day": first_day, "last_day": last_day}
+    closed = closed_month_of(connection, last_day)
+    if closed is None:
+        by_type = _rows(connection, _BY_TYPE, {})
+        breaks = queue(connection, now, Wanted(), limit=BREAKS_MAX).breaks
+    else:
+        by_type = breaks_by_type_at_close(connection, closed["period"])
+        breaks = breaks_at_close(connection, closed["period"], limit=BREAKS_MAX)
     return ReportFigures(
         first_day=first_day,
         last_day=last_day,
@@ -63,8 +80,9 @@ def report_figures(
         last_run=next(iter(list_runs(connection, 1)), None),
         pictures=day_pictures(connection, first_day, last_day),
         explained=explained_days(connection, first_day, last_day),
-        breaks_by_type=_rows(connection, _BY_TYPE, {}),
-        breaks=queue(connection, now, Wanted(), limit=BREAKS_MAX).breaks,
+        closed=closed,
+        breaks_by_type=by_type,
+        breaks=breaks,
         files=_rows(connection, _FILES, days),
     )
 

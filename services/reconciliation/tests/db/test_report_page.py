@@ -10,10 +10,13 @@ import pytest
 from typer.testing import CliRunner
 
 from services.reconciliation.adapters.day_pictures import day_pictures
+from services.reconciliation.adapters.report_figures import report_figures
+from services.reconciliation.adapters.report_page import report_page
 from services.reconciliation.bootstrap import build
 from services.reconciliation.domain.pictures import Band
 from services.reconciliation.entrypoints.cli import cli
 from services.reconciliation.settings import ReconciliationSettings
+from services.reconciliation.tests.months import JANUARY, Shop
 from services.reconciliation.tests.three_legs import T0, World
 from shared.runtime.operator_tokens import OperatorRole, TokenIssuer, new_key_pair
 from shared.runtime.settings import load_settings
@@ -79,6 +82,41 @@ def test_the_page_by_command_line_is_one_file_that_loads_nothing_and_escapes_eve
     assert page.count('<rect class="broken"') == 1
     assert "10.00" in page
     assert "7.49" in page
+
+
+def test_the_report_of_a_closed_month_shows_the_breaks_that_stood_at_its_close(desk):
+    shop = Shop(desk)
+    shop.january()
+    shop.sold(9, 40, 1, 5)
+
+    def page(first=date(2026, 1, 1), last=date(2026, 1, 31)):
+        figures = desk.run(lambda uow: report_figures(uow.connection, uow.now, first, last))
+        text = report_page(figures)
+        return figures, text[text.index("<h2>Breaks") : text.index("<h2>Files")]
+
+    shop.match()
+    open_month, shown_before = page()
+    assert open_month.closed is None
+    assert "Breaks that stand now" in shown_before
+    shop.close(JANUARY)
+    closed, shown = page()
+    assert "Breaks that stood when 2026-01 was closed" in shown
+    # The ledger of this test books nothing.
+    of_money = [row for row in closed.breaks if row["type"] != "unposted"]
+    assert [(row["type"], row["at_risk_minor"]) for row in of_money] == [
+        ("internal_success_processor_failure", 500), ("amount_mismatch", 100),
+        ("internal_success_processor_failure", 40),
+    ]  # fmt: skip
+    # Whatever comes later: one is settled, one corrected, and a new one stands.
+    shop.reported("po_january", (1, 14), (1, 10_000, (1, 10)), (2, 7_000, (1, 11)))
+    shop.february()
+    shop.sold(11, 77, 1, 6)
+    shop.match()
+    assert page()[0].breaks != page(last=date(2026, 2, 28))[0].breaks
+    after, still_shown = page()
+    assert still_shown == shown
+    assert after.breaks_by_type == closed.breaks_by_type
+    assert "Breaks that stand now" in page(last=date(2026, 2, 28))[1]
 
 
 def test_what_a_file_says_never_becomes_markup(world, reconciliation_urls, tmp_path):
