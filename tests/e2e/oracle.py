@@ -9,16 +9,14 @@ from typing import Any, Final
 
 from shared.kernel.ids import UlidIds
 from tools.auditor.audit import Report
+from tools.faults.verdict import OF_TWO_EFFECTS
 
 #: What the sandbox puts before the names of objects that never were, when it is told to announce some.
 NOBODYS: Final = "nobodys_"
 #: References of objects that never were: webhooks are signed about them, and a fact about nothing waits.
 NEVER_WAS: Final = re.compile(rf"\baevt_t_|\bop_aevt_t_|\b{NOBODYS}")
 #: What an operation that somebody else charged again at the processor, under our reference, is rightly found by.
-OF_TWO_CHARGES: Final = {
-    "I4.operations_took_effect": "operation_id",
-    "I5.one_effect_per_reference": "reference",
-}
+OF_TWO_CHARGES: Final = OF_TWO_EFFECTS
 
 #: What a test did at a processor behind our back, under a reference of its own (``elsewhere.py``).
 ELSEWHERE: Final = "elsewhere_"

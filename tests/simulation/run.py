@@ -84,12 +84,14 @@ async def _simulate(world: World, busy_s: float) -> None:
         world.in_background(Operators(world, workload).run())
         await workload.run()
         await asyncio.sleep(max(0.0, FAULTS_LAST_S - world.clock.monotonic_s()))
+        await world.outside.hasten()
         deadline_s = world.clock.monotonic_s() + DRAIN_LIMIT_S
         while (stuck := auditor.stuck()) and world.clock.monotonic_s() < deadline_s and not world.violations:
             if time.process_time() - busy_s > SLOW_SEED_S:
                 world.violations.append(f"I22.liveness: {SLOW_SEED_S:g} s of processor time were not enough")
                 break
             await asyncio.sleep(LOOK_EVERY_S)
+            await world.outside.hasten()
         if stuck:
             world.violations += [f"I22.liveness: {what}" for what in stuck]
         world.history.tell("world", "drained")

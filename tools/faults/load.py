@@ -79,7 +79,8 @@ async def _one(client: MerchantClient, item: Planned, driven: Driven) -> None:
         await _answer(client, payment["id"], item.number, key)
         return
     if item.kind is Kind.REFUND and payment["status"] == "CAPTURED":
-        await client.post("/refunds", {"payment": payment["id"]}, key=key)
+        part = {} if item.refunded is None else {"amount": item.refunded}
+        await client.post("/refunds", {"payment": payment["id"]} | part, key=key)
     elif two_steps and payment["status"] == "AUTHORIZED":
         await client.post(f"/payments/{payment['id']}/{item.kind}", {}, key=key)
     elif payment["status"] != "REQUIRES_PAYMENT_METHOD":

@@ -17,7 +17,7 @@ Cards = Callable[[Sequence[str]], Mapping[str, frozenset[str]]]
 RATE: Final = 60
 """Of a hundred operations, so many suffer a fault."""
 LOST_EVERY: Final = 250
-"""One payment in so many loses all evidence of one operation; as many are lied about, or outlive their key."""
+"""One payment in so many loses all evidence of one operation; as many have each of the other fates."""
 LOST_MIN: Final = 6
 CHUNK: Final = 500
 """So many cards the sandbox is asked about at once."""
@@ -50,6 +50,12 @@ class Fate(StrEnum):
     comes too late for a busy machine says nothing, and then a look-up tells the truth."""
     OUTLIVES_KEY = "outlives_key"
     """Nothing tells of one operation until its key is dead; whoever sends it again then does it twice."""
+    TWICE = "twice"
+    """The processor does one operation twice under one key: what is too much must be found, and moves nothing else."""
+    DENIED = "denied"
+    """It says "refused" of what it did. Where that was believed it must be found out."""
+    PUT_OFF = "put_off"
+    """It says "not executed" of what it did. A key makes the second send harmless; without keys it is done twice."""
 
 
 REVIEWED: Final = frozenset({Fate.LOST, Fate.LIED})
@@ -77,6 +83,18 @@ _LIES: Final = (
     ("pm_fault_wrong_currency", Fate.LIED),
     ("pm_fault_wrong_reference", Fate.MISNAMED),
 )
+_TWICE: Final = (
+    (Kind.SALE, "authorization"),
+    (Kind.CAPTURE, "authorization"),
+    (Kind.REFUND, "refund"),
+    (Kind.CANCEL, "authorization"),
+)
+_DENIABLE: Final = (
+    (Kind.SALE, "authorization"),
+    (Kind.CAPTURE, "capture"),
+    (Kind.REFUND, "refund"),
+    (Kind.CANCEL, "void"),
+)
 _CLAIMS: Final = (
     "createDisputeWon",
     "createDisputeLost",
@@ -103,6 +121,11 @@ class Planned:
     faults: int = 0
     """How many of its operations something strikes."""
 
+    @property
+    def refunded(self) -> int | None:
+        """How much the merchant gives back; none is all, which leaves no room to do it twice."""
+        return self.amount // 3 if self.fate is Fate.TWICE else None
+
 
 def plan(count: int, seed: int, cards: Cards) -> list[Planned]:
     """Payments until ``count`` faults are planned, in the order in which they are asked for."""
@@ -121,7 +144,14 @@ def plan(count: int, seed: int, cards: Cards) -> list[Planned]:
 
 def _chunk(chance: random.Random, first: int, seed: int, every: int, cards: Cards) -> list[Planned]:
     """The next payments of the plan, with what strikes them."""
-    special = {every // 2: _lost, every // 4: _lied, every // 2 + every // 4: _outliving}
+    special = {
+        every // 8: _of_card(Fate.TWICE, "pm_fault_effect_twice_on", _TWICE),
+        every * 3 // 8: _of_card(Fate.DENIED, "pm_fault_refused_after_webhook_lost_on", _DENIABLE),
+        every * 5 // 8: _of_card(Fate.PUT_OFF, "pm_fault_rate_limited_after_webhook_lost_on", _DENIABLE),
+        every // 4: _lied,
+        every * 3 // 4: _outliving,
+        every // 2: _lost,
+    }
     drawn = [
         special.get(number % every, _lost)(chance, number, number // every)
         if number % every in special
@@ -183,6 +213,25 @@ def _outliving(chance: random.Random, number: int, turn: int) -> Planned:
         amount=_amount(chance),
         fate=Fate.OUTLIVES_KEY,
     )
+
+
+def _of_card(
+    fate: Fate, card: str, steps: Sequence[tuple[Kind, str]]
+) -> Callable[[random.Random, int, int], Planned]:
+    """One operation after the other, each in turn at both processors."""
+
+    def make(chance: random.Random, number: int, turn: int) -> Planned:
+        kind, operation = steps[turn % len(steps)]
+        return Planned(
+            number=number,
+            processor="beta" if turn // len(steps) % 2 else "alpha",
+            kind=kind,
+            method=f"{card}_{operation}",
+            amount=_amount(chance),
+            fate=fate,
+        )
+
+    return make
 
 
 def _amount(chance: random.Random) -> int:

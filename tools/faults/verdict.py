@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, LiteralString
 
 import psycopg
 from psycopg.rows import tuple_row
+
+from tools.auditor.model import VIOLATIONS_SHOWN_MAX, Invariant
+from tools.auditor.sandbox_queries import at_both
 
 POLL_S: Final = 0.5
 _PENDING: Final = """
@@ -19,6 +22,38 @@ SELECT waiting_id || ' waits' FROM waiting_facts
 """
 _REVIEWED: Final = "SELECT DISTINCT payment_id FROM operations WHERE state = 'IN_REVIEW'"
 _CASES: Final = "SELECT payment_id, reason FROM cases WHERE closed_at IS NULL"
+_STRAYS: Final = "SELECT DISTINCT payment_id FROM strays"
+_DECLINED: Final = """
+SELECT DISTINCT payment_id FROM operations WHERE state = 'DECLINED' AND type <> 'cancel'
+"""
+# What was stored when it happened: a clock that polls sees only what is left at the end.
+_IN_DOUBT_FOR: Final = """
+SELECT o.operation_id, o.type, o.payment_id, o.processor,
+       extract(epoch FROM coalesce(least(h.at, c.at), clock_timestamp()) - o.created_at)::float8
+  FROM operations AS o
+  LEFT JOIN LATERAL (
+      SELECT min(at) AS at FROM status_history
+       WHERE payment_id = o.payment_id AND subject = 'operation' AND subject_id = o.operation_id
+         AND to_state IN ('SUCCEEDED', 'DECLINED', 'ABANDONED', 'IN_REVIEW')) AS h ON true
+  LEFT JOIN LATERAL (
+      SELECT min(opened_at) AS at FROM cases
+       WHERE payment_id = o.payment_id AND operation_id = o.operation_id) AS c ON true
+ ORDER BY 5 DESC
+"""
+_TWICE: Final = f"""
+SELECT reference, payment_id FROM {at_both("book_by_reference")}
+ WHERE greatest(authorizations, effective_charges, effective_refunds) > 1
+"""
+_NOT_YET_SENT: Final = f"""
+SELECT DISTINCT o.payment_id FROM {at_both("webhooks")} JOIN {at_both("events").removesuffix("b")}e ON e.id = b.event_id
+  JOIN {at_both("objects").removesuffix("b")}o ON o.id = e.object_id
+ WHERE b.state = 'due' AND b.due_at > now() + interval '1 minute' AND o.payment_id IS NOT NULL
+"""
+OF_TWO_EFFECTS: Final[Mapping[str, str]] = {
+    "I4.operations_took_effect": "operation_id",
+    "I5.one_effect_per_reference": "reference",
+}
+"""What rightly finds an operation that a processor did twice, and the column that names the operation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +62,21 @@ class Queue:
 
     reviewed: frozenset[str]
     cases: Mapping[str, str]
+    strays: frozenset[str] = frozenset()
+    declined: frozenset[str] = frozenset()
+    """Payments of which the processor refused something that moves or holds money, as we heard it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Whom the queue must name, by what was done to their payments, and whom it may name beside."""
+
+    reviewed: frozenset[str]
+    found: frozenset[str] = frozenset()
+    """The processor did something twice: it is astray, or a case."""
+    denied: frozenset[str] = frozenset()
+    """The processor denied what it did: where that was believed, it is astray or a case."""
+    may_be: frozenset[str] = frozenset()
 
 
 def wait_until_nothing_pends(payment_database: str, deadline_s: float) -> tuple[float, list[str]]:
@@ -45,25 +95,80 @@ def review_queue(payment_database: str) -> Queue:
     return Queue(
         reviewed=frozenset(str(row[0]) for row in _rows(payment_database, _REVIEWED)),
         cases={str(payment): str(reason) for payment, reason in _rows(payment_database, _CASES)},
+        strays=frozenset(str(row[0]) for row in _rows(payment_database, _STRAYS)),
+        declined=frozenset(str(row[0]) for row in _rows(payment_database, _DECLINED)),
     )
 
 
-def differences(queue: Queue, expected: frozenset[str], *, may_be: frozenset[str] = frozenset()) -> list[str]:
-    """Where the queue is not exactly the payments whose evidence was made impossible; ``may_be`` may be there too."""
+def differences(queue: Queue, expected: Expected) -> list[str]:
+    """Where the queue is not exactly the payments whose evidence was made impossible, or that were done twice."""
+    cases = set(queue.cases)
+    seen = cases | queue.strays
+    odd = expected.reviewed | expected.may_be | expected.found | expected.denied
+    told = {
+        "is in review, its evidence was not lost": queue.reviewed - expected.reviewed - expected.may_be,
+        "lost its evidence and is not in review": expected.reviewed - queue.reviewed,
+        "lost its evidence and has no case": expected.reviewed - cases,
+        "was done twice, and nothing of it is astray or a case": expected.found - seen,
+        "was denied, which was believed, and nothing of it is astray or a case": (
+            expected.denied & queue.declined
+        )
+        - seen,
+        "has something astray, and nobody did it twice or denied it": queue.strays - odd,
+    }
     return [
-        *(
-            f"{payment} is in review, its evidence was not lost"
-            for payment in sorted(queue.reviewed - expected - may_be)
-        ),
-        *(
-            f"{payment} lost its evidence and is not in review"
-            for payment in sorted(expected - queue.reviewed)
-        ),
+        *(f"{payment} {what}" for what, payments in told.items() for payment in sorted(payments)),
         *(
             f"{payment} has a case ({queue.cases[payment]}), its evidence was not lost"
-            for payment in sorted(set(queue.cases) - expected - may_be)
+            for payment in sorted(cases - odd)
         ),
-        *(f"{payment} lost its evidence and has no case" for payment in sorted(expected - set(queue.cases))),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """How long operations were in doubt, by what was stored about them."""
+
+    longest_s: Mapping[str, float] = field(default_factory=dict)
+    """By processor."""
+    late: tuple[str, ...] = ()
+
+
+def doubts(payment_database: str, deadlines_s: Mapping[str, float]) -> Doubts:
+    """From each operation's request to its decision or its case: whatever took longer than its processor's ladder."""
+    longest_s: dict[str, float] = {}
+    late = []
+    for operation_id, kind, payment_id, processor, took_s in _rows(payment_database, _IN_DOUBT_FOR):
+        longest_s[processor] = max(longest_s.get(processor, 0.0), took_s)
+        if took_s > deadlines_s[processor]:
+            late.append(
+                f"{operation_id} ({kind} of {payment_id}) was neither decided nor a case for {took_s:.0f} s,"
+                f" {processor} has {deadlines_s[processor]:.0f} s"
+            )
+    return Doubts(longest_s, tuple(late))
+
+
+def done_twice(sandbox_database: str) -> Mapping[str, str]:
+    """What the processors did more than once by their own books: the payment, by our operation."""
+    return {str(reference): str(payment) for reference, payment in _rows(sandbox_database, _TWICE)}
+
+
+def not_yet_sent(sandbox_database: str) -> list[str]:
+    """The payments whose webhooks are due later than anybody waits for."""
+    return sorted(str(row[0]) for row in _rows(sandbox_database, _NOT_YET_SENT))
+
+
+def unexplained(invariants: Iterable[Invariant], twice: frozenset[str]) -> list[str]:
+    """Every invariant that does not hold, but for the operations that were done twice and found by it."""
+    return [
+        invariant.name
+        for invariant in invariants
+        if not invariant.holds
+        and (
+            len(invariant.violations) >= VIOLATIONS_SHOWN_MAX
+            or invariant.name not in OF_TWO_EFFECTS
+            or not {row[OF_TWO_EFFECTS[invariant.name]] for row in invariant.violations} <= twice
+        )
     ]
 
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Final
 
 from services.sandbox.domain.faults import (
+    COPIES_MAX,
     FOR_EVER,
     NO_FAULT,
     Fault,
@@ -51,6 +52,11 @@ LOTS: Final[tuple[Fault, ...]] = (
     Fault(webhooks=WebhookPlan.STALE),
     Fault(reply=ReplyFault.TIMEOUT_AFTER, webhooks=WebhookPlan.FORGED),
     Fault(reply=ReplyFault.TIMEOUT_AFTER, webhooks=WebhookPlan.STALE),
+    Fault(webhooks=WebhookPlan.LATE, webhook_delay=DAYS_LATE),
+    Fault(reply=ReplyFault.TIMEOUT_AFTER, webhooks=WebhookPlan.LATE, webhook_delay=DAYS_LATE),
+    Fault(copies=COPIES_MAX),
+    Fault(reply=ReplyFault.TIMEOUT_AFTER, copies=COPIES_MAX),
+    Fault(webhooks=WebhookPlan.UNSIGNED),
 )
 """What may strike. Each leaves some way to the truth, in time: nothing here is beyond what a ladder can find."""
 

@@ -1,6 +1,7 @@
 """The plan of a storm: as many faults as were asked for, the same for the same seed, and who must be in review."""
 
 from collections import Counter
+from dataclasses import replace
 from zlib import crc32
 
 import pytest
@@ -8,9 +9,11 @@ import pytest
 from services.sandbox.domain.faults import NO_FAULT, Operation
 from services.sandbox.domain.payment_methods import payment_method
 from services.sandbox.domain.random_faults import LOTS
+from tools.auditor.model import VIOLATIONS_SHOWN_MAX, Invariant
 from tools.faults.plan import LOST_MIN, Fate, Kind, plan
 from tools.faults.plan import OPERATIONS as ASKED
-from tools.faults.verdict import Queue, differences
+from tools.faults.storm import BUSY_S, DEADLINE_S, deadlines_s
+from tools.faults.verdict import Expected, Queue, differences, unexplained
 
 OPERATIONS = ("authorization", "capture", "void", "refund")
 
@@ -19,7 +22,7 @@ def cards(names):
     """A sandbox whose lots are the checksums of names."""
     return {
         name: frozenset(operation for operation in OPERATIONS if crc32(f"{name} {operation}".encode()) % 2)
-        | ({name.rpartition("_")[2]} if name.startswith(("pm_no_evidence", "pm_fault_outlives")) else set())
+        | ({name.rpartition("_")[2]} if name.startswith(("pm_no_evidence", "pm_fault_")) else set())
         for name in names
     }
 
@@ -78,6 +81,21 @@ def test_both_processors_lie_in_every_way_dispute_and_reverse_and_only_keys_are_
     assert all(item.faults for item in planned if item.fate is not Fate.BY_LOT)
 
 
+@pytest.mark.parametrize("fate", [Fate.TWICE, Fate.DENIED, Fate.PUT_OFF])
+def test_what_is_done_twice_denied_or_put_off_is_so_at_every_step_at_both_processors(fate):
+    special = [item for item in plan(4_000, 1, cards) if item.fate is fate]
+    assert {(item.processor, item.kind) for item in special} == {
+        (processor, kind)
+        for processor in ("alpha", "beta")
+        for kind in (Kind.SALE, Kind.CAPTURE, Kind.REFUND, Kind.CANCEL)
+    }
+    assert all(payment_method(item.method).drawn for item in special)
+    assert {item.refunded is None for item in special} == {fate is not Fate.TWICE}
+
+
+ONE = Expected(reviewed=frozenset({"pay_1"}))
+
+
 @pytest.mark.parametrize(
     ("reviewed", "cases", "problems"),
     [
@@ -88,12 +106,45 @@ def test_both_processors_lie_in_every_way_dispute_and_reverse_and_only_keys_are_
     ],
 )
 def test_the_queue_must_be_exactly_what_lost_its_evidence(reviewed, cases, problems):
-    found = differences(Queue(reviewed=frozenset(reviewed), cases=cases), frozenset({"pay_1"}))
-    assert len(found) == problems
+    assert len(differences(Queue(reviewed=frozenset(reviewed), cases=cases), ONE)) == problems
 
 
 def test_what_is_misnamed_may_be_in_the_queue_and_need_not():
     for reviewed in (frozenset(), frozenset({"pay_2"})):
         queue = Queue(reviewed=reviewed, cases=dict.fromkeys(reviewed, "echo_mismatch"))
-        assert differences(queue, frozenset(), may_be=frozenset({"pay_2"})) == []
-        assert len(differences(queue, frozenset())) == 2 * len(reviewed)
+        assert differences(queue, Expected(frozenset(), may_be=frozenset({"pay_2"}))) == []
+        assert len(differences(queue, Expected(frozenset()))) == 2 * len(reviewed)
+
+
+def test_what_was_done_twice_must_be_found_and_what_was_denied_only_where_it_was_believed():
+    expected = Expected(frozenset(), found=frozenset({"pay_1"}), denied=frozenset({"pay_2"}))
+    nothing = Queue(reviewed=frozenset(), cases={})
+    assert differences(nothing, expected) == ["pay_1 was done twice, and nothing of it is astray or a case"]
+    astray = replace(nothing, strays=frozenset({"pay_1"}))
+    assert differences(astray, expected) == []
+    assert differences(replace(nothing, cases={"pay_1": "refund_adopted"}), expected) == []
+    believed = replace(astray, declined=frozenset({"pay_2", "pay_3"}))
+    assert len(differences(believed, expected)) == 1
+    assert differences(replace(believed, cases={"pay_2": "capture_adopted"}), expected) == []
+    assert len(differences(replace(astray, strays=frozenset({"pay_1", "pay_4"})), expected)) == 1
+
+
+def found_by(name, *rows):
+    return Invariant(name, "", 1, not rows, list(rows))
+
+
+def test_only_what_a_processor_did_twice_explains_that_an_invariant_is_broken():
+    holds = found_by("I1.zero")
+    twice = found_by("I5.one_effect_per_reference", {"reference": "op_1"}, {"reference": "op_2"})
+    other = found_by("I3.amounts_equal_events", {"payment_id": "pay_1"})
+    assert unexplained([holds, twice], frozenset({"op_1", "op_2"})) == []
+    assert unexplained([holds, twice], frozenset({"op_1"})) == [twice.name]
+    assert unexplained([other], frozenset({"op_1"})) == [other.name]
+    more = found_by(twice.name, *[{"reference": "op_1"}] * VIOLATIONS_SHOWN_MAX)
+    assert unexplained([more], frozenset({"op_1"})) == [more.name], "what is not shown is not explained"
+
+
+def test_each_processors_deadline_is_its_whole_ladder_and_a_busy_machines_delay():
+    deadlines = deadlines_s()
+    assert deadlines["beta"] < deadlines["alpha"] < DEADLINE_S
+    assert deadlines["beta"] == 2 + 26 + BUSY_S
