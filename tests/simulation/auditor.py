@@ -25,6 +25,7 @@ from tools.auditor.registry import CHECKS
 from tools.auditor.sandbox_queries import at_both
 from tools.auditor.scratch import Scratch
 from tools.auditor.topics import copy_contract, record_row
+from tools.faults.verdict import OF_TWO_EFFECTS
 
 MADE = (
     "/payments",
@@ -69,6 +70,17 @@ MORE_QUESTIONS = {
     ),
 }
 
+# By their cards: what a processor does twice by itself, and what it denies although it was done.
+_DONE_TWICE = """
+SELECT reference FROM alpha_objects
+ WHERE payment_method LIKE ANY (ARRAY['pm_fault_effect_twice%', 'pm_fault_key_forgotten%'])
+UNION
+SELECT reference FROM beta_objects
+ WHERE payment_method LIKE ANY (ARRAY['pm_fault_effect_twice%', 'pm_fault_rate_limited_after%'])
+"""
+_DENIED = f"""
+SELECT reference FROM {at_both("objects")} WHERE payment_method LIKE 'pm_fault_refused_after%'
+"""
 _DECLINED_BY_EVIDENCE = """
 SELECT o.operation_id, o.type FROM operations AS o WHERE o.state = 'DECLINED' AND NOT EXISTS (
   SELECT FROM status_history AS h JOIN operator_decisions AS d ON d.decision_id = h.cause_id
@@ -101,13 +113,15 @@ class Auditor:
 
     def judge(self) -> None:
         """Add every broken invariant to the world's violations."""
-        violations = self._world.violations
+        violations, twice = self._world.violations, self._references(_DONE_TWICE)
         with closing(Scratch()) as scratch:
             self._copy(scratch)
             for check in CHECKS:
                 verdict = scratch.ask(check)
                 self._world.history.count(f"checked:{check.name}", verdict.checked)
-                violations += [f"{check.name}: {row}" for row in verdict.violations[:3]]
+                named_by = OF_TWO_EFFECTS.get(check.name)
+                broken = [row for row in verdict.violations if named_by is None or row[named_by] not in twice]
+                violations += [f"{check.name}: {row}" for row in broken[:3]]
         for check in (
             self._same_answers, self._free_stay_free, self._nothing_lost, self._charged_once,
             self._declined_did_not_happen, self._offsets_reached, self._risk_obeyed, self._went_where_routed,
@@ -118,6 +132,9 @@ class Auditor:
 
     def _rows(self, service: str, query: str, *values: object) -> list[tuple[Any, ...]]:
         return self._admin[service].execute(query.encode(), values or None).fetchall()
+
+    def _references(self, query: str) -> set[str]:
+        return {reference for (reference,) in self._rows("sandbox", query)}
 
     def _unheard(self) -> Iterator[str]:
         """What processors did and payment does not know of: where webhooks were lost, a feed still has to be read."""
@@ -208,12 +225,13 @@ class Auditor:
         yield from (f"{thing} was made by no request" for thing in sorted(made - told - adopted))
 
     def _charged_once(self) -> Iterator[str]:
-        """I5.one_effect: no operation of ours holds, charges or refunds more than once at the processor."""
+        """I5.one_effect: no operation of ours holds, charges or refunds more than once, but by the processor's own doing."""
+        twice = self._references(_DONE_TWICE)
         for reference, *effects in self._rows(
             "sandbox",
             f"SELECT reference, authorizations, effective_charges, effective_refunds FROM {at_both('book_by_reference')}",
         ):
-            if max(effects) > 1:
+            if max(effects) > 1 and reference not in twice:
                 yield f"{reference} held, charged, refunded {effects} times"
         for object_id, captured, amount in self._rows(
             "sandbox",
@@ -224,13 +242,15 @@ class Auditor:
 
     def _declined_did_not_happen(self) -> Iterator[str]:
         """I4.declined_did_not_happen: what evidence declined moved no money at a processor that never says so falsely."""
-        declined = dict(self._rows("payment", _DECLINED_BY_EVIDENCE))
+        declined = dict(self._rows("payment", _DECLINED_BY_EVIDENCE)).items()
+        denied = self._references(_DENIED)
+        honest = {operation: what for operation, what in declined if operation not in denied}
         for reference, captured_minor, refunded_minor in self._rows(
             "sandbox",
             f"SELECT reference, captured_minor, refunded_minor FROM {at_both('book_by_reference')}",
         ):
-            if reference in declined and (captured_minor or refunded_minor):
-                yield f"{declined[reference]} {reference} took {captured_minor}, gave back {refunded_minor}"
+            if reference in honest and (captured_minor or refunded_minor):
+                yield f"{honest[reference]} {reference} took {captured_minor}, gave back {refunded_minor}"
 
     def _offsets_reached(self) -> Iterator[str]:
         """I16.committed_offsets: no group has committed past what its database has taken in."""
