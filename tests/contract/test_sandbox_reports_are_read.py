@@ -90,7 +90,10 @@ def test_settlement_reports_are_read_as_the_book_has_them(form, trade, settles_i
         if form != "adyen_settlement_csv":
             assert line.line_id == was.id
             assert line.available_on == midnight(was.available_on)
-        if form != "stripe_payout_csv":  # It says no rate.
+        assert (line.exchange_rate is not None) == (
+            was.exchange_rate is not None and was.converted_minor != 0
+        )
+        if form != "stripe_payout_csv":  # It says no rate: both of its amounts do.
             assert line.exchange_rate == was.exchange_rate
     assert len({line.line_id for line in lines}) == len(lines)
     assert [line.bank_reference for line in lines if line.category == "payout"] == [

@@ -40,10 +40,10 @@ RANK: Final = _in_finest_units()
 # In hexadecimal: sixteen digits in an address are refused as a card's.
 _PLACE: Final = re.compile("([0-9a-f]{1,20})_(brk_[0-9a-f]{26})")
 _RANK_END: Final = 2**63 * 10**_FINEST_SCALE
-_LINE: Final = (
-    "split_part(b.subject, ':', 2), substr(b.subject, length('line:' || split_part(b.subject, ':', 2)) + 2)"
-)
-#: What each filter asks of a break; line and bank have names of one length.
+_LINE: Final = """split_part(b.subject, ':', 2),
+       substr(b.subject, length(split_part(b.subject, ':', 1) || split_part(b.subject, ':', 2)) + 3)"""
+_OF_A_LINE: Final = "(starts_with(b.subject, 'line:') OR starts_with(b.subject, 'residue:'))"
+#: What each filter asks of a break.
 _CONDITIONS: Final[Mapping[str, str]] = {
     "kind": "b.type = %(kind)s",
     "currency": "b.currency = %(currency)s",
@@ -55,11 +55,11 @@ _CONDITIONS: Final[Mapping[str, str]] = {
        b.subject IN (
            'payout:' || b.processor || ':' || b.account || ':' || %(payout_id)s || ':' || b.currency,
            'total:' || b.processor || ':' || b.account || ':' || %(payout_id)s || ':' || b.currency)
-       OR starts_with(b.subject, 'line:') AND EXISTS (
+       OR {_OF_A_LINE} AND EXISTS (
            SELECT FROM settlement_lines AS l
             WHERE (l.source, l.line_id) = ({_LINE}) AND l.stands AND l.payout_id = %(payout_id)s))""",
     "file_id": f"""(
-       b.subject = 'file:' || %(file_id)s OR starts_with(b.subject, 'line:') AND EXISTS (
+       b.subject = 'file:' || %(file_id)s OR {_OF_A_LINE} AND EXISTS (
            SELECT FROM settlement_lines AS l
             WHERE (l.source, l.line_id) = ({_LINE}) AND l.stands AND l.file_id = %(file_id)s)
        OR starts_with(b.subject, 'bank:') AND EXISTS (

@@ -15,6 +15,7 @@ from services.reconciliation.adapters.bank_days_sql import (
     in_time_before,
     late_on,
 )
+from services.reconciliation.adapters.exchange_sql import COMES_OUT, IN_SUSPENSE_WHOLE, WORKED_OUT
 from services.reconciliation.adapters.file_breaks_sql import FILES, GAPS, PAYOUT_TOTALS, SUBJECTS
 from services.reconciliation.adapters.matching_sql import OF_SEVERAL
 from services.reconciliation.domain.breaks import FIRST_MATCH, Sign
@@ -137,7 +138,17 @@ SELECT 'line:' || l.source || ':' || l.line_id, {
 }, l.net_currency, 0, l.net_minor,
        s.processor, s.account, NULL, l.occurred_at, NULL
   FROM settlement_lines AS l JOIN sources AS s USING (source) /*of lines*/
- WHERE l.stands AND NOT l.withdrawn AND l.category = 'other' AND l.net_minor <> 0
+ WHERE l.stands AND NOT l.withdrawn AND {IN_SUSPENSE_WHOLE} AND l.net_minor <> 0
+"""
+# What the ledger cannot post of a line but to suspense: a subject of its own, beside what is wrong with its match.
+_RESIDUES: Final = f"""
+SELECT 'residue:' || l.source || ':' || l.line_id, {_type({Sign.AMOUNT_DIFFERS: "true"})} AS type, l.net_currency,
+       converted_minor, settled_minor, s.processor, s.account,
+       (SELECT min(i.payment_id) FROM claims AS c JOIN our_items AS i USING (item_key)
+         WHERE c.source = l.source AND c.line_id = l.line_id), l.occurred_at, NULL::timestamptz
+  FROM settlement_lines AS l JOIN sources AS s USING (source) /*of lines*/ {WORKED_OUT}
+ WHERE l.stands AND NOT l.withdrawn AND l.category <> 'payout' AND NOT {IN_SUSPENSE_WHOLE}
+   AND NOT ({COMES_OUT}) AND unexplained_minor <> 0
 """
 _PAYOUTS: Final = f"""
 SELECT 'payout:' || p.processor || ':' || p.account || ':' || p.payout_id || ':' || p.currency,
@@ -243,8 +254,8 @@ SELECT 'statement:' || g.source || ':' || g.account_number || ':' || g.currency 
 QUERIES: Final = tuple(
     _wanted(query)
     for query in (
-        _ITEMS_ALONE, _MATCHES, _FEES, _LINES_ALONE, _PAYOUTS, _BANK, _UNPOSTED, _UNEXPLAINED, _PAYOUT_TOTALS, _FILES,
-        _STATEMENTS,
+        _ITEMS_ALONE, _MATCHES, _FEES, _LINES_ALONE, _RESIDUES, _PAYOUTS, _BANK, _UNPOSTED, _UNEXPLAINED,
+        _PAYOUT_TOTALS, _FILES, _STATEMENTS,
     )
 )  # fmt: skip
 #: Causes of journals that people decided or brought along, and that need no event of a payment.
@@ -267,6 +278,7 @@ _SUBJECTS: Final = """
 SELECT subject FROM wanted_breaks
 UNION ALL SELECT 'item:' || item_key FROM suspect_items
 UNION ALL SELECT 'line:' || source || ':' || line_id FROM suspect_lines
+UNION ALL SELECT 'residue:' || source || ':' || line_id FROM suspect_lines
 UNION ALL SELECT 'event:' || event_id FROM suspect_events
 UNION ALL SELECT 'journal:' || j.journal_id FROM journal_facts AS j /*of causes*/"""
 _DUE_SUBJECTS: Final = f"""

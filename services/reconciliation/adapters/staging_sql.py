@@ -52,13 +52,17 @@ SELECT %(processor)s, %(account)s, payout_id, net_currency, %(source)s, 0, 0
 ON CONFLICT (processor, account, payout_id, currency) DO UPDATE
    SET stated_net_minor = NULL, lines_net_minor = 0, line_count = 0, bank_reference = NULL, expected_on = NULL
 """
+# A run looks at it anew whatever changed: also where only the fee, the net or the rate did, which no match rests on.
 _REPLACE: Final = f"""
+WITH replaced AS (
 UPDATE settlement_lines AS n
    SET (file_id, line_number, withdrawn, {_SAYS})
      = (s.file_id, s.line_number, false, coalesce(s.payout_id, n.payout_id), {_of("s", _REST)})
   FROM ({_SAID.format(table="report_lines")}) AS s
  WHERE n.source = %(source)s AND n.line_id = s.line_id AND n.stands AND NOT n.announced
    AND (n.withdrawn OR {_OTHERWISE})
+RETURNING n.source, n.line_id)
+INSERT INTO touched_lines (source, line_id, fresh) SELECT source, line_id, false FROM replaced ON CONFLICT DO NOTHING
 """
 _OVERTAKE: Final = f"""
 UPDATE settlement_lines AS n SET stands = false

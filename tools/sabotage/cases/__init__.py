@@ -18,6 +18,7 @@ from tools.sabotage.cases.correcting import CORRECTING
 from tools.sabotage.cases.deciding import DECIDING
 from tools.sabotage.cases.edge import EDGE
 from tools.sabotage.cases.evidence import EVIDENCE
+from tools.sabotage.cases.exchanging import EXCHANGING
 from tools.sabotage.cases.growing import GROWING
 from tools.sabotage.cases.importing import IMPORTING
 from tools.sabotage.cases.matching import MATCHING
@@ -66,6 +67,7 @@ CASES: Final[tuple[Case, ...]] = (
     *MATCHING,
     *WHAT_CHANGED,
     *MONTHS,
+    *EXCHANGING,
     *AGREEING,
     *BY_HAND,
     *CLOSED_MONTHS,

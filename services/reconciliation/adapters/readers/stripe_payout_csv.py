@@ -1,8 +1,9 @@
 """Stripe's payout reconciliation report, itemized, as CSV: whichever columns the user chose, found by their names.
 
 Amounts are in major units and signed. ``gross``, ``fee`` and ``net`` are in the settlement currency; where the customer
-paid in another one, the customer-facing columns say what our charge was, if the report has them. The columns are those
-of ``payout_reconciliation.itemized.5`` and ``payout_reconciliation.by_id.itemized.4`` and of the versions before them.
+paid in another one, the customer-facing columns say what our charge was, if the report has them, and the rate is what
+``gross`` comes to per unit of that: the report states none. The columns are those of
+``payout_reconciliation.itemized.5`` and ``payout_reconciliation.by_id.itemized.4`` and of the versions before them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from services.reconciliation.adapters.readers.settlement_rows import (
     settlement_records,
 )
 from services.reconciliation.adapters.readers.stripe_columns import known_column
+from services.reconciliation.domain.exchange import stated_rate
 from services.reconciliation.domain.lines import (
     LineCategory,
     ReportRecord,
@@ -115,13 +117,12 @@ class _Rows:
             raise FieldError(
                 "sum_mismatch", "net", f"gross less fee: {gross_minor - fee_minor} minor units of {settled}"
             )
-        paid_currency, paid_minor = settled, gross_minor
+        paid_currency, paid_minor, exchange_rate = settled, gross_minor, None
         facing = currency(cell(_CUSTOMER_FACING[1]) or settled, _CUSTOMER_FACING[1])
         if facing != settled:
-            paid_currency, paid_minor = (
-                facing,
-                _as_gross(cell(_CUSTOMER_FACING[0]), facing, gross_minor, self._figures),
-            )
+            paid_currency = facing
+            paid_minor = _as_gross(cell(_CUSTOMER_FACING[0]), facing, gross_minor, self._figures)
+            exchange_rate = stated_rate(paid_minor, facing, gross_minor, settled)
         return SettlementLine(
             line_number=row.number,
             line_id=visible(cell("balance_transaction_id"), "balance_transaction_id", _ID_CHARS_MAX),
@@ -139,7 +140,7 @@ class _Rows:
             fee_minor=fee_minor,
             net_currency=settled,
             net_minor=net_minor,
-            exchange_rate=None,
+            exchange_rate=exchange_rate,
             fee_in_net_currency_minor=None,
             occurred_at=self._created.of(fields),
             available_on=self._available.of(fields),

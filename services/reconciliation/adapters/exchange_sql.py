@@ -1,0 +1,66 @@
+"""What the rate of a line makes of its gross, in SQL: the same sums as the ledger's, which posts by them.
+
+What is beyond rounding waits in the ledger's suspense under the line's own key; a contract test holds both to one
+another. Left open by a rate is half a unit of its last digit, of the whole amount, at most one part in a thousand; and
+one minor unit, which is the processor's own rounding.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Final
+
+from services.reconciliation.domain.report_values import MINOR_MAX
+from shared.kernel.money import all_currencies, currency_scale
+
+#: However coarse the rate, nobody's rounding takes more than one part in a thousand.
+_PART_LEFT_OPEN: Final = "0.001"
+
+
+def _scales() -> dict[int, str]:
+    """Currencies by their decimals, but for two, which most have."""
+    by_scale: dict[int, list[str]] = defaultdict(list)
+    for code in all_currencies():
+        by_scale[currency_scale(code)].append(f"'{code}'")
+    return {scale: ", ".join(codes) for scale, codes in by_scale.items() if scale != _MOST}
+
+
+_MOST: Final = 2
+_CASES: Final = " ".join(f"WHEN {{0}} IN ({codes}) THEN {scale}" for scale, codes in _scales().items())
+
+
+def _scale(column: str) -> str:
+    return f"CASE {_CASES.format(column)} ELSE {_MOST} END"
+
+
+_IN_NET: Final = f"('1e' || ({_scale('l.net_currency')}) - ({_scale('l.currency')}))::numeric"
+#: Gross and net in one currency, and the fee as well, if there is one: nothing was exchanged.
+PLAIN: Final = "l.currency = l.net_currency AND (l.fee_currency = l.net_currency OR l.fee_minor = 0)"
+#: What no rate is needed for is seen at once: most lines need not be worked out.
+COMES_OUT: Final = f"{PLAIN} AND l.net_minor = l.gross_minor - l.fee_minor"
+#: Lines of which the ledger puts the whole net into suspense.
+IN_SUSPENSE_WHOLE: Final = f"(l.category = 'other' OR l.category = 'reserve' AND NOT ({PLAIN}))"
+#: Beside a line ``l``: the fee in its net currency, what settled before that fee, what the rate makes of the gross, and
+#: what of the first two is more than the third leaves open. Where a fee was taken in the gross currency, after it.
+WORKED_OUT: Final = f"""CROSS JOIN LATERAL (
+    SELECT CASE WHEN l.fee_currency = l.net_currency OR l.fee_minor = 0 THEN l.fee_minor
+                WHEN l.fee_currency <> l.currency THEN coalesce(l.fee_in_net_currency_minor, 0)
+                ELSE 0 END AS fee_in_net_minor,
+           CASE WHEN l.fee_currency = l.currency AND l.currency <> l.net_currency THEN l.gross_minor - l.fee_minor
+                ELSE l.gross_minor END::numeric AS to_convert,
+           CASE WHEN l.currency = l.net_currency THEN 1 ELSE l.exchange_rate::numeric * {_IN_NET} END AS stated,
+           CASE WHEN l.currency = l.net_currency THEN 0
+                ELSE ('0.5e-' || length(split_part(l.exchange_rate, '.', 2)))::numeric * {_IN_NET} END AS half_digit
+    ) AS r
+ CROSS JOIN LATERAL (
+    SELECT CASE WHEN abs(to_convert * stated) <= {MINOR_MAX} THEN nullif(stated, 0) END AS rate) AS v
+ CROSS JOIN LATERAL (
+    SELECT coalesce(round(to_convert * rate), 0)::bigint AS converted_minor,
+           l.net_minor + fee_in_net_minor AS settled_minor,
+           CASE WHEN rate IS NULL OR {PLAIN} THEN 0
+                ELSE least(abs(to_convert) * half_digit, abs(to_convert * rate) * {_PART_LEFT_OPEN}) + 1
+                END AS left_open
+    ) AS x
+ CROSS JOIN LATERAL (
+    SELECT CASE WHEN abs(settled_minor - converted_minor) <= left_open THEN 0
+                ELSE settled_minor - converted_minor END AS unexplained_minor) AS u"""
