@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-_PARTS: Final = """
+#: Every closed payout, the day on which it is due, what it is made of, and what came of it to the bank account.
+PARTS: Final = """
 SELECT p.processor, p.account, p.payout_id, p.currency, p.closed_at, p.stated_net_minor, p.lines_net_minor,
        coalesce(p.expected_on, (p.closed_at AT TIME ZONE 'UTC')::date) AS day, parts.*,
        coalesce(b.credited, 0)::bigint AS bank_credit_minor
@@ -39,24 +40,14 @@ SELECT p.processor, p.account, p.payout_id, p.currency, p.closed_at, p.stated_ne
          = (p.processor, p.account, p.payout_id, p.currency)) AS b ON true
  WHERE p.closed_at IS NOT NULL
 """
-_SUMMED: Final = (
-    "charges_minor", "refunds_minor", "disputes_minor", "reversals_minor", "reserves_minor", "adjustments_minor",
-    "fees_minor", "exchanged_minor", "net_minor", "unexplained_minor", "bank_credit_minor",
-)  # fmt: skip
 _PAYOUTS: Final = f"""
 SELECT e.*, e.net_minor - e.bank_credit_minor AS residue_minor, n.type AS named_by
-  FROM ({_PARTS}) AS e
+  FROM ({PARTS}) AS e
   LEFT JOIN breaks AS n
     ON n.subject = 'payout:' || e.processor || ':' || e.account || ':' || e.payout_id || ':' || e.currency
    AND n.state <> 'SELF_CLOSED'
  WHERE e.day BETWEEN %(first_day)s AND %(last_day)s AND (%(payout_id)s::text IS NULL OR e.payout_id = %(payout_id)s)
  ORDER BY e.day, e.processor, e.account, e.payout_id, e.currency LIMIT %(limit)s
-"""
-_DAYS: Final = f"""
-SELECT day, currency, count(*) AS payouts, {", ".join(f"sum({name})::bigint AS {name}" for name in _SUMMED)},
-       sum(net_minor - bank_credit_minor)::bigint AS residue_minor
-  FROM ({_PARTS}) AS e WHERE day BETWEEN %(first_day)s AND %(last_day)s
- GROUP BY day, currency ORDER BY day, currency
 """
 
 
@@ -66,12 +57,6 @@ def explained_payouts(
     """Payouts that are due in these days, each with its parts and what is left."""
     values = {"first_day": first_day, "last_day": last_day, "payout_id": payout_id, "limit": limit}
     return [_with_word(dict(row)) for row in connection.exec_driver_sql(_PAYOUTS, values).mappings()]
-
-
-def explained_days(connection: sa.Connection, first_day: date, last_day: date) -> list[dict[str, Any]]:
-    """The same, summed per day and currency."""
-    values = {"first_day": first_day, "last_day": last_day}
-    return [dict(row) for row in connection.exec_driver_sql(_DAYS, values).mappings()]
 
 
 def _with_word(row: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from services.reconciliation.adapters.break_queue import Wanted, queue
 from services.reconciliation.adapters.breaks import STANDING
 from services.reconciliation.adapters.day_pictures import day_pictures
-from services.reconciliation.adapters.explaining import explained_days
+from services.reconciliation.adapters.explained_days import explained_days
 from services.reconciliation.adapters.period_breaks import (
     breaks_at_close,
     breaks_by_type_at_close,

@@ -215,7 +215,7 @@ def _add_explain(cli: typer.Typer) -> None:
     @group.command()
     def days(first_day: Day, last_day: Day, as_json: JsonFlag = False) -> None:
         """Show the same per day and currency."""
-        from services.reconciliation.adapters.explaining import explained_days
+        from services.reconciliation.adapters.explained_days import explained_days
 
         first: date = first_day.date()
         found = command_line(cli).run(

@@ -9,7 +9,8 @@ from pydantic import BeforeValidator, Field
 from starlette.responses import Response
 
 from services.reconciliation.adapters.breaks import one_break, shown
-from services.reconciliation.adapters.explaining import explained_days, explained_payouts
+from services.reconciliation.adapters.explained_days import explained_days
+from services.reconciliation.adapters.explaining import explained_payouts
 from services.reconciliation.adapters.runs import list_runs, one_run
 from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
 from services.reconciliation.app.approve_break import approve_break

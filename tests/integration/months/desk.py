@@ -17,7 +17,8 @@ import sqlalchemy as sa
 
 from schemas.catalogue import TOPICS, encode
 from schemas.generated import JournalPostedV1
-from services.reconciliation.adapters.explaining import explained_days, explained_payouts
+from services.reconciliation.adapters.explained_days import explained_days
+from services.reconciliation.adapters.explaining import explained_payouts
 from services.reconciliation.adapters.readers import FORMATS, READERS
 from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
 from services.reconciliation.app.declare_source import declare_source

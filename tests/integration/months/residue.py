@@ -24,7 +24,7 @@ def unexplained(desk: MonthDesk, world: World, answers: set[Answer]) -> list[str
         if row is None or row["net_minor"] != net_minor:
             wrong.append(f"{name}: not {net_minor}: {row}")
             continue
-        residues[row["day"], row["currency"]] += row["residue_minor"]
+        residues[row["day"], row["currency"]] += abs(row["residue_minor"])
         told = named.get(name)
         if (row["named_by"], abs(row["residue_minor"])) != (
             (told.type, told.at_risk_minor) if told else (None, 0)
@@ -34,6 +34,12 @@ def unexplained(desk: MonthDesk, world: World, answers: set[Answer]) -> list[str
             wrong.append(f"{name}: {row['unexplained_minor']} of its lines unexplained")
     wrong += [f"{name}: no such payout" for name in rows]
     for day in desk.days():
-        if day["residue_minor"] != residues[day["day"], day["currency"]] or day["unexplained_minor"]:
+        left_minor = sum(each["minor"] for each in day["named_by"])
+        if (
+            day["residue_minor"] != residues[day["day"], day["currency"]]
+            or left_minor != day["residue_minor"] + day["unallocated_minor"]
+            or day["unexplained_minor"]
+            or not day["explained"]
+        ):
             wrong.append(f"{day}")
     return wrong

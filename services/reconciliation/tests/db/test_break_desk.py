@@ -140,6 +140,7 @@ def test_a_payout_and_a_day_are_explained_to_zero_or_by_a_named_break(office, wo
     assert (other["residue_minor"], other["named_by"], other["explained"]) == (300, "missing_in_bank", True)
     (day,) = office.call("GET", f"/explained/days?{DAYS}").document["data"]
     assert (day["payouts"], day["net_minor"], day["residue_minor"]) == (2, 51_200, 300)
+    assert day["named_by"] == [{"type": "missing_in_bank", "breaks": 1, "minor": 300}]
 
 
 def test_the_terminal_says_the_same(office, world, terminal, operators):
