@@ -87,14 +87,14 @@ def test_a_client_that_never_returns_leaves_a_payment_that_is_decided(stack, pro
     ends_charged_once(stack, payment_id, httpx2.Response(status, content=bytes(body)).json())
 
 
-def test_a_client_of_beta_that_returns_is_told_of_the_same_payment(stack):
-    """At alpha: every case of the kills, whose load retries with its keys."""
+@pytest.mark.parametrize("processor", ["alpha", "beta"])
+def test_a_client_that_returns_is_told_of_the_same_payment(stack, processor):
     key = UlidIds().new("back_")
-    payment_id = killed_before_the_reply_is_kept(stack, "beta", key)
+    payment_id = killed_before_the_reply_is_kept(stack, processor, key)
     stack.wait_until_back("payment")
 
     def told():
-        reply = ask(stack, "beta", key)
+        reply = ask(stack, processor, key)
         return reply if reply is not None and reply.status_code == httpx2.codes.CREATED else None
 
     reply = eventually(

@@ -100,6 +100,8 @@ OUT_OF_REACH = {
     **{case.name: _NOT_CORRECTED for case in CORRECTING},
     **{case.name: _NO_REPORTS for case in AUDITING},
     "moves-its-way": _SECOND_LINE,
+    "settled-rest-astray": _NO_REPORTS,
+    "refund-stays-its-captures": "no processor of a seed calls one refund by two captures",
     "not-done-in-its-own-words": "nobody answers in a processor's place while a seed runs",
     "adapter-fault-in-doubt": "no adapter has a fault of its own while a seed runs",
     "json-depth-linear": _NOT_HOSTILE,

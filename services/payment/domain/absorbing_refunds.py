@@ -24,6 +24,9 @@ def absorb_refund(
         return True
     if (parent is None or parent.role is Role.SEEN) and imply_capture(payment, parent, fact, moment) is None:
         return False
+    if operation is not None and operation.stray_id is not None:
+        # Asked for as the return of a stray, and told before as a refund of a capture that counts: it stays that one's.
+        operation = None
     # One that names none is of the one it is counted for, also once there are others.
     thing.parent_id = thing.parent_id or (parent.object_id if parent is not None else None)
     if fact.status == "pending":

@@ -82,6 +82,8 @@ def end_hold_taken_astray(payment: Payment, moment: Moment) -> None:
     if astray:
         release_hold(payment, "final_capture", moment)
     refresh_capturable(payment)
+    # With nothing left to capture, what was settled of it may be all there is.
+    payment.derive_status(moment)
 
 
 def end_hold_of_other_answer(payment: Payment, fact: Fact, asked: Operation | None, moment: Moment) -> None:

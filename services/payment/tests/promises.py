@@ -53,6 +53,7 @@ class Promises(RuleBasedStateMachine):
     def count_what_was_reached(self) -> None:
         self.seen["steps"] += 1
         self.seen[f"status:{self.payment.status}"] += 1
+        self.seen[f"{self.payment.status}:{self.payment.processor}"] += 1
         self.seen.update({f"{o.type}:{o.state}" for o in self.payment.operations.values()})
         self.seen.update({f"stray:{stray.kind}" for stray in self.payment.strays.values()})
 

@@ -52,8 +52,13 @@ def fact(**changes: Any) -> Fact:
     words = f"{said['object_id']}:{said['status']}:{version}"
     said.setdefault("occurred_at", START + timedelta(seconds=version or 0))
     said.setdefault("digest", words.encode().hex().ljust(64, "0")[:64])
-    said.setdefault("fact_key", f"alpha:{ACCOUNT}:{words}")
+    said.setdefault("fact_key", f"{said['processor']}:{said['account']}:{words}")
     return Fact(**(said | {"object_type": ObjectType(said["object_type"])}))
+
+
+def there(payment: Payment) -> dict[str, Any]:
+    """Where the payment is, which is who tells of it unless said otherwise."""
+    return {"processor": payment.processor, "account": payment.account}
 
 
 def authorized(payment: Payment, operation_id: str | None = None, **changes: Any) -> Fact:
@@ -64,7 +69,7 @@ def authorized(payment: Payment, operation_id: str | None = None, **changes: Any
         "reference": operation_id or first_operation(payment),
         "payment_id": payment.payment_id,
     }
-    return fact(**(said | changes))
+    return fact(**(there(payment) | said | changes))
 
 
 def captured(payment: Payment, operation_id: str | None = None, **changes: Any) -> Fact:
@@ -77,7 +82,7 @@ def captured(payment: Payment, operation_id: str | None = None, **changes: Any) 
         "parent_type": "authorization",
         "parent_id": "auth_1",
     }
-    return fact(**(said | changes))
+    return fact(**(there(payment) | said | changes))
 
 
 def refunded(payment: Payment, status: str, version: int, **changes: Any) -> Fact:
@@ -91,7 +96,7 @@ def refunded(payment: Payment, status: str, version: int, **changes: Any) -> Fac
         "parent_id": "cap_1",
         "amount_minor": 4_000,
     }
-    return fact(**(said | changes))
+    return fact(**(there(payment) | said | changes))
 
 
 def disputed(payment: Payment, status: str, version: int, **changes: Any) -> Fact:
@@ -106,7 +111,7 @@ def disputed(payment: Payment, status: str, version: int, **changes: Any) -> Fac
         "amount_minor": 6_000,
         "dispute_reason": "fraudulent",
     }
-    return fact(**(said | changes))
+    return fact(**(there(payment) | said | changes))
 
 
 def money_row(
@@ -122,10 +127,10 @@ def money_row(
         "parent_id": "cap_1",
         "amount_minor": amount_minor,
         "money_row_id": row_id,
-        "fact_key": f"alpha:{ACCOUNT}:{row_id}",
+        "fact_key": f"{payment.processor}:{payment.account}:{row_id}",
         "digest": f"{row_id}:{status}:{amount_minor}".encode().hex().ljust(64, "0")[:64],
     }
-    return fact(**(said | changes))
+    return fact(**(there(payment) | said | changes))
 
 
 def reversed_by_processor(payment: Payment, status: str, version: int, **changes: Any) -> Fact:
@@ -139,7 +144,7 @@ def reversed_by_processor(payment: Payment, status: str, version: int, **changes
         "parent_id": "cap_1",
         "amount_minor": 6_000,
     }
-    return fact(**(said | changes))
+    return fact(**(there(payment) | said | changes))
 
 
 def first_operation(payment: Payment) -> str:

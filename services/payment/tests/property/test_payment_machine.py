@@ -28,7 +28,7 @@ from services.payment.domain.answering import note_closed, note_sent, settle_ans
 from services.payment.domain.changes import Moment
 from services.payment.domain.correcting_strays import correct
 from services.payment.domain.deciding import give_up
-from services.payment.domain.operations import ANSWERS, Operation, OperationState
+from services.payment.domain.operations import ANSWERS, Operation, OperationState, OperationType
 from services.payment.domain.operator_facts import proof_of_success
 from services.payment.domain.payment import Payment
 from services.payment.domain.resolving_strays import accept, request_return, request_void
@@ -48,7 +48,17 @@ from services.payment.tests.machine_words import (
 from services.payment.tests.memory import MemoryUnit
 from services.payment.tests.promises import Promises
 from services.payment.tests.settlement import line_of
-from services.payment.tests.world import MERCHANT, authorized, captured, disputed, fact, money_row, told, wish
+from services.payment.tests.world import (
+    MERCHANT,
+    authorized,
+    captured,
+    disputed,
+    fact,
+    money_row,
+    there,
+    told,
+    wish,
+)
 from shared.kernel.errors import Rejected
 
 STEPS_USUAL = 10_000
@@ -65,6 +75,8 @@ def newest(payment: Payment) -> Operation:
     return payment.latest_operation
 
 
+#: Of the second a hold is captured once.
+PLACES = (("alpha", "acct_alpha"), ("beta", "acct_beta"))
 BEGINNINGS = ("new", "held", "taken in part", "captured", "captured and astray")
 
 
@@ -75,11 +87,14 @@ class PaymentMachine(Promises):
         method=st.sampled_from(CaptureMethod),
         attempts=st.integers(1, 3),
         begin=st.sampled_from(BEGINNINGS),
+        place=st.sampled_from(PLACES),
     )
-    def create(self, method: CaptureMethod, attempts: int, begin: str) -> None:
+    def create(self, method: CaptureMethod, attempts: int, begin: str, place: tuple[str, str]) -> None:
         """Many payments have come some way already, or most would die young and never see money."""
         self.unit = MemoryUnit()
-        self.payment = create_payment(wish(capture_method=method, max_attempts=attempts), self.unit)
+        processor, account = place
+        wanted = wish(capture_method=method, max_attempts=attempts, processor=processor, account=account)
+        self.payment = create_payment(wanted, self.unit)
         self.unit.commit()
         self.come_some_way(method, begin)
 
@@ -169,6 +184,7 @@ class PaymentMachine(Promises):
         operation = known[pick] if pick < len(known) else None
         parent_type, prefix = PARENTS.get(kind, (None, None))
         said = fact(
+            **there(self.payment),
             object_type=kind,
             object_id=f"{KINDS[kind]}_{number}",
             status=status,
@@ -214,10 +230,10 @@ class PaymentMachine(Promises):
 
     def tell_anew(self, kind: str, object_id: str, status: str, **said: Any) -> None:
         """The object's next version, whatever is known of it."""
-        known = self.payment.objects.get(("alpha", "acct_alpha", object_id))
+        known = self.payment.objects.get((*there(self.payment).values(), object_id))
         values = {"object_version": known.version + 1, "amount_minor": known.amount_minor} if known else {}
         values |= {"payment_id": self.payment.payment_id, "object_type": kind, "object_id": object_id}
-        apply_fact(told(fact(**(values | said), status=status)), self.unit)
+        apply_fact(told(fact(**(there(self.payment) | values | said), status=status)), self.unit)
         self.unit.commit()
 
     @rule(life=LIVES, drift=DRIFTS, pick=st.integers(0, 5))
@@ -299,6 +315,7 @@ class PaymentMachine(Promises):
             stands = self.unit.settlement.get(("alpha_payouts", line_id))
             said = {
                 "object_id": thing.object_id,
+                "processor": thing.processor,
                 "account": thing.account,
                 "gross_minor": thing.amount_minor,
                 "currency": thing.currency,
@@ -323,7 +340,7 @@ class PaymentMachine(Promises):
 
     @rule(status=st.sampled_from(STATUSES["dispute"]), number=st.integers(1, 2), amount=AMOUNTS)
     def move_dispute_on(self, status: str, number: int, amount: int) -> None:
-        known = self.payment.objects.get(("alpha", "acct_alpha", f"dsp_{number}"))
+        known = self.payment.objects.get((*there(self.payment).values(), f"dsp_{number}"))
         version = known.version + 1 if known else 1
         said = disputed(
             self.payment,
@@ -397,26 +414,36 @@ class PaymentMachine(Promises):
 
             self.command_and_live(resolve, stray, life, drift)
 
-    @rule(pick=st.integers(0, 3), which=st.integers(0, 5))
-    def correct_a_stray(self, pick: int, which: int) -> None:
-        """Any evidence of its object that was ever kept may be believed, the lie itself as well."""
+    @rule(pick=st.integers(0, 2), said=st.sampled_from(("as asked", "as before")) | AMOUNTS)
+    def correct_a_stray(self, pick: int, said: str | int) -> None:
+        """Evidence of its object is believed: that it is what was asked for, something else, or the lie again."""
         strays = [stray for stray in self.payment.strays.values() if stray.mismatch and not stray.released]
         if pick >= len(strays):
             return
         stray = strays[pick]
-        name = (stray.processor, stray.account, stray.object_id)
-        kept = [each.fact for each in self.unit.evidence.rows.values() if each.fact.key == name]
-        if which >= len(kept):
-            return
+        asked = self.payment.operations.get(stray.operation_id or "")
+        amounts = {
+            "as asked": asked.amount_minor if asked else stray.amount_minor,
+            "as before": stray.amount_minor,
+        }
+        thing = self.payment.objects[stray.processor, stray.account, stray.object_id]
+        truth = fact(
+            **there(self.payment),
+            object_type=stray.object_type,
+            object_id=stray.object_id,
+            status="authorized" if stray.kind == "hold" else "succeeded",
+            amount_minor=max(amounts[said] if isinstance(said, str) else said, 1),
+            currency=stray.currency if said == "as before" else self.payment.currency,
+            payment_id=self.payment.payment_id,
+            parent_id=thing.parent_id,
+        )
         moment = Moment(now=self.unit.now, cause_id="dec", ids=self.unit.ids, source=Source.OPERATOR)
         before = deepcopy(self.unit)
         try:
-            correct(self.payment, stray, kept[which], moment, by="bob")
+            correct(self.payment, stray, truth, moment, by="bob")
             self.seen["stray:corrected"] += 1
         except Rejected:
-            # The transaction is rolled back.
-            self.unit = before
-            self.payment = before.payments.rows[self.payment.payment_id]
+            self.roll_back(before)
             return
         self.unit.commit()
 
@@ -436,8 +463,17 @@ class PaymentMachine(Promises):
                 proof = proof_of_success(self.payment, operation, object_id, "e", self.unit.now)
             except Rejected:
                 return
+            before = deepcopy(self.unit)
             apply_fact(told(proof, Source.OPERATOR), self.unit)
+            if operation.undecided and operation.type is not OperationType.CANCEL:
+                # Evidence that decides nothing is refused, and its transaction rolled back.
+                self.roll_back(before)
+                return
         self.unit.commit()
+
+    def roll_back(self, before: MemoryUnit) -> None:
+        self.unit = before
+        self.payment = before.payments.rows[self.payment.payment_id]
 
     @rule(ever_sent=st.booleans(), pick=st.integers(0, 3), reason=st.sampled_from(("withdrawn", "not_found")))
     def close(self, ever_sent: bool, pick: int, reason: str) -> None:
@@ -456,10 +492,11 @@ class PaymentMachine(Promises):
 
 
 REACHED = (
-    *(f"status:{status}" for status in Status), "authorize:SUCCEEDED", "authorize:DECLINED", "capture:SUCCEEDED",
+    *(f"status:{status}" for status in Status), "CAPTURED:alpha", "CAPTURED:beta", "authorize:SUCCEEDED", "authorize:DECLINED", "capture:SUCCEEDED",
     "refund:REQUESTED", "stray:money", "stray:hold",
 )  # fmt: skip
 REACHED_DEEP = (
+    *(f"{status}:{processor}" for status in Status for processor, _ in PLACES),
     *(f"{kind}:{state}" for kind in ("authorize", "capture", "refund") for state in OperationState),
     "cancel:SUCCEEDED", "dispute_evidence:SUCCEEDED", "dispute_accept:SUCCEEDED", "stray:refund",
     "stray_return:SUCCEEDED", "stray_return:FAILED_LATER", "stray_void:SUCCEEDED", "stray:corrected",

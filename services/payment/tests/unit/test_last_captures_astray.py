@@ -17,6 +17,7 @@ from services.payment.domain.operations import OperationState
 from services.payment.domain.payment import Payment
 from services.payment.domain.status import CaptureMethod, Source, Status
 from services.payment.tests.memory import MemoryUnit
+from services.payment.tests.settlement import line_of, tell
 from services.payment.tests.world import MERCHANT, authorized, captured, told, wish
 
 WHO = {"merchant_id": MERCHANT, "mode": "test", "request_id": "req_2"}
@@ -129,3 +130,17 @@ def test_what_went_astray_of_a_hold_is_not_told_as_given_back(final, later):
     unit.commit()
     assert (payment.status, released_minor(unit)) == (Status.CANCELED, 6_000)
     assert [event.reason for _, event in unit.events if isinstance(event, PaymentCanceled)] == ["issuer"]
+
+
+def test_what_was_settled_is_all_there_is_once_the_rest_of_the_hold_was_taken_astray() -> None:
+    payment, unit = capture_asked(final=False)
+    apply_fact(told(captured(payment, payment.latest_operation.operation_id, amount_minor=4_000)), unit)
+    unit.commit()
+    tell(unit, line_of(payment, gross_minor=4_000))
+    assert payment.status is Status.CAPTURED
+
+    apply_fact(told(captured(payment, "op_nobodys", object_id="cap_2", amount_minor=10_000)), unit)
+    unit.commit()
+
+    assert (payment.amounts.capturable_minor, payment.amounts.captured_minor) == (0, 4_000)
+    assert payment.status is Status.SETTLED

@@ -180,3 +180,23 @@ def test_a_stray_given_back_too_often_is_at_risk_until_one_of_them_fails(unit: M
     assert case.exposure_minor == 1_000
     tell(unit, refunded(payment, "failed", 2, object_id="ref_9", parent_id="cap_2", amount_minor=2_000))
     assert (case.exposure_minor, case.open, stray.returned_minor) == (0, True, 2_000), "a person closes it"
+
+
+def test_a_refund_told_of_our_capture_stays_its_own_whatever_return_it_is_said_to_be(
+    unit: MemoryUnit,
+) -> None:
+    payment, stray = money_astray(unit)
+    tell(unit, refunded(payment, "pending", 1, amount_minor=stray.amount_minor))
+    operation = request_return(payment, stray, an_operator(unit))
+    unit.commit()
+    said = {
+        "reference": operation.operation_id,
+        "parent_id": stray.object_id,
+        "amount_minor": stray.amount_minor,
+    }
+
+    tell(unit, refunded(payment, "succeeded", 2, **said))
+
+    assert payment.amounts.refunded_minor == stray.amount_minor
+    assert (stray.returned_minor, operation.state) == (0, OperationState.REQUESTED)
+    assert any(key.startswith("contradicting_evidence:") for key in payment.case_keys)
