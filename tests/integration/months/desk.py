@@ -154,7 +154,7 @@ class MonthDesk:
                 source=file.source, name=file.name, sha256=hashlib.sha256(file.content).digest(),
                 byte_count=len(file.content), content=lambda file=file: io.BytesIO(file.content),
             )  # fmt: skip
-            self._run(lambda uow, incoming=incoming: receive_file(incoming, "ada", ADA, uow))
+            self.run(lambda uow, incoming=incoming: receive_file(incoming, "ada", ADA, uow))
         while stage_one(READERS, self.transactions):
             pass
 
@@ -181,8 +181,8 @@ class MonthDesk:
 
     def match(self, kind: RunKind = RunKind.INCREMENTAL) -> Run:
         """One run as of now, and what it has to tell; the ledger books that."""
-        run = self._run(lambda uow: run_matching(kind, "month", uow))
-        while self._run(lambda uow: uow.telling.tell()):
+        run = self.run(lambda uow: run_matching(kind, "month", uow))
+        while self.run(lambda uow: uow.telling.tell()):
             pass
         self.post_own()
         return run
@@ -200,14 +200,14 @@ class MonthDesk:
     def explained(self) -> list[dict[str, Any]]:
         """Every payout of the month."""
         last = START.date() + timedelta(days=2 * CLOSED_DAYS)
-        return self._run(
+        return self.run(
             lambda uow: explained_payouts(uow.connection, START.date(), last, payout_id=None, limit=1_000_000)
         )
 
     def days(self) -> list[dict[str, Any]]:
         """Every day and currency of the month."""
         last = START.date() + timedelta(days=2 * CLOSED_DAYS)
-        return self._run(lambda uow: explained_days(uow.connection, START.date(), last))
+        return self.run(lambda uow: explained_days(uow.connection, START.date(), last))
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Plain reading."""
@@ -215,9 +215,10 @@ class MonthDesk:
             return [tuple(row) for row in connection.execute(sa.text(query))]
 
     def _declare(self, source: Source) -> None:
-        self._run(lambda uow: declare_source(source, "a month", ADA, FORMATS, uow))
+        self.run(lambda uow: declare_source(source, "a month", ADA, FORMATS, uow))
 
-    def _run(self, work: Any) -> Any:
+    def run(self, work: Any) -> Any:
+        """One transaction."""
         return self.transactions.run(work, name="month")
 
     def _send(self, topic: str, key: str, data: Any, event_id: str, at: datetime) -> None:
