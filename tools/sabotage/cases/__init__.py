@@ -35,6 +35,7 @@ from tools.sabotage.cases.reports import REPORTS
 from tools.sabotage.cases.risk import RISK
 from tools.sabotage.cases.settlement import SETTLEMENT
 from tools.sabotage.cases.settling import SETTLING
+from tools.sabotage.cases.strays import STRAYS
 from tools.sabotage.cases.terminal import TERMINAL
 from tools.sabotage.cases.verifying import VERIFYING
 from tools.sabotage.cases.what_changed import WHAT_CHANGED
@@ -43,6 +44,7 @@ from tools.sabotage.cases.withdrawn_returns import WITHDRAWN_RETURNS
 CASES: Final[tuple[Case, ...]] = (
     *EDGE,
     *PAYMENTS,
+    *STRAYS,
     *CALLING,
     *PEOPLE,
     *TERMINAL,

@@ -19,7 +19,6 @@ _REFUND_TESTS = "services/payment/tests/db/test_refund_guard.py::"
 _ROOM_TESTS = "services/payment/tests/unit/test_refund_rooms.py::"
 _ABANDONED_TESTS = "services/payment/tests/db/test_abandoned.py::"
 _CHARGE_TESTS = "tests/integration/test_one_charge_per_operation.py::"
-_STRAYS = "services/payment/tests/unit/test_strays.py::"
 _LAST_TESTS = "services/payment/tests/unit/test_last_captures_astray.py::"
 _ROUTE_TESTS = "services/payment/tests/unit/test_routing.py::"
 _ORDER_TESTS = "services/payment/tests/property/test_order_independence.py::"
@@ -322,34 +321,6 @@ PAYMENTS: Final = (
         change="the trigger looks for disputes that nobody has",
         patches=(Patch(_STRAY_SCHEMA, "d.stray_id = NEW.stray_id", "d.stray_id = ''"),),
         tests=(_STRAY_SCHEMA_TESTS + "test_a_claimed_stray_is_not_returned_by_code_nor_by_plain_sql",),
-    ),
-    Case(
-        name="refund-stays-its-captures",
-        protection="a refund told of a capture that counts stays its own, also as the answer to a stray's return",
-        change="it decides the return, which has no refund",
-        patches=(
-            Patch(
-                "services/payment/domain/absorbing_refunds.py",
-                "if operation is not None and operation.stray_id is not None:\n        # Asked",
-                "if False:\n        # Asked",
-            ),
-        ),
-        tests=(_STRAYS + "test_a_refund_told_of_our_capture_stays_its_own_whatever_return_it_is_said_to_be",),
-    ),
-    Case(
-        name="settled-rest-astray",
-        protection="a payment whose rest of the hold was taken astray is settled once what counts of it is",
-        change="its status stays behind its amounts",
-        patches=(
-            Patch(
-                "services/payment/domain/absorbing_strays.py",
-                "may be all there is.\n    payment.derive_status(moment)\n",
-                "may be all there is.\n",
-            ),
-        ),
-        tests=(
-            _LAST_TESTS + "test_what_was_settled_is_all_there_is_once_the_rest_of_the_hold_was_taken_astray",
-        ),
     ),
     Case(
         name="last-capture-astray",

@@ -1,0 +1,39 @@
+"""Cases of money astray beside money that counts: what each leaves the other."""
+
+from typing import Final
+
+from tools.sabotage.case import Case, Patch
+
+_STRAYS: Final = "services/payment/tests/unit/test_strays.py::"
+_LAST_TESTS: Final = "services/payment/tests/unit/test_last_captures_astray.py::"
+
+STRAYS: Final = (
+    Case(
+        name="refund-stays-its-captures",
+        protection="a refund told of a capture that counts stays its own, also as the answer to a stray's return",
+        change="it decides the return, which has no refund",
+        patches=(
+            Patch(
+                "services/payment/domain/absorbing_refunds.py",
+                "if operation is not None and operation.stray_id is not None:\n        # Asked",
+                "if False:\n        # Asked",
+            ),
+        ),
+        tests=(_STRAYS + "test_a_refund_told_of_our_capture_stays_its_own_whatever_return_it_is_said_to_be",),
+    ),
+    Case(
+        name="settled-rest-astray",
+        protection="a payment whose rest of the hold was taken astray is settled once what counts of it is",
+        change="its status stays behind its amounts",
+        patches=(
+            Patch(
+                "services/payment/domain/absorbing_strays.py",
+                "may be all there is.\n    payment.derive_status(moment)\n",
+                "may be all there is.\n",
+            ),
+        ),
+        tests=(
+            _LAST_TESTS + "test_what_was_settled_is_all_there_is_once_the_rest_of_the_hold_was_taken_astray",
+        ),
+    ),
+)
