@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from schemas.catalogue import decode
 from services.ledger.domain.chart import SUSPENSE, R, Side
 from services.ledger.tests.memory_books import MemoryBooks
+from services.reconciliation.adapters.explaining import explained_payouts
 from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
 from services.reconciliation.app.announce_lines import announce_lines
 from services.reconciliation.app.run_matching import RunKind, run_matching
@@ -27,6 +28,12 @@ pytestmark = pytest.mark.db
 STRIPE = Source(
     source="stripe", kind=SourceKind.SETTLEMENT, format="stripe_payout_csv", processor="stripe", account="acct_1",
     options={},
+)  # fmt: skip
+
+
+PARTS = (
+    "charges_minor", "refunds_minor", "disputes_minor", "reversals_minor", "reserves_minor", "adjustments_minor",
+    "exchanged_minor", "unexplained_minor",
 )  # fmt: skip
 
 
@@ -50,6 +57,10 @@ class Desk:
         while self.run(announce_lines):
             pass
         return self.run(lambda uow: run_matching(kind, "test", uow, datetime.now(UTC)))
+
+    def explained(self):
+        first, last = date(2026, 11, 1), date(2026, 12, 31)
+        return self.run(lambda uow: explained_payouts(uow.connection, first, last, payout_id=None, limit=10))
 
     def books(self):
         books = MemoryBooks()
@@ -187,6 +198,9 @@ def test_lines_of_any_kind_and_rate_are_named_as_the_ledger_books_them(desk, see
     waits = desk.suspense()
     assert waits == desk.named()
     assert len(waits) > 50
+    for row in desk.explained():
+        parts = sum(row[name] for name in PARTS) - row["fees_minor"]
+        assert parts == row["stated_net_minor"] == row["lines_net_minor"] + row["unread_minor"]
     assert set(desk.books().net_minor().values()) == {0}
 
 

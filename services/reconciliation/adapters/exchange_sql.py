@@ -33,6 +33,11 @@ def _scale(column: str) -> str:
     return f"CASE {_CASES.format(column)} ELSE {_MOST} END"
 
 
+def left_open(amount: str) -> str:
+    """How much the rate leaves open of that amount, once it is converted."""
+    return f"least(abs({amount}) * half_digit, abs({amount} * rate) * {_PART_LEFT_OPEN}) + 1"
+
+
 _IN_NET: Final = f"('1e' || ({_scale('l.net_currency')}) - ({_scale('l.currency')}))::numeric"
 #: Gross and net in one currency, and the fee as well, if there is one: nothing was exchanged.
 PLAIN: Final = "l.currency = l.net_currency AND (l.fee_currency = l.net_currency OR l.fee_minor = 0)"
@@ -58,8 +63,7 @@ WORKED_OUT: Final = f"""CROSS JOIN LATERAL (
     SELECT coalesce(round(to_convert * rate), 0)::bigint AS converted_minor,
            l.net_minor + fee_in_net_minor AS settled_minor,
            CASE WHEN rate IS NULL OR {PLAIN} THEN 0
-                ELSE least(abs(to_convert) * half_digit, abs(to_convert * rate) * {_PART_LEFT_OPEN}) + 1
-                END AS left_open
+                ELSE {left_open("to_convert")} END AS left_open
     ) AS x
  CROSS JOIN LATERAL (
     SELECT CASE WHEN abs(settled_minor - converted_minor) <= left_open THEN 0

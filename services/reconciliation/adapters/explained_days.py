@@ -15,7 +15,7 @@ from services.reconciliation.adapters.explaining import PARTS
 
 _SUMMED: Final = (
     "charges_minor", "refunds_minor", "disputes_minor", "reversals_minor", "reserves_minor", "adjustments_minor",
-    "fees_minor", "exchanged_minor", "net_minor", "bank_credit_minor",
+    "fees_minor", "exchanged_minor", "net_minor", "unread_minor", "bank_credit_minor",
 )  # fmt: skip
 _DAYS: Final = f"""
 WITH of_payouts AS MATERIALIZED (
@@ -35,13 +35,16 @@ of_bank AS MATERIALIZED (
      WHERE b.amount_minor <> b.allocated_minor),
 summed AS (
     SELECT day, currency, count(*) AS payouts, {", ".join(f"sum({name})::bigint AS {name}" for name in _SUMMED)},
-           sum(abs(unexplained_minor))::bigint AS unexplained_minor, sum(abs(left_minor))::bigint AS residue_minor
+           sum(abs(unexplained_minor - unread_minor) + abs(unread_minor))::bigint AS unexplained_minor,
+           sum(abs(left_minor))::bigint AS residue_minor
       FROM of_payouts GROUP BY day, currency),
 unallocated AS (
     SELECT day, currency, sum(abs(left_minor))::bigint AS unallocated_minor FROM of_bank GROUP BY day, currency),
 remains AS (
-    SELECT day, currency, type, abs(left_minor) + abs(unexplained_minor) AS minor FROM of_payouts
-     WHERE left_minor <> 0 OR unexplained_minor <> 0
+    SELECT day, currency, type, abs(left_minor) AS minor FROM of_payouts WHERE left_minor <> 0
+    UNION ALL SELECT day, currency, unread_named_by, abs(unread_minor) FROM of_payouts WHERE unread_minor <> 0
+    UNION ALL SELECT day, currency, CASE WHEN lines_named THEN lines_named_by END, abs(unexplained_minor - unread_minor)
+      FROM of_payouts WHERE unexplained_minor <> unread_minor
     UNION ALL SELECT day, currency, type, abs(left_minor) FROM of_bank),
 named AS (
     SELECT day, currency,

@@ -1,7 +1,9 @@
 """Explained to zero: what each payout, and each day and currency, is made of, and what is left that nobody can explain.
 
-The parts of a payout are in its own currency: what was exchanged is there as its net. The residue against the lines
-(``unexplained_minor``) and against the bank (``residue_minor``) is zero, or a break names it.
+The parts of a payout are in its own currency: what was exchanged is there as what its rate makes of it, with the
+rounding, before the fee. What no part says (``unexplained_minor``) is what rates do not explain, and what the payout's
+own row has beyond the lines that could be read (``unread_minor``). That, and the residue against the bank
+(``residue_minor``), is zero, or a break names it. The parts less the fees, with what no part says, are the stated net.
 """
 
 from __future__ import annotations
@@ -12,33 +14,54 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from services.reconciliation.adapters.exchange_sql import WORKED_OUT
+
+
+def _of(*categories: str) -> str:
+    """The gross of such lines that is in the payout's currency."""
+    named = ", ".join(f"'{category}'" for category in categories)
+    return f"coalesce(sum(gross_minor) FILTER (WHERE at_home AND category IN ({named})), 0)::bigint"
+
+
 #: Every closed payout, the day on which it is due, what it is made of, and what came of it to the bank account.
-PARTS: Final = """
-SELECT p.processor, p.account, p.payout_id, p.currency, p.closed_at, p.stated_net_minor, p.lines_net_minor,
-       coalesce(p.expected_on, (p.closed_at AT TIME ZONE 'UTC')::date) AS day, parts.*,
+#: What its own row has beyond its lines is what nobody could read, or what the file lost.
+PARTS: Final = f"""
+SELECT p.processor, p.account, p.payout_id, p.currency, p.closed_at, p.stated_net_minor, p.lines_net_minor, p.day,
+       parts.charges_minor, parts.refunds_minor, parts.disputes_minor, parts.reversals_minor, parts.reserves_minor,
+       parts.adjustments_minor, parts.fees_minor, parts.exchanged_minor, parts.net_minor, p.unread_minor,
+       parts.unexplained_minor + p.unread_minor AS unexplained_minor,
+       parts.lines_named, parts.lines_named_by, t.type AS unread_named_by,
        coalesce(b.credited, 0)::bigint AS bank_credit_minor
-  FROM payouts AS p
+  FROM (SELECT *, coalesce(expected_on, (closed_at AT TIME ZONE 'UTC')::date) AS day,
+               CASE WHEN bool_or(stated_net_minor IS NOT NULL) OVER (PARTITION BY source, payout_id)
+                    THEN coalesce(stated_net_minor, 0) - lines_net_minor ELSE 0 END AS unread_minor
+          FROM payouts WHERE closed_at IS NOT NULL) AS p
  CROSS JOIN LATERAL (
-    SELECT coalesce(sum(gross_minor) FILTER (WHERE plain AND category = 'charge'), 0)::bigint AS charges_minor,
-           coalesce(sum(gross_minor) FILTER (WHERE plain AND category IN ('refund', 'refund_failure')), 0)::bigint
-               AS refunds_minor,
-           coalesce(sum(gross_minor) FILTER (WHERE plain AND category = 'dispute'), 0)::bigint AS disputes_minor,
-           coalesce(sum(gross_minor) FILTER (WHERE plain AND category = 'reversal'), 0)::bigint AS reversals_minor,
-           coalesce(sum(gross_minor) FILTER (WHERE plain AND category = 'reserve'), 0)::bigint AS reserves_minor,
-           coalesce(sum(gross_minor) FILTER (WHERE plain AND category = 'other'), 0)::bigint AS adjustments_minor,
-           coalesce(sum(fee_minor) FILTER (WHERE plain), 0)::bigint AS fees_minor,
-           coalesce(sum(net_minor) FILTER (WHERE NOT plain), 0)::bigint AS exchanged_minor,
+    SELECT {_of("charge")} AS charges_minor, {_of("refund", "refund_failure")} AS refunds_minor,
+           {_of("dispute")} AS disputes_minor, {_of("reversal")} AS reversals_minor,
+           {_of("reserve")} AS reserves_minor, {_of("other")} AS adjustments_minor,
+           coalesce(sum(fee_in_net_minor), 0)::bigint AS fees_minor,
+           coalesce(sum(settled_minor - unexplained_minor - CASE WHEN at_home THEN gross_minor ELSE 0 END), 0)::bigint
+               AS exchanged_minor,
            coalesce(sum(net_minor), 0)::bigint AS net_minor,
-           coalesce(sum(net_minor - gross_minor + fee_minor) FILTER (WHERE plain), 0)::bigint AS unexplained_minor
-      FROM (SELECT l.*, currency = net_currency AND (fee_currency = net_currency OR fee_minor = 0) AS plain
-              FROM settlement_lines AS l
+           coalesce(sum(unexplained_minor), 0)::bigint AS unexplained_minor,
+           coalesce(bool_and(unexplained_minor = 0 OR named_by IS NOT NULL), true) AS lines_named,
+           min(named_by) AS lines_named_by
+      FROM (SELECT l.*, l.currency = l.net_currency AS at_home, fee_in_net_minor, settled_minor, unexplained_minor,
+                   CASE WHEN unexplained_minor <> 0 THEN (
+                        SELECT min(n.type) FROM breaks AS n WHERE n.state <> 'SELF_CLOSED' AND n.subject IN (
+                               'residue:' || l.source || ':' || l.line_id, 'line:' || l.source || ':' || l.line_id))
+                   END AS named_by
+              FROM settlement_lines AS l {WORKED_OUT}
              WHERE l.source = p.source AND l.payout_id = p.payout_id AND l.net_currency = p.currency AND l.stands
                AND NOT l.withdrawn AND l.category <> 'payout') AS l) AS parts
   LEFT JOIN LATERAL (
     SELECT sum(a.amount_minor) AS credited FROM payout_allocations AS a
      WHERE (a.processor, a.account, a.payout_id, a.currency)
          = (p.processor, p.account, p.payout_id, p.currency)) AS b ON true
- WHERE p.closed_at IS NOT NULL
+  LEFT JOIN breaks AS t
+    ON t.subject = 'total:' || p.processor || ':' || p.account || ':' || p.payout_id || ':' || p.currency
+   AND t.state <> 'SELF_CLOSED' AND p.unread_minor <> 0
 """
 _PAYOUTS: Final = f"""
 SELECT e.*, e.net_minor - e.bank_credit_minor AS residue_minor, n.type AS named_by
@@ -64,6 +87,9 @@ def _with_word(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_explained(row: Mapping[str, Any]) -> bool:
-    """Nothing left, or what is left has a name."""
-    nothing_left = row["residue_minor"] == 0 and row["unexplained_minor"] == 0
-    return nothing_left or row["named_by"] is not None
+    """Nothing left, or all that is left has a name."""
+    return (
+        (row["residue_minor"] == 0 or row["named_by"] is not None)
+        and (row["unread_minor"] == 0 or row["unread_named_by"] is not None)
+        and row["lines_named"]
+    )

@@ -16,6 +16,7 @@ from services.reconciliation.adapters.bank_days_sql import (
     late_on,
 )
 from services.reconciliation.adapters.exchange_sql import COMES_OUT, IN_SUSPENSE_WHOLE, WORKED_OUT
+from services.reconciliation.adapters.fee_breaks_sql import FEES
 from services.reconciliation.adapters.file_breaks_sql import FILES, GAPS, PAYOUT_TOTALS, SUBJECTS
 from services.reconciliation.adapters.matching_sql import OF_SEVERAL
 from services.reconciliation.domain.breaks import FIRST_MATCH, Sign
@@ -91,13 +92,7 @@ SELECT 'line:' || m.match_id,
 _FEES: Final = f"""
 SELECT 'line:' || f.match_id, {_type({Sign.FEE_DIFFERS: "abs(f.agreed - f.fee_minor) > f.tolerance"})} AS type,
        f.fee_currency, f.agreed, f.fee_minor, f.processor, f.account, f.payment_id, f.occurred_at, NULL::timestamptz
-  FROM (SELECT c.match_id, l.fee_currency, l.fee_minor, l.processor, l.account, i.payment_id, l.occurred_at,
-               sign(l.gross_minor)::bigint * floor((abs(l.gross_minor)::numeric * a.per_million + 500000) / 1000000)
-                   ::bigint + a.fixed_minor AS agreed, coalesce(t.tolerance_minor, 0) AS tolerance
-          FROM agreed_fees AS a JOIN matchable_lines AS l USING (source, category, currency) /*of lines*/
-          JOIN claims AS c USING (source, line_id) JOIN our_items AS i USING (item_key)
-          LEFT JOIN tolerances AS t ON t.source = a.source AND t.currency = a.currency AND t.field = 'fee'
-         WHERE l.fee_currency = l.currency) AS f
+  FROM ({FEES}) AS f
  WHERE NOT EXISTS (SELECT FROM wanted_breaks AS w WHERE w.subject = 'line:' || f.match_id)
 """
 # The object's or operation's item is claimed already, by another line.

@@ -5,6 +5,8 @@ from typing import Final
 from tools.sabotage.case import Case, Patch
 
 _FINDING: Final = "services/reconciliation/adapters/finding_breaks_sql.py"
+_EXPLAINING: Final = "services/reconciliation/adapters/explaining.py"
+_PARTS: Final = "services/reconciliation/tests/db/test_explained_parts.py::"
 _SUSPENSE: Final = "tests/integration/test_suspense_is_named.py::"
 
 EXCHANGING: Final = (
@@ -47,5 +49,47 @@ EXCHANGING: Final = (
         tests=(
             _SUSPENSE + "test_a_rate_that_is_corrected_closes_its_break_before_and_after_the_line_was_told",
         ),
+    ),
+    Case(
+        name="recon-fee-across-exchange",
+        protection="a fee is held to its price across an exchange as well, in the currency that both can be told in",
+        change="only fees in the gross currency are",
+        patches=(
+            Patch(
+                "services/reconciliation/adapters/fee_breaks_sql.py",
+                "l.gross_minor <> 0 AND l.fee_currency <> l.currency",
+                "false",
+            ),
+        ),
+        tests=(_PARTS + "test_a_fee_across_an_exchange_is_held_to_the_price",),
+    ),
+    Case(
+        name="recon-exchange-explained",
+        protection="what a rate does not make of a gross is left unexplained until a break names it",
+        change="whatever an exchange brought is explained",
+        patches=(
+            Patch(
+                _EXPLAINING,
+                "coalesce(sum(unexplained_minor), 0)::bigint AS unexplained_minor",
+                "0::bigint AS unexplained_minor",
+            ),
+        ),
+        tests=(_PARTS + "test_a_net_that_its_rate_does_not_make_is_left_until_a_break_names_it",),
+    ),
+    Case(
+        name="recon-unread-explained",
+        protection="what a payout has beyond the lines that could be read is left unexplained until it is named",
+        change="a payout is what could be read of it",
+        patches=(Patch(_EXPLAINING, "coalesce(stated_net_minor, 0) - lines_net_minor ELSE", "0 ELSE"),),
+        tests=(
+            _PARTS + "test_a_line_that_nobody_could_read_leaves_its_payout_unexplained_until_it_is_named",
+        ),
+    ),
+    Case(
+        name="recon-parts-of-a-month",
+        protection="every part of every payout of a month is what the processor's book says, to the minor unit",
+        change="refunds that failed are in no part",
+        patches=(Patch(_EXPLAINING, '_of("refund", "refund_failure")', '_of("refund")'),),
+        tests=("tests/integration/months/test_months.py::test_a_small_month_with_a_run_every_week",),
     ),
 )

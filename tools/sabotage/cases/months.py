@@ -5,6 +5,7 @@ from typing import Final
 from tools.sabotage.case import Case, Patch
 
 _FINDING: Final = "services/reconciliation/adapters/finding_breaks_sql.py"
+_FEES: Final = "services/reconciliation/adapters/fee_breaks_sql.py"
 _CALENDARS: Final = "services/reconciliation/domain/calendars.py"
 _ITEMS: Final = "services/reconciliation/adapters/our_items.py"
 _MONTH: Final = "tests/integration/months/test_months.py::test_a_small_month_with_a_run_every_week"
@@ -39,7 +40,9 @@ MONTHS: Final = (
         name="recon-fee-rounded",
         protection="an agreed share is rounded half up, as processors do",
         change="what is below a minor unit is dropped",
-        patches=(Patch(_FINDING, "a.per_million + 500000) / 1000000)", "a.per_million) / 1000000)"),),
+        patches=(
+            Patch(_FEES, "{price}.per_million + 500000) / 1000000)", "{price}.per_million) / 1000000)"),
+        ),
         tests=(_MONTH,),
     ),
     Case(
