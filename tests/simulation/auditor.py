@@ -78,8 +78,11 @@ UNION
 SELECT reference FROM beta_objects
  WHERE payment_method LIKE ANY (ARRAY['pm_fault_effect_twice%', 'pm_fault_rate_limited_after%'])
 """
+# Without a key, what is sent again after "not executed" may find no room, and is declined for that.
 _DENIED = f"""
 SELECT reference FROM {at_both("objects")} WHERE payment_method LIKE 'pm_fault_refused_after%'
+UNION
+SELECT reference FROM beta_objects WHERE payment_method LIKE 'pm_fault_rate_limited_after%'
 """
 _DECLINED_BY_EVIDENCE = """
 SELECT o.operation_id, o.type FROM operations AS o WHERE o.state = 'DECLINED' AND NOT EXISTS (
