@@ -19,6 +19,7 @@ from tools.sabotage.cases.deciding import DECIDING
 from tools.sabotage.cases.edge import EDGE
 from tools.sabotage.cases.evidence import EVIDENCE
 from tools.sabotage.cases.exchanging import EXCHANGING
+from tools.sabotage.cases.files_in_doubt import FILES_IN_DOUBT
 from tools.sabotage.cases.growing import GROWING
 from tools.sabotage.cases.importing import IMPORTING
 from tools.sabotage.cases.matching import MATCHING
@@ -70,6 +71,7 @@ CASES: Final[tuple[Case, ...]] = (
     *WHAT_CHANGED,
     *MONTHS,
     *EXCHANGING,
+    *FILES_IN_DOUBT,
     *AGREEING,
     *BY_HAND,
     *CLOSED_MONTHS,

@@ -1,0 +1,116 @@
+"""Sabotage of what is said of files themselves, of days of business, and of what is left of a day or a closed month."""
+
+from typing import Final
+
+from tools.sabotage.case import Case, Patch
+
+_ADAPTERS: Final = "services/reconciliation/adapters/"
+_DB: Final = "services/reconciliation/tests/db/"
+_ADYEN: Final = "services/reconciliation/tests/unit/test_adyen_settlement_csv.py::"
+_FILES: Final = _DB + "test_file_breaks.py::"
+
+FILES_IN_DOUBT: Final = (
+    Case(
+        name="recon-files-hold-up-month",
+        protection="a month is not closed over files that do not add up or were not read, unless two people accept it",
+        change="the close does not look",
+        patches=(
+            Patch(
+                "services/reconciliation/domain/periods.py",
+                "    if unfinished.files_in_doubt:\n",
+                "    if unfinished.files_in_doubt and False:\n",
+            ),
+        ),
+        tests=(_FILES + "test_a_month_is_not_closed_over_what_its_files_lack_unless_two_people_accept_it",),
+    ),
+    Case(
+        name="recon-payout-total",
+        protection="a payout whose own row says another sum than its lines is a break with the difference at risk",
+        change="nobody compares",
+        patches=(
+            Patch(_ADAPTERS + "finding_breaks_sql.py", '"p.lines_net_minor <> p.stated_minor"', '"false"'),
+        ),
+        tests=(
+            _FILES
+            + "test_a_payout_whose_own_row_says_another_sum_is_a_break_with_the_difference_until_the_line_comes",
+        ),
+    ),
+    Case(
+        name="recon-statement-missing",
+        protection="a statement that never came is a break, by the balances of those beside it",
+        change="no opening balance is held against the closing one before it",
+        patches=(Patch(_ADAPTERS + "file_breaks_sql.py", "r.opening_minor <> ALL (d.former)", "false"),),
+        tests=(
+            _FILES + "test_a_statement_that_never_came_is_a_break_that_names_account_and_days_until_it_comes",
+        ),
+    ),
+    Case(
+        name="recon-bank-business-days",
+        protection="the bank has two days of business for a payout, by its processor's calendar",
+        change="every day is a day of business",
+        patches=(
+            Patch(_ADAPTERS + "bank_days_sql.py", 'f"extract(isodow FROM day) <= {SATURDAY}"', '"true"'),
+        ),
+        tests=(_DB + "test_bank_days.py::test_the_bank_has_two_business_days_of_the_processor",),
+    ),
+    Case(
+        name="recon-nameless-rows",
+        protection="two of Adyen's rows without references are two lines, also in two pieces of a report",
+        change="their amounts are no part of their ids",
+        patches=(
+            Patch(
+                _ADAPTERS + "readers/adyen_settlement_csv.py",
+                "        if not original and not modification and not paid_out:\n",
+                "        if False:\n",
+            ),
+        ),
+        tests=(_ADYEN + "test_rows_without_references_are_told_apart_by_what_they_say_also_in_two_files",),
+    ),
+    Case(
+        name="recon-closed-month-report",
+        protection="the report of a closed month shows the breaks that stood at its close",
+        change="it shows today's",
+        patches=(
+            Patch(
+                _ADAPTERS + "report_figures.py",
+                "    closed = closed_month_of(connection, last_day)\n",
+                "    closed = None\n",
+            ),
+        ),
+        tests=(
+            _DB
+            + "test_report_page.py::test_the_report_of_a_closed_month_shows_the_breaks_that_stood_at_its_close",
+        ),
+    ),
+    Case(
+        name="recon-days-without-netting",
+        protection="a payout that is short and one that is over do not make each other good within a day",
+        change="what they leave is added up with its sign",
+        patches=(
+            Patch(
+                _ADAPTERS + "explained_days.py",
+                "sum(abs(left_minor))::bigint AS residue_minor",
+                "sum(left_minor)::bigint AS residue_minor",
+            ),
+        ),
+        tests=(
+            _DB + "test_explained_days.py::test_what_is_left_of_a_day_adds_up_without_signs_and_is_named",
+        ),
+    ),
+    Case(
+        name="break-queue-major-units",
+        protection="over currencies the queue of breaks is ordered by major units",
+        change="every currency has two decimals",
+        patches=(
+            Patch(
+                _ADAPTERS + "break_queue.py",
+                "THEN {10 ** (_FINEST_SCALE - scale)}",
+                "THEN {10 ** (_FINEST_SCALE - _USUAL_SCALE)}",
+            ),
+        ),
+        tests=(
+            _DB
+            + "test_break_queue.py::test_money_at_risk_counts_in_major_units_whatever_decimals_its_currency_has",
+        ),
+    ),
+)
