@@ -35,7 +35,7 @@ SELECT {_PAYOUT_COLUMNS}, {LINE_COLUMNS}
 FROM balance_transactions t
 JOIN payout_lines l ON l.processor = t.processor AND l.transaction_id = t.id
 JOIN payouts p ON p.processor = l.processor AND p.id = l.payout_id
-WHERE t.processor = %(processor)s AND t.kind = %(kind)s AND t.exchange_rate IS NULL
+WHERE t.processor = %(processor)s AND t.kind = %(kind)s
   AND {_BOOKED}
   AND NOT EXISTS (SELECT 1 FROM balance_transactions o
                   WHERE o.processor = t.processor AND o.object_id = t.object_id AND o.id <> t.id)

@@ -7,6 +7,7 @@ from typing import Final
 
 from services.sandbox.domain.balance_transactions import BalanceTransaction, Kind
 from services.sandbox.domain.bank import BankEntry
+from services.sandbox.domain.exchange import converted
 from services.sandbox.domain.payouts import Payout
 from services.sandbox.domain.planted_errors import (
     BREAK_TYPES,
@@ -78,9 +79,16 @@ def _planted(
     )
 
 
+def _settled(line: BalanceTransaction, gross_minor: int) -> int:
+    """What such a gross comes to in the net currency, by the line's own rate."""
+    if line.exchange_rate is None:
+        return gross_minor
+    return converted(gross_minor, line.currency, line.net_currency, line.exchange_rate)
+
+
 def _currency(found: Candidate, drawn: int) -> Planted | None:  # noqa: ARG001 - each maker is asked alike
     line = found.line
-    if currency_scale(line.currency) != _HUNDREDTHS_SCALE:
+    if line.exchange_rate is not None or currency_scale(line.currency) != _HUNDREDTHS_SCALE:
         return None
     other = "USD" if line.currency != "USD" else "EUR"
     told = replace(line, currency=other, exchange_rate="1.00000000")
@@ -93,8 +101,11 @@ def _amount(found: Candidate, drawn: int) -> Planted | None:
     less_minor = 1 + drawn % max(line.gross_minor // 10, 1)
     if less_minor >= line.gross_minor:
         return None
-    told = replace(line, gross_minor=line.gross_minor - less_minor, net_minor=line.net_minor - less_minor)
-    return _planted(Error.AMOUNT, found, told_minor=told.gross_minor, more_minor=-less_minor, told=told)
+    told_minor = line.gross_minor - less_minor
+    net_minor = _settled(line, told_minor) - line.fee_minor
+    told = replace(line, gross_minor=told_minor, net_minor=net_minor)
+    more_minor = net_minor - line.net_minor
+    return _planted(Error.AMOUNT, found, told_minor=told_minor, more_minor=more_minor, told=told)
 
 
 def _fee(found: Candidate, drawn: int) -> Planted:
@@ -121,7 +132,7 @@ def _status(found: Candidate, drawn: int) -> Planted:
         id=f"txn_x{drawn:016x}",
         kind=Kind.REFUND_FAILURE,
         gross_minor=-line.gross_minor,
-        net_minor=-line.gross_minor,
+        net_minor=_settled(line, -line.gross_minor),
         fee_minor=0,
         occurred_at=line.occurred_at + _LATER,
     )
@@ -138,7 +149,7 @@ def _unknown_refund(found: Candidate, drawn: int) -> Planted:
         object_id=f"ref_x{drawn:016x}",
         reference=None,
         gross_minor=-refunded_minor,
-        net_minor=-refunded_minor,
+        net_minor=_settled(line, -refunded_minor),
         fee_minor=0,
         occurred_at=line.occurred_at + _LATER,
     )

@@ -22,7 +22,7 @@ class Planter:
     def plant(self, error: Error, found: Candidate) -> Planted | None:
         """The error made from this line; none where the line is used or does not allow it."""
         line = found.line
-        if self.has_used(line) or line.exchange_rate is not None:
+        if self.has_used(line):
             return None
         made = MAKERS[error](found, self._draw(error, line.id))
         if made is None or not self._shift(made.entry_shifts, (*found.entries, *found.next_entries)):

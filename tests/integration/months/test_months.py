@@ -64,3 +64,17 @@ def test_a_small_month_with_a_run_every_week(desk):
 def test_a_month_of_ten_thousand_payments(desk):
     left = live(desk, Plan(seed="4", payments=10_000, each=10, stops=stops(15)))
     assert {kind for _, kind in left} <= {"settlement_delay"}
+
+
+def test_errors_fall_on_lines_that_are_exchanged_and_on_currencies_without_hundredths():
+    months = [Month(Plan(seed=seed, payments=300, each=1, stops=stops(7))) for seed in "0123"]
+    fallen = {
+        (line.currency, each.error)
+        for month in months
+        for each in month.planted
+        for line in (each.changed, *(added.line for added in each.added))
+        if line is not None
+    }
+    assert {currency for currency, _ in fallen} == {"EUR", "USD", "JPY", "KWD"}
+    assert len([error for currency, error in fallen if currency == "JPY"]) > 2
+    assert len([error for currency, error in fallen if currency == "KWD"]) > 2

@@ -28,6 +28,7 @@ from services.sandbox.domain.business_days import is_business_day
 from services.sandbox.domain.payouts import Available, Occasion, Payout, pay_out
 from services.sandbox.domain.planted_errors import Planted
 from services.sandbox.domain.terms import TERMS, Terms
+from shared.kernel.money import currency_scale
 from shared.testing.virtual_clock import VirtualClock
 from tests.integration.months.trade import DAYS, PROCESSORS, START
 
@@ -44,6 +45,7 @@ BANK_FORMAT_OF = {"EUR": "camt053", "USD": "mt940", "KWD": "bai2", "JPY": "mt940
 #: Of a hundred payouts so many fail, are repeated, split or joined.
 LOTS_RATE = 25
 _DAY = timedelta(days=1)
+_HUNDREDTHS_SCALE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,9 +208,13 @@ class World:
             for payout in self.payouts_of[processor]
             if payout.id in self.entries_by_payout
             for line in self.lines_of[payout.id]
-            if line.kind is kind and line.exchange_rate is None and self._is_plantable(line)
+            if line.kind is kind and self._is_plantable(line)
         ]
-        return sorted(found, key=lambda pair: _lot(drawn_by, pair[1].id))[:limit]
+        # Every other error looks among the few lines first that are exchanged or not in hundredths.
+        looks_there = int(_lot(drawn_by, processor)[0], 16) % 2 == 0
+        return sorted(
+            found, key=lambda pair: (not (looks_there and _is_unusual(pair[1])), *_lot(drawn_by, pair[1].id))
+        )[:limit]
 
     def _is_plantable(self, line: BalanceTransaction) -> bool:
         return self._objects[line.object_id or ""] == 1 and line.object_id not in self._not_plantable
@@ -263,6 +269,10 @@ class World:
         """The payout's lines as its report tells them."""
         own = [told for line in self.lines_of[payout.id] if (told := self.told.line(line)) is not None]
         return [*own, *self.told.added.get(payout.id, ())]
+
+
+def _is_unusual(line: BalanceTransaction) -> bool:
+    return line.exchange_rate is not None or currency_scale(line.currency) != _HUNDREDTHS_SCALE
 
 
 def _lot(drawn_by: str, subject: str) -> tuple[str, str]:
