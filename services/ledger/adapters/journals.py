@@ -26,7 +26,7 @@ from shared.persistence.arrays import text_array
 # A plan made while the tables were nearly empty would scan them whole long after they have grown.
 _INDEXES_ONLY: Final = sa.text("SET LOCAL enable_seqscan = off")
 _BOOKED: Final = """
-SELECT j.rule, j.fact_key, j.payment_id, j.currency, j.amount_minor FROM journals j
+SELECT j.rule, j.fact_key FROM journals j
   JOIN unnest(%(rules)s::text[], %(fact_keys)s::text[]) AS wanted(rule, fact_key) USING (rule, fact_key)
 """
 # With the positions comes before when nothing may take effect any more, which is so until this transaction ends.
@@ -70,18 +70,15 @@ FactKey = tuple[str, str]
 SubjectKey = tuple[str | None, str, str]
 Money = tuple[object, ...]
 
-#: What others tell of these facts can be told again with another sign, fee or day's rate under the same name.
-_ALIKE_IN_EVERY_ENTRY: Final = frozenset({"settlement_line", "bank_credit", "payout_returned"})
-
 
 def _subject(journal: Journal) -> SubjectKey:
     return journal.payment_id, journal.rule, journal.subject
 
 
 def _money(journal: Journal) -> Money:
-    """What a second event about the same fact must say as well."""
-    stated = (journal.payment_id, journal.currency, journal.amount_minor)
-    return (*stated, *sorted(journal.entries)) if journal.rule in _ALIKE_IN_EVERY_ENTRY else stated
+    """What a second event about the same fact must say as well: its fee, its sign, whose it is and under which key."""
+    stated = (journal.payment_id, journal.merchant_id, journal.currency, journal.amount_minor)
+    return (*stated, *sorted(journal.entries))
 
 
 class PostedJournals:
@@ -99,16 +96,14 @@ class PostedJournals:
         self._positions: dict[str, int] = {}
 
     def load_facts(self, facts: Collection[FactKey]) -> None:
-        """Read which facts are booked already, so that a second event about one is known."""
+        """Read what is booked of these facts already, so that a second event about one is known.
+
+        Nearly all are new: entries are read only of those that are found.
+        """
         self._connection.execute(_INDEXES_ONLY)
-        whole = [fact for fact in facts if fact[0] in _ALIKE_IN_EVERY_ENTRY]
-        if len(whole) < len(facts):
-            stated = [fact for fact in facts if fact[0] not in _ALIKE_IN_EVERY_ENTRY]
-            for row in self._connection.exec_driver_sql(_BOOKED, _keys(stated)):
-                rule, fact_key, *money = row
-                self._booked[rule, fact_key] = tuple(money)
-        if whole:
-            self.load_amended(whole)
+        booked = self._connection.exec_driver_sql(_BOOKED, _keys(facts)).all()
+        if booked:
+            self.load_amended([(rule, fact_key) for rule, fact_key in booked])
 
     def load_payments(self, payment_ids: Collection[str]) -> None:
         """Read every journal of these payments with its entries."""

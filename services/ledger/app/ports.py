@@ -34,7 +34,7 @@ class JournalStore(Protocol):
     """The journals that this transaction can see, and those that it will write when it flushes."""
 
     def load_facts(self, facts: Collection[tuple[str, str]]) -> None:
-        """Read which of these (rule, fact key) are booked already, in one statement."""
+        """Read which of these (rule, fact key) are booked already, in one statement, and whole those that are."""
         ...
 
     def load_payments(self, payment_ids: Collection[str]) -> None:

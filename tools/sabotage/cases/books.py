@@ -55,6 +55,23 @@ BOOKS: Final = (
         tests=(_LEDGER_TESTS + "test_entries_cannot_join_the_journal_of_another_transaction",),
     ),
     Case(
+        name="same-fact-in-every-part",
+        protection="a booked fact that is told again with another fee, held part, object or merchant is seen by people",
+        change="only the payment, the currency and the amount are compared",
+        patches=(
+            Patch(
+                "services/ledger/adapters/journals.py",
+                """    stated = (journal.payment_id, journal.merchant_id, journal.currency, journal.amount_minor)
+    return (*stated, *sorted(journal.entries))
+""",
+                "    return (journal.payment_id, journal.currency, journal.amount_minor)\n",
+            ),
+        ),
+        tests=(
+            "services/ledger/tests/db/test_posting_events.py::test_the_same_fact_with_another_part_is_poison",
+        ),
+    ),
+    Case(
         name="once-per-fact",
         protection="a rule books one fact once, whoever tells of it",
         change="the unique constraint on (rule, fact key) is gone",

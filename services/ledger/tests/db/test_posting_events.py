@@ -7,6 +7,7 @@ import threading
 import msgspec
 import pytest
 
+from services.ledger.tests import report
 from services.ledger.tests.payloads import Payment
 from shared.kernel.errors import Poison
 from shared.runtime.metric_names import JOURNALS_POSTED
@@ -72,6 +73,31 @@ def test_the_same_fact_with_other_money_is_poison(ledger, same_batch):
         ledger.tell(payment.captured(10_000))
     with pytest.raises(Poison, match="booked already, with other money"):
         ledger.tell(*told, payment.captured(9_999))
+
+
+#: One event each, and what a second event about its fact says otherwise with the amount it states unchanged.
+OTHERWISE = {
+    "fee of a capture": (Payment(1).captured(10_000, 300), {"fee_minor": 299}),
+    "object of a capture": (Payment(1).captured(10_000, 300), {"object_id": "cap_other"}),
+    "merchant of a capture": (Payment(1).captured(10_000, 300), {"merchant_id": Payment(1, 2).merchant_id}),
+    "fee of what settled": (report.settled(Payment(1), 10_000, 300), {"fee_minor": 299}),
+    "fee given back": (Payment(1).refund_requested(4_000, fee_returned_minor=120), {"fee_returned_minor": 0}),
+    "fee of a dispute": (Payment(1).dispute_withdrawn(4_000, "r", fee_minor=1_500), {"fee_minor": 0}),
+    "held part": (Payment(1).dispute_reinstated(4_000, 4_000, "r"), {"held_minor": 3_000}),
+}
+
+
+@pytest.mark.parametrize("same_batch", [True, False])
+@pytest.mark.parametrize("what", OTHERWISE)
+def test_the_same_fact_with_another_part_is_poison(ledger, what, same_batch):
+    event, said_otherwise = OTHERWISE[what]
+    otherwise = msgspec.structs.replace(event, **said_otherwise)
+    if not same_batch:
+        ledger.tell(event)
+        ledger.tell(event)
+    with pytest.raises(Poison, match="booked already, with other money"):
+        ledger.tell(*[event, event][: 2 * same_batch], otherwise)
+    assert ledger.rows("SELECT count(*) FROM journals") == [(0 if same_batch else 1,)]
 
 
 @pytest.mark.parametrize("same_batch", [True, False])
