@@ -44,6 +44,8 @@ _TWICE: Final = f"""
 SELECT reference, payment_id FROM {at_both("book_by_reference")}
  WHERE greatest(authorizations, effective_charges, effective_refunds) > 1
 """
+_ABANDONED: Final = "SELECT operation_id, payment_id FROM operations WHERE state = 'ABANDONED'"
+_REFERENCES: Final = f"SELECT DISTINCT reference FROM {at_both('book_by_reference')}"
 _NOT_YET_SENT: Final = f"""
 SELECT DISTINCT o.payment_id FROM {at_both("webhooks")} JOIN {at_both("events").removesuffix("b")}e ON e.id = b.event_id
   JOIN {at_both("objects").removesuffix("b")}o ON o.id = e.object_id
@@ -151,6 +153,13 @@ def doubts(payment_database: str, deadlines_s: Mapping[str, float]) -> Doubts:
 def done_twice(sandbox_database: str) -> Mapping[str, str]:
     """What the processors did more than once by their own books: the payment, by our operation."""
     return {str(reference): str(payment) for reference, payment in _rows(sandbox_database, _TWICE)}
+
+
+def never_arrived(payment_database: str, sandbox_database: str) -> frozenset[str]:
+    """The payments that gave up a call which the processor's own book knows nothing of: no evidence to lose."""
+    known = {row[0] for row in _rows(sandbox_database, _REFERENCES)}
+    given_up = _rows(payment_database, _ABANDONED)
+    return frozenset(str(payment) for operation_id, payment in given_up if operation_id not in known)
 
 
 def not_yet_sent(sandbox_database: str) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tools.faults.verdict import done_twice, doubts, not_yet_sent
+from tools.faults.verdict import done_twice, doubts, never_arrived, not_yet_sent
 from tools.tests.db.conftest import Bench
 from tools.tests.db.tiny_rows import AT
 
@@ -63,6 +63,14 @@ def test_an_effect_that_the_book_has_twice_is_seen_with_its_payment(whole_again:
     assert "op_5" not in done_twice(sandbox)
     whole_again.plant("sandbox", TWICE)
     assert done_twice(sandbox)["op_5"] == "pay_3"
+
+
+def test_only_a_call_that_the_book_knows_nothing_of_never_arrived(whole_again: Bench) -> None:
+    payment, sandbox = (whole_again.addresses.database(name) for name in ("payment", "sandbox"))
+    whole_again.plant("payment", "UPDATE operations SET state = 'ABANDONED' WHERE operation_id = 'op_5'")
+    assert "pay_3" not in never_arrived(payment, sandbox)
+    whole_again.plant("sandbox", "DELETE FROM alpha_book WHERE reference = 'op_5'")
+    assert "pay_3" in never_arrived(payment, sandbox)
 
 
 def test_webhooks_that_nobody_waits_for_are_named_by_their_payment(whole_again: Bench) -> None:
