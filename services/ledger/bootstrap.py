@@ -8,6 +8,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
+from services.ledger.adapters.account_scales import refuse_other_scales
 from services.ledger.adapters.accounts import AccountDirectory
 from services.ledger.adapters.booking_lag import BookingMetrics
 from services.ledger.adapters.clearing import ClearingFolder, SqlClearing, watch_clearing
@@ -150,6 +151,10 @@ class LedgerParts:
         """No role waits for another one to make room in the books."""
         return check("partitions", lambda: make_ahead(self.common.engine), "consume", "work", "serve")
 
+    def scale_check(self) -> StartupCheck:
+        """No role reads amounts in another minor unit than they were booked in."""
+        return check("scales", lambda: refuse_other_scales(self.common.engine), "consume", "work", "serve")
+
     def key_check(self) -> StartupCheck:
         """No role seals rebuilt books with the key of the old ones."""
 
@@ -202,7 +207,7 @@ def build(settings: LedgerSettings, surroundings: Surroundings | None = None) ->
             **common.key_roles(),
             **common.relay_roles(),
         },
-        own_checks=(parts.room_check(), parts.key_check()),
+        own_checks=(parts.room_check(), parts.key_check(), parts.scale_check()),
     )
 
 

@@ -32,6 +32,8 @@ _ENTRIES: Final = (
 _ACCOUNTS: Final = (
     "SELECT account_id, family, owner, currency, normal_side::text, transitional,"
     f" {microseconds('opened_at')} FROM accounts WHERE account_id = ANY (%(account_ids)s::bigint[])"
+    # One of another scale than its currency's is not the account that was sealed: its amounts mean something else.
+    " AND scale = currency_scale(currency)"
 )
 _INDEXES_ONLY: Final = "SET LOCAL enable_seqscan = off"
 

@@ -34,6 +34,7 @@ from tools.sabotage.cases.rebuilding import REBUILDING
 from tools.sabotage.cases.rebuilding_months import REBUILDING_MONTHS
 from tools.sabotage.cases.reports import REPORTS
 from tools.sabotage.cases.risk import RISK
+from tools.sabotage.cases.scales import SCALES
 from tools.sabotage.cases.settlement import SETTLEMENT
 from tools.sabotage.cases.settling import SETTLING
 from tools.sabotage.cases.strays import STRAYS
@@ -58,6 +59,7 @@ CASES: Final[tuple[Case, ...]] = (
     *CLOSING,
     *NOTING,
     *VERIFYING,
+    *SCALES,
     *GROWING,
     *IMPORTING,
     *REBUILDING,

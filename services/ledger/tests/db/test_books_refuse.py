@@ -5,7 +5,11 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from services.ledger.adapters.account_scales import refuse_other_scales
 from services.ledger.tests.db.tampering import NOT_BOOKS
+from shared.kernel import money
+from shared.kernel.money import all_currencies, currency_scale
+from shared.runtime.startup import StartupRefused
 
 JOURNAL = (
     "INSERT INTO journals (position, journal_id, rule, cause_event_id, cause_event_type, fact_key, subject, currency,"
@@ -256,3 +260,20 @@ def test_the_chart_in_sql_is_the_chart_in_python(app_sql):
         "SELECT family, normal_side::text, transitional FROM account_families"
     ).fetchall()
     assert set(stored) == {(f.name, f.normal_side.value, f.transitional) for f in CHART}
+
+
+def test_every_account_has_the_scale_of_its_currency_whoever_opens_it(app_sql):
+    app_sql.execute(
+        "INSERT INTO accounts (family, owner, currency, normal_side, transitional, scale)"
+        " SELECT 'merchant_pending', 'mer_1', code, 'credit', false, 9 FROM unnest(%s::text[]) AS code",
+        (all_currencies(),),
+    )
+    stored = app_sql.execute("SELECT currency, scale FROM accounts").fetchall()
+    assert dict(stored) == {code: currency_scale(code) for code in all_currencies()}
+
+
+def test_nobody_starts_who_would_read_amounts_in_another_unit(books, ledger, monkeypatch):
+    refuse_other_scales(ledger.engine)
+    monkeypatch.setitem(money._SCALES, "EUR", 3)
+    with pytest.raises(StartupRefused, match="EUR has 3 digits after the point here"):
+        refuse_other_scales(ledger.engine)

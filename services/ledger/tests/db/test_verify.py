@@ -43,6 +43,7 @@ ENTRY_COLUMNS = {
 ACCOUNT_COLUMNS = {
     "owner": TEXT, "family": TEXT, "currency": "'USD'", "opened_at": TIME, "account_id": "DEFAULT",
     "normal_side": OTHER_SIDE.format("normal_side"), "transitional": "NOT transitional",
+    "scale": NUMBER,
 }  # fmt: skip
 HEAD_COLUMNS = {
     "shard": "1", "position": "2", "journal_id": TEXT, "hash": "repeat('0', 64)", "settled_position": NUMBER,
@@ -81,7 +82,7 @@ MUTATIONS = [
     (f"DELETE FROM accounts WHERE account_id = {USED}", "journal_changed", 1),
     (f"INSERT INTO entries SELECT 2, 9, {ENTRY} FROM entries WHERE journal_position = 2 AND line = 1", "journal_changed", 2),
     (f"INSERT INTO entries SELECT 77, 1, {ENTRY} FROM entries WHERE journal_position = 2 AND line = 1", "entry_inserted", None),
-    ("INSERT INTO accounts (family, owner, currency, normal_side, transitional) VALUES ('suspense', 'platform', 'CHF', 'credit', true)", "account_inserted", None),
+    ("INSERT INTO accounts (family, owner, currency, normal_side, transitional, scale) VALUES ('suspense', 'platform', 'CHF', 'credit', true, 2)", "account_inserted", None),
     ("DELETE FROM seals WHERE position = 2", "seal_missing", 2),
     ("DELETE FROM seals WHERE position = 6", "tail_cut", 6),
     ("DELETE FROM seals WHERE position > 4; DELETE FROM journals WHERE position > 4; DELETE FROM entries WHERE journal_position > 4", "tail_cut", 6),
