@@ -16,7 +16,7 @@ from services.ledger.adapters.publishing import TOPIC
 from services.ledger.app.moments import EVERYTHING, Moment
 from services.ledger.domain.adjustment_templates import TEMPLATES
 from services.ledger.domain.adjustments import Adjustment, Proposed, Withdrawal
-from services.ledger.domain.chart import AccountRef
+from services.ledger.domain.chart import CHART, AccountRef, Owner
 from shared.kernel.decisions import DecisionState
 from shared.persistence.outbox_sql import WITH_DAYS
 
@@ -66,6 +66,7 @@ SELECT max(decided_at) FROM adjustments
  WHERE state = 'APPROVED' AND template = ANY(%(floored)s) AND reverses_adjustment_id IS NULL
    AND parameters ->> 'merchant_id' = %(owner)s AND currency = %(currency)s
 """
+_HELD: Final = "SELECT currency FROM accounts WHERE family = ANY(%(families)s) AND owner = %(owner)s"
 _FLOORED: Final = [name for name, template in TEMPLATES.items() if template.floor is not None]
 # The same key as in the trigger: whoever comes by plain SQL waits, too.
 _TURN: Final = "SELECT pg_advisory_xact_lock(hashtextextended('commanded:' || %(name)s, 0))"
@@ -143,6 +144,12 @@ class StoredAdjustments:
         """The adjustment that reverses this one, proposed or approved."""
         found = self._connection.exec_driver_sql(_REVERSAL, {"adjustment_id": adjustment_id}).scalar()
         return None if found is None else str(found)
+
+    def currencies_held(self, kind: Owner, owner: str) -> Collection[str]:
+        """In which currencies there is any account of this owner."""
+        families = [family.name for family in CHART if family.owner is kind]
+        values = {"families": families, "owner": owner}
+        return set(self._connection.exec_driver_sql(_HELD, values).scalars())
 
     def take_turns(self, names: Collection[str]) -> None:
         """Queue behind other commanded movements of the same names; posting facts takes no such lock."""

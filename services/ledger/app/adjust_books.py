@@ -14,10 +14,12 @@ from services.ledger.domain.adjustments import (
     Answer,
     Answered,
     Proposed,
+    check_known,
     check_proposal,
     check_step,
     floor_account,
     journal_for,
+    owners_named,
     reversal_for,
 )
 from services.ledger.domain.chart import Side
@@ -34,6 +36,7 @@ def propose_adjustment(
 ) -> Adjustment:
     """Keep the proposal, under a new id unless its own is told; nothing is booked."""
     check_proposal(proposed)
+    _check_owners(proposed, work)
     named = adjustment_id or work.ids.new("adj_")
     work.adjustments.add(named, proposed, by=actor.name, at=work.now)
     work.acted(OperatorAct(actor=actor, action="adjustment_proposed", target=named, reason=proposed.reason))
@@ -78,6 +81,7 @@ def approve_adjustment(adjustment_id: str, reason: str, actor: Actor, work: Adju
     check_step(adjustment, DecisionState.APPROVED)
     check_four_eyes(adjustment.proposed_by, actor.name)
     if adjustment.reverses_adjustment_id is None:
+        _check_owners(adjustment, work)
         _check_clearing(adjustment, work)
         _check_floor(adjustment, work)
     event_id = work.acted(
@@ -173,6 +177,12 @@ def _answer(decided: Adjustment, cause_id: str, work: AdjustingUnit) -> None:
             f" by {decided.decided_by}: {decided.decision_reason}",
         )
     )
+
+
+def _check_owners(proposed: Proposed, work: AdjustingUnit) -> None:
+    """Facts and imports open accounts; one that people name by a slip of the pen would be a new one, with money."""
+    for kind, owner in owners_named(proposed).items():
+        check_known(proposed, kind, work.adjustments.currencies_held(kind, owner))
 
 
 def _check_clearing(adjustment: Adjustment, work: AdjustingUnit) -> None:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from services.ledger.app.ports import JournalStore
 from services.ledger.domain.adjustments import Adjustment, Answer, Proposed, Withdrawal
-from services.ledger.domain.chart import AccountRef
+from services.ledger.domain.chart import AccountRef, Owner
 from shared.kernel.ids import Ids
 from shared.kernel.operators import OperatorAct
 
@@ -44,6 +44,10 @@ class Adjustments(Protocol):
 
     def reversal_of(self, adjustment_id: str) -> str | None:
         """The adjustment that reverses this one, proposed or approved."""
+        ...
+
+    def currencies_held(self, kind: Owner, owner: str) -> Collection[str]:
+        """In which currencies there is any account of this owner."""
         ...
 
     def take_turns(self, names: Collection[str]) -> None:

@@ -36,7 +36,7 @@ PARAMETERS: Final[Mapping[str, re.Pattern[str]]] = {
     "account": re.compile(r"[!-~]{1,128}", re.ASCII),
     "bank_account": re.compile(r"[!-~]{1,128}", re.ASCII),
 }
-_TAKEN_BY: Final[Mapping[Owner, tuple[str, ...]]] = {
+TAKEN_BY: Final[Mapping[Owner, tuple[str, ...]]] = {
     Owner.MERCHANT: ("merchant_id",),
     Owner.PROCESSOR_ACCOUNT: ("processor", "account"),
     Owner.BANK_ACCOUNT: ("bank_account",),
@@ -65,7 +65,7 @@ class Template:
     @property
     def takes(self) -> tuple[str, ...]:
         """The parameters that it needs, all of them, and no other."""
-        names = {name for leg in self.legs for name in (*_TAKEN_BY[leg.family.owner], *leg.key)}
+        names = {name for leg in self.legs for name in (*TAKEN_BY[leg.family.owner], *leg.key)}
         return tuple(name for name in PARAMETERS if name in names)
 
     @property

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from services.ledger.domain.adjustment_templates import PARAMETERS, STRAY_PREFIX, TEMPLATES, Template
-from services.ledger.domain.chart import AccountRef
+from services.ledger.domain.adjustment_templates import (
+    PARAMETERS,
+    STRAY_PREFIX,
+    TAKEN_BY,
+    TEMPLATES,
+    Template,
+)
+from services.ledger.domain.chart import AccountRef, Owner
 from services.ledger.domain.journal import AMOUNT_MINOR_MAX, Cause, Journal, check_entries, reversal_of
-from services.ledger.domain.posting import entries_for
+from services.ledger.domain.posting import entries_for, owner_of
 from shared.kernel.decisions import NEXT, DecisionState
 from shared.kernel.errors import Rejected
 from shared.kernel.money import currency_scale
@@ -112,6 +118,25 @@ def check_proposal(proposed: Proposed) -> Template:
         if not text.strip():
             raise _refused(f"{name}_missing", name, f"an adjustment needs its {name}")
     return template
+
+
+def owners_named(proposed: Proposed) -> Mapping[Owner, str]:
+    """Whom a proposal that is filled in names, but the platform."""
+    kinds = {leg.family.owner for leg in TEMPLATES[proposed.template].legs} - {Owner.PLATFORM}
+    return {kind: owner_of(kind, proposed.parameters) for kind in sorted(kinds)}
+
+
+def check_known(proposed: Proposed, kind: Owner, held: Collection[str]) -> None:
+    """Refuse an owner who has no account, ``held`` being the currencies of those there are, and a currency beside them.
+
+    The money that is open under a clearing key vouches for its currency: a merchant may bear what came in another.
+    """
+    param, owner = TAKEN_BY[kind][-1], owner_of(kind, proposed.parameters)
+    if not held:
+        raise _refused("account_not_found", param, f"the books know no {kind} {owner}")
+    if proposed.currency not in held and TEMPLATES[proposed.template].clears is None:
+        known = ", ".join(sorted(held))
+        raise _refused("currency_not_held", "currency", f"{owner} has accounts in {known} only")
 
 
 def check_step(adjustment: Adjustment, target: DecisionState) -> None:

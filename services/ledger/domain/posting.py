@@ -165,7 +165,7 @@ def _stated(row: Posting, fields: Mapping[str, Any]) -> tuple[int, str]:
 
 
 def _entry(leg: Leg, fields: Mapping[str, Any]) -> Entry | None:
-    account = AccountRef(leg.family.name, _owner(leg.family.owner, fields), fields[leg.currency])
+    account = AccountRef(leg.family.name, owner_of(leg.family.owner, fields), fields[leg.currency])
     key = ":".join([fields[name] for name in leg.key]) if leg.key else None
     return signed_entry(account, leg.side, _sum(leg.amount, fields), key)
 
@@ -179,7 +179,8 @@ def _sum(amount: Amount, fields: Mapping[str, Any]) -> int:
     return sum_minor
 
 
-def _owner(owner: Owner, fields: Mapping[str, Any]) -> str:
+def owner_of(owner: Owner, fields: Mapping[str, Any]) -> str:
+    """The owner of an account by the fields that name it."""
     if owner is Owner.MERCHANT:
         return str(fields["merchant_id"])
     if owner is Owner.PROCESSOR_ACCOUNT:

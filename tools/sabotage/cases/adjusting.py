@@ -140,4 +140,25 @@ ADJUSTING: Final = (
             "services/ledger/tests/unit/test_adjustments.py::test_only_payment_gives_the_money_of_a_stray_away",
         ),
     ),
+    Case(
+        name="adjusted-accounts-are-known",
+        protection="an adjustment by hand opens no account of an owner whom the books do not know",
+        change="nobody looks whether there is any",
+        patches=(
+            Patch(
+                "services/ledger/domain/adjustments.py",
+                "    if not held:\n        raise _refused(",
+                "    if False:\n        raise _refused(",
+            ),
+            Patch(
+                "services/ledger/domain/adjustments.py",
+                "    if proposed.currency not in held and ",
+                "    if held and proposed.currency not in held and ",
+            ),
+        ),
+        tests=(
+            "services/ledger/tests/db/test_refusals_change_nothing.py::test_an_account_that_nobody_has_is_not_opened_by_a_slip_of_the_pen",
+            "services/ledger/tests/db/test_refusals_change_nothing.py::test_what_was_proposed_of_nobody_is_not_approved_either",
+        ),
+    ),
 )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from services.ledger.adapters.accounts import AccountDirectory
 from services.ledger.app.adjust_books import approve_adjustment, propose_adjustment
+from services.ledger.domain.adjustment_templates import TEMPLATES
 from services.ledger.domain.adjustments import Proposed
+from services.ledger.domain.chart import AccountRef, Owner
+from services.ledger.domain.posting import owner_of
 from shared.kernel.operators import Actor
 
 ADA = Actor(name="ada", role="operator")
@@ -23,7 +27,20 @@ def wanted(template, amount, *, currency="EUR", **parameters):
     )
 
 
+def known(ledger, template="merchant_credit", *, currency="EUR", **parameters):
+    """Open what it would book on, as if facts had: people only ever name accounts that there are."""
+    parameters = parameters or {"merchant_id": MERCHANT}
+    named = {leg.family: leg.family.owner for leg in TEMPLATES[template].legs}
+    accounts = {
+        AccountRef(family.name, owner_of(kind, parameters), currency)
+        for family, kind in named.items()
+        if kind is not Owner.PLATFORM
+    }
+    ledger.transactions.run(lambda uow: AccountDirectory().ids_of(accounts, uow.connection), name="test")
+
+
 def propose(ledger, template, amount, **parameters):
+    known(ledger, template, **parameters)
     made = wanted(template, amount, **parameters)
     return ledger.transactions.run(lambda uow: propose_adjustment(made, ADA, uow), name="test").adjustment_id
 

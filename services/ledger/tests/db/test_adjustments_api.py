@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from services.ledger.bootstrap import build
 from services.ledger.entrypoints.cli import cli
 from services.ledger.settings import LedgerSettings
-from services.ledger.tests.db.adjusting import AVAILABLE, MERCHANT
+from services.ledger.tests.db.adjusting import AVAILABLE, MERCHANT, known
 from shared.runtime.operator_tokens import OperatorRole, TokenIssuer, new_key_pair
 from shared.runtime.settings import load_settings
 from shared.testing.serving import served
@@ -46,12 +46,13 @@ class Office:
 
 
 @pytest.fixture
-def office(ledger_urls):
+def office(ledger, ledger_urls):
     private, public = new_key_pair()
     environment = {"LEDGER_DATABASE_URL": ledger_urls.app, "LEDGER_OPERATOR_PUBLIC_KEY": public}
     runtime = build(load_settings(LedgerSettings, environment))
     try:
         with served(runtime.make_app()) as server:
+            known(ledger)
             yield Office(server, private)
     finally:
         runtime.close()
@@ -117,6 +118,7 @@ def test_the_same_by_command_line(ledger, ledger_urls, operators, monkeypatch):
     monkeypatch.setenv("LEDGER_DATABASE_URL", ledger_urls.app)
     monkeypatch.setenv("LEDGER_OPERATOR_PUBLIC_KEY", operators.public_key)
     ada, bob = operators("ada"), operators("bob")
+    known(ledger)
 
     def run(*arguments):
         return CliRunner().invoke(cli, ["adjustments", *arguments])

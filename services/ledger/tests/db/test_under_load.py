@@ -31,6 +31,7 @@ from shared.testing.waiting import eventually
 
 pytestmark = pytest.mark.db
 BROUGHT = 1_000
+OPENED_AT_ONCE = 1_000
 IMPORTERS, LINES, IMPORT_BATCH = 2, 1_500, 100
 PEOPLE, PAYOUTS = 4, 15
 CONSUMERS, BATCHES, FACTS = 4, 5, 30
@@ -80,6 +81,16 @@ class Load:
         self.expected, self.refused, self._guard = Counter(), Counter(), threading.Lock()
         self.begin = threading.Barrier(SESSIONS)
         self.working, self.bringing = SESSIONS - 1, IMPORTERS
+
+    def open_all(self):
+        """A file with one line for every merchant, so that the load is spread over as many accounts as it says."""
+        ledger, everybody = Ledger(self.engine), [ident("mer", nth) for nth in range(self.merchants)]
+        said = [import_lines.line(f"open-{each}", merchant=each, amount=1) for each in everybody]
+        path = import_lines.write(self.folder / "open.jsonl", said)
+        agreed(ledger, path)
+        assert bring(ledger, path, batch=OPENED_AT_ONCE).booked == self.merchants
+        self._add({("merchant_available", each, "EUR"): 1 for each in everybody})
+        self._add({("bank_cash", "iban-1", "EUR"): self.merchants})
 
     def together(self):
         with ThreadPoolExecutor(SESSIONS) as pool:
@@ -188,6 +199,7 @@ def test_nothing_is_lost_and_floors_hold_under_load(engine, ledger_urls, tmp_pat
         lambda context: refused_by_database.append(context.original_exception.sqlstate),
     )
     load, ledger = Load(engine, merchants, tmp_path), Ledger(engine)
+    load.open_all()
     load.together()
     assert "40P01" not in refused_by_database
 
@@ -196,6 +208,8 @@ def test_nothing_is_lost_and_floors_hold_under_load(engine, ledger_urls, tmp_pat
     assert min(common[kind] for kind in ("bulk", "payout", "fact")) > 10, common
     assert ledger.rows(COLLIDED)[0][0] >= min(merchants, HOT) // 2
 
+    held = "SELECT count(DISTINCT e.account_id) FROM entries e JOIN accounts a USING (account_id) WHERE a.family = %s"
+    assert ledger.rows(held % "'merchant_available'") == [(merchants,)]
     expected = {account: balance for account, balance in load.expected.items() if balance}
     assert {tuple(account): balance for *account, balance in ledger.rows(BALANCES) if balance} == expected
     assert ledger.reader.trial_balance().balanced

@@ -49,6 +49,9 @@ class Memory:
             None,
         )
 
+    def currencies_held(self, kind, owner):  # noqa: ARG002
+        return {"EUR"}
+
     def take_turns(self, names):
         pass
 
