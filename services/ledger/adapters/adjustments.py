@@ -166,6 +166,11 @@ class StoredAdjustments:
         by_now = balance_in(self._connection, account, Moment(effective_before=until))
         return min(by_now, balance_in(self._connection, account, EVERYTHING))
 
+    def balances_minor(self, account: AccountRef) -> tuple[int, int]:
+        """By what has taken effect by now, and by all that is booked."""
+        by_now = balance_in(self._connection, account, Moment(effective_before=self._now))
+        return by_now, balance_in(self._connection, account, EVERYTHING)
+
     def open_minor(self, account: AccountRef, clearing_key: str) -> int:
         """Debits less credits that count under a clearing key."""
         return net_under(self._connection, account, clearing_key)

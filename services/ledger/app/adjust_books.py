@@ -84,6 +84,7 @@ def approve_adjustment(adjustment_id: str, reason: str, actor: Actor, work: Adju
         _check_owners(adjustment, work)
         _check_clearing(adjustment, work)
         _check_floor(adjustment, work)
+        _check_owed(adjustment, work)
     event_id = work.acted(
         OperatorAct(actor=actor, action="adjustment_approved", target=adjustment_id, reason=reason)
     )
@@ -216,4 +217,23 @@ def _check_floor(adjustment: Adjustment, work: AdjustingUnit) -> None:
             f"{adjustment.amount_minor} {adjustment.currency} are more than is available",
             param="amount",
             extra={"available_minor": available_minor, "currency": adjustment.currency},
+        )
+
+
+def _check_owed(adjustment: Adjustment, work: AdjustingUnit) -> None:
+    """What is written off or cleared stands there, by what has taken effect and by all that is booked."""
+    template = TEMPLATES[adjustment.template]
+    leg = next((leg for leg in template.legs if leg.family is template.takes_back), None)
+    if leg is None:
+        return
+    (entry,) = entries_for((leg,), adjustment.fields)
+    work.adjustments.take_turns([":".join(entry.account)])
+    sign = 1 if leg.side is not leg.family.normal_side else -1
+    owed_minor = min(sign * balance_minor for balance_minor in work.adjustments.balances_minor(entry.account))
+    if owed_minor < adjustment.amount_minor:
+        raise Rejected(
+            "more_than_owed",
+            f"{adjustment.amount_minor} {adjustment.currency} are more than stands there to be taken back",
+            param="amount",
+            extra={"owed_minor": max(owed_minor, 0), "currency": adjustment.currency},
         )

@@ -58,6 +58,10 @@ class Adjustments(Protocol):
         """What may be taken from a merchant's account; only after its turn was taken."""
         ...
 
+    def balances_minor(self, account: AccountRef) -> tuple[int, int]:
+        """Its balance by what has taken effect, and by all that is booked; only after its turn was taken."""
+        ...
+
     def open_minor(self, account: AccountRef, clearing_key: str) -> int:
         """Debits less credits under a clearing key; only after its turn was taken."""
         ...

@@ -87,7 +87,7 @@ def verify_seals(
     )
     start = _start(heads, after)
     former = books.former_keys()
-    finding = next(
+    finding = _of_no_shard(kept) or next(
         (found for head in heads if (found := _forged(head, former, signatures)) is not None), None
     )
     closes = books.closes()
@@ -119,6 +119,15 @@ def _start(heads: Sequence[Head], after: int) -> Head | None:
     if after and start is None:
         raise Rejected("no_head_there", f"No kept head is at position {after}.", status=422, param="after")
     return start
+
+
+def _of_no_shard(kept: Collection[Head]) -> Finding | None:
+    other = next((head for head in kept if head.shard != SHARD), None)
+    if other is None:
+        return None
+    return at_head(
+        "head_of_unknown_shard", other, f"these books have shard {SHARD} only: it is compared with nothing"
+    )
 
 
 def _forged(head: Head, former: Collection[str], signatures: Signatures) -> Finding | None:

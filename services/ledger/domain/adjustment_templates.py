@@ -6,7 +6,7 @@ Amounts are above zero; the other direction is another template, so that its nam
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,7 +23,8 @@ from services.ledger.domain.chart import (
     R,
     Side,
 )
-from services.ledger.domain.rules import Amount, Leg, credit, debit
+from services.ledger.domain.rules import Amount, Leg, balances, credit, debit
+from shared.kernel.errors import InvariantViolation
 
 STRAY_PREFIX: Final = "str_"
 """Clearing keys that are payment's: it returns or accepts the stray, and would not know that it is gone."""
@@ -50,13 +51,15 @@ _KEY: Final = "clearing_key"
 class Template:
     """One kind of manual journal. A transitional leg only ever clears a key, and never past zero.
 
-    ``floor``: the family whose balance the movement must leave at zero or above.
+    ``floor``: the family whose balance the movement must leave at zero or above. ``takes_back``: the one that it takes
+    towards zero and never past it.
     """
 
     name: str
     purpose: str
     legs: tuple[Leg, ...]
     floor: Family | None = None
+    takes_back: Family | None = None
 
     @property
     def rule(self) -> str:
@@ -81,12 +84,18 @@ class Template:
 
 
 def _from_to(
-    name: str, purpose: str, debited: Family, credited: Family, *, floor: Family | None = None
+    name: str,
+    purpose: str,
+    debited: Family,
+    credited: Family,
+    *,
+    floor: Family | None = None,
+    takes_back: Family | None = None,
 ) -> Template:
     """Debit one family, credit another; each transitional one by its clearing key."""
     keys = {family: (_KEY,) if family.transitional else () for family in (debited, credited)}
     legs = (debit(debited, _AMOUNT, *keys[debited]), credit(credited, _AMOUNT, *keys[credited]))
-    return Template(name=name, purpose=purpose, legs=legs, floor=floor)
+    return Template(name=name, purpose=purpose, legs=legs, floor=floor, takes_back=takes_back)
 
 
 _TABLE: Final = (
@@ -99,7 +108,9 @@ _TABLE: Final = (
         BANK_CASH,
         floor=MA,
     ),
-    _from_to("merchant_debt_write_off", "what a merchant owes and will not pay", WRITE_OFF, MA),
+    _from_to(
+        "merchant_debt_write_off", "what a merchant owes and will not pay", WRITE_OFF, MA, takes_back=MA
+    ),
     _from_to("suspense_to_merchant", "money in suspense was the merchant's", SUSPENSE, MA),
     _from_to("suspense_from_merchant", "what left suspense short is the merchant's to bear", MA, SUSPENSE),
     _from_to("suspense_surplus_write_off", "money in suspense whose owner is not found", SUSPENSE, WRITE_OFF),
@@ -108,7 +119,29 @@ _TABLE: Final = (
     _from_to("suspense_from_processor_fees", "money in suspense was a fee given back", SUSPENSE, PF),
     _from_to("receivable_write_off", "what a processor owes and will not pay", WRITE_OFF, R),
     _from_to("receivable_surplus_write_off", "what a processor paid beyond its debt", R, WRITE_OFF),
-    _from_to("rounding_gain_cleared", "rounding gains of a period, taken out", ROUNDING, ADJUSTMENTS),
-    _from_to("rounding_loss_cleared", "rounding losses of a period, taken out", ADJUSTMENTS, ROUNDING),
+    _from_to(
+        "rounding_gain_cleared",
+        "rounding gains of a period, taken out",
+        ROUNDING,
+        ADJUSTMENTS,
+        takes_back=ROUNDING,
+    ),
+    _from_to(
+        "rounding_loss_cleared",
+        "rounding losses of a period, taken out",
+        ADJUSTMENTS,
+        ROUNDING,
+        takes_back=ROUNDING,
+    ),
 )
 TEMPLATES: Final[Mapping[str, Template]] = {template.name: template for template in _TABLE}
+
+
+def check_table(templates: Iterable[Template]) -> None:
+    """Raise for a template that would book what does not balance: nothing starts that serves it."""
+    for template in templates:
+        if not balances(template.legs):
+            raise InvariantViolation("template_unbalanced", template.name)
+
+
+check_table(TEMPLATES.values())

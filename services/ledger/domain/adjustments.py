@@ -17,6 +17,7 @@ from services.ledger.domain.adjustment_templates import (
 from services.ledger.domain.chart import AccountRef, Owner
 from services.ledger.domain.journal import AMOUNT_MINOR_MAX, Cause, Journal, check_entries, reversal_of
 from services.ledger.domain.posting import entries_for, owner_of
+from services.ledger.domain.rules import balances
 from shared.kernel.decisions import NEXT, DecisionState
 from shared.kernel.errors import Rejected
 from shared.kernel.money import currency_scale
@@ -152,6 +153,10 @@ def check_step(adjustment: Adjustment, target: DecisionState) -> None:
 def journal_for(adjustment: Adjustment, cause: Cause, journal_id: str, effective_at: datetime) -> Journal:
     """The journal of an adjustment that reverses none."""
     template = TEMPLATES[adjustment.template]
+    if not balances(template.legs):
+        raise _refused(
+            "template_unbalanced", "template", f"{template.name} does not balance: nothing is booked"
+        )
     entries = entries_for(template.legs, adjustment.fields)
     check_entries(entries)
     return Journal(

@@ -155,6 +155,11 @@ def _check_bound(row: Posting, fields: Mapping[str, Any]) -> None:
         if row.least_minor is not None and fields[name] < row.least_minor:
             code = "amount_not_positive" if row.least_minor else "amount_negative"
             raise Poison(f"{row.on}: {name} is {fields[name]}", code=code)
+    if row.part is not None:
+        part, whole = row.part
+        if fields[part] > fields[whole]:
+            told = f"{row.on}: {part} is {fields[part]} of {fields[whole]}"
+            raise Poison(told, code=f"{part.removesuffix('_minor')}_above_amount")
 
 
 def _stated(row: Posting, fields: Mapping[str, Any]) -> tuple[int, str]:

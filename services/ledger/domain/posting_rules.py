@@ -214,6 +214,7 @@ PAYMENT_RULES: Final[tuple[Row, ...]] = (
         fact_key="fact_key",
         subject="dispute_id",
         parties=CHARGE,
+        part=("held_minor", "amount_minor"),
         legs=(
             debit(R, AMOUNT, *OBJECT),
             credit(D, HELD, *OBJECT),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,6 +55,7 @@ class Posting:
 
     ``stated`` is what the journal says its amount is: the first of these (amount, currency) that is not zero.
     Less than ``least_minor`` is poison; None: of either sign, as somebody else's statement says it.
+    So is a ``part``, the first field, that is more than its whole, the second.
     """
 
     on: str
@@ -64,6 +67,7 @@ class Posting:
     when: When | None = None
     stated: tuple[tuple[str, str], ...] = STATED
     least_minor: int | None = 1
+    part: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,3 +144,13 @@ def debit(family: Family, amount: Amount, *key: str, currency: str = "currency")
 
 def credit(family: Family, amount: Amount, *key: str, currency: str = "currency") -> Leg:
     return Leg(Side.CREDIT, family, amount, key, currency)
+
+
+def balances(legs: Iterable[Leg]) -> bool:
+    """Whether debits equal credits in every currency whatever the amounts are."""
+    net: Counter[tuple[str, str]] = Counter()
+    for leg in legs:
+        sign = 1 if leg.side is Side.DEBIT else -1
+        net.update({(leg.currency, name): sign for name in leg.amount.plus})
+        net.subtract({(leg.currency, name): sign for name in leg.amount.minus})
+    return not any(net.values())

@@ -51,11 +51,12 @@ def _templates() -> Iterator[str]:
     yield "## What people may book by hand\n"
     yield "Proposed by one operator, approved by another, with a reason and the reference of a document; reversed"
     yield "the same way, exactly and once. A key is taken towards zero and never past it.\n"
-    yield "| template | Dr | Cr | takes | floor | when |"
+    yield "| template | Dr | Cr | takes | bound | when |"
     yield "|---|---|---|---|---|---|"
     for template in TEMPLATES.values():
         sides = {leg.side: _leg(leg) for leg in template.legs}
         takes, floor = ", ".join(template.takes), f"{template.floor.symbol} >= 0" if template.floor else ""
+        floor = f"{template.takes_back.symbol} not past 0" if template.takes_back else floor
         books = f"{template.name} | {sides[Side.DEBIT]} | {sides[Side.CREDIT]}"
         yield f"| {books} | {takes} | {floor} | {template.purpose} |"
 
@@ -91,6 +92,7 @@ def _leg(leg: Leg) -> str:
 
 def _chart() -> Iterator[str]:
     yield "## Chart of accounts\n"
+    yield "No family has a floor: facts are booked whatever a balance is. Movements by hand may.\n"
     yield "| family | symbol | owner | normal side | returns to zero | holds |"
     yield "|---|---|---|---|---|---|"
     for family in CHART:

@@ -161,4 +161,17 @@ ADJUSTING: Final = (
             "services/ledger/tests/db/test_refusals_change_nothing.py::test_what_was_proposed_of_nobody_is_not_approved_either",
         ),
     ),
+    Case(
+        name="no-more-than-owed",
+        protection="no more is written off of a merchant, or cleared of roundings, than stands there",
+        change="nobody looks what is owed",
+        patches=(
+            Patch("services/ledger/app/adjust_books.py", "        _check_owed(adjustment, work)\n", ""),
+        ),
+        tests=(
+            "services/ledger/tests/db/test_writing_off.py::test_no_more_is_written_off_than_a_merchant_owes",
+            "services/ledger/tests/db/test_writing_off.py::test_nothing_is_written_off_of_a_merchant_who_has_money",
+            "services/ledger/tests/db/test_writing_off.py::test_no_rounding_is_cleared_that_is_not_there",
+        ),
+    ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -55,6 +56,12 @@ def set_to(column, value):
     return f"{column} = " + (
         f"'{value}'" if value == TEXT else f"{column} {value}" if value in (NUMBER, TIME) else value
     )
+
+
+def test_a_kept_head_of_a_shard_that_is_not_there_is_told(sealed):
+    ledger, kept = sealed
+    found = verified(ledger, [*kept, replace(kept[0], shard=1)]).finding
+    assert (found.what, found.shard) == ("head_of_unknown_shard", 1)
 
 
 USED = "(SELECT account_id FROM entries WHERE journal_position = 5 AND line = 2)"

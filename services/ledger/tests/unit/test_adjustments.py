@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from services.ledger.domain.adjustment_templates import TEMPLATES
+from services.ledger.domain.adjustment_templates import TEMPLATES, check_table
 from services.ledger.domain.adjustments import Adjustment, Proposed, check_proposal, journal_for
 from services.ledger.domain.chart import MA
 from services.ledger.domain.journal import Cause, check_entries
+from services.ledger.domain.posting_rules import PAYMENT_RULES
+from services.ledger.domain.rules import Posting, balances
 from shared.kernel.decisions import NEXT, DecisionState
-from shared.kernel.errors import Rejected
+from shared.kernel.errors import InvariantViolation, Rejected
 
 REPOSITORY = Path(__file__).parents[4]
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
@@ -56,6 +58,17 @@ def test_every_template_books_a_balanced_journal_that_fits_the_chart(name):
     check_entries(journal.entries)
     assert len(journal.entries) == 2
     assert {entry.amount_minor for entry in journal.entries} == {100}
+
+
+def test_nothing_starts_with_a_template_that_does_not_balance():
+    whole = TEMPLATES["merchant_credit"]
+    with pytest.raises(InvariantViolation) as refused:
+        check_table([whole, replace(whole, legs=whole.legs[:1])])
+    assert refused.value.name == "template_unbalanced"
+
+
+def test_the_rules_of_payments_balance_whatever_the_amounts_are():
+    assert [row.rule for row in PAYMENT_RULES if isinstance(row, Posting) and not balances(row.legs)] == []
 
 
 def test_a_transitional_leg_is_one_at_most_and_has_its_key():
