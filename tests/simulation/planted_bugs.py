@@ -10,6 +10,7 @@ from tools.sabotage.cases.deciding import DECIDING
 from tools.sabotage.cases.growing import GROWING
 from tools.sabotage.cases.importing import IMPORTING
 from tools.sabotage.cases.noting import NOTING
+from tools.sabotage.cases.rates import RATES
 from tools.sabotage.cases.reading import READING
 from tools.sabotage.cases.rebuilding import REBUILDING
 from tools.sabotage.cases.rebuilding_months import REBUILDING_MONTHS
@@ -98,6 +99,7 @@ OUT_OF_REACH = {
     **{case.name: _NO_REPORTS for case in ANSWERING},
     **{case.name: _NO_REPORTS for case in WITHDRAWN_RETURNS},
     **{case.name: _NOT_CORRECTED for case in CORRECTING},
+    **{case.name: _NO_REPORTS for case in RATES},
     "scale-of-its-currency": _SECOND_LINE,
     "scale-at-start": "a seed's processes start with the list of currencies that its books were made with",
     "scale-verified": _NOT_VERIFIED,

@@ -59,6 +59,10 @@ _LATE: Final = """
 INSERT INTO late_journals (journal_position, told_effective_at)
 SELECT * FROM unnest(%(positions)s::bigint[], %(times)s::timestamptz[])
 """
+_RATES: Final = """
+INSERT INTO exchange_rates (journal_position, rate, from_currency, to_currency)
+SELECT * FROM unnest(%(positions)s::bigint[], %(rates)s::text[], %(from_currencies)s::text[], %(to_currencies)s::text[])
+"""
 _COPY_ENTRIES: Final = (
     "COPY entries (journal_position, line, account_id, side, amount_minor, currency, clearing_key) FROM STDIN"
 )
@@ -160,6 +164,7 @@ class PostedJournals:
             journals.append(booked or in_open_period(journal, opens_at))
         self._write(journals)
         self._keep_late(journals)
+        self._keep_rates(journals)
         return journals
 
     def _named_as_told(
@@ -189,6 +194,17 @@ class PostedJournals:
                 "times": [journal.told_effective_at for journal in late],
             }
             self._connection.exec_driver_sql(_LATE, values)
+
+    def _keep_rates(self, journals: Sequence[Journal]) -> None:
+        rated = [(each, each.exchange_rate) for each in journals if each.exchange_rate is not None]
+        if rated:
+            values = {
+                "positions": [self._positions[journal.journal_id] for journal, _ in rated],
+                "rates": [rate.given for _, rate in rated],
+                "from_currencies": [rate.from_currency for _, rate in rated],
+                "to_currencies": [rate.to_currency for _, rate in rated],
+            }
+            self._connection.exec_driver_sql(_RATES, values)
 
     def _write(self, journals: Sequence[Journal]) -> None:
         refs = {entry.account for journal in journals for entry in journal.entries}

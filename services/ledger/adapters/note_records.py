@@ -34,6 +34,9 @@ SOURCES: Final = {
     "late_journal": _Source(
         "late_journals", "journal_position", microseconds("told_effective_at"), key_type="bigint"
     ),
+    "exchange_rate": _Source(
+        "exchange_rates", "journal_position", "rate, from_currency, to_currency", key_type="bigint"
+    ),
     "adjustment_proposed": _Source(
         "adjustments",
         "adjustment_id",

@@ -32,7 +32,7 @@ WITH wanted AS MATERIALIZED (
      WHERE q.kind = 'adjustment_decided' AND j.position = ANY (%(journals)s::bigint[])
      UNION
     SELECT q.kind, q.key FROM notes_unsealed q
-     WHERE q.kind = 'late_journal' AND q.key = ANY (%(journals)s::bigint[]::text[])
+     WHERE q.kind IN ('late_journal', 'exchange_rate') AND q.key = ANY (%(journals)s::bigint[]::text[])
      UNION
     (SELECT q.kind, q.key FROM notes_unsealed q ORDER BY q.kind, q.key LIMIT %(limit)s)
 )
@@ -68,6 +68,10 @@ WITH of_journals AS (
     SELECT n.position, n.kind, n.key, n.behind, l.journal_position
       FROM note_seals n JOIN late_journals l ON l.journal_position::text = n.key
      WHERE n.shard = %(shard)s AND n.kind = 'late_journal'
+     UNION ALL
+    SELECT n.position, n.kind, n.key, n.behind, r.journal_position
+      FROM note_seals n JOIN exchange_rates r ON r.journal_position::text = n.key
+     WHERE n.shard = %(shard)s AND n.kind = 'exchange_rate'
      UNION ALL
     SELECT n.position, n.kind, n.key, n.behind, j.position
       FROM note_seals n JOIN adjustments a ON a.adjustment_id = n.key JOIN journals j ON j.journal_id = a.journal_id

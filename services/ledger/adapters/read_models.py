@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from services.ledger.adapters.balances import SqlBalances
 from services.ledger.adapters.clearing import SqlClearing
-from services.ledger.adapters.tables import ACCOUNTS, ENTRIES, JOURNALS, LATE_JOURNALS, SEALS
+from services.ledger.adapters.tables import ACCOUNTS, ENTRIES, EXCHANGE_RATES, JOURNALS, LATE_JOURNALS, SEALS
 from services.ledger.app.clearing import ClearingWanted
 from services.ledger.app.moments import EVERYTHING, Moment
 from services.ledger.app.pages import Place
@@ -19,6 +19,7 @@ from services.ledger.app.views import (
     JournalView,
     OpenItem,
     PaymentEntry,
+    RateView,
     TrialBalance,
     TrialBalanceLine,
 )
@@ -149,6 +150,9 @@ class SqlBooksReader:
                 ACCOUNTS.c.owner,
                 SEALS.c.position.label("seal_position"),
                 LATE_JOURNALS.c.told_effective_at,
+                EXCHANGE_RATES.c.rate,
+                EXCHANGE_RATES.c.from_currency,
+                EXCHANGE_RATES.c.to_currency,
             )
             .select_from(
                 JOURNALS.join(ENTRIES, ENTRIES.c.journal_position == JOURNALS.c.position)
@@ -157,6 +161,7 @@ class SqlBooksReader:
                 .outerjoin(reversal, reversal.c.reverses_position == JOURNALS.c.position)
                 .outerjoin(SEALS, SEALS.c.journal_position == JOURNALS.c.position)
                 .outerjoin(LATE_JOURNALS, LATE_JOURNALS.c.journal_position == JOURNALS.c.position)
+                .outerjoin(EXCHANGE_RATES, EXCHANGE_RATES.c.journal_position == JOURNALS.c.position)
             )
             .where(which)
             .order_by(JOURNALS.c.position, ENTRIES.c.line)
@@ -194,6 +199,8 @@ def _journal_view(rows: Sequence[sa.Row[Any]]) -> JournalView:
         told_effective_at=first.told_effective_at,
         booked_at=first.booked_at,
         seal_position=first.seal_position,
+        exchange_rate=first.rate
+        and RateView(rate=first.rate, from_currency=first.from_currency, to_currency=first.to_currency),
         entries=tuple(
             EntryView(
                 line=row.line,

@@ -50,6 +50,15 @@ LATE_JOURNALS: Final = sa.Table(
     sa.Column("told_effective_at", sa.DateTime(timezone=True)),
 )
 
+EXCHANGE_RATES: Final = sa.Table(
+    "exchange_rates",
+    METADATA,
+    sa.Column("journal_position", sa.BigInteger, primary_key=True),
+    sa.Column("rate", sa.Text),
+    sa.Column("from_currency", sa.Text),
+    sa.Column("to_currency", sa.Text),
+)
+
 SEALS: Final = sa.Table(
     "seals",
     METADATA,

@@ -104,6 +104,15 @@ class EntryView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RateView:
+    """Units of ``to_currency`` for one of ``from_currency``."""
+
+    rate: str
+    from_currency: str
+    to_currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JournalView:
     """One journal with its cause, its entries, what it reverses and what reverses it."""
 
@@ -126,6 +135,8 @@ class JournalView:
     told_effective_at: datetime | None
     booked_at: datetime
     seal_position: int | None
+    #: Of an exchange: by which rate it was booked, the digits exactly as given.
+    exchange_rate: RateView | None
     entries: tuple[EntryView, ...]
 
 

@@ -44,6 +44,14 @@ class Cause:
         return f"{self.event_type}.v{self.version}"
 
 
+class ExchangeRate(NamedTuple):
+    """The rate of an exchange, the digits exactly as given: units of ``to_currency`` for one of ``from_currency``."""
+
+    given: str
+    from_currency: str
+    to_currency: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Journal:
     """What is booked. Unique by (rule, cause event) and by (rule, fact key).
@@ -68,6 +76,8 @@ class Journal:
     reverses_journal_id: str | None = None
     #: Where that month was closed already: when its fact took effect by what was told.
     told_effective_at: datetime | None = None
+    #: Of an exchange: by which rate it was booked. Written with it, and not read again to reverse it.
+    exchange_rate: ExchangeRate | None = None
 
     @property
     def told_at(self) -> datetime:

@@ -14,6 +14,7 @@ from services.ledger.domain.journal import (
     REVERSED_SUFFIX,
     Cause,
     Entry,
+    ExchangeRate,
     Journal,
     check_entries,
     reversal_of,
@@ -141,7 +142,15 @@ def _post(
         entries=entries,
         from_party=from_party,
         to_party=to_party,
+        exchange_rate=_rate_of(fields),
     )
+
+
+def _rate_of(fields: Mapping[str, Any]) -> ExchangeRate | None:
+    given = fields.get("exchange_rate")
+    if given is None or fields["currency"] == fields["net_currency"]:
+        return None
+    return ExchangeRate(given, fields["currency"], fields["net_currency"])
 
 
 def entries_for(legs: Iterable[Leg], fields: Mapping[str, Any]) -> tuple[Entry, ...]:

@@ -29,6 +29,7 @@ from tools.sabotage.cases.payments import PAYMENTS
 from tools.sabotage.cases.people import PEOPLE
 from tools.sabotage.cases.policy import POLICY
 from tools.sabotage.cases.publishing import PUBLISHING
+from tools.sabotage.cases.rates import RATES
 from tools.sabotage.cases.reading import READING
 from tools.sabotage.cases.rebuilding import REBUILDING
 from tools.sabotage.cases.rebuilding_months import REBUILDING_MONTHS
@@ -60,6 +61,7 @@ CASES: Final[tuple[Case, ...]] = (
     *NOTING,
     *VERIFYING,
     *SCALES,
+    *RATES,
     *GROWING,
     *IMPORTING,
     *REBUILDING,

@@ -27,7 +27,7 @@ PRIVATE, PUBLIC = new_key_pair()
 JULY, MIDNIGHT = datetime(2024, 7, 15, tzinfo=UTC), datetime(2024, 8, 1, tzinfo=UTC)
 NOTED = (
     "line_matches", "late_journals", "adjustments", "import_proposals", "imports", "period_closes",
-    "withdrawn_proposals", "told_journals", "told_closes", "former_seal_keys",
+    "withdrawn_proposals", "told_journals", "told_closes", "former_seal_keys", "exchange_rates",
 )  # fmt: skip
 """The tables that have notes."""
 TOLD = JournalPostedV1(
@@ -58,6 +58,17 @@ class Noted:
         ledger.tell(Payment(2).captured(10_000, 300), time=JULY)
         ledger.tell(Payment(3).captured(10_000, 300), time=MIDNIGHT)
         ledger.tell(report.matched("1", Payment(2), "cap", 10_000))
+        ledger.tell(
+            report.accepted(
+                "9",
+                "charge",
+                10_000,
+                currency="USD",
+                net_minor=9_150,
+                net_currency="EUR",
+                exchange_rate="0.9150",
+            )
+        )
         book(ledger, "merchant_credit", 500, merchant_id=MERCHANT)
         rejected = propose(ledger, "merchant_credit", 400, merchant_id=MERCHANT)
         ledger.transactions.run(lambda uow: reject_adjustment(rejected, "no", BOB, uow), name="test")

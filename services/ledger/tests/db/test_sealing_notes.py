@@ -26,6 +26,8 @@ BY_THE_APPLICATION = [
     *((f"{verb} {table}", REFUSED) for verb in ("DELETE FROM", "TRUNCATE") for table in NOTED),
     ("UPDATE line_matches SET clearing_key = 'x'", REFUSED),
     ("UPDATE late_journals SET told_effective_at = now()", REFUSED),
+    ("UPDATE exchange_rates SET rate = '1'", REFUSED),
+    ("INSERT INTO exchange_rates SELECT 1, '1.5', 'EUR', 'USD'", BROKEN),
     ("UPDATE adjustments SET reason = 'x'", REFUSED),
     ("UPDATE imports SET reason = 'x'", REFUSED),
     ("UPDATE import_proposals SET reason = 'x'", REFUSED),

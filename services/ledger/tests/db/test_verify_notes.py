@@ -24,6 +24,7 @@ COLUMNS = {
         "line_key": TEXT, "revision": NUMBER, "number": "{0} + 7", "clearing_key": TEXT, "payment_id": TEXT, "told_at": TIME,
     },
     "late_journal": {"told_effective_at": TIME},
+    "exchange_rate": {"rate": TEXT, "from_currency": TEXT, "to_currency": TEXT},
     "adjustment_proposed": {
         "template": "'merchant_debit'", "parameters": "parameters || '{{\"more\": 1}}'", "amount_minor": NUMBER,
         "currency": "'USD'", "reason": TEXT, "attachment": TEXT, "reverses_adjustment_id": TEXT, "asked_event_id": TEXT,
@@ -58,6 +59,7 @@ SAID = "adjustment_id, template, parameters, amount_minor, currency, reason, att
 INSERTS = [
     ("INSERT INTO line_matches SELECT line_key, revision, number + 7, clearing_key, payment_id, 'evt_x', told_at FROM line_matches LIMIT 1", "line_match evt_x"),
     ("INSERT INTO late_journals SELECT position, effective_at - interval '9 days' FROM journals WHERE journal_id = '{early}'", "late_journal 3"),
+    ("INSERT INTO exchange_rates SELECT position, '1.5', 'EUR', 'USD' FROM journals WHERE journal_id = '{early}'", "exchange_rate 3"),
     (f"INSERT INTO adjustments ({SAID}) SELECT 'adj_x', template, parameters, amount_minor, currency, reason, attachment, 'PROPOSED', proposed_by, proposed_at FROM adjustments LIMIT 1", "adjustment_proposed adj_x"),
     (f"INSERT INTO adjustments ({SAID}, decided_by, decided_at, decision_reason, journal_id) SELECT 'adj_x', template, parameters, amount_minor, currency, reason, attachment, 'APPROVED', proposed_by, proposed_at, 'eve', now(), 'r', '{{early}}' FROM adjustments LIMIT 1", "adjustment_decided adj_x"),
     ("INSERT INTO imports SELECT 'imp_x', sha256('x'), file_name, journals, begun_by, reason, begun_at FROM imports", "import_begun imp_x"),
@@ -126,7 +128,8 @@ def test_notes_that_nobody_touched_are_whole(noted):
     found = noted.found()
     assert (found.finding, found.notes, found.heads) == (None, noted.kept[-1].notes, len(noted.kept))
     assert noted.ledger.rows("SELECT kind, count(*) FROM note_seals GROUP BY 1 ORDER BY 1") == [
-        ("adjustment_decided", 2), ("adjustment_proposed", 3), ("close_decided", 1), ("close_proposed", 1), ("former_seal_key", 1),
+        ("adjustment_decided", 2), ("adjustment_proposed", 3), ("close_decided", 1), ("close_proposed", 1),
+        ("exchange_rate", 1), ("former_seal_key", 1),
         ("import_begun", 1), ("import_decided", 1), ("import_finished", 1), ("import_proposed", 1), ("late_journal", 1),
         ("line_match", 2), ("notes_begin", 1), ("told_close", 1), ("told_journal", 1), ("withdrawn_proposal", 1),
     ]  # fmt: skip
@@ -237,7 +240,8 @@ def test_a_note_put_beside_a_journal_that_is_sealed_is_found_though_the_sealer_s
     """The superuser queues it as the ledger would: its seal says how far the journals were."""
     for (statement, note), *queued in (
         (INSERTS[1], "late_journal 3"),
-        (INSERTS[3], "adjustment_decided adj_x", "adjustment_proposed adj_x"),
+        (INSERTS[2], "exchange_rate 3"),
+        (INSERTS[4], "adjustment_decided adj_x", "adjustment_proposed adj_x"),
     ):
         do(superuser, statement.format(**noted.words))
         for name in queued:

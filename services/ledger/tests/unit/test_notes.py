@@ -42,6 +42,6 @@ def test_a_seal_is_the_hash_of_all_notes_before_it_and_says_how_far_the_journals
 
 def test_every_table_beside_the_journals_is_read():
     assert {source.table for source in SOURCES.values()} == {
-        "adjustments", "import_proposals", "imports", "late_journals", "line_matches", "period_closes",
+        "adjustments", "exchange_rates", "import_proposals", "imports", "late_journals", "line_matches", "period_closes",
         "withdrawn_proposals", "told_journals", "told_closes", "former_seal_keys",
     }  # fmt: skip
