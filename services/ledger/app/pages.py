@@ -18,6 +18,7 @@ CURSOR_MAX: Final = 600
 BY_ACCOUNT: Final = "[0-9]{1,18}"
 BY_CURRENCY: Final = "[A-Z]{3}"
 _TIME: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{6})?Z"
+_ENTRY: Final = re.compile("([0-9]{1,18})_([0-9]{1,5})", re.ASCII)
 
 
 class HasPlace(Protocol):
@@ -60,3 +61,27 @@ def place_of(cursor: str | None, of: str) -> Place | None:
 def next_cursor(page: Sequence[HasPlace], limit: int) -> str | None:
     """Where the page behind this one begins; None behind the last."""
     return page[-1].place.written() if len(page) == limit else None
+
+
+class IsEntry(Protocol):
+    """One row of a page in the order of booking."""
+
+    @property
+    def position(self) -> int: ...
+    @property
+    def line(self) -> int: ...
+
+
+def entry_behind(cursor: str | None) -> tuple[int, int]:
+    """Behind which (position, line) a page of entries goes on. Raises ``Rejected`` for what no such page said."""
+    if cursor is None:
+        return 0, 0
+    parts = _ENTRY.fullmatch(cursor)
+    if parts is None or int(parts[2]) >= 2**15:
+        raise invalid("cursor", "Take it from next_cursor.")
+    return int(parts[1]), int(parts[2])
+
+
+def next_entry(page: Sequence[IsEntry], limit: int) -> str | None:
+    """Where the page of entries behind this one begins; None behind the last."""
+    return f"{page[-1].position}_{page[-1].line}" if len(page) == limit else None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.ledger.app.pages import BY_ACCOUNT, next_cursor, place_of
+from services.ledger.app.pages import BY_ACCOUNT, entry_behind, next_cursor, next_entry, place_of
 from services.ledger.entrypoints.cli_adjustments import add_adjustments
 from services.ledger.entrypoints.cli_balances import add_balances
 from services.ledger.entrypoints.cli_clearing import add_clearing
@@ -85,12 +85,13 @@ def journal(
 @cli.command()
 def entries(
     payment: Annotated[str, typer.Argument(help="The payment's id.")],
+    cursor: Cursor = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 1_000,
     as_json: JsonFlag = False,
 ) -> None:
     """Show a payment's entries in the order of booking, each with its journal and its place in the chain."""
     with _reader() as reader:
-        found = reader.entries_of_payment(payment, None, after=(0, 0), limit=limit)
+        found = reader.entries_of_payment(payment, None, after=entry_behind(cursor), limit=limit)
     show(
         [asdict(entry) for entry in found],
         [
@@ -108,6 +109,7 @@ def entries(
         title=f"Entries of {payment}, in minor units",
         as_json=as_json,
     )
+    tell_more(next_entry(found, limit))
 
 
 @cli.command("open-items")

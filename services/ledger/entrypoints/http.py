@@ -5,7 +5,6 @@ A merchant sees its own balances, and of its payments' journals the entries on i
 somebody else does not exist for it (404).
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,8 +14,8 @@ from fastapi import Depends, FastAPI, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.ledger.app.balances import Balances
-from services.ledger.app.moments import TimeKind, invalid
-from services.ledger.app.pages import BY_ACCOUNT, next_cursor, place_of
+from services.ledger.app.moments import TimeKind
+from services.ledger.app.pages import BY_ACCOUNT, entry_behind, next_cursor, next_entry, place_of
 from services.ledger.app.statements import PAGE_MAX, DrawUpStatement, Statement, Statements, draw_up_statement
 from services.ledger.app.views import BooksReader, JournalView, OpenItem, PaymentEntry
 from services.ledger.domain.chart import AccountRef
@@ -35,8 +34,6 @@ from shared.kernel.clock import SystemClock
 from shared.kernel.errors import Rejected
 from shared.runtime.http import api
 from shared.runtime.operator_tokens import OperatorRole, TokenVerifier, bearer, operator_with, unauthorized
-
-_PLACE = re.compile(r"(\d{1,18})_(\d{1,5})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,11 +130,10 @@ def _add_journals(app: FastAPI, reader: BooksReader, scope_of: Scope) -> None:
         limit: Limit = 100,
     ) -> EntriesReply:
         """A payment's entries in the order of booking, each with its journal; a merchant sees those on its accounts."""
-        found = reader.entries_of_payment(payment_id, scope, after=_place(cursor), limit=limit)
+        found = reader.entries_of_payment(payment_id, scope, after=entry_behind(cursor), limit=limit)
         if not found and cursor is None:
             raise not_found()
-        last = found[-1] if len(found) == limit else None
-        return EntriesReply(data=found, next_cursor=None if last is None else f"{last.position}_{last.line}")
+        return EntriesReply(data=found, next_cursor=next_entry(found, limit))
 
     @app.get("/journals/{journal_id}")
     def journal(journal_id: Identifier, scope: Annotated[str | None, Depends(scope_of)]) -> JournalView:
@@ -148,29 +144,22 @@ def _add_journals(app: FastAPI, reader: BooksReader, scope_of: Scope) -> None:
         return _as_seen_by(scope, found)
 
 
-def _place(cursor: str | None) -> tuple[int, int]:
-    if cursor is None:
-        return 0, 0
-    parts = _PLACE.fullmatch(cursor)
-    if parts is None or int(parts[2]) >= 2**15:
-        raise invalid("cursor", "Take it from next_cursor.")
-    return int(parts[1]), int(parts[2])
-
-
 class StatementQuery(BaseModel):
     """What a statement is asked for by; unknown names are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
-    family: str = Field(min_length=1, max_length=200)
+    family: str = Field(min_length=1, max_length=200, description="A family of the chart")
     currency: str = Field(pattern="^[A-Z]{3}$", description="ISO 4217 code, upper case")
-    owner: str | None = Field(None, min_length=1, max_length=200)
+    owner: str | None = Field(
+        None, min_length=1, max_length=200, description="A merchant may leave itself out"
+    )
     since: datetime = Field(description="From this time on, with its offset from UTC")
     until: datetime = Field(description="Up to just before this time")
     by: TimeKind = Field(TimeKind.BOOKED, description="Which time counts: that of booking or that of effect")
     as_of: int | None = Field(None, ge=0, le=2**63 - 1, description="Seal position; without it that of now")
-    cursor: str | None = Field(None, max_length=100)
-    limit: int = Field(100, ge=1, le=PAGE_MAX)
+    cursor: str | None = Field(None, max_length=100, description="next_cursor of the page before")
+    limit: int = Field(100, ge=1, le=PAGE_MAX, description="At most so many")
 
 
 def _add_statement(app: FastAPI, statements: Statements, scope_of: Scope, now: Now) -> None:

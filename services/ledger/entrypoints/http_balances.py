@@ -115,7 +115,7 @@ def add_balances(app: FastAPI, balances: Balances, scope_of: Scope, now: Now) ->
     def of_account(
         scope: Annotated[str | None, Depends(scope_of)],
         asked: ByBooking,
-        family: Annotated[str, Query(min_length=1, max_length=200)],
+        family: Annotated[str, Query(min_length=1, max_length=200, description="A family of the chart")],
         currency: Annotated[str, Query(pattern="^[A-Z]{3}$", description="ISO 4217 code, upper case")],
         owner: Name = None,
     ) -> BalanceReply:

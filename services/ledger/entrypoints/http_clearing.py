@@ -15,11 +15,13 @@ def add_clearing(app: FastAPI, clearing: Clearing, operators: TokenVerifier | No
 
     @app.get("/clearing", dependencies=[Depends(operator_with(operators, OperatorRole.VIEWER))])
     def clearing_report(
-        family: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
+        family: Annotated[
+            str | None, Query(min_length=1, max_length=200, description="Only this family of the chart")
+        ] = None,
         currency: Annotated[str | None, Query(pattern="^[A-Z]{3}$", description="ISO 4217 code")] = None,
-        min_age_s: Annotated[int, Query(ge=0, le=10**9)] = 0,
+        min_age_s: Annotated[int, Query(ge=0, le=10**9, description="Open for at least so long")] = 0,
         cursor: After = None,
-        limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 100,
+        limit: Annotated[int, Query(ge=1, le=PAGE_MAX, description="At most so many")] = 100,
     ) -> ClearingReport:
         """Sums by family and currency of what is at least so old, and its keys, the oldest first, a page at a time."""
         wanted = ClearingWanted(

@@ -12,7 +12,9 @@ from services.ledger.app.statements import PAGE_MAX
 from shared.kernel.errors import Rejected
 
 Currency = Annotated[str | None, Query(pattern="^[A-Z]{3}$", description="ISO 4217 code, upper case")]
-Name = Annotated[str | None, Query(min_length=1, max_length=200)]
+Name = Annotated[
+    str | None, Query(min_length=1, max_length=200, description="Exactly this one; else all there are")
+]
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX, description="At most so many")]
 After = Annotated[str | None, Query(max_length=CURSOR_MAX, description="next_cursor of the page before")]
 Identifier = Annotated[str, Path(pattern="^[a-z]{2,8}_[0-9a-z]{1,40}$")]

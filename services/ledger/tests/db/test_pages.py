@@ -140,3 +140,17 @@ def test_open_items_name_a_line_by_the_object_that_it_was_matched_to(ledger, cli
     assert open_items() == [(report.object_key("cap_1_0"), 1_000)]
     ledger.tell(report.unmatched("1", payment, "cap", 9_000))
     assert sorted(open_items()) == [(report.object_key("cap_1_0"), 10_000), (report.line_key("1"), -9_000)]
+
+
+def test_entries_of_a_payment_in_the_terminal_leave_none_out(ledger, ledger_urls):
+    payment = Payment(1)
+    ledger.tell(payment.captured(10_000, 300), payment.refund_requested(4_000))
+    environment, command = {"LEDGER_DATABASE_URL": ledger_urls.app}, ["entries", payment.payment_id, "--json"]
+    whole = json.loads(CliRunner().invoke(cli, command, env=environment).stdout)
+    pages, going_on = [], []
+    while going_on is not None:
+        page = CliRunner().invoke(cli, [*command, "--limit", "2", *going_on], env=environment)
+        pages += json.loads(page.stdout)
+        more = page.stderr.partition("There is more: ")[2].split()
+        going_on = more or None
+    assert (len(whole) > 4, pages) == (True, whole)
