@@ -117,7 +117,7 @@ class TinyRows:
             owner = OWNED if family in _OF_PROCESSOR else OWNER
             self.add(
                 "ledger", "accounts", account_id=self.accounts[key], family=family, owner=owner, currency="EUR",
-                normal_side="debit", transitional=transitional,
+                normal_side="debit", transitional=transitional, scale=2,
             )  # fmt: skip
         return self.accounts[key]
 
