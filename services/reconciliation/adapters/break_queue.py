@@ -18,28 +18,15 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from services.reconciliation.adapters.breaks import BREAK, shown, stored_break
+from services.reconciliation.adapters.scale_sql import FINEST_SCALE, scale_of
 from services.reconciliation.domain.break_life import UNSETTLED, BreakState
 from shared.kernel.errors import Rejected
-from shared.kernel.money import all_currencies, currency_scale
 
-_USUAL_SCALE: Final = 2
-_FINEST_SCALE: Final = max(currency_scale(code) for code in all_currencies())
-
-
-def _in_finest_units() -> str:
-    """A break's money at risk as a number of the finest decimals that any currency has: integers of one size."""
-    unusual = [
-        (code, currency_scale(code)) for code in all_currencies() if currency_scale(code) != _USUAL_SCALE
-    ]
-    cases = " ".join(f"WHEN '{code}' THEN {10 ** (_FINEST_SCALE - scale)}" for code, scale in unusual)
-    return f"(b.at_risk_minor::numeric * CASE b.currency {cases} ELSE {10 ** (_FINEST_SCALE - _USUAL_SCALE)} END)"
-
-
-#: What a break ``b`` is ordered by.
-RANK: Final = _in_finest_units()
+#: What a break ``b`` is ordered by: its money in the finest decimals that any currency has, integers of one size.
+RANK: Final = f"(b.at_risk_minor::numeric * ('1e' || {FINEST_SCALE} - {scale_of('b.currency')})::numeric)"
 # In hexadecimal: sixteen digits in an address are refused as a card's.
 _PLACE: Final = re.compile("([0-9a-f]{1,20})_(brk_[0-9a-f]{26})")
-_RANK_END: Final = 2**63 * 10**_FINEST_SCALE
+_RANK_END: Final = 2**63 * 10**FINEST_SCALE
 _LINE: Final = """split_part(b.subject, ':', 2),
        substr(b.subject, length(split_part(b.subject, ':', 1) || split_part(b.subject, ':', 2)) + 3)"""
 _OF_A_LINE: Final = "(starts_with(b.subject, 'line:') OR starts_with(b.subject, 'residue:'))"

@@ -7,30 +7,13 @@ one minor unit, which is the processor's own rounding.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Final
 
+from services.reconciliation.adapters.scale_sql import scale_of
 from services.reconciliation.domain.report_values import MINOR_MAX
-from shared.kernel.money import all_currencies, currency_scale
 
 #: However coarse the rate, nobody's rounding takes more than one part in a thousand.
 _PART_LEFT_OPEN: Final = "0.001"
-
-
-def _scales() -> dict[int, str]:
-    """Currencies by their decimals, but for two, which most have."""
-    by_scale: dict[int, list[str]] = defaultdict(list)
-    for code in all_currencies():
-        by_scale[currency_scale(code)].append(f"'{code}'")
-    return {scale: ", ".join(codes) for scale, codes in by_scale.items() if scale != _MOST}
-
-
-_MOST: Final = 2
-_CASES: Final = " ".join(f"WHEN {{0}} IN ({codes}) THEN {scale}" for scale, codes in _scales().items())
-
-
-def _scale(column: str) -> str:
-    return f"CASE {_CASES.format(column)} ELSE {_MOST} END"
 
 
 def left_open(amount: str) -> str:
@@ -38,7 +21,7 @@ def left_open(amount: str) -> str:
     return f"least(abs({amount}) * half_digit, abs({amount} * rate) * {_PART_LEFT_OPEN}) + 1"
 
 
-_IN_NET: Final = f"('1e' || ({_scale('l.net_currency')}) - ({_scale('l.currency')}))::numeric"
+_IN_NET: Final = f"('1e' || ({scale_of('l.net_currency')}) - ({scale_of('l.currency')}))::numeric"
 #: Gross and net in one currency, and the fee as well, if there is one: nothing was exchanged.
 PLAIN: Final = "l.currency = l.net_currency AND (l.fee_currency = l.net_currency OR l.fee_minor = 0)"
 #: What no rate is needed for is seen at once: most lines need not be worked out.

@@ -104,8 +104,8 @@ FILES_IN_DOUBT: Final = (
         patches=(
             Patch(
                 _ADAPTERS + "break_queue.py",
-                "THEN {10 ** (_FINEST_SCALE - scale)}",
-                "THEN {10 ** (_FINEST_SCALE - _USUAL_SCALE)}",
+                "{FINEST_SCALE} - {scale_of('b.currency')}",
+                "{FINEST_SCALE} - 2",
             ),
         ),
         tests=(
