@@ -78,9 +78,11 @@ UNION
 SELECT reference FROM beta_objects
  WHERE payment_method LIKE ANY (ARRAY['pm_fault_effect_twice%', 'pm_fault_rate_limited_after%'])
 """
-# Without a key, what is sent again after "not executed" may find no room, and is declined for that.
+# Without a key, or with one that is forgotten too soon, what is sent again may find no room, and is declined for that.
 _DENIED = f"""
 SELECT reference FROM {at_both("objects")} WHERE payment_method LIKE 'pm_fault_refused_after%'
+UNION
+SELECT reference FROM alpha_objects WHERE payment_method LIKE 'pm_fault_key_forgotten%'
 UNION
 SELECT reference FROM beta_objects WHERE payment_method LIKE 'pm_fault_rate_limited_after%'
 """
