@@ -45,6 +45,7 @@ class ReconciliationParts:
         tokens = self.common.operator_tokens()
         _entry("http_sources").add_sources(made, http, tokens, FORMATS)
         _entry("http_files").add_files(made, http, tokens, self.settings.file_bytes_max)
+        _entry("http_feed").add_feed(made, http, tokens)
         _entry("http_matching").add_matching(made, http, tokens)
         _entry("http_break_queue").add_break_queue(made, http, tokens)
         _entry("http_bulk").add_bulk(made, http, tokens)

@@ -23,6 +23,10 @@ WITHOUT_KEY = {
         "POST /sources/{source}/files",
     ): "the same bytes of the same source are the same file, kept once",
     (
+        "reconciliation",
+        "POST /sources/{source}/lines",
+    ): "a piece has its number: the same piece again is known, and another one of that number is refused",
+    (
         "risk",
         "POST /rule-sets/{version}/try",
     ): "nothing is counted or kept that a second call could count twice",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.reconciliation.adapters.readers import READERS
+from services.reconciliation.adapters.readers import FORMATS, READERS
 from services.reconciliation.domain.lines import (
     BankLine,
     ControlTotal,
@@ -219,4 +219,4 @@ def test_a_damaged_report_is_refused_whole_or_has_one_line_twice(form, trade, er
 
 def test_every_format_that_is_written_has_a_reader():
     written = {**SETTLEMENT_FORMATS, **BANK_FORMATS}
-    assert set(READERS) <= set(written)
+    assert set(FORMATS) <= set(written)

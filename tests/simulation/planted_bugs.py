@@ -254,6 +254,7 @@ OUT_OF_REACH = {
     "recon-named-by-line": _NO_REPORTS,
     "recon-cost-of-change": _NO_REPORTS,
     "recon-upload-by-pieces": _NO_REPORTS,
+    "reports-feed-gap": _NO_REPORTS,
     "recon-break-steps": _NO_REPORTS,
     "month-four-eyes": _NO_REPORTS,
     "month-four-eyes-in-sql": _NO_REPORTS,

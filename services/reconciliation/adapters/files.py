@@ -16,9 +16,14 @@ _COLUMNS: Final = ", ".join(tables.FILE)
 _GET: Final = f"SELECT {_COLUMNS} FROM report_files WHERE file_id = %(file_id)s"
 _FIND: Final = f"SELECT {_COLUMNS} FROM report_files WHERE source = %(source)s AND sha256 = %(sha256)s"
 _ADD: Final = f"""
-INSERT INTO report_files (file_id, source, sha256, name, byte_count, state, received_at, received_by)
-VALUES (%(file_id)s, %(source)s, %(sha256)s, %(name)s, %(byte_count)s, 'RECEIVED', %(now)s, %(by)s)
+INSERT INTO report_files (file_id, source, sha256, name, byte_count, state, received_at, received_by, feed_sequence)
+VALUES (%(file_id)s, %(source)s, %(sha256)s, %(name)s, %(byte_count)s, 'RECEIVED', %(now)s, %(by)s, %(feed_sequence)s)
 ON CONFLICT (source, sha256) DO NOTHING RETURNING {_COLUMNS}
+"""
+# Pieces of one source come one after the other; the staging of its files holds nobody up here.
+_FEED_TURN: Final = "SELECT pg_advisory_xact_lock(hashtextextended('reconciliation feed ' || %(source)s, 0))"
+_LAST_FED: Final = """
+SELECT coalesce(max(feed_sequence), 0) FROM report_files WHERE source = %(source)s AND feed_sequence IS NOT NULL
 """
 _KEEP: Final = b"COPY report_file_chunks (file_id, chunk_number, content) FROM STDIN (FORMAT BINARY)"
 #: A statement has a time limit, and a file may have a thousand chunks: what is limited is how long so many take.
@@ -74,7 +79,15 @@ class StoredFiles:
         return self._one(_FIND, {"source": source, "sha256": sha256})
 
     def add(
-        self, *, file_id: str, source: str, sha256: bytes, name: str, byte_count: int, received_by: str
+        self,
+        *,
+        file_id: str,
+        source: str,
+        sha256: bytes,
+        name: str,
+        byte_count: int,
+        received_by: str,
+        feed_sequence: int | None = None,
     ) -> ReportFile | None:
         """Add it without its bytes yet; None where the source has it."""
         values = {
@@ -85,8 +98,18 @@ class StoredFiles:
             "byte_count": byte_count,
             "now": self._now,
             "by": received_by,
+            "feed_sequence": feed_sequence,
         }
         return self._one(_ADD, values)
+
+    def take_feed(self, source: str) -> int:
+        """Wait for the turn to feed the source, which ends with the transaction; the number of its last piece."""
+        self._connection.exec_driver_sql(_FEED_TURN, {"source": source})
+        return self.last_fed(source)
+
+    def last_fed(self, source: str) -> int:
+        """The number of the last piece of its feed; 0 before the first."""
+        return int(self._connection.exec_driver_sql(_LAST_FED, {"source": source}).scalar_one())
 
     def keep(self, file_id: str, content: BinaryIO) -> None:
         """Store its bytes, chunk by chunk, some chunks a statement."""
@@ -196,6 +219,7 @@ def file_from(row: sa.RowMapping) -> ReportFile:
         period_to=row["period_to"],
         line_count=row["line_count"],
         quarantined_count=row["quarantined_count"],
+        feed_sequence=row["feed_sequence"],
     )
 
 

@@ -59,9 +59,11 @@ _RULE_TABLES: Final = (
     "hand_match_items",
 )
 _FILES: Final = """
-INSERT INTO report_files (file_id, nth, source, sha256, name, byte_count, state, received_at, received_by)
+INSERT INTO report_files (file_id, nth, source, sha256, name, byte_count, state, received_at, received_by,
+                          feed_sequence)
 OVERRIDING SYSTEM VALUE
-SELECT f.file_id, f.nth, f.source, p.sha256, f.name, f.byte_count, 'RECEIVED', f.received_at, f.received_by
+SELECT f.file_id, f.nth, f.source, p.sha256, f.name, f.byte_count, 'RECEIVED', f.received_at, f.received_by,
+       f.feed_sequence
   FROM public.period_files AS p JOIN public.report_files AS f USING (file_id) WHERE p.period = %(period)s
 """
 _COLUMNS: Final = ", ".join(ITEM)

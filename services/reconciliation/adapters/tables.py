@@ -11,6 +11,7 @@ SOURCE: Final = (
 FILE: Final = (
     "file_id", "source", "sha256", "name", "byte_count", "state", "refused_code", "refused_field", "refused_expected",
     "received_at", "received_by", "closed_at", "period_from", "period_to", "line_count", "quarantined_count",
+    "feed_sequence",
 )  # fmt: skip
 SETTLEMENT_LINE: Final = (
     "payout_id", "category", "type_text", "object_id", "parent_object_id", "our_reference", "currency", "gross_minor",

@@ -42,9 +42,25 @@ class Files(Protocol):
         ...
 
     def add(
-        self, *, file_id: str, source: str, sha256: bytes, name: str, byte_count: int, received_by: str
+        self,
+        *,
+        file_id: str,
+        source: str,
+        sha256: bytes,
+        name: str,
+        byte_count: int,
+        received_by: str,
+        feed_sequence: int | None = None,
     ) -> ReportFile | None:
         """Add it without its bytes yet; None where the source has it."""
+        ...
+
+    def take_feed(self, source: str) -> int:
+        """Wait for the turn to feed the source, which ends with the transaction; the number of its last piece."""
+        ...
+
+    def last_fed(self, source: str) -> int:
+        """The number of the last piece of its feed; 0 before the first."""
         ...
 
     def keep(self, file_id: str, content: BinaryIO) -> None:

@@ -23,6 +23,8 @@ class IncomingFile:
     sha256: bytes
     byte_count: int
     content: Callable[[], BinaryIO]
+    feed_sequence: int | None = None
+    """Which piece of the source's feed it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ def receive_file(
         name=incoming.name,
         byte_count=incoming.byte_count,
         received_by=received_by,
+        feed_sequence=incoming.feed_sequence,
     )
     if kept is None:  # somebody else was quicker
         found = work.files.find(incoming.source, incoming.sha256)

@@ -9,6 +9,7 @@ from typing import Final
 from services.reconciliation.app.declare_source import declared_source
 from services.reconciliation.app.ports import ReconciliationUnit
 from services.reconciliation.domain.bank_accounts import same_account
+from services.reconciliation.domain.feeds import format_of
 from services.reconciliation.domain.files import FileRefused, Refusal, ReportFile
 from services.reconciliation.domain.lines import ReportRecord, StatementHead, UnreadableFileError
 from services.reconciliation.domain.readers import Reader, ReadingContext
@@ -33,7 +34,7 @@ def stage_next(readers: Mapping[str, Reader], work: ReconciliationUnit) -> Repor
     if file is None:
         return None
     source = declared_source(file.source, work)
-    reader = readers.get(source.format)
+    reader = readers.get(format_of(file, source))
     if reader is None:
         raise FileRefused(
             file.file_id, Refusal(code="format_unknown", field="format", expected="a format that is read")

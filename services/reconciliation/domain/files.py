@@ -47,6 +47,8 @@ class ReportFile:
     period_to: datetime | None
     line_count: int | None
     quarantined_count: int | None
+    feed_sequence: int | None = None
+    """Which piece of the source's feed it is; None of one that came as a file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.reconciliation.entrypoints.cli_feed import add_feed
 from services.reconciliation.entrypoints.cli_files import add_files
 from services.reconciliation.entrypoints.cli_hand_matches import add_hand_matches
 from services.reconciliation.entrypoints.cli_matching import add_matching
@@ -21,6 +22,7 @@ add_sources(cli)
 add_terms(cli)
 add_hand_matches(cli)
 add_files(cli)
+add_feed(cli)
 add_reading(cli)
 add_matching(cli)
 add_report(cli)

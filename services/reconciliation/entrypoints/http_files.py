@@ -26,7 +26,7 @@ from shared.runtime.idempotent_http import IdempotentHttp
 from shared.runtime.operator_http import LIST_MAX, acting
 from shared.runtime.operator_tokens import Operator, OperatorRole, TokenVerifier, operator_with
 
-STREAMED: Final = re.compile(r"/sources/[a-z][a-z0-9_]{0,31}/files")
+STREAMED: Final = re.compile(r"/sources/[a-z][a-z0-9_]{0,31}/(?:files|lines)")
 """Where a body may be as long as a file: it is taken in piece by piece, on disk."""
 FileId = Annotated[str, Path(pattern="^file_[0-9a-z]{26}$")]
 FileName = Annotated[str, Query(min_length=1, max_length=NAME_CHARS_MAX, description="The file's name.")]
@@ -63,15 +63,16 @@ def _add_upload(
         """
         actor = acting(who, request_id(request))
         with Spool(bytes_max) as spool:
-            await _take_in(request.stream(), spool, http)
+            await take_in(request.stream(), spool, http)
             received = await http.threads.run(receive_spooled, http.transactions, source, name, spool, actor)
         log_fields(request, file_id=received.file.file_id, bytes=received.file.byte_count)
         return document(view_of(received.file), 201 if received.is_new else 200)
 
 
-async def _take_in(
+async def take_in(
     pieces: AsyncIterator[bytes], spool: Spool, http: IdempotentHttp[ReconciliationUnitOfWork]
 ) -> None:
+    """Write a body to the spool as it comes."""
     async for piece in pieces:
         if piece:
             await http.threads.run(spool.write, piece)

@@ -21,6 +21,7 @@ _AMENDMENTS = "services/reconciliation/tests/db/test_amendments.py::"
 _ANNOUNCED = "services/reconciliation/tests/db/test_announcing.py::"
 _MATCHED = "services/reconciliation/tests/db/test_announced_matches.py::"
 _FILES = "services/reconciliation/tests/db/test_files_api.py::"
+_FEED = "services/reconciliation/tests/db/test_feed.py::"
 
 REPORTS: Final = (
     Case(
@@ -31,6 +32,25 @@ REPORTS: Final = (
             Patch("services/reconciliation/app/declare_source.py", "    work.sources.take_turn()\n", ""),
         ),
         tests=("services/reconciliation/tests/db/test_sources.py::test_two_declarations_at_once_take_turns",),
+    ),
+    Case(
+        name="reports-feed-gap",
+        protection="a piece of a feed is taken right behind the one before it: what has not come is named",
+        change="a gap is passed over, here and in the database",
+        patches=(
+            Patch(
+                "services/reconciliation/domain/feeds.py", "    if sequence > wanted:\n", "    if False:\n"
+            ),
+            Patch(
+                "services/reconciliation/migrations/versions/0026_number_pieces_of_feeds.py",
+                "IF NEW.feed_sequence <> 1 +",
+                "IF NEW.feed_sequence < 1 +",
+            ),
+        ),
+        tests=(
+            _FEED + "test_a_gap_is_named_and_nothing_behind_it_is_taken",
+            _FEED + "test_sql_lets_no_piece_come_in_between_or_change_its_place",
+        ),
     ),
     Case(
         name="reports-whole-corrects",

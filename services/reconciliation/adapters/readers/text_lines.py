@@ -13,7 +13,7 @@ from services.reconciliation.domain.lines import QuarantinedLine, UnreadableFile
 LINE_BYTES_MAX: Final = 65_536
 """A longer line is no line of a report; it is never held whole."""
 RAW_CHARS_MAX: Final = 4_096
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufeff]")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufeff\ud800-\udfff]")
 ENCODINGS: Final = ("utf-8", "ascii", "iso-8859-1", "iso-8859-15", "cp1252", "cp1250", "cp850", "cp437")
 """Those in which a line end is the byte it is in ASCII."""
 _OTHER_MARKS: Final = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -31,6 +31,13 @@ class TextLine:
 def raw_text(text: str) -> str:
     """The line as a database can keep and a person can read it: NUL is spelled out, and it is cut."""
     return text[:RAW_CHARS_MAX].replace("\x00", "\\x00")[:RAW_CHARS_MAX]
+
+
+def unprintable(text: str) -> str | None:
+    """The code of a character that no text of a report has, where there is one."""
+    if found := _CONTROL.search(text):
+        return "nul_byte" if found[0] == "\x00" else "control_character"
+    return None
 
 
 def text_lines(
@@ -81,8 +88,7 @@ def _decoded(number: int, line: bytes, decoder: codecs.CodecInfo) -> TextLine:
         return TextLine(
             number, "", QuarantinedLine(number, "wrong_encoding", "line", f"text in {decoder.name}", raw)
         )
-    if found := _CONTROL.search(text):
-        code = "nul_byte" if found[0] == "\x00" else "control_character"
+    if code := unprintable(text):
         expected = "a line without control characters"
         return TextLine(number, "", QuarantinedLine(number, code, "line", expected, raw_text(text)))
     return TextLine(number, text)

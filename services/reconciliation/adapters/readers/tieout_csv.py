@@ -69,11 +69,12 @@ class TieoutCsv:
     def read(self, content: BinaryIO, context: ReadingContext) -> Iterator[ReportRecord]:
         """Lines in the order of the file, then a total for each payout with a row of its own."""
         file = open_csv(content, context, _COLUMNS)
-        line_of = partial(_line, file.positions, figures_of(context))
-        yield from settlement_records(file, line_of, ids_unique=True)
+        said = partial(line_of, file.positions, figures_of(context))
+        yield from settlement_records(file, said, ids_unique=True)
 
 
-def _line(positions: Mapping[str, int], figures: Figures, row: Row) -> SettlementLine:
+def line_of(positions: Mapping[str, int], figures: Figures, row: Row) -> SettlementLine:
+    """What a row says, whichever way it came."""
     fields = row.fields
 
     def cell(name: str) -> str:

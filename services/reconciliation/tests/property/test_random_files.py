@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.reconciliation.adapters.readers import READERS
+from services.reconciliation.adapters.readers import FORMATS
 from services.reconciliation.domain.lines import SettlementLine, UnreadableFileError
 from services.reconciliation.tests.generated_files import FILES
 from services.reconciliation.tests.reading import lines, quarantined, records, totals
@@ -39,7 +39,7 @@ def signs(found):
 
 
 def test_every_format_is_tried():
-    assert FILES.keys() == READERS.keys()
+    assert FILES.keys() == FORMATS.keys()
 
 
 @pytest.mark.parametrize("name", sorted(FILES))
