@@ -7,7 +7,7 @@ from typing import Final, Protocol
 from services.payment.app.decide import return_astray
 from services.payment.app.ports import OperatorUnit
 from services.payment.domain.changes import Moment
-from services.payment.domain.resolving_strays import disputed, request_void
+from services.payment.domain.resolving_strays import disputed, given_back_otherwise, request_void
 from services.payment.domain.status import Source
 from services.payment.domain.strays import StrayKind
 
@@ -43,6 +43,8 @@ def return_strays(command: ReturnStrays, uow: StrayUnit) -> int:
         if payment is None or stray is None or stray.mismatch or stray.released or disputed(payment, stray):
             continue
         if any(operation.stray_id == stray_id for operation in payment.operations.values()):
+            continue
+        if given_back_otherwise(payment, stray):
             continue
         if stray.found_at > uow.now - timedelta(seconds=command.after_s):
             continue

@@ -263,13 +263,15 @@ def _mismatched(
         return fact.currency != payment.currency
     if asked is not None:
         return True
+    other_amount = operation is not None and fact.amount_minor != operation.amount_minor
     parent = _given_back(payment, fact)
     stray = payment.strays.get(parent.stray_id or "") if parent is not None else None
     if stray is not None:
-        return fact.currency != stray.currency
+        ours = operation is not None and operation.stray_id == stray.stray_id
+        return fact.currency != stray.currency or (ours and other_amount)
     if fact.currency != payment.currency:
         return True
-    return operation is not None and fact.amount_minor != operation.amount_minor
+    return other_amount
 
 
 def _refund_astray(payment: Payment, thing: ProcessorObject) -> bool:

@@ -15,7 +15,7 @@ from services.payment.domain.operations import Operation, OperationState, Operat
 from services.payment.domain.payment import Payment
 from services.payment.domain.refunds import Refund, RefundState
 from services.payment.domain.room import check_overcommitted
-from services.payment.domain.straying import refresh_stray_amount
+from services.payment.domain.straying import give_back, refresh_stray_amount
 from services.payment.domain.strays import Stray, StrayKind
 from services.payment.domain.taking import close_capture, count_capture
 from shared.kernel.errors import Rejected
@@ -32,6 +32,21 @@ def ever_claimed(payment: Payment, stray: Stray) -> bool:
     return by_dispute or any(each.stray_id == stray.stray_id for each in payment.reversals.values())
 
 
+def given_back_otherwise(payment: Payment, stray: Stray) -> bool:
+    """Whether a refund of it stands before a person: another return could give the same money back twice."""
+    return any(
+        other.kind is StrayKind.REFUND and not other.released and stray_given_back(payment, other) is stray
+        for other in payment.strays.values()
+    )
+
+
+def stray_given_back(payment: Payment, refund: Stray) -> Stray | None:
+    """The stray of which a refund that was found astray gave money back; None where it was a payment's own."""
+    thing = payment.objects[refund.processor, refund.account, refund.object_id]
+    parent = payment.objects.get((refund.processor, refund.account, thing.parent_id or ""))
+    return payment.strays.get(parent.stray_id or "") if parent is not None else None
+
+
 def request_return(payment: Payment, stray: Stray, moment: Moment) -> Operation:
     """Give all back that is still astray; what is under way stays reserved, so it goes out at most once."""
     refuse_under_way(payment, stray)
@@ -39,6 +54,8 @@ def request_return(payment: Payment, stray: Stray, moment: Moment) -> Operation:
         raise refused("stray_not_returnable", "only money that was taken can be given back", stray)
     if disputed(payment, stray):
         raise refused("stray_disputed", "a disputed stray is not returned", stray)
+    if given_back_otherwise(payment, stray):
+        raise refused("stray_refund_astray", "a refund of it is astray itself; decide that one first", stray)
     amount_minor = stray.returnable_minor
     if amount_minor <= 0:
         raise refused("stray_settled", "nothing of it is astray any more", stray)
@@ -103,15 +120,20 @@ def accept(payment: Payment, stray: Stray, moment: Moment) -> None:
         moment,
     )
     asked = payment.operations.get(stray.operation_id or "")
+    of = stray_given_back(payment, stray)
     if stray.kind is StrayKind.MONEY:
         _count_money(payment, stray, thing, moment)
-    else:
+    elif of is None:
         _count_refund(payment, stray, thing, moment)
     if asked is not None and asked.state is OperationState.IN_REVIEW:
         # What was asked for did not happen as asked; what happened instead counts, adopted.
         give_up(payment, asked, OperationState.DECLINED, moment)
         clear_last_error(payment)
-    thing.operation_id = stray.operation_id
+    if stray.kind is StrayKind.REFUND and of is not None:
+        # Only now: what the return had reserved is free again.
+        _count_return(payment, stray, of, thing, moment)
+    else:
+        thing.operation_id = stray.operation_id
     refresh_stray_amount(payment)
     payment.derive_status(moment)
     check_overcommitted(payment, moment)
@@ -123,6 +145,12 @@ def check_acceptable(payment: Payment, stray: Stray) -> None:
         raise refused("stray_not_acceptable", "a hold is not money; void it", stray)
     if stray.released or stray.returned_minor:
         raise refused("stray_settled", "it was given back already, or is none any more", stray)
+    of = stray_given_back(payment, stray)
+    if stray.kind is StrayKind.REFUND and of is not None:
+        # Of money astray, it is no merchant's: only the other stray is the less for it.
+        if stray.currency != of.currency:
+            raise refused("stray_other_currency", "money astray is given back in its own currency", stray)
+        return
     if stray.currency != payment.currency:
         raise refused("stray_other_currency", "a payment has one currency, and this is another", stray)
     if payment.dead:
@@ -137,6 +165,13 @@ def _count_money(payment: Payment, stray: Stray, thing: ProcessorObject, moment:
     thing.amount_minor = stray.amount_minor
     count_capture(payment, thing, None, moment, effective_at=thing.occurred_at)
     close_capture(payment, thing, None, moment)
+
+
+def _count_return(payment: Payment, refund: Stray, of: Stray, thing: ProcessorObject, moment: Moment) -> None:
+    thing.stray_id = of.stray_id
+    thing.amount_minor, thing.currency = refund.amount_minor, refund.currency
+    thing.dirty = of.dirty = True
+    give_back(payment, of, thing, refund, None, moment)
 
 
 def _count_refund(payment: Payment, stray: Stray, thing: ProcessorObject, moment: Moment) -> None:

@@ -13,7 +13,7 @@ from services.payment.domain.events import (
 from services.payment.domain.facts import Fact, ProcessorObject, Role
 from services.payment.domain.operations import Operation, OperationState, OperationType
 from services.payment.domain.payment import Payment
-from services.payment.domain.reviewing import relieve, review
+from services.payment.domain.reviewing import relieve
 from services.payment.domain.strays import Stray, StrayKind
 
 #: What nobody has to look at any more once nothing is astray.
@@ -191,9 +191,9 @@ def return_stray(
     back.dirty = True
     ours = operation if operation is not None and operation.stray_id == stray.stray_id else None
     if fact.status == "succeeded" and not back.counted_minor:
-        decided = _decided_by(payment, ours, fact, moment)
+        decided = ours if ours is not None and ours.undecided else None
         if fact.amount_minor:
-            _give_back(payment, stray, back, fact, decided, moment)
+            give_back(payment, stray, back, fact, decided, moment)
     elif fact.status == "pending" and ours is not None and ours.undecided:
         payment.advance(ours, OperationState.PENDING, moment)
     elif fact.status in {"failed", "declined"} and back.counted_minor:
@@ -206,24 +206,15 @@ def return_stray(
     refresh_stray_amount(payment)
 
 
-def _decided_by(payment: Payment, ours: Operation | None, fact: Fact, moment: Moment) -> Operation | None:
-    """The return of ours that the fact decides; one with another amount is before a person, the money all the same."""
-    if ours is None or not ours.undecided:
-        return None
-    if ours.amount_minor == fact.amount_minor:
-        return ours
-    review(payment, ours, "echo_mismatch", moment, subject=fact.object_id, words=fact.words)
-    return None
-
-
-def _give_back(
+def give_back(
     payment: Payment,
     stray: Stray,
     back: ProcessorObject,
-    fact: Fact,
+    fact: Fact | Stray,
     ours: Operation | None,
     moment: Moment,
 ) -> None:
+    """Count what the fact, or the refund that was found astray itself, says was given back of the stray."""
     back.counted_minor = fact.amount_minor
     stray.returned_minor += fact.amount_minor
     if ours is not None:

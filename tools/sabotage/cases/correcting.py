@@ -6,6 +6,7 @@ from tools.sabotage.case import Case, Patch
 
 _CORRECTING: Final = "services/payment/domain/correcting_strays.py"
 _UNIT: Final = "services/payment/tests/unit/test_corrected_strays.py::test_"
+_RETURNS: Final = "services/payment/tests/unit/test_corrected_returns.py::test_"
 _ITEMS: Final = "services/reconciliation/tests/property/test_our_items.py::test_"
 _DB: Final = "services/payment/tests/db/test_corrected_strays.py::test_"
 
@@ -82,5 +83,44 @@ CORRECTING: Final = (
             ),
         ),
         tests=(_ITEMS + "a_stray_that_was_corrected_is_expected_as_it_was_corrected",),
+    ),
+    Case(
+        name="return-other-than-asked-is-astray",
+        protection="a return of another amount than was asked for counts for nothing until somebody decided",
+        change="it is given back, and its reply's word stands",
+        patches=(
+            Patch(
+                "services/payment/domain/absorbing.py",
+                "return fact.currency != stray.currency or (ours and other_amount)",
+                "return fact.currency != stray.currency",
+            ),
+        ),
+        tests=(_RETURNS + "a_return_counts_by_the_truth_and_decides_its_operation",),
+    ),
+    Case(
+        name="return-beside-a-refund-astray",
+        protection="nothing more of a stray is returned while a refund of it is astray itself",
+        change="it is",
+        patches=(
+            Patch(
+                "services/payment/domain/resolving_strays.py",
+                "    if given_back_otherwise(payment, stray):",
+                "    if False:",
+            ),
+        ),
+        tests=(_RETURNS + "money_is_not_given_back_once_more_while_a_refund_of_it_is_astray",),
+    ),
+    Case(
+        name="accepted-return-is-the-strays",
+        protection="a refund of money astray that is accepted is taken from the stray, not from the merchant",
+        change="it is the merchant's refund",
+        patches=(
+            Patch(
+                "services/payment/domain/resolving_strays.py",
+                "    of = stray_given_back(payment, stray)\n    if stray.kind is StrayKind.MONEY:",
+                "    of = None\n    if stray.kind is StrayKind.MONEY:",
+            ),
+        ),
+        tests=(_RETURNS + "what_was_given_back_otherwise_than_asked_is_accepted_as_given_back_of_the_stray",),
     ),
 )

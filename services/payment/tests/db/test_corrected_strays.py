@@ -8,9 +8,9 @@ import psycopg
 import pytest
 
 from services.payment.tests.db.desk import Desk
-from services.payment.tests.db.scenes import told
+from services.payment.tests.db.scenes import astray, told
 from services.payment.tests.db.shop import Shop
-from services.payment.tests.world import captured
+from services.payment.tests.world import captured, refunded
 
 
 def lied_about(shop: Shop, **lie: Any) -> tuple[str, str, str]:
@@ -57,3 +57,49 @@ def test_what_is_astray_by_better_evidence_stands_in_place_of_what_was_found(des
     url = shop.parts.settings.database_url.replace("+psycopg", "")
     with psycopg.connect(url) as connection, pytest.raises(psycopg.errors.ExclusionViolation):
         connection.execute(b"UPDATE strays SET accepted = false; SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def lied_of_its_return(desk: Desk, shop: Shop, **lie: Any) -> tuple[str, str]:
+    """Money astray whose return was answered with a lie; a webhook tells the truth: the refund's stray, and evidence."""
+    payment_id, stray_id = astray(shop)
+    assert desk.decided(f"/strays/{stray_id}/decision", action="return").status == 200
+    (asked,) = told(shop, "RefundPayment.v1")
+    back = {"reference": asked["operation_id"], "parent_id": "cap_2", "amount_minor": 3_000}
+    payment = shop.payment(payment_id)
+    shop.tell(refunded(payment, "succeeded", 1, **(back | lie)))
+    shop.tell(refunded(payment, "succeeded", 1, digest="f" * 64, **back))
+    ((found_id,),) = shop.rows("SELECT stray_id FROM strays WHERE kind = 'refund'")
+    ((truth,),) = shop.rows("SELECT evidence_id FROM evidence WHERE verdict = 'outdated'")
+    return found_id, truth
+
+
+@pytest.mark.parametrize("lie", [{"amount_minor": 2_900}, {"currency": "USD"}])
+def test_a_return_of_which_its_reply_lied_is_corrected_and_nobody_has_to_look(
+    desk: Desk, shop: Shop, lie: dict[str, Any]
+) -> None:
+    found_id, truth = lied_of_its_return(desk, shop, **lie)
+    assert desk.decided(f"/strays/{found_id}/decision", action="correct", evidence=truth).status == 200
+    assert shop.rows("SELECT kind, returned_minor, reserved_minor, accepted FROM strays ORDER BY kind") == [
+        ("money", 3_000, 0, False),
+        ("refund", 0, 0, True),
+    ]
+    assert desk.get("/cases") == desk.get("/strays") == desk.get("/doubts") == []
+    (given_back,) = told(shop, "StrayReturnSucceeded.v1")
+    assert (given_back["amount_minor"], given_back["currency"]) == (3_000, "EUR")
+
+
+def test_a_return_other_than_asked_is_accepted_and_leaves_the_rest_to_be_returned(
+    desk: Desk, shop: Shop
+) -> None:
+    found_id, _ = lied_of_its_return(desk, shop, amount_minor=2_000)
+    ((stray_id,),) = shop.rows("SELECT stray_id FROM strays WHERE kind = 'money'")
+    ((operation_id,),) = shop.rows("SELECT operation_id FROM operations WHERE type = 'stray_return'")
+    declined = {"outcome": "declined", "evidence": "a phone call"}
+    assert desk.decided(f"/operations/{operation_id}/decision", **declined).status == 200
+    proposed = desk.post("ann", f"/strays/{stray_id}/decision", action="return", reason="again")
+    again = desk.post("bob", f"/decisions/{proposed.document['id']}/approve", reason="yes")
+    assert (again.status, again.document["code"]) == (409, "stray_refund_astray")
+    assert desk.post("bob", f"/decisions/{proposed.document['id']}/reject", reason="no").status == 200
+    assert desk.decided(f"/strays/{found_id}/decision", action="accept").status == 200
+    assert desk.decided(f"/strays/{stray_id}/decision", action="return").status == 200
+    assert [asked["amount_minor"] for asked in told(shop, "RefundPayment.v1")] == [3_000, 1_000]

@@ -442,6 +442,8 @@ class PaymentMachine(Promises):
         try:
             correct(self.payment, stray, truth, moment, by="bob")
             self.seen["stray:corrected"] += 1
+            if asked is not None and asked.type is OperationType.STRAY_RETURN:
+                self.seen["stray_return:corrected"] += 1
         except Rejected:
             self.roll_back(before)
             return
@@ -500,6 +502,7 @@ REACHED_DEEP = (
     *(f"{kind}:{state}" for kind in ("authorize", "capture", "refund") for state in OperationState),
     "cancel:SUCCEEDED", "dispute_evidence:SUCCEEDED", "dispute_accept:SUCCEEDED", "stray:refund",
     "stray_return:SUCCEEDED", "stray_return:FAILED_LATER", "stray_void:SUCCEEDED", "stray:corrected",
+    "stray_return:corrected",
 )  # fmt: skip
 
 
