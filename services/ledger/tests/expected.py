@@ -45,5 +45,14 @@ def summed(lines, *names):
     return {parts: net for parts, net in total.items() if net}
 
 
+def open_of(histories):
+    """What has not returned to zero, by family, currency and key: claims of a line under what it was matched to."""
+    total = Counter()
+    for history in histories:
+        total.update(getattr(history, "cleared", history.expected))
+    keyed = {line: net for line, net in total.items() if line.key is not None}
+    return summed(keyed, "family", "currency", "key")
+
+
 def by_account(lines):
     return summed(lines, "family", "owner", "currency")

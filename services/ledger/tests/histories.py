@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 
+from services.ledger.tests import report
 from services.ledger.tests.expected import KEYED_BY, OF_MERCHANT, OF_PROCESSOR, PROCESSOR, Line
 from services.ledger.tests.payloads import Payment
+
+#: Of two, no and three decimals.
+CURRENCIES = ("EUR", "JPY", "KWD")
 
 
 class History:
@@ -20,7 +24,7 @@ class History:
         self.expected = Counter()
         self.told = []
         self.counts = Counter()
-        self.captured_minor = 0
+        self.captures = {}
         self.refunds = {}
         self.doubts = {}
         self.strays = {}
@@ -41,7 +45,9 @@ class History:
         yield from (
             (move, nth) for nth in self.odd_refunds for move in ("odd_refund_fails", "accept_odd_refund")
         )
-        if self.captured_minor > 0:
+        for nth, (_amount, _fee, settled, _times) in self.captures.items():
+            yield ("unsettle" if settled else "settle", nth)
+        if self.captures:
             yield from [("ask_refund", -1), ("adopt", -1), ("dispute", -1), ("reverse", -1)]
         for nth, (state, _amount) in self.refunds.items():
             yield from {
@@ -146,13 +152,32 @@ class History:
 
     def _capture(self, _key, amount):
         fee, nth = amount * 3 % 101, self._next("capture")
-        self.captured_minor += amount
+        self.captures[nth] = (amount, fee, False, 0)
         told = self.payment.captured(amount, fee, nth=nth)
         self._book(
             told.fact_key, self._object("cap", nth), processor_receivable=amount,
             merchant_pending=amount - fee, fee_revenue=fee,
         )  # fmt: skip
         return told
+
+    def _settle(self, nth, _amount):
+        """Its lines have come to its amount: what is left of it after our fee can be had."""
+        amount, fee, _settled, times = self.captures[nth]
+        self.captures[nth] = (amount, fee, True, times + 1)
+        told = report.settled(self.payment, amount, fee, nth=nth, number=times + 1)
+        self._available(told.fact_key, amount - fee)
+        return told
+
+    def _unsettle(self, nth, _amount):
+        """A file was amended, and they do no more."""
+        amount, fee, _settled, times = self.captures[nth]
+        self.captures[nth] = (amount, fee, False, times)
+        told = report.unsettled(self.payment, amount, fee, nth=nth, number=times)
+        self._available(told.settled_fact_key, fee - amount)
+        return told
+
+    def _available(self, fact, amount):
+        self._book(fact, {}, merchant_pending=-amount, merchant_available=amount)
 
     def _ask_refund(self, _key, amount):
         nth, returned = self._next("refund"), amount % 7
@@ -280,5 +305,9 @@ class History:
         return self.payment.return_failed(amount, nth)
 
 
-def histories(count):
-    return [History(Payment(number, merchant=number % 3)) for number in range(1, count + 1)]
+def histories(count, first=1):
+    """Of several merchants, and in money of two, no and three decimals."""
+    return [
+        History(Payment(number, merchant=number % 2, currency=CURRENCIES[number % len(CURRENCIES)]))
+        for number in range(first, first + count)
+    ]

@@ -56,6 +56,13 @@ class MemoryBooks:
             total[family] = total.get(family, 0) + balance_on_normal_side(family, debit, credit)
         return {family: balance for family, balance in total.items() if balance}
 
+    def accounts(self):
+        """By account, on the normal side, without the zeros."""
+        total = Counter()
+        for line, net in self.lines().items():
+            total[line.family, line.owner, line.currency] += net
+        return {account: balance for account, balance in total.items() if balance}
+
     def lines(self):
         """By fact, account and clearing key, on the normal side, without the zeros."""
         total = Counter()

@@ -52,19 +52,23 @@ def of(payment, kind, nth=0):
     return {"payment_id": payment.payment_id, "merchant_id": payment.merchant_id, "object_id": object_id}
 
 
-def matched(line_id, payment, kind, gross_minor, *, nth=0, number=1, category="charge", revision=1):
+def matched(
+    line_id, payment, kind, gross_minor, *, nth=0, number=1, category="charge", revision=1, currency="EUR"
+):
     return generated.SettlementLineMatchedV1(
         **AT_ALPHA, source=SOURCE, line_id=line_id, revision=revision, payout_id="po_1", category=category,
-        match_number=number, currency="EUR", gross_minor=gross_minor, available_on=AVAILABLE_ON,
+        match_number=number, currency=currency, gross_minor=gross_minor, available_on=AVAILABLE_ON,
         matched_at=NOW, **of(payment, kind, nth),
     )  # fmt: skip
 
 
-def unmatched(line_id, payment, kind, gross_minor, *, nth=0, number=2, category="charge", revision=1):
+def unmatched(
+    line_id, payment, kind, gross_minor, *, nth=0, number=2, category="charge", revision=1, currency="EUR"
+):
     said = {name: value for name, value in of(payment, kind, nth).items() if name != "merchant_id"}
     return generated.SettlementLineUnmatchedV1(
         **AT_ALPHA, source=SOURCE, line_id=line_id, revision=revision, payout_id="po_1", category=category,
-        match_number=number, currency="EUR", gross_minor=gross_minor, available_on=AVAILABLE_ON,
+        match_number=number, currency=currency, gross_minor=gross_minor, available_on=AVAILABLE_ON,
         unmatched_at=NOW, **said,
     )  # fmt: skip
 
@@ -72,6 +76,15 @@ def unmatched(line_id, payment, kind, gross_minor, *, nth=0, number=2, category=
 def bank_credit(amount_minor, line_id="2026-11-25/1", payout_id="po_1", currency="EUR", number=None):
     banked = _banked(amount_minor, line_id, payout_id, currency)
     return generated.BankCreditAllocatedV1(allocation_number=number, **banked)
+
+
+def adjustment_asked(break_number, amount_minor, currency="EUR"):
+    """Two people at reconciliation ask for what a person here has yet to approve."""
+    return generated.AdjustmentProposedV1(
+        break_id=f"brk_{break_number:026d}", template="suspense_surplus_write_off", amount_minor=amount_minor,
+        currency=currency, clearing_key=line_key("nobodys"), reason="nobody claims it", proposed_by="ada",
+        approved_by="bob", approved_at=NOW,
+    )  # fmt: skip
 
 
 def payout_returned(amount_minor, line_id="2026-11-26/1", payout_id="po_1", currency="EUR"):
@@ -110,4 +123,6 @@ def on_stream(event):
     """With the key that reconciliation publishes it under."""
     if isinstance(event, generated.BankCreditAllocatedV1 | generated.PayoutReturnedV1):
         return Keyed(event, payout_key(event.payout_id))
+    if isinstance(event, generated.AdjustmentProposedV1):
+        return Keyed(event, event.break_id)
     return Keyed(event, f"{event.source}:{event.line_id}")

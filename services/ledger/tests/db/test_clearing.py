@@ -21,6 +21,7 @@ from services.ledger.entrypoints.cli import cli
 from services.ledger.entrypoints.http import application
 from services.ledger.entrypoints.http_clearing import add_clearing
 from services.ledger.tests import report
+from services.ledger.tests.expected import open_of
 from services.ledger.tests.histories import History
 from services.ledger.tests.payloads import Payment
 from services.ledger.tests.report_histories import ReportHistory
@@ -28,13 +29,6 @@ from shared.kernel.errors import Rejected
 from shared.runtime.metrics import exposition
 from shared.runtime.operator_tokens import OperatorRole, TokenIssuer, TokenVerifier, new_key_pair
 
-#: What is open by every single entry, folded or not, as if no line had been matched later.
-PLAINLY = """
-SELECT a.family, a.currency, e.clearing_key,
-       sum(CASE e.side WHEN a.normal_side THEN e.amount_minor ELSE -e.amount_minor END)
-  FROM entries e JOIN accounts a USING (account_id) WHERE a.transitional GROUP BY 1, 2, 3
-HAVING sum(CASE e.side WHEN 'debit' THEN e.amount_minor ELSE -e.amount_minor END) <> 0
-"""
 EVERYTHING = ClearingWanted(limit=10_000)
 
 
@@ -291,15 +285,16 @@ def test_any_history_folded_at_any_time_is_what_the_entries_say(ledger, desk):
         )
     )
     def run(steps):
-        every.append(None)
-        payments, reports = History(Payment(len(every))), ReportHistory(f"{len(every)}-")
+        payment = Payment(1 + len(every))
+        payments, reports = History(payment), ReportHistory(f"{len(every)}-", [payment])
+        every.extend([payments, reports])
         for of_payment, choice, amount, fold in steps:
             event = payments.step(choice, amount) if of_payment else reports.step(choice, amount, amount % 97)
             ledger.tell(event)
             if fold:
                 desk.sealer.turn()
                 desk.folder.turn()
-        assert desk.open() == {tuple(key): int(minor) for *key, minor in ledger.rows(PLAINLY)}
+        assert desk.open() == open_of(every)
 
     run()
 

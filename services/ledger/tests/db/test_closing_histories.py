@@ -81,6 +81,12 @@ def net_per_fact(journals):
     return net
 
 
+def at(event, time):
+    """The event, with money that takes effect at this time."""
+    own = [name for name in ("effective_at", "available_on") if hasattr(event, name)]
+    return replace(event, **dict.fromkeys(own, time))
+
+
 def test_a_closed_month_stays_and_everything_else_is_as_if_nothing_was_closed(ledger):
     # The books cannot be emptied, nor a month opened again: each example begins where the last one ended.
     open_months, numbers, model = months_from(FIRST), itertools.count(), MemoryBooks()
@@ -105,7 +111,7 @@ def test_a_closed_month_stays_and_everything_else_is_as_if_nothing_was_closed(le
                 as_closed[month.ends_at] = read_at(ledger, Moment(effective_before=month.ends_at))
             time = next(itertools.islice(months_from(first), ahead, None)).starts_at + timedelta(days=9)
             events = [told[which].step(choice, amount) for which, choice, amount in batch]
-            events = [replace(e, effective_at=time) if hasattr(e, "effective_at") else e for e in events]
+            events = [at(event, time) for event in events]
             everything.append((time, events))
             ledger.tell(*events, time=time)
             for event in events:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.ledger.tests.expected import Line, by_account, lines_of
-from services.ledger.tests.histories import History
-from services.ledger.tests.payloads import Payment
+from services.ledger.tests.expected import Line, by_account, lines_of, open_of, summed
+from services.ledger.tests.histories import histories
+from services.ledger.tests.interleaving import PAYMENTS as PAYMENTS_MIXED
+from services.ledger.tests.interleaving import REPORTS as REPORTS_MIXED
+from services.ledger.tests.interleaving import interleaved, stories, streams_of
 from services.ledger.tests.report_histories import ReportHistory
 
 PAYMENTS = 3
@@ -56,7 +58,7 @@ def test_any_legal_history_in_any_batches_gives_the_models_balances(ledger):
     @given(batches=BATCHES)
     def run(batches):
         # The books cannot be emptied: each example adds payments of its own to what stands.
-        told = [History(Payment(len(every) + nth, merchant=nth % 2)) for nth in range(PAYMENTS)]
+        told = histories(PAYMENTS, first=1 + len(every))
         every.extend(told)
         for batch in batches:
             ledger.tell(*(told[which].step(choice, amount) for which, choice, amount in batch))
@@ -96,3 +98,50 @@ def test_any_reports_in_any_batches_give_the_models_balances(ledger):
         assert_as_the_model_says(ledger, every)
 
     run()
+
+
+MIXED = st.lists(
+    st.tuples(
+        st.integers(0, PAYMENTS_MIXED + REPORTS_MIXED - 1), st.integers(0, 10**9), st.integers(1, 10**12)
+    ),
+    min_size=1,
+    max_size=60,
+)
+
+
+def test_any_order_of_streams_through_the_real_consumer_ends_as_the_model_says(ledger, stream):
+    every = []
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
+    @given(steps=MIXED, order=st.randoms(use_true_random=False))
+    def run(steps, order):
+        told = stories(steps, first=1 + len(every))
+        every.extend(told)
+        sent = {}
+        for keyed, is_new in interleaved(streams_of(told), order):
+            if is_new:
+                stream.publish(keyed)
+                sent[id(keyed)] = stream.sent[-1]
+            else:
+                stream.send(sent[id(keyed)])
+            if order.random() < 0.1:
+                stream.drain()
+                assert ledger.rows(UNBALANCED) == []
+        stream.drain()
+        assert ledger.rows("SELECT count(*) FROM parked_keys") == [(0,)]
+        assert_as_the_model_says(ledger, every)
+        assert open_items(ledger) == open_of(every)
+
+    run()
+
+
+def open_items(ledger):
+    found = ledger.reader.open_items(family=None, limit=100_000)
+    return summed(
+        {Line("", item.family, item.owner, item.currency, item.clearing_key): item.balance_minor for item in found},
+        "family", "currency", "key",
+    )  # fmt: skip

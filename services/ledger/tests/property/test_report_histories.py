@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import asdict
 
 from services.ledger.domain.chart import FAMILIES, Side
+from services.ledger.tests import report
 from services.ledger.tests.expected import lines_of, summed
 from services.ledger.tests.memory_books import MemoryBooks
 from services.ledger.tests.report_histories import ReportHistory
@@ -16,7 +17,7 @@ from services.ledger.tests.report_histories import ReportHistory
 SOURCES = 3
 STEPS = st.lists(
     st.tuples(
-        st.integers(0, SOURCES - 1), st.integers(0, 999), st.integers(1, 10**12), st.integers(0, 10**6)
+        st.integers(0, SOURCES - 1), st.integers(0, 10**9), st.integers(1, 10**12), st.integers(0, 10**6)
     ),
     max_size=40,
 )
@@ -67,7 +68,7 @@ def test_streams_may_come_in_any_order_among_each_other(steps, order):
     waiting = {}
     for history in told:
         for event in history.told:
-            waiting.setdefault((event.source, event.line_id), []).append(event)
+            waiting.setdefault(report.on_stream(event).key, []).append(event)
     books = MemoryBooks()
     while waiting:
         stream = order.choice(sorted(waiting))
