@@ -14,7 +14,7 @@ from msgspec.structs import asdict
 
 from services.ledger.app.ports import LedgerWork
 from services.ledger.domain.journal import Cause
-from services.ledger.domain.posting import fact_of, facts_amended, journals_for
+from services.ledger.domain.posting import facts_amended, facts_of, journals_for
 from services.ledger.domain.posting_rules import AMENDING_EVENT_TYPES, REVERSING_EVENT_TYPES
 
 
@@ -35,7 +35,7 @@ class IncomingEvent(Protocol):
 
 def load_books(events: Sequence[IncomingEvent], work: LedgerWork) -> None:
     """Read, for the whole batch at once, what is booked of its facts and what its reversals may need."""
-    facts = {fact for event in events if (fact := fact_of(event.event_type, asdict(event.data))) is not None}
+    facts = {fact for event in events for fact in facts_of(event.event_type, asdict(event.data))}
     if facts:
         work.journals.load_facts(sorted(facts))
     amended = {

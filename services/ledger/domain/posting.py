@@ -38,7 +38,7 @@ class Books(Protocol):
         ...
 
     def find_fact(self, rule: str, fact_key: str) -> Journal | None:
-        """The journal of this rule for this fact, if it was posted; only of facts that an amendment names."""
+        """The journal of this rule for this fact, if it was posted; only of facts that events of the batch name."""
         ...
 
 
@@ -63,13 +63,17 @@ def row_for(event_type: str, fields: Mapping[str, Any]) -> Row:
     raise Poison(f"no posting rule covers {event_type}")
 
 
-def fact_of(event_type: str, fields: Mapping[str, Any]) -> tuple[str, str] | None:
-    """The (rule, fact key) that the event would be booked under, to look up batches; else None."""
+def facts_of(event_type: str, fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The (rule, fact key) that the event would be booked under, and of what it completes, to look up batches."""
     fields = completed(event_type, fields)
     for row in _ROWS.get(event_type, ()):
         if row.when is None or fields[row.when.field] == row.when.value:
-            return (row.rule, fields[row.fact_key]) if isinstance(row, Posting) else None
-    return None
+            if isinstance(row, Posting):
+                yield row.rule, fields[row.fact_key]
+                if row.completes is not None:
+                    rule, named_by = row.completes
+                    yield rule, fields[named_by]
+            return
 
 
 def facts_amended(event_type: str, fields: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -110,6 +114,8 @@ def journals_for(
         return tuple(_amend(row, cause, fields, effective_at, books, new_journal_id))
     if isinstance(row, Posting):
         journal = _post(row, cause, fields, effective_at, new_journal_id)
+        if journal is not None and row.completes is not None:
+            _check_completed(*row.completes, fields, journal, books)
         return (journal,) if journal else ()
     return tuple(_reverse(row, cause, fields, effective_at, books, new_journal_id))
 
@@ -169,6 +175,20 @@ def _check_bound(row: Posting, fields: Mapping[str, Any]) -> None:
         if fields[part] > fields[whole]:
             told = f"{row.on}: {part} is {fields[part]} of {fields[whole]}"
             raise Poison(told, code=f"{part.removesuffix('_minor')}_above_amount")
+
+
+def _check_completed(
+    rule: str, named_by: str, fields: Mapping[str, Any], journal: Journal, books: Books
+) -> None:
+    """What was asked for is completed as it was asked: other money would leave a residue that nobody ever clears."""
+    asked = books.find_fact(rule, fields[named_by])
+    if asked is not None and _money(journal) != _money(asked):
+        told = f"{journal.rule}: {_money(journal)} for {fields[named_by]}, of which {_money(asked)} is booked"
+        raise Poison(told, code="differs_from_request")
+
+
+def _money(journal: Journal) -> tuple[int, str, str | None]:
+    return journal.amount_minor, journal.currency, journal.merchant_id
 
 
 def _stated(row: Posting, fields: Mapping[str, Any]) -> tuple[int, str]:

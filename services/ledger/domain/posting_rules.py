@@ -89,6 +89,7 @@ PAYMENT_RULES: Final[tuple[Row, ...]] = (
     Posting(
         on="RefundSucceeded",
         rule="refund_succeeded",
+        completes=("refund_requested", "refund_id"),
         fact_key="fact_key",
         subject="refund_id",
         parties=RETURN,
@@ -156,6 +157,7 @@ PAYMENT_RULES: Final[tuple[Row, ...]] = (
     Posting(
         on="StrayReturnSucceeded",
         rule="stray_return_succeeded",
+        completes=("stray_return_requested", "operation_id"),
         fact_key="fact_key",
         subject="operation_id",
         legs=(debit(RF, AMOUNT, "operation_id"), credit(R, AMOUNT, *OBJECT)),

@@ -55,7 +55,8 @@ class Posting:
 
     ``stated`` is what the journal says its amount is: the first of these (amount, currency) that is not zero.
     Less than ``least_minor`` is poison; None: of either sign, as somebody else's statement says it.
-    So is a ``part``, the first field, that is more than its whole, the second.
+    So is a ``part``, the first field, that is more than its whole, the second. ``completes`` names a rule and the field
+    with the fact key that it was booked under: where that is booked, this has to state the same money.
     """
 
     on: str
@@ -68,6 +69,7 @@ class Posting:
     stated: tuple[tuple[str, str], ...] = STATED
     least_minor: int | None = 1
     part: tuple[str, str] | None = None
+    completes: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

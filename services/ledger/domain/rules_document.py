@@ -66,7 +66,8 @@ def _row(row: Row) -> str:
     if isinstance(row, Posting):
         parties = " to ".join(row.parties) if row.parties else ""
         sides = f"{_side(row, Side.DEBIT)} | {_side(row, Side.CREDIT)}"
-        return f"| {event} | {row.rule} | {sides} | {row.fact_key} | {parties} |"
+        same = f" (the same money as {row.completes[0]})" if row.completes else ""
+        return f"| {event} | {row.rule}{same} | {sides} | {row.fact_key} | {parties} |"
     if isinstance(row, Reversal):
         names = ", ".join(rule + REVERSED_SUFFIX for rule in row.reverses)
         return f"| {event} | {names} | exact reversal of | what was posted | the original's fact | swapped |"

@@ -75,3 +75,51 @@ def test_an_amount_beyond_what_can_be_stored_parks_its_payment_and_no_other(ledg
     stream.drain()
     assert parked(ledger) == [(odd.payment_id, "poison", "amount_too_large")]
     assert ledger.rows("SELECT payment_id, amount_minor FROM journals") == [(even.payment_id, 70)]
+
+
+COMPLETED = {
+    "refund": (Payment.refund_requested, Payment.refund_succeeded),
+    "return of a stray": (Payment.return_requested, Payment.return_succeeded),
+}
+OTHERWISE = {
+    "less": {"amount_minor": 3_999},
+    "more": {"amount_minor": 4_001},
+    "in another currency": {"currency": "USD"},
+    "of another merchant": {"merchant_id": Payment(1, merchant=2).merchant_id},
+}
+
+
+@pytest.mark.parametrize("same_batch", [True, False], ids=["in one batch", "later"])
+@pytest.mark.parametrize("otherwise", OTHERWISE)
+@pytest.mark.parametrize("what", COMPLETED)
+def test_what_was_asked_for_is_completed_with_the_same_money_or_parked(
+    ledger, stream, what, otherwise, same_batch
+):
+    """Else the difference would stand on refunds in flight for ever, under a key that nothing comes for again."""
+    asked, done = COMPLETED[what]
+    payment = Payment(1)
+    stream.publish(payment.captured(10_000), payment.stray_found(4_000), asked(payment, 4_000))
+    if not same_batch:
+        stream.drain()
+    stream.publish_bytes(TOPIC, payment.payment_id, bent(done(payment, 4_000), **OTHERWISE[otherwise]))
+    stream.drain()
+    assert parked(ledger) == [(payment.payment_id, "poison", "differs_from_request")]
+    in_flight = ("refunds_in_flight", payment.merchant_id, "EUR")
+    assert ledger.balances()[in_flight] == 4_000
+    assert not [key for key in ledger.balances() if key[0] == "refunds_in_flight" and key != in_flight]
+
+
+@pytest.mark.parametrize("stated", [3_999, 4_000, 4_001])
+def test_a_failure_takes_back_exactly_what_was_booked_whatever_it_states(ledger, stream, stated):
+    payment = Payment(1)
+    stream.publish(payment.captured(10_000))
+    stream.drain()
+    before = ledger.balances()
+    stream.publish(
+        payment.refund_requested(4_000), payment.refund_succeeded(4_000),
+        payment.refund_failed(stated, was_succeeded=True), payment.stray_found(700),
+        payment.return_requested(700), payment.return_failed(stated), payment.stray_accepted(stated),
+        payment.uncertain(4_000, "in", 1), payment.resolved(stated, "in", 1),
+    )  # fmt: skip
+    stream.drain()
+    assert (ledger.balances(), parked(ledger)) == (before, [])
