@@ -102,6 +102,38 @@ SETTLEMENT: Final = (
         tests=("services/payment/tests/db/test_settlement.py::test_a_newer_reading_is_never_overwritten",),
     ),
     Case(
+        name="completed-as-asked",
+        protection="a refund or a return is completed with the money that was asked for, else parked",
+        change="whatever is told is booked, and the difference stays in flight",
+        patches=(
+            Patch(
+                _POSTING,
+                "    if asked is not None and _money(journal) != _money(asked):\n",
+                "    if asked is None and _money(journal) != _money(journal):\n",
+            ),
+        ),
+        tests=(
+            "services/ledger/tests/db/test_refused_events.py::"
+            "test_what_was_asked_for_is_completed_with_the_same_money_or_parked",
+        ),
+    ),
+    Case(
+        name="settled-is-available",
+        protection="what settles leaves what is pending for what is available, in any order of all streams",
+        change="it goes the other way",
+        patches=(
+            Patch(
+                "services/ledger/domain/posting_rules.py",
+                "legs=(debit(MP, AMOUNT - FEE), credit(MA, AMOUNT - FEE)),",
+                "legs=(debit(MA, AMOUNT - FEE), credit(MP, AMOUNT - FEE)),",
+            ),
+        ),
+        tests=(
+            "services/ledger/tests/property/test_free_orders.py::"
+            "test_any_order_of_streams_with_anything_told_again_ends_as_the_model_says",
+        ),
+    ),
+    Case(
         name="match-rekeys",
         protection="a line that was matched after it was booked clears its object",
         change="its claim stays under its own key",
