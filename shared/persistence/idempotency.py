@@ -79,14 +79,22 @@ def fingerprint_of(
     endpoint = f"{method} {route}"
     canonical = {f"path.{name}": canonical_json(value) for name, value in path_ids.items()}
     canonical |= {name: canonical_json(value) for name, value in body.items()}
-    whole = hashlib.sha256(endpoint.encode())
-    for name in sorted(canonical):
-        whole.update(b"\x00%d:%s=%d:" % (len(name), name.encode(), len(canonical[name])))
-        whole.update(canonical[name])
+    parts = [endpoint.encode()]
+    for name, value in sorted(canonical.items()):
+        parts.append(b"\x00%d:%s=%d:%s" % (len(name), name.encode(), len(value), value))
     fields = {
-        name: hashlib.sha256(value).hexdigest()[:_FIELD_DIGEST_CHARS] for name, value in canonical.items()
+        name: _NULL_DIGEST if value == _NULL else _field_digest(value) for name, value in canonical.items()
     }
-    return Fingerprint(endpoint=endpoint, digest=whole.digest(), fields=fields)
+    return Fingerprint(endpoint=endpoint, digest=hashlib.sha256(b"".join(parts)).digest(), fields=fields)
+
+
+def _field_digest(canonical: bytes) -> str:
+    return hashlib.sha256(canonical).hexdigest()[:_FIELD_DIGEST_CHARS]
+
+
+_NULL: Final = b"null"
+_NULL_DIGEST: Final = _field_digest(_NULL)
+"""Most fields of a body are left out."""
 
 
 def canonical_json(value: object) -> bytes:
@@ -143,7 +151,7 @@ class KeyRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """One request's attempt to own its key; ``owner`` is new per request, the lease outlasts its wait."""
+    """One request's attempt to own its key; ``owner`` is its Request-Id, the lease outlasts its wait."""
 
     scope: str
     principal: Principal

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import select
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -39,6 +39,7 @@ class _Ready:
     """A statement with its values as they are sent, and what has to be said of its answer."""
 
     sql: str
+    parameters: Parameters
     compiled: bytes
     values: list[Any]
     formats: list[int]
@@ -68,8 +69,10 @@ def ask_later(connection: sa.Connection, sql: str, parameters: Parameters, check
 
     Only for what the transaction's own queued writes cannot change.
     """
-    _tell(connection, sql, parameters)
-    _Session(connection.connection, connection).ask(sql, parameters, check)
+    session = _Session(connection.connection, connection)
+    if not session.asks_already(sql, parameters, check):
+        _tell(connection, sql, parameters)
+        session.queue(sql, parameters, check)
 
 
 def send_queued(connection: sa.Connection) -> None:
@@ -147,20 +150,17 @@ class _Session:
         return self.send()
 
     def queue(self, sql: str, parameters: Parameters, *checks: Check) -> None:
-        self._queued.append(self._ready(sql, parameters, checks))
-
-    def ask(self, sql: str, parameters: Parameters, check: Check) -> None:
-        asking = self._ready(sql, parameters, (check,))
-        for ready in self._queued:
-            if ready.sql == sql and ready.values == asking.values:
-                ready.checks.append(check)
-                return
-        self._queued.append(asking)
-
-    def _ready(self, sql: str, parameters: Parameters, checks: Sequence[Check]) -> _Ready:
         statement = compiled(sql)
         values, formats = encoded(statement, parameters)
-        return _Ready(sql, statement.sql, values, formats, list(checks))
+        self._queued.append(_Ready(sql, parameters, statement.sql, values, formats, list(checks)))
+
+    def asks_already(self, sql: str, parameters: Parameters, check: Check) -> bool:
+        """Whether the same is waiting to be asked, whose answer ``check`` will see as well."""
+        for ready in self._queued:
+            if ready.sql == sql and ready.parameters == parameters:
+                ready.checks.append(check)
+                return True
+        return False
 
     def send(self) -> Answer:
         """Send all that is queued and return the last answer, every check having passed."""

@@ -72,15 +72,16 @@ def encoded(statement: Statement, parameters: Parameters) -> tuple[list[Any], li
         if type(value) is bytes:
             values.append(value)
             formats.append(_BINARY)
+        elif value is None:
+            values.append(None)
+            formats.append(_TEXT)
         else:
             values.append(_text(value))
             formats.append(_TEXT)
     return values, formats
 
 
-def _text(value: Any) -> bytes | None:
-    if value is None:
-        return None
+def _text(value: Any) -> bytes:
     if isinstance(value, str):
         encoded = value.encode()
         if 0 in encoded:  # libpq would cut it off there

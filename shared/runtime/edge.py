@@ -11,6 +11,7 @@ from typing import Any, Final
 from shared.kernel.clock import Clock, SystemClock
 from shared.kernel.errors import CommitUnknown, Rejected
 from shared.runtime.card_numbers import RAW_SUSPICION
+from shared.runtime.first_step import gone_on
 from shared.runtime.logs import logger
 from shared.runtime.metric_names import HTTP_REQUEST_SECONDS, HTTP_REQUESTS
 from shared.runtime.metrics import counter, histogram
@@ -103,7 +104,8 @@ class Edge:
         _refuse_encoded(scope)
         if self._streamed is not None and self._streamed.fullmatch(scope["path"]):
             return self._pieces(receive)
-        return _Replayed(await self._body(scope, receive), receive)
+        body = scope["state"]["body"] = await self._body(scope, receive)
+        return _Replayed(body, receive)
 
     def _pieces(self, receive: Any) -> Any:
         """The body as it comes: each piece has the time that a whole body has elsewhere."""
@@ -136,9 +138,13 @@ class Edge:
         return bytes(grown)
 
     async def _within_deadline(self, receive: Any, left_s: float) -> Any:
+        receiving = receive()
         try:
+            awaited = receiving.send(None)
             async with asyncio.timeout(max(0.0, left_s)):
-                message = await receive()
+                message = await gone_on(receiving, awaited)
+        except StopIteration as arrived:  # it came with the headers
+            message = arrived.value
         except TimeoutError:
             raise Rejected(
                 "request_too_slow",

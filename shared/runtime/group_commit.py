@@ -54,10 +54,11 @@ class GroupCommit(Generic[U]):
     def __init__(self, transactions: Transactions[U], *, name: str, lanes: int = LANES) -> None:
         self._transactions = transactions
         self._name = name
-        self._free = lanes
         self._departing = False
         self._waiting: deque[_Member] = deque()
-        self._threads = ThreadPoolExecutor(max_workers=lanes, thread_name_prefix="group")
+        # A thread each: of two that wait at one queue both wake up for every group, and one finds nothing.
+        self._lanes = [ThreadPoolExecutor(max_workers=1, thread_name_prefix="group") for _ in range(lanes)]
+        self._free = list(self._lanes)
 
     async def run(self, steps: Callable[[U], Steps[T]]) -> T:
         """Return what ``steps`` returned, once its COMMIT is certain.
@@ -79,21 +80,26 @@ class GroupCommit(Generic[U]):
 
     def close(self) -> None:
         """Let go of the threads; requests that still wait are never answered."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for lane in self._lanes:
+            lane.shutdown(wait=False, cancel_futures=True)
 
     def _depart(self, loop: asyncio.AbstractEventLoop) -> None:
         self._departing = False
         if not (self._free and self._waiting):
             return
         group = [self._waiting.popleft() for _ in range(min(len(self._waiting), GROUP_MAX))]
-        self._free -= 1
-        work = asyncio.ensure_future(loop.run_in_executor(self._threads, self._commit, group), loop=loop)
-        work.add_done_callback(lambda done: self._arrived(loop, group, done))
+        lane = self._free.pop()
+        work = loop.run_in_executor(lane, self._commit, group)
+        work.add_done_callback(lambda done: self._arrived(loop, lane, group, done))
 
     def _arrived(
-        self, loop: asyncio.AbstractEventLoop, group: list[_Member], done: asyncio.Future[list[Any]]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        lane: ThreadPoolExecutor,
+        group: list[_Member],
+        done: asyncio.Future[list[Any]],
     ) -> None:
-        self._free += 1
+        self._free.append(lane)
         if self._waiting:
             self._depart(loop)
         error = asyncio.CancelledError() if done.cancelled() else done.exception()

@@ -5,9 +5,10 @@ reading.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from functools import partial
+from typing import Any, Final, TypeAlias, TypeVar
 
 import orjson
 from fastapi import APIRouter, FastAPI, Request
@@ -30,6 +31,7 @@ __all__ = [
 ]  # fmt: skip
 
 M = TypeVar("M", bound=BaseModel)
+_KEY: Final = re.compile(rf"[!-~]{{1,{KEY_CHARS_MAX}}}")
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
@@ -42,24 +44,25 @@ def api(
     lifespan: Any = None,
     log_requests: bool = True,
     streamed: re.Pattern[str] | None = None,
-) -> FastAPI:
+) -> Api:
     """A FastAPI application whose every error is problem+json and whose every reply has a Request-Id."""
-    app = FastAPI(
-        title=title, version=version, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False,
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # the edge does all three
-    )  # fmt: skip
-    app.add_exception_handler(Rejected, _rejected)
-    app.add_exception_handler(HTTPException, _http_exception)
-    app.add_exception_handler(RequestValidationError, _request_validation)
-    app.state.shortcuts = {}
-    app.add_middleware(_Shortcuts, known=app.state.shortcuts)
-    app.add_middleware(
+    edge = partial(
         Edge,
         body_bytes_max=body_bytes_max,
         body_deadline_s=body_deadline_s,
         log_requests=log_requests,
         streamed=streamed,
     )
+    app = Api(
+        title=title, version=version, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # the edge does all three
+    )  # fmt: skip
+    app.shortcuts = {}
+    app.by_shortcut = edge(_answer_shortcut)
+    app.add_exception_handler(Rejected, _rejected)
+    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(RequestValidationError, _request_validation)
+    app.add_middleware(edge)
     return app
 
 
@@ -71,12 +74,12 @@ def take_in(app: FastAPI, router: APIRouter) -> None:
     app.router.routes.extend(router.routes)
 
 
-def shortcut(app: FastAPI, method: str, path: str, endpoint: Endpoint) -> None:
-    """Answer a busy route without the router before it, which costs as much as a statement.
+def shortcut(app: Api, method: str, path: str, endpoint: Endpoint) -> None:
+    """Answer a busy route without the framework's layers and router before it, which cost as much as a statement.
 
     For endpoints that take the request alone, on fixed paths that the router knows as well: it documents them.
     """
-    app.state.shortcuts[method, path] = _Shortcut(path, endpoint)
+    app.shortcuts[method, path] = _Shortcut(path, endpoint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,31 +90,34 @@ class _Shortcut:
     endpoint: Endpoint
 
 
-class _Shortcuts:
-    """Lies inside of the edge, which answers the errors of both ways alike."""
+class Api(FastAPI):
+    """Both ways lie behind an edge, which answers their errors alike."""
 
-    def __init__(self, app: ASGIApp, known: Mapping[tuple[str, str], _Shortcut]) -> None:
-        self._app = app
-        self._known = known
+    shortcuts: dict[tuple[str, str], _Shortcut]
+    by_shortcut: ASGIApp
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        found = self._known.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
-        if found is None:
-            await self._app(scope, receive, send)
-            return
-        scope["route"] = found
-        response = await found.endpoint(Request(scope, receive))
-        await response(scope, receive, send)
+        if scope["type"] == "http" and (found := self.shortcuts.get((scope["method"], scope["path"]))):
+            scope["route"] = found
+            await self.by_shortcut(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+async def _answer_shortcut(scope: Any, receive: Any, send: Any) -> None:
+    response = await scope["route"].endpoint(Request(scope, receive))
+    await response(scope, receive, send)
 
 
 async def read_body(request: Request) -> bytes:
     """The raw bytes, already within their limits."""
-    return await request.body()
+    read: bytes | None = request.scope["state"].get("body")
+    return await request.body() if read is None else read
 
 
 async def read_json_body(request: Request, model: type[M]) -> M:
     """The body as a strict model; an absent body is an empty object."""
-    return read_model(model, await request.body())
+    return read_model(model, await read_body(request))
 
 
 def idempotency_key(request: Request) -> str:
@@ -122,7 +128,7 @@ def idempotency_key(request: Request) -> str:
             "idempotency_key_missing", "Every POST needs an Idempotency-Key header.", "Idempotency-Key"
         )
     key = found[0]
-    if len(found) > 1 or not 1 <= len(key) <= KEY_CHARS_MAX or any(not "!" <= ch <= "~" for ch in key):
+    if len(found) > 1 or not _KEY.fullmatch(key):
         raise malformed(
             "idempotency_key_invalid",
             f"One key of 1 to {KEY_CHARS_MAX} visible ASCII characters.",

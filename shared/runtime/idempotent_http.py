@@ -32,7 +32,7 @@ from shared.persistence.idempotency import (
 from shared.persistence.key_repeats import Repeat
 from shared.persistence.unit_of_work import Steps, Transactions, UnitOfWork, in_steps
 from shared.runtime.group_commit import Apart, GroupCommit
-from shared.runtime.http import idempotency_key, request_id
+from shared.runtime.http import idempotency_key, read_body, request_id
 from shared.runtime.key_answers import KeyAnswers, Present, Render
 from shared.runtime.key_refusals import KeyRefused
 from shared.runtime.logs import logger
@@ -206,7 +206,7 @@ class IdempotentEndpoint(Generic[U, M]):
         about what ``refused_about`` finds named in the body. ``together`` lets it share a transaction:
         for what touches nothing that exists, by callers met before, because one that is refused makes all run again.
         """
-        raw = await request.body()
+        raw = await read_body(request)
         try:
             asked = self._read(request, raw, path_ids or {})
         except Rejected:
@@ -306,7 +306,7 @@ class IdempotentEndpoint(Generic[U, M]):
     def _claim(self, asked: Asked[M], principal: Principal, resource_id: str | None) -> Claim:
         return Claim(
             scope=principal.scope(asked.key), principal=principal, key=asked.key, fingerprint=asked.fingerprint,
-            owner=self._http.ids.new("own_"), lease_s=asked.wait_s + self._http.lease_margin_s,
+            owner=asked.request_id, lease_s=asked.wait_s + self._http.lease_margin_s,
             resource_id=resource_id, request_id=asked.request_id,
         )  # fmt: skip
 

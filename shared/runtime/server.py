@@ -29,6 +29,8 @@ CONNECTIONS_MAX: Final = 8_000
 KEEP_ALIVE_S: Final = 65
 """Longer than the 60 s that common load balancers keep idle connections."""
 BACKLOG: Final = 2_048
+_INTERIM: Final = b"HTTP/1.1 100 "
+"""What the client has to have before it sends the body."""
 
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -57,13 +59,13 @@ class GuardedProtocol(HttpToolsProtocol):
         self._header_bytes += len(data)
         if self._header_bytes > HEADER_BYTES_MAX:
             self._refuse(431, "headers_too_large", f"Headers are limited to {HEADER_BYTES_MAX} bytes.")
+        elif self._header_timer is None:  # nearly all headers come whole, and need none
+            self._header_timer = self.loop.call_later(HEADER_DEADLINE_S, self._too_slow)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_headers = True
         self._header_bytes = 0
-        if self._header_timer is None:
-            self._header_timer = self.loop.call_later(HEADER_DEADLINE_S, self._too_slow)
 
     def on_headers_complete(self) -> None:
         self._in_headers = False
@@ -74,6 +76,8 @@ class GuardedProtocol(HttpToolsProtocol):
             # uvicorn's callbacks that follow need a finished cycle to look at.
             raise _HeadersRefused
         super().on_headers_complete()
+        if self.scope["method"] != "HEAD":  # whose reply has no body to wait for
+            self.cycle.transport = _HeadWithBody(self.transport)  # type: ignore[assignment]
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
         self._refuse(400, "http_malformed", "The request is not valid HTTP/1.1.")
@@ -99,6 +103,33 @@ class GuardedProtocol(HttpToolsProtocol):
         lines = b"".join(b"%s: %s\r\n" % header for header in headers)
         self.transport.write(b"HTTP/1.1 %d %s\r\n%s\r\n%s" % (status, code.encode(), lines, problem.body()))
         self.transport.close()
+
+
+class _HeadWithBody:
+    """The transport of one reply: its head leaves with the first piece of its body, as one packet for one reader."""
+
+    __slots__ = ("_head", "_head_sent", "_transport", "is_closing")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self.is_closing = transport.is_closing
+        self._head: bytes | None = None
+        self._head_sent = False
+
+    def write(self, data: bytes) -> None:
+        if self._head_sent or data.startswith(_INTERIM):
+            self._transport.write(data)
+        elif self._head is None:
+            self._head = data
+        else:
+            self._head_sent = True
+            self._transport.write(self._head + data)
+
+    def close(self) -> None:
+        """Hang up, after what is still here."""
+        if self._head is not None and not self._head_sent:
+            self.write(b"")
+        self._transport.close()
 
 
 class _HeadersRefused(Exception):  # noqa: N818 - never leaves the parser

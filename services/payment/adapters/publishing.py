@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -58,4 +57,4 @@ def publish(payment: Payment, outbox: Outbox) -> None:
 
 
 def _fields(item: Any) -> dict[str, Any]:  # any of the frozen dataclasses above
-    return {field.name: getattr(item, field.name) for field in dataclasses.fields(item)}
+    return {name: getattr(item, name) for name in item.__dataclass_fields__}

@@ -105,15 +105,18 @@ def attach(payment: Payment, kind: str, row: Row) -> None:
 Child = Operation | Refund | ProcessorObject | Stray | Dispute | Reversal | Case
 
 
-def children_of(payment: Payment) -> Iterable[tuple[str, Child]]:
+def children_of(payment: Payment) -> list[tuple[str, Child]]:
     """Every child with its table's name."""
-    yield from (("operations", operation) for operation in payment.operations.values())
-    yield from (("refunds", refund) for refund in payment.refunds.values())
-    yield from (("processor_objects", thing) for thing in payment.objects.values())
-    yield from (("strays", stray) for stray in payment.strays.values())
-    yield from (("disputes", dispute) for dispute in payment.disputes.values())
-    yield from (("reversals", reversal) for reversal in payment.reversals.values())
-    yield from (("cases", case) for case in payment.cases)
+    kinds: tuple[tuple[str, Iterable[Child]], ...] = (
+        ("operations", payment.operations.values()),
+        ("refunds", payment.refunds.values()),
+        ("processor_objects", payment.objects.values()),
+        ("strays", payment.strays.values()),
+        ("disputes", payment.disputes.values()),
+        ("reversals", payment.reversals.values()),
+        ("cases", payment.cases),
+    )
+    return [(kind, child) for kind, children in kinds for child in children]
 
 
 def child_row(payment_id: str, table: str, child: Child) -> dict[str, Any]:

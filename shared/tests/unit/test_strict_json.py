@@ -4,6 +4,7 @@ import pytest
 from pydantic import Field
 
 from shared.kernel.errors import Rejected
+from shared.persistence.idempotency import fingerprint_of
 from shared.runtime.models import ApiModel, read_model
 from shared.runtime.strict_json import DEPTH_MAX, INTEGER_MAX, read_object
 
@@ -114,3 +115,17 @@ def test_refusals_never_echo_the_value():
     with pytest.raises(Rejected) as caught:
         read_model(Body, b'{"amount":5,"currency":"EUR","reference":"4111111111111111"}')
     assert "4111" not in str(caught.value)
+
+
+def test_a_fingerprint_stays_what_it_was_in_keys_that_are_kept():
+    body = {"amount": 1999, "name": "Zoë", "none": None, "empty": {}, "nested": {"b": [1, 2.5], "a": True}}
+    found = fingerprint_of("POST", "/things/{id}", {"id": "th_1"}, body)
+    assert found.digest.hex() == "58f11952815dc5d8c17389669951d4970b60c386dc984476d5b5e34a754017ce"
+    assert found.fields == {
+        "path.id": "e0e1aee98e833c6eb596c7b1",
+        "amount": "ce8457d59078a699acb70416",
+        "name": "f871740dcf025bc0dc7aafdc",
+        "none": "74234e98afe7498fb5daf1f3",
+        "empty": "44136fa355b3678a1146ad16",
+        "nested": "eeb1f9faa9f780c1474e8420",
+    }
