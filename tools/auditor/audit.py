@@ -9,7 +9,14 @@ from tools.auditor.addresses import Addresses
 from tools.auditor.copying import copy_books, copy_inboxes
 from tools.auditor.draining import MayStay, nothing, told_by_all, wait_until_drained
 from tools.auditor.figures import figures_of
-from tools.auditor.model import AuditImpossible, Check, Invariant, Moment, Report
+from tools.auditor.model import (
+    VIOLATIONS_SHOWN_MAX,
+    AuditImpossible,
+    Check,
+    Invariant,
+    Moment,
+    Report,
+)
 from tools.auditor.payments import own_legal_rows
 from tools.auditor.registry import CHECKS, chosen
 from tools.auditor.scratch import Scratch
@@ -25,12 +32,14 @@ def audit(
     deadline_s: float,
     only: str | None = None,
     may_stay: MayStay = nothing,
+    shown_max: int | None = VIOLATIONS_SHOWN_MAX,
 ) -> Report:
     """The verdict over the whole system.
 
     ``drained``: first wait, at most ``deadline_s``, until nothing is on its way, then ask everything. Otherwise ask
     only what must hold at any moment, also while payments flow. ``only`` narrows it to invariants of that name,
-    ``may_stay`` tells what is not waited for.
+    ``may_stay`` tells what is not waited for,
+    ``shown_max`` how many rows are told of each that does not hold.
     """
     checks = chosen(drained=drained, only=only)
     deadline = time.monotonic() + deadline_s
@@ -41,7 +50,7 @@ def audit(
             # A feed or a timer may speak up after the quiet: then the copy is of no single moment, and is made again.
             if drained and told_by_all(addresses) != told and time.monotonic() < deadline:
                 continue
-            invariants = [*waited, *(scratch.ask(check) for check in checks)]
+            invariants = [*waited, *(scratch.ask(check, shown_max) for check in checks)]
             return Report(
                 holds=all(invariant.holds for invariant in invariants),
                 invariants=invariants,

@@ -33,13 +33,15 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Invariant:
-    """What came of one check. ``violations`` has the first rows that break it, at most a hundred."""
+    """What came of one check. ``violations`` has the rows that break it: the first hundred, or as asked."""
 
     name: str
     explanation: str
     checked: int
     holds: bool
     violations: list[dict[str, object]] = field(default_factory=list)
+    more: bool = False
+    """Whether further rows break it than ``violations`` has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tools.auditor.model import Report
+from tools.auditor.model import Invariant, Report
 
 ROWS_SHOWN_MAX = 20
 
@@ -17,7 +17,7 @@ def print_report(console: Console, report: Report) -> None:
     """The verdict last, where the eye ends."""
     table = Table("invariant", "what it says", "checked", "verdict")
     for invariant in report.invariants:
-        verdict = "[green]holds" if invariant.holds else f"[bold red]BROKEN ({_count(invariant.violations)})"
+        verdict = "[green]holds" if invariant.holds else f"[bold red]BROKEN ({_count(invariant)})"
         table.add_row(invariant.name, invariant.explanation, f"{invariant.checked:,}", verdict)
     console.print(table)
     for name, figure in report.figures.items():
@@ -42,7 +42,5 @@ def print_explanations(console: Console, told: Sequence[Mapping[str, str]]) -> N
     console.print(table)
 
 
-def _count(violations: list[dict[str, object]]) -> str:
-    from tools.auditor.model import VIOLATIONS_SHOWN_MAX
-
-    return f"{len(violations)}+" if len(violations) >= VIOLATIONS_SHOWN_MAX else str(len(violations))
+def _count(invariant: Invariant) -> str:
+    return f"{len(invariant.violations)}{'+' if invariant.more else ''}"

@@ -221,13 +221,15 @@ class Scratch:
     def number(self, query: str) -> int:
         return int(self._database.execute(query).fetchone()[0] or 0)
 
-    def ask(self, check: Check) -> Invariant:
-        """The verdict of one check, with the first rows that break it."""
-        violations = self.rows(check.violations, VIOLATIONS_SHOWN_MAX)
+    def ask(self, check: Check, shown_max: int | None = VIOLATIONS_SHOWN_MAX) -> Invariant:
+        """The verdict of one check, with the first rows that break it; with all of them where there is no limit."""
+        found = self.rows(check.violations, None if shown_max is None else shown_max + 1)
+        violations = found[:shown_max]
         return Invariant(
             name=check.name,
             explanation=check.explanation,
             checked=self.number(check.checked),
             holds=not violations,
             violations=violations,
+            more=len(found) > len(violations),
         )

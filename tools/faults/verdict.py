@@ -10,7 +10,7 @@ from typing import Any, Final, LiteralString
 import psycopg
 from psycopg.rows import tuple_row
 
-from tools.auditor.model import VIOLATIONS_SHOWN_MAX, Invariant
+from tools.auditor.model import Invariant
 from tools.auditor.sandbox_queries import at_both
 
 POLL_S: Final = 0.5
@@ -174,7 +174,7 @@ def unexplained(invariants: Iterable[Invariant], twice: frozenset[str]) -> list[
         for invariant in invariants
         if not invariant.holds
         and (
-            len(invariant.violations) >= VIOLATIONS_SHOWN_MAX
+            invariant.more
             or invariant.name not in OF_TWO_EFFECTS
             or not {row[OF_TWO_EFFECTS[invariant.name]] for row in invariant.violations} <= twice
         )
