@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from services.payment.app.apply_fact import ApplyFact
+from services.payment.app.apply_fact import ApplyFact, apply_fact
 from services.payment.app.create_payment import CreatePayment
 from services.payment.domain.facts import Fact, ObjectType
 from services.payment.domain.payment import Payment
 from services.payment.domain.status import CaptureMethod, Source
-from services.payment.tests.memory import START
+from services.payment.tests.memory import START, MemoryUnit
 
 MERCHANT = "mer_00000000000000000000000001"
 ACCOUNT = "acct_alpha"
@@ -153,6 +153,13 @@ def first_operation(payment: Payment) -> str:
 
 def told(what: Fact, source: Source = Source.WEBHOOK, cause_id: str = "evt_1") -> ApplyFact:
     return ApplyFact(fact=what, source=source, cause_id=cause_id, received_at=START)
+
+
+def tell(unit: MemoryUnit, *facts: Fact) -> None:
+    """Each in a transaction of its own."""
+    for what in facts:
+        apply_fact(told(what), unit)
+        unit.commit()
 
 
 def net(events: Iterable[tuple[str, int]]) -> dict[str, int]:

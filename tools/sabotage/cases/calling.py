@@ -33,13 +33,12 @@ CALLING: Final = (
         name="not-done-in-its-own-words",
         protection="a status means not executed only with the processor's own word: a proxy's may follow the effect",
         change="whoever answers with such a status has not done it, and it is sent anew",
-        patches=tuple(
+        patches=(
             Patch(
-                f"services/processor/adapters/processors/{processor}_http.py",
-                f"if {word} in NOT_EXECUTED.get(status, frozenset()):",
-                "if status in NOT_EXECUTED or status in OURS_TO_FIX:",
-            )
-            for processor, word in (("alpha", "code"), ("beta", "fault_id"))
+                "services/processor/adapters/processors/exchange.py",
+                "if code in not_executed.get(status, frozenset()):",
+                "if status in not_executed or status in {401, 403}:",
+            ),
         ),
         tests=(
             "services/processor/tests/unit/test_beta_http.py::test_only_what_beta_documents_as_not_done_counts_as_not_done",

@@ -6,9 +6,7 @@ import logging
 import os
 import random
 from collections import Counter
-from copy import deepcopy
 from dataclasses import replace
-from typing import Any
 
 from hypothesis import seed, settings
 from hypothesis import strategies as st
@@ -23,23 +21,18 @@ from services.payment.app.capture_payment import CapturePayment, capture_payment
 from services.payment.app.confirm_payment import ConfirmPayment, confirm_payment
 from services.payment.app.create_payment import create_payment
 from services.payment.app.refund_payment import RefundPayment, refund_payment
-from services.payment.app.settle_counted import settle_counted
-from services.payment.domain.answering import note_closed, note_sent, settle_answer
+from services.payment.domain.answering import note_sent, settle_answer
 from services.payment.domain.changes import Moment
-from services.payment.domain.correcting_strays import correct
-from services.payment.domain.deciding import give_up
-from services.payment.domain.operations import ANSWERS, Operation, OperationState, OperationType
-from services.payment.domain.operator_facts import proof_of_success
-from services.payment.domain.payment import Payment
-from services.payment.domain.resolving_strays import accept, request_return, request_void
+from services.payment.domain.operations import OperationState
 from services.payment.domain.status import CaptureMethod, Source, Status
+from services.payment.tests.machine_lives import newest
+from services.payment.tests.machine_operators import Operators
 from services.payment.tests.machine_words import (
     AMOUNTS,
     DRIFTS,
     FACTS,
     KINDS,
     LIVES,
-    MADE_BY,
     PARENTS,
     ROWS,
     SAID,
@@ -59,7 +52,6 @@ from services.payment.tests.world import (
     told,
     wish,
 )
-from shared.kernel.errors import Rejected
 
 STEPS_USUAL = 10_000
 STEPS = int(os.environ.get("TIEOUT_MACHINE_STEPS", STEPS_USUAL))
@@ -69,18 +61,12 @@ PAYMENTS_PER_ROUND = 50
 WHO = {"merchant_id": MERCHANT, "mode": "test", "request_id": "r"}
 
 
-def newest(payment: Payment) -> Operation:
-    """The operation asked for last; there is always one here."""
-    assert payment.latest_operation is not None
-    return payment.latest_operation
-
-
 #: Of the second a hold is captured once.
 PLACES = (("alpha", "acct_alpha"), ("beta", "acct_beta"))
 BEGINNINGS = ("new", "held", "taken in part", "captured", "captured and astray")
 
 
-class PaymentMachine(Promises):
+class PaymentMachine(Operators):
     """One payment, everybody talking at once."""
 
     @initialize(
@@ -126,19 +112,6 @@ class PaymentMachine(Promises):
                 parent_type="authorization",
                 parent_id="auth_9",
             )
-
-    def command(self, do: Any, wanted: Any) -> None:
-        try:
-            do(wanted, self.unit)
-        except Rejected:
-            assert not self.payment.changes.dirty
-        self.unit.commit()
-
-    def command_and_live(self, do: Any, wanted: Any, life: str, drift: int) -> None:
-        before = set(self.payment.operations)
-        self.command(do, wanted)
-        for operation_id in set(self.payment.operations) - before:
-            self.live(self.payment.operations[operation_id], life, drift)
 
     @rule(life=LIVES, drift=DRIFTS)
     def confirm(self, life: str, drift: int) -> None:
@@ -223,89 +196,6 @@ class PaymentMachine(Promises):
         apply_fact(told(said), self.unit)
         self.unit.commit()
 
-    def capture_there_is(self) -> str:
-        """A capture that counts or strays, so that what is told of it has something to act on."""
-        taken = [t for t in self.payment.objects.values() if t.object_type == "capture"]
-        return max((t.role != "seen", t.object_id) for t in taken)[1] if taken else "cap_1"
-
-    def tell_anew(self, kind: str, object_id: str, status: str, **said: Any) -> None:
-        """The object's next version, whatever is known of it."""
-        known = self.payment.objects.get((*there(self.payment).values(), object_id))
-        values = {"object_version": known.version + 1, "amount_minor": known.amount_minor} if known else {}
-        values |= {"payment_id": self.payment.payment_id, "object_type": kind, "object_id": object_id}
-        apply_fact(told(fact(**(there(self.payment) | values | said), status=status)), self.unit)
-        self.unit.commit()
-
-    @rule(life=LIVES, drift=DRIFTS, pick=st.integers(0, 5))
-    def live_through(self, life: str, drift: int, pick: int) -> None:
-        """An operation on its way meets one word of its processor after another, at times not as asked."""
-        open_ = [o for o in self.payment.operations.values() if o.undecided]
-        if open_:
-            self.live(open_[pick % len(open_)], life, drift)
-
-    def live(self, operation: Operation, life: str, drift: int = 0) -> None:
-        for word in life.split():
-            moment = Moment(now=self.unit.now, cause_id="e", ids=self.unit.ids, source=Source.REPLY)
-            if word == "sent":
-                note_sent(self.payment, operation, moment)
-            elif word == "gone":
-                note_closed(self.payment, operation, "not_found", moment, ever_sent=True)
-            elif word in {"succeeds", "fails"} and operation.type in MADE_BY:
-                self.show_object(operation, word, drift)
-            else:
-                said = replace(SAID, result="done" if word == "succeeds" else word)
-                settle_answer(self.payment, operation, said, moment)
-            self.unit.commit()
-
-    def show_object(self, operation: Operation, word: str, drift: int) -> None:
-        kind, *words = MADE_BY[operation.type]
-        stray = self.payment.strays.get(operation.stray_id or "")
-        parents = {
-            "capture": self.payment.authorization_id or "auth_1",
-            "refund": stray.object_id if stray else self.capture_there_is(),
-        }
-        self.tell_anew(
-            kind,
-            f"{KINDS[kind]}_{operation.number}",
-            words[word == "fails"],
-            reference=operation.operation_id,
-            amount_minor=max(operation.amount_minor + drift, 1),
-            currency=stray.currency if stray else self.payment.currency,
-            parent_type=PARENTS.get(kind, (None, None))[0],
-            parent_id=parents.get(kind),
-        )
-
-    @rule(pick=st.integers(0, 3), number=st.integers(1, 3), amount=st.none() | AMOUNTS, ours=st.booleans())
-    def take_money_of_a_hold(self, pick: int, number: int, amount: int | None, ours: bool) -> None:
-        """Sales take under the hold's own reference; others take without one."""
-        holds = [t for t in self.payment.objects.values() if t.object_type == "authorization"]
-        if pick < len(holds):
-            self.tell_anew(
-                "capture",
-                f"cap_{number}",
-                "succeeded",
-                reference=holds[pick].operation_id if ours else None,
-                amount_minor=amount or holds[pick].amount_minor,
-                parent_type="authorization",
-                parent_id=holds[pick].object_id,
-            )
-
-    @rule(pick=st.integers(0, 5), better=st.booleans())
-    def change_its_mind(self, pick: int, better: bool) -> None:
-        """What succeeded has failed after all, or the other way round."""
-        known = [t for t in self.payment.objects.values() if t.object_type in {"capture", "refund"}]
-        if pick < len(known):
-            thing = known[pick]
-            self.tell_anew(
-                thing.object_type.value,
-                thing.object_id,
-                "succeeded" if better else "failed",
-                reference=thing.operation_id,
-                parent_type=PARENTS[thing.object_type.value][0],
-                parent_id=thing.parent_id,
-                currency=thing.currency,
-            )
-
     @rule()
     def settle(self) -> None:
         """The lines of closed payouts say of every capture what it is, whether it counts already or not."""
@@ -381,11 +271,6 @@ class PaymentMachine(Promises):
             ),
         )
 
-    def undecided(self, pick: int) -> Operation:
-        """An operation on its way, or the newest where there is none."""
-        open_ = [o for o in self.payment.operations.values() if o.undecided and o.stray_id is None]
-        return open_[pick % len(open_)] if open_ else newest(self.payment)
-
     @rule(
         result=st.sampled_from(("accepted", "unknown", "unknown", "not_sent", "done", "declined")),
         bad=st.sampled_from((False, False, False, True)),
@@ -398,84 +283,6 @@ class PaymentMachine(Promises):
         note_sent(self.payment, operation, moment)
         settle_answer(self.payment, operation, said, moment)
         self.unit.commit()
-
-    @rule(action=st.sampled_from((None, None, accept)), pick=st.integers(0, 3), life=LIVES, drift=DRIFTS)
-    def resolve_a_stray(self, action: Any, pick: int, life: str, drift: int) -> None:
-        strays = list(self.payment.strays.values())
-        if pick < len(strays):
-            stray = strays[pick]
-            moment = Moment(now=self.unit.now, cause_id="dec", ids=self.unit.ids, source=Source.OPERATOR)
-            do = action or (request_void if stray.kind == "hold" else request_return)
-
-            def resolve(it: Any, unit: MemoryUnit) -> None:
-                counted_before = self.payment.captures_counted
-                do(self.payment, it, moment)
-                settle_counted(self.payment, counted_before, moment, unit)
-
-            self.command_and_live(resolve, stray, life, drift)
-
-    @rule(pick=st.integers(0, 2), said=st.sampled_from(("as asked", "as before")) | AMOUNTS)
-    def correct_a_stray(self, pick: int, said: str | int) -> None:
-        """Evidence of its object is believed: that it is what was asked for, something else, or the lie again."""
-        strays = [stray for stray in self.payment.strays.values() if stray.mismatch and not stray.released]
-        if pick >= len(strays):
-            return
-        stray = strays[pick]
-        asked = self.payment.operations.get(stray.operation_id or "")
-        amounts = {
-            "as asked": asked.amount_minor if asked else stray.amount_minor,
-            "as before": stray.amount_minor,
-        }
-        thing = self.payment.objects[stray.processor, stray.account, stray.object_id]
-        truth = fact(
-            **there(self.payment),
-            object_type=stray.object_type,
-            object_id=stray.object_id,
-            status="authorized" if stray.kind == "hold" else "succeeded",
-            amount_minor=max(amounts[said] if isinstance(said, str) else said, 1),
-            currency=stray.currency if said == "as before" else self.payment.currency,
-            payment_id=self.payment.payment_id,
-            parent_id=thing.parent_id,
-        )
-        moment = Moment(now=self.unit.now, cause_id="dec", ids=self.unit.ids, source=Source.OPERATOR)
-        before = deepcopy(self.unit)
-        try:
-            correct(self.payment, stray, truth, moment, by="bob")
-            self.seen["stray:corrected"] += 1
-            if asked is not None and asked.type is OperationType.STRAY_RETURN:
-                self.seen["stray_return:corrected"] += 1
-        except Rejected:
-            self.roll_back(before)
-            return
-        self.unit.commit()
-
-    @rule(succeeded=st.booleans(), object_id=st.sampled_from(("cap_1", "ref_1", "auth_1", "op_object", None)))
-    def decide_what_is_in_review(self, succeeded: bool, object_id: str | None) -> None:
-        operation = next((o for o in self.payment.operations.values() if o.state == "IN_REVIEW"), None)
-        if operation is None:
-            return
-        moment = Moment(now=self.unit.now, cause_id="dec", ids=self.unit.ids, source=Source.OPERATOR)
-        if not succeeded:
-            give_up(self.payment, operation, OperationState.DECLINED, moment)
-            assert operation.state is OperationState.DECLINED
-        elif operation.type in ANSWERS:
-            self.payment.advance(operation, OperationState.SUCCEEDED, moment)
-        else:
-            try:
-                proof = proof_of_success(self.payment, operation, object_id, "e", self.unit.now)
-            except Rejected:
-                return
-            before = deepcopy(self.unit)
-            apply_fact(told(proof, Source.OPERATOR), self.unit)
-            if operation.undecided and operation.type is not OperationType.CANCEL:
-                # Evidence that decides nothing is refused, and its transaction rolled back.
-                self.roll_back(before)
-                return
-        self.unit.commit()
-
-    def roll_back(self, before: MemoryUnit) -> None:
-        self.unit = before
-        self.payment = before.payments.rows[self.payment.payment_id]
 
     @rule(ever_sent=st.booleans(), pick=st.integers(0, 3), reason=st.sampled_from(("withdrawn", "not_found")))
     def close(self, ever_sent: bool, pick: int, reason: str) -> None:

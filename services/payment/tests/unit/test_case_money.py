@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from services.payment.app.apply_fact import apply_fact
 from services.payment.app.create_payment import create_payment
 from services.payment.domain.answering import note_doubt
 from services.payment.domain.changes import Moment
@@ -15,7 +14,7 @@ from services.payment.domain.payment import Payment
 from services.payment.domain.resolving_strays import request_return
 from services.payment.domain.status import Source
 from services.payment.tests.memory import MemoryUnit
-from services.payment.tests.world import authorized, captured, fact, money_row, told, wish
+from services.payment.tests.world import authorized, captured, fact, money_row, tell, wish
 
 
 @pytest.fixture
@@ -28,12 +27,6 @@ def paid(unit: MemoryUnit) -> Payment:
     unit.commit()
     tell(unit, authorized(payment), captured(payment))
     return payment
-
-
-def tell(unit: MemoryUnit, *facts: Any) -> None:
-    for what in facts:
-        apply_fact(told(what), unit)
-        unit.commit()
 
 
 def at_risk(unit: MemoryUnit) -> dict[str, tuple[int, str]]:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from services.payment.app.apply_fact import apply_fact
 from services.payment.app.create_payment import create_payment
 from services.payment.domain.changes import Moment
 from services.payment.domain.correcting_strays import correct
@@ -24,7 +23,7 @@ from services.payment.domain.resolving_strays import accept, request_return
 from services.payment.domain.status import Source
 from services.payment.domain.strays import Stray, StrayKind
 from services.payment.tests.memory import MemoryUnit
-from services.payment.tests.world import authorized, captured, refunded, told, wish
+from services.payment.tests.world import authorized, captured, refunded, tell, wish
 from shared.kernel.errors import Rejected
 
 ASTRAY_MINOR = 3_000
@@ -53,9 +52,7 @@ class Scene:
         return Moment(now=self.unit.now, cause_id="dec", ids=self.unit.ids, source=Source.OPERATOR)
 
     def tell(self, *facts: Any) -> None:
-        for what in facts:
-            apply_fact(told(what), self.unit)
-            self.unit.commit()
+        tell(self.unit, *facts)
 
     def back(self, **said: Any) -> Any:
         usual = {"reference": self.operation.operation_id, "parent_id": "cap_2", "amount_minor": ASTRAY_MINOR}

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from services.payment.app.apply_fact import apply_fact
 from services.payment.app.create_payment import create_payment
 from services.payment.app.refund_payment import RefundPayment, refund_payment
 from services.payment.domain.changes import Moment
@@ -24,7 +23,7 @@ from services.payment.domain.resolving_strays import request_return
 from services.payment.domain.status import CaptureMethod, Source, Status
 from services.payment.domain.strays import Stray, StrayKind
 from services.payment.tests.memory import MemoryUnit
-from services.payment.tests.world import MERCHANT, authorized, captured, refunded, told, wish
+from services.payment.tests.world import MERCHANT, authorized, captured, refunded, tell, wish
 from shared.kernel.errors import Rejected
 
 ASKED_MINOR = 10_000
@@ -40,12 +39,6 @@ def payment(unit: MemoryUnit) -> Payment:
     made = create_payment(wish(amount_minor=ASKED_MINOR), unit)
     unit.commit()
     return made
-
-
-def tell(unit: MemoryUnit, *facts: Any) -> None:
-    for what in facts:
-        apply_fact(told(what), unit)
-        unit.commit()
 
 
 def moment(unit: MemoryUnit) -> Moment:

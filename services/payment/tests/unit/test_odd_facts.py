@@ -20,7 +20,16 @@ from services.payment.domain.payment import Payment
 from services.payment.domain.pricing import Price
 from services.payment.domain.status import CaptureMethod
 from services.payment.tests.memory import START, MemoryUnit
-from services.payment.tests.world import MERCHANT, authorized, captured, first_operation, refunded, told, wish
+from services.payment.tests.world import (
+    MERCHANT,
+    authorized,
+    captured,
+    first_operation,
+    refunded,
+    tell,
+    told,
+    wish,
+)
 from shared.kernel.errors import Rejected
 
 WHO = {"merchant_id": MERCHANT, "mode": "test", "request_id": "r"}
@@ -35,12 +44,6 @@ def a_payment(unit: MemoryUnit, **changes: Any) -> Payment:
     payment = create_payment(wish(**changes), unit)
     unit.commit()
     return payment
-
-
-def tell(unit: MemoryUnit, *facts: Any) -> None:
-    for what in facts:
-        apply_fact(told(what), unit)
-        unit.commit()
 
 
 def a_hold(unit: MemoryUnit, **changes: Any) -> Payment:

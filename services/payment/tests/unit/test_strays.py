@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from services.payment.app.apply_fact import apply_fact
 from services.payment.app.create_payment import create_payment
 from services.payment.domain.changes import Moment
 from services.payment.domain.deciding import give_up
@@ -17,7 +16,7 @@ from services.payment.domain.resolving_strays import request_return, request_voi
 from services.payment.domain.status import CaptureMethod, Source
 from services.payment.domain.strays import Stray
 from services.payment.tests.memory import MemoryUnit
-from services.payment.tests.world import authorized, captured, fact, money_row, refunded, told, wish
+from services.payment.tests.world import authorized, captured, fact, money_row, refunded, tell, wish
 from shared.kernel.errors import Rejected
 
 
@@ -30,12 +29,6 @@ def a_payment(unit: MemoryUnit, **changes: Any) -> Payment:
     payment = create_payment(wish(**changes), unit)
     unit.commit()
     return payment
-
-
-def tell(unit: MemoryUnit, *facts: Any) -> None:
-    for what in facts:
-        apply_fact(told(what), unit)
-        unit.commit()
 
 
 def an_operator(unit: MemoryUnit) -> Moment:

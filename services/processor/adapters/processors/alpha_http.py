@@ -14,6 +14,7 @@ from services.processor.adapters.processors.exchange import (
     Exchange,
     event_id_of,
     read_document,
+    refusal_of,
     sha256,
 )
 from services.processor.app.ports import Capabilities, FeedPage, FeedUnreachable
@@ -218,8 +219,9 @@ def _answer_of(
         )  # fmt: skip
     if 400 <= status < 500:  # noqa: PLR2004 - the client errors of HTTP
         error = _error_of(read_document(raw))
+        code, final = error.get("code"), _refuses(operation, status, error.get("code"))
         return Answer(
-            result=_refusal_of(operation, status, error.get("code")),
+            result=refusal_of(status, code, not_executed=NOT_EXECUTED, final=final),
             error_code=error.get("code") or f"http_{status}", message=error.get("message"), body_sha256=digest,
             retry_after_s=_retry_after_s(headers), healthy=status not in OURS_TO_FIX,
             throttled=status == httpx2.codes.TOO_MANY_REQUESTS,
@@ -228,12 +230,6 @@ def _answer_of(
         result=Result.UNKNOWN, error_code=f"http_{status}", body_sha256=digest,
         retry_after_s=_retry_after_s(headers), healthy=False,
     )  # fmt: skip
-
-
-def _refusal_of(operation: Operation, status: int, code: str | None) -> Result:
-    if code in NOT_EXECUTED.get(status, frozenset()):
-        return Result.NOT_SENT
-    return Result.DECLINED if _refuses(operation, status, code) else Result.UNKNOWN
 
 
 def _refuses(operation: Operation, status: int, code: str | None) -> bool:

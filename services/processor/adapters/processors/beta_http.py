@@ -11,7 +11,13 @@ import httpx2
 import orjson
 
 from services.processor.adapters.processors.beta_list import DelayedListReader
-from services.processor.adapters.processors.exchange import Broken, Exchange, read_document, sha256
+from services.processor.adapters.processors.exchange import (
+    Broken,
+    Exchange,
+    read_document,
+    refusal_of,
+    sha256,
+)
 from services.processor.app.ports import Capabilities, FeedPage, FeedUnreachable
 from services.processor.domain.beta_facts import PROCESSOR, fact_of
 from services.processor.domain.fact import Fact, Unrecognised
@@ -194,8 +200,9 @@ def _answer_of(
         )  # fmt: skip
     if 400 <= status < 500:  # noqa: PLR2004 - the client errors of HTTP
         fault = _fault_of(read_document(raw))
+        code, final = fault.get("id"), _refuses(operation, status, fault.get("id"))
         return Answer(
-            result=_refusal_of(operation, status, fault.get("id")),
+            result=refusal_of(status, code, not_executed=NOT_EXECUTED, final=final),
             error_code=fault.get("id") or f"http_{status}", message=fault.get("text"), body_sha256=digest,
             retry_after_s=_retry_after_s(headers), healthy=status not in OURS_TO_FIX,
             throttled=status == httpx2.codes.TOO_MANY_REQUESTS,
@@ -204,12 +211,6 @@ def _answer_of(
         result=Result.UNKNOWN, error_code=f"http_{status}", body_sha256=digest,
         retry_after_s=_retry_after_s(headers), healthy=False,
     )  # fmt: skip
-
-
-def _refusal_of(operation: Operation, status: int, fault_id: str | None) -> Result:
-    if fault_id in NOT_EXECUTED.get(status, frozenset()):
-        return Result.NOT_SENT
-    return Result.DECLINED if _refuses(operation, status, fault_id) else Result.UNKNOWN
 
 
 def _refuses(operation: Operation, status: int, fault_id: str | None) -> bool:

@@ -13,7 +13,7 @@ import httpx2
 import orjson
 
 from services.processor.domain.fact import Unrecognised
-from services.processor.domain.outcome import Failure
+from services.processor.domain.outcome import Failure, Result
 
 CONNECT_TIMEOUT_S: Final = 2.0
 POOL_TIMEOUT_S: Final = 1.0
@@ -124,6 +124,15 @@ def read_document(raw: bytes) -> Mapping[str, Any]:
     if not isinstance(parsed, dict):
         raise Unrecognised("not_an_object")
     return parsed
+
+
+def refusal_of(
+    status: int, code: str | None, *, not_executed: Mapping[int, frozenset[str]], final: bool
+) -> Result:
+    """Return what a client error means: nothing was done, a final no, or, where neither is declared, doubt."""
+    if code in not_executed.get(status, frozenset()):
+        return Result.NOT_SENT
+    return Result.DECLINED if final else Result.UNKNOWN
 
 
 def event_id_of(event: object, field: str) -> str:
