@@ -113,8 +113,10 @@ SETTLEMENT: Final = (
             ),
         ),
         tests=(
-            "services/ledger/tests/db/test_refused_events.py::"
-            "test_what_was_asked_for_is_completed_with_the_same_money_or_parked",
+            (
+                "services/ledger/tests/db/test_refused_events.py::"
+                "test_what_was_asked_for_is_completed_with_the_same_money_or_parked"
+            ),
         ),
     ),
     Case(
@@ -129,8 +131,10 @@ SETTLEMENT: Final = (
             ),
         ),
         tests=(
-            "services/ledger/tests/property/test_free_orders.py::"
-            "test_any_order_of_streams_with_anything_told_again_ends_as_the_model_says",
+            (
+                "services/ledger/tests/property/test_free_orders.py::"
+                "test_any_order_of_streams_with_anything_told_again_ends_as_the_model_says"
+            ),
         ),
     ),
     Case(
