@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from contextlib import closing
 from datetime import UTC, date, datetime
 
 import pytest
@@ -23,6 +24,9 @@ from shared.kernel.clock import SystemClock
 from shared.kernel.ids import UlidIds
 from shared.persistence.engine import make_engine
 from shared.persistence.unit_of_work import Transactions
+from tools.auditor.copying import queries_of
+from tools.auditor.scratch import Scratch
+from tools.auditor.three_legs import CHECKS
 
 pytestmark = pytest.mark.db
 STRIPE = Source(
@@ -93,6 +97,24 @@ class Desk:
             assert at_risk_minor == abs(minor) > 0
             named["line:" + subject.partition(":")[2], currency] += minor
         return dict(named)
+
+    def audited(self):
+        """The lines that the auditor finds no name for, which shares nothing with the ledger or the runs."""
+        (check,) = [check for check in CHECKS if check.name == "I26.suspense_is_named"]
+        entries = [
+            (1, number, e.account.family, e.account.owner, e.account.currency, e.clearing_key,
+             e.amount_minor if e.side is Side.DEBIT else -e.amount_minor)
+            for number, e in enumerate(self.books().entries())
+        ]  # fmt: skip
+        with closing(Scratch()) as scratch, self.engine.connect() as connection:
+            driver = connection.connection.driver_connection
+            for table, query in queries_of("reconciliation"):
+                scratch.fill(table, driver.execute(query.encode()).fetchall())
+            scratch.fill("entries", entries)
+            scratch.finish()
+            found = scratch.ask(check)
+            assert found.checked
+            return sorted(row["line_key"] for row in found.violations)
 
 
 @pytest.fixture
@@ -198,6 +220,7 @@ def test_lines_of_any_kind_and_rate_are_named_as_the_ledger_books_them(desk, see
     waits = desk.suspense()
     assert waits == desk.named()
     assert len(waits) > 50
+    assert desk.audited() == []
     for row in desk.explained():
         parts = sum(row[name] for name in PARTS) - row["fees_minor"]
         assert parts == row["stated_net_minor"] == row["lines_net_minor"] + row["unread_minor"]
@@ -231,3 +254,19 @@ def _any_row(dice, number):
         "exchange_rate": dice.choice((text, text, text, "", "0", "20261202153000", "1")),
         "fee_in_net_currency": said.get("fee_in_net_currency", ""),
     }
+
+
+def test_an_audit_notices_what_waits_without_a_name_or_under_another_amount(desk):
+    declare(desk)
+    take_in(desk, report(payout("po_1", (1, _exchange("0.82", "92.00")), (2, _exchange("0.72", "92.00")))))
+    desk.match()
+    assert desk.audited() == []
+    with desk.engine.begin() as connection:
+        for change, line_id in (
+            ("state = 'SELF_CLOSED'", "txn_1"),
+            ("theirs_minor = theirs_minor + 1", "txn_2"),
+        ):
+            connection.exec_driver_sql(
+                f"UPDATE breaks SET {change} WHERE subject = 'residue:alpha:{line_id}'"
+            )
+    assert desk.audited() == ["alpha:txn_1", "alpha:txn_2"]

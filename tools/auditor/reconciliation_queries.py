@@ -217,8 +217,8 @@ RECONCILIATION_TABLES: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
     ),
     (
         "breaks",
-        ("break_id", "subject", "type", "state"),
-        "SELECT break_id, subject, type, state FROM breaks",
+        ("break_id", "subject", "type", "state", "currency", "excess"),
+        "SELECT break_id, subject, type, state, currency, theirs_minor - ours_minor FROM breaks",
     ),
     (
         "break_steps",

@@ -131,6 +131,25 @@ CHECKS: Final = (
         """,
     ),
     Check(
+        "I26.suspense_is_named",
+        "what a line leaves by facts in the books' suspense is what a break says of it, to the minor unit",
+        Moment.QUIESCENT,
+        "SELECT count(*) FROM entries WHERE family = 'suspense' AND clearing_key LIKE 'line:%'",
+        f"""
+        SELECT s.line_key, s.currency, sum(waits) AS waits, sum(named) AS named FROM (
+            SELECT substr(clearing_key, 6) AS line_key, currency, -net AS waits, 0 AS named FROM entries_of_facts
+            WHERE family = 'suspense' AND clearing_key LIKE 'line:%'
+            UNION ALL SELECT substr(subject, 9), currency, 0, excess FROM breaks
+            WHERE subject LIKE 'residue:%' AND state <> 'SELF_CLOSED'
+            UNION ALL SELECT l.line_key, b.currency, 0, b.excess FROM breaks b
+            JOIN report_lines l ON b.subject = 'line:' || l.line_key
+            WHERE l.stands AND {_IN_SUSPENSE} AND b.state <> 'SELF_CLOSED') s
+        WHERE NOT EXISTS (SELECT 1 FROM unseen u WHERE u.what = 'line' AND u.which = s.line_key)
+          AND NOT EXISTS (SELECT 1 FROM report_lines n WHERE n.line_key = s.line_key AND n.stands AND NOT n.announced)
+        GROUP BY s.line_key, s.currency HAVING sum(waits) <> sum(named)
+        """,
+    ),
+    Check(
         "I26.accounts_agree",
         "by facts alone the books' claims and payouts on their way are what reconciliation has open, to the minor unit",
         Moment.QUIESCENT,

@@ -68,6 +68,10 @@ RECONCILED = (
     plant("I26.told_lines_are_booked", "ledger",
           f"DELETE FROM entries WHERE journal_position = {_LINE_2}",
           "DELETE FROM journals WHERE subject = 'line:rep:2'", also="I26.accounts_agree I26.journals_heard"),
+    plant("I26.suspense_is_named", "ledger",
+          "UPDATE entries SET account_id = (SELECT account_id FROM accounts WHERE family = 'suspense' LIMIT 1)"
+          f" WHERE journal_position = {_LINE_2} AND clearing_key = 'line:rep:2'",
+          also="I26.booked_lines_were_told I26.accounts_agree"),
     plant("I26.read_as_told", "ledger", "UPDATE line_matches SET clearing_key = 'alpha:acct:cap_9'",
           also="I3.claims_clear"),
     plant("I26.read_as_told", "ledger", "DELETE FROM line_matches", also="I3.claims_clear"),
