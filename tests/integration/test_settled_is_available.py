@@ -17,6 +17,7 @@ from services.payment.domain.status import Status
 from services.payment.tests.world import ACCOUNT, AMOUNT, MERCHANT, authorized, captured, wish
 from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
 from services.reconciliation.app.announce_lines import announce_lines
+from services.reconciliation.app.run_matching import RunKind, run_matching
 from services.reconciliation.domain.sources import Source, SourceKind
 from services.reconciliation.entrypoints.consumer import ROUTES
 from services.reconciliation.tests.reports import declare, report, take_in
@@ -28,7 +29,7 @@ from shared.messaging.consumer import ConsumerLoop
 from shared.messaging.relay import Relay
 from shared.persistence.engine import make_engine
 from shared.persistence.unit_of_work import Transactions
-from tests.integration.chain import Chain, webhook
+from tests.integration.chain import Chain, answered, looked_up, webhook
 
 pytestmark = pytest.mark.timeout(600)
 PRICE = Price(
@@ -70,14 +71,21 @@ class Reconciled:
     def run(self, work):
         return self.transactions.run(work, name="test")
 
+    def rows(self, query):
+        with self.engine.connect() as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(query)]
+
     def hear(self):
         """Everything that payment and the ledger said."""
         while self._loop.turn(self._member, 0) or any(self._member.lag().values()):
             pass
 
     def tell(self):
-        """What became of the lines, until nothing moves anywhere."""
+        """What became of the lines and what they prove, until nothing moves anywhere."""
         while self.run(announce_lines):
+            pass
+        self.run(lambda uow: run_matching(RunKind.INCREMENTAL, "test", uow, datetime.now(UTC)))
+        while self.run(lambda uow: uow.telling.tell() or uow.reporting.tell(timedelta())):
             pass
         with self.engine.connect() as connection:
             waiting = "SELECT count(*) FROM outbox WHERE sent_at IS NULL"
@@ -156,3 +164,52 @@ def test_a_settled_payment_is_the_merchants_money_from_the_day_on_that_its_line_
     assert chain.stand.payment(payment.payment_id).status is Status.CAPTURED
     for moment in (EVERYTHING, before(day_after)):
         assert balance(chain, moment)[:2] == (NET, 0)
+
+
+def test_a_payment_in_doubt_of_which_nobody_else_says_anything_is_settled_by_its_line(chain, reconciled):
+    """No webhook comes, its call is not answered, and the last look-up finds nothing: the line is all there is."""
+    payment = chain.stand.create(wish())
+    (operation,) = payment.operations.values()
+    chain.publish(
+        payment.payment_id,
+        answered(payment.payment_id, operation, "unknown", next_check_at=datetime.now(UTC)),
+        looked_up(payment.payment_id, operation, next_check_at=None),
+    )
+    chain.drain()
+    reconciled.hear()
+    in_doubt = chain.stand.payment(payment.payment_id)
+    assert (in_doubt.amounts.captured_minor, in_doubt.amounts.settled_minor) == (0, 0)
+    assert [row[0] for row in reconciled.rows("SELECT standing FROM our_items")] == ["in_doubt"]
+    assert evidence(chain, payment) == []
+
+    paid_out = report(line(operation.operation_id), tieout_payout(9, "po_1", AMOUNT - 170))
+    take_in(reconciled, paid_out)
+    reconciled.tell()
+    # Payment believes the line and says so; heard of, the line is matched with it, which settles it.
+    reconciled.hear()
+    reconciled.tell()
+
+    settled = chain.stand.payment(payment.payment_id)
+    assert settled.status is Status.SETTLED
+    assert (settled.amounts.captured_minor, settled.amounts.settled_minor) == (AMOUNT, AMOUNT)
+    # Everything that was applied to it came of the line, and of nothing else.
+    assert evidence(chain, payment) == ["settlement"]
+    causes = chain.stand.rows(
+        "SELECT DISTINCT cause_id FROM outbox WHERE key = :key AND event_type IN"
+        " ('PaymentCaptured.v1', 'OperationResolved.v1', 'CaptureSettled.v1')",
+        key=payment.payment_id,
+    )
+    told = {
+        event_id for (event_id,) in reconciled.rows("SELECT event_id FROM outbox WHERE event_type <> 'x'")
+    }
+    assert {cause for (cause,) in causes} <= told
+    assert balance(chain, before(AVAILABLE_ON + timedelta(seconds=1))) == (0, NET, [])
+
+
+def evidence(chain, payment):
+    """By whom what was applied to the payment was said."""
+    rows = chain.stand.rows(
+        "SELECT DISTINCT source FROM evidence WHERE payment_id = :payment_id AND verdict = 'applied'",
+        payment_id=payment.payment_id,
+    )
+    return sorted(source for (source,) in rows)
