@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,8 +11,9 @@ from services.reconciliation.adapters.explained_days import explained_days
 from services.reconciliation.adapters.explaining import explained_payouts
 from services.reconciliation.app.run_matching import RunKind
 from services.reconciliation.tests.agreed import agree_before
-from services.reconciliation.tests.reports import declare, payout, report, take_in
+from services.reconciliation.tests.reports import ALPHA, declare, payout, report, take_in
 from services.reconciliation.tests.three_legs import World
+from services.reconciliation.tests.writers import csv_bytes, stripe_payout, stripe_row
 
 pytestmark = pytest.mark.db
 AT = datetime(2026, 11, 24, 10, tzinfo=UTC)
@@ -140,3 +142,30 @@ def test_a_line_that_nobody_could_read_leaves_its_payout_unexplained_until_it_is
     take_in(world.desk, report(readable), name="corrected.csv")
     row = explained(world)
     assert (row["net_minor"], row["unread_minor"], row["unexplained_minor"]) == (19_660, 0, 0)
+
+
+def test_a_payout_without_a_row_of_its_own_names_the_lines_of_it_that_nobody_could_read(world):
+    """Its net is what could be read, and nothing but the bank says that it was more."""
+    declare(world.desk, replace(ALPHA, format="stripe_payout_csv"))
+    readable = [stripe_row(number, "po_1.1") for number in (1, 2)]
+    # Another payout whose id begins or ends alike is another one.
+    damaged = [
+        readable[0],
+        readable[1] | {"currency": "E?R"},
+        stripe_row(3, "po_1.12", gross="?"),
+        stripe_row(4, "po_1x1", gross="?"),
+    ]
+    file = take_in(world.desk, csv_bytes(damaged))
+    world.bank_line("b1", 19_660, "po_1.1")
+    world.match(as_of=AS_OF)
+    row = explained(world)
+    assert (row["net_minor"], row["stated_net_minor"], row["bank_credit_minor"]) == (9_830, None, 19_660)
+    assert (row["residue_minor"], row["unread_minor"]) == (-9_830, 0)
+    assert row["unread_lines"] == [
+        {"file_id": file.file_id, "line_number": 3, "code": "currency_unknown", "field": "currency"}
+    ]
+    whole = [*readable, stripe_payout(9, "po_1.1", 19_660)]
+    take_in(world.desk, csv_bytes(whole), name="corrected.csv")
+    world.match(as_of=AS_OF)
+    row = explained(world)
+    assert (row["residue_minor"], row["unread_lines"]) == (0, [])
