@@ -35,8 +35,8 @@ def _add_reads(cli: typer.Typer, group: typer.Typer) -> None:
         from services.ledger.entrypoints.http_adjustments import templates_for_people
 
         found = templates_for_people()
-        rows = found if as_json else [{**row, "takes": ", ".join(row["takes"])} for row in found]
-        names = ("template", "debit", "credit", "takes", "floor", "purpose")
+        rows = found if as_json else [_bounded(row) for row in found]
+        names = ("template", "debit", "credit", "takes", "bound", "purpose")
         show(rows, [(name, name) for name in names], title="Templates", as_json=as_json)
 
     @group.command("list")
@@ -144,6 +144,13 @@ def _add_decisions(cli: typer.Typer, group: typer.Typer) -> None:
             lambda uow: reject_adjustment(adjustment_id, reason, who, uow), "adjustments reject"
         )
         emit(_view(done), as_json=as_json)
+
+
+def _bounded(row: dict[str, Any]) -> dict[str, Any]:
+    """As people read it: floor and ceiling of a template in one column."""
+    floor, takes_back = row["floor"], row["takes_back"]
+    bound = f"{takes_back} not past 0" if takes_back else f"{floor} >= 0" if floor else ""
+    return {**row, "takes": ", ".join(row["takes"]), "bound": bound}
 
 
 def _view(stored: Adjustment) -> dict[str, Any]:

@@ -83,8 +83,11 @@ def _add_of_one(cli: typer.Typer) -> None:
         with _books(cli) as books:
             moment = _moment(books, by, at, as_of)
             found = merchant_balances(merchant, currency, moment, books)
+        if as_json:
+            _emit_as_of(moment, data=[asdict(balance) for balance in found])
+            return
         show(
-            [{**asdict(balance), "arriving": _arriving(balance.arriving, as_json)} for balance in found],
+            [{**asdict(balance), "arriving": _arriving(balance.arriving)} for balance in found],
             [
                 ("currency", "currency"),
                 ("pending", "pending_minor"),
@@ -92,7 +95,6 @@ def _add_of_one(cli: typer.Typer) -> None:
                 ("becomes available", "arriving"),
             ],
             title=f"Balances of {merchant}, in minor units",
-            as_json=as_json,
         )
 
     @cli.command()
@@ -110,12 +112,15 @@ def _add_of_one(cli: typer.Typer) -> None:
         from services.ledger.domain.chart import AccountRef
 
         with _books(cli) as books:
-            found = account_balance(AccountRef(family, owner, currency), _moment(books, by, at, as_of), books)
+            moment = _moment(books, by, at, as_of)
+            found = account_balance(AccountRef(family, owner, currency), moment, books)
+        if as_json:
+            _emit_as_of(moment, account=asdict(found))
+            return
         show(
             [asdict(found)],
             [("family", "family"), ("owner", "owner"), ("currency", "currency"), *_SIDES],
             title="One account, in minor units",
-            as_json=as_json,
         )
 
 
@@ -170,9 +175,10 @@ def _add_of_all(cli: typer.Typer) -> None:
         from services.ledger.app.balances import families_of
 
         with _books(cli) as books:
-            branches = account_tree(families_of(currency, _moment(books, by, at, as_of), books))
+            moment = _moment(books, by, at, as_of)
+            branches = account_tree(families_of(currency, moment, books))
         if as_json:
-            typer.echo(json.dumps([asdict(branch) for branch in branches]))
+            _emit_as_of(moment, branches=[asdict(branch) for branch in branches])
             return
         rows = []
         for branch in branches:
@@ -193,12 +199,15 @@ def _moment(books: SqlBalances, by: TimeKind, at: datetime | None, as_of: int | 
     return moment_of(AskedMoment(by=by, at=in_utc, as_of=as_of), books, SystemClock().now())
 
 
-def _arriving(arrivals: tuple[object, ...], as_json: bool) -> object:
+def _emit_as_of(moment: Moment, **said: object) -> None:
+    """As over HTTP: of which seal position it is; null where everything booked counts, sealed or not."""
+    typer.echo(json.dumps({"as_of": moment.as_of, **said}, default=str))
+
+
+def _arriving(arrivals: tuple[object, ...]) -> str:
     from services.ledger.app.views import Arrival
 
     found = [arrival for arrival in arrivals if isinstance(arrival, Arrival)]
-    if as_json:
-        return [asdict(arrival) for arrival in found]
     return ", ".join(f"{arrival.amount_minor} on {arrival.available_on:%Y-%m-%d}" for arrival in found)
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,18 +14,15 @@ import typer
 from services.ledger.adapters.plain_text_names import Language
 from services.ledger.app.moments import TimeKind, sealed_position
 from services.ledger.app.statements import DrawUpStatement, whole_statement
-from shared.runtime.cli import command_line
+from services.ledger.entrypoints.statement_forms import as_csv, as_document, as_json_lines, rows_of
+from shared.runtime.cli import JsonFlag, command_line, emit
 
 if TYPE_CHECKING:
     from services.ledger.adapters.statements import SqlStatements
-    from services.ledger.app.statements import Statement, Statements
+    from services.ledger.app.statements import Statements
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # the parser gives times without an offset; they are UTC
 _DAYS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
-_COLUMNS = (
-    "at", "journal_id", "rule", "payment_id", "from_party", "to_party", "clearing_key", "told_effective_at",
-    "net_minor", "balance_minor",
-)  # fmt: skip
 
 
 class Form(StrEnum):
@@ -54,6 +48,7 @@ def add_statements(cli: typer.Typer) -> None:
         family: Annotated[str, typer.Argument(help="Family of the account, as merchant_available.")],
         owner: Annotated[str, typer.Argument(help="Whose it is, as mer_01…")],
         currency: Annotated[str, typer.Argument(help="ISO 4217 code.")],
+        *,
         since: Annotated[datetime, typer.Option(formats=_DAYS, help="From here on, in UTC.")] = _EPOCH,
         until: Annotated[
             datetime | None, typer.Option(formats=_DAYS, help="Up to just before; default now.")
@@ -64,8 +59,9 @@ def add_statements(cli: typer.Typer) -> None:
             typer.Option(min=0, help="Seal position; default that of now. The same one repeats a statement."),
         ] = None,
         form: Annotated[Form, typer.Option("--format", help="How it is written.")] = Form.TABLE,
+        as_json: JsonFlag = False,
     ) -> None:
-        """Print an account's opening balance, movements and closing balance."""
+        """Print an account's opening balance, movements and closing balance; ``--json``: all in one document."""
         from services.ledger.domain.chart import AccountRef
         from shared.kernel.clock import SystemClock
 
@@ -78,7 +74,10 @@ def add_statements(cli: typer.Typer) -> None:
             now=SystemClock().now(),
         )
         with opened() as books:
-            _WRITERS[form](wanted, books)
+            if as_json:
+                emit(as_document(whole_statement(wanted, books)), as_json=True)
+            else:
+                _WRITERS[form](wanted, books)
 
     @cli.command()
     def export(
@@ -101,45 +100,14 @@ def add_statements(cli: typer.Typer) -> None:
                 typer.echo(line)
 
 
-def _rows(page: Statement) -> Iterator[dict[str, Any]]:
-    """The movements, each with the balance behind it."""
-    balance_minor = page.opening_minor
-    for movement in page.movements:
-        balance_minor += movement.net_minor
-        yield {**asdict(movement), "balance_minor": balance_minor}
-
-
 def _as_csv(wanted: DrawUpStatement, books: Statements) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    closing_minor: int | None = None
-    for page in whole_statement(wanted, books):
-        if closing_minor is None:
-            writer.writerow(_edge(page.since, "opening", page.opening_minor))
-        for row in _rows(page):
-            writer.writerow(
-                [
-                    value.isoformat() if isinstance(value := row[name], datetime) else value
-                    for name in _COLUMNS
-                ]
-            )
-        closing_minor = page.closing_minor
-    writer.writerow(_edge(wanted.until, "closing", closing_minor or 0))
-
-
-def _edge(at: datetime, what: str, balance_minor: int) -> list[object]:
-    return [at.isoformat(), "", what, *[""] * (len(_COLUMNS) - 4), balance_minor]
+    for text in as_csv(whole_statement(wanted, books), wanted.until):
+        typer.echo(text, nl=False)
 
 
 def _as_json_lines(wanted: DrawUpStatement, books: Statements) -> None:
-    for number, page in enumerate(whole_statement(wanted, books)):
-        head = {
-            name: value for name, value in asdict(page).items() if name not in {"movements", "next_cursor"}
-        }
-        if number == 0:
-            typer.echo(json.dumps({"opening": head.pop("opening_minor"), **head}, default=str))
-        for row in _rows(page):
-            typer.echo(json.dumps(row, default=str))
+    for text in as_json_lines(whole_statement(wanted, books)):
+        typer.echo(text, nl=False)
 
 
 def _as_table(wanted: DrawUpStatement, books: Statements) -> None:
@@ -163,7 +131,7 @@ def _as_table(wanted: DrawUpStatement, books: Statements) -> None:
             table.add_row(
                 str(page.since), "", "opening", "", "", "", shown_units(page.opening_minor, currency)
             )
-        for row in _rows(page):
+        for row in rows_of(page):
             parties = f"{row['from_party']} to {row['to_party']}" if row["from_party"] else ""
             table.add_row(
                 str(row["at"]), str(row["told_effective_at"] or ""), str(row["rule"]), parties,

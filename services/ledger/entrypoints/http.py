@@ -5,18 +5,28 @@ A merchant sees its own balances, and of its payments' journals the entries on i
 somebody else does not exist for it (404).
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Annotated, Protocol
+from enum import StrEnum
+from typing import Annotated, Final, Protocol
 
 from fastapi import Depends, FastAPI, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import StreamingResponse
 
 from services.ledger.app.balances import Balances
 from services.ledger.app.moments import TimeKind
 from services.ledger.app.pages import BY_ACCOUNT, entry_behind, next_cursor, next_entry, place_of
-from services.ledger.app.statements import PAGE_MAX, DrawUpStatement, Statement, Statements, draw_up_statement
+from services.ledger.app.statements import (
+    PAGE_MAX,
+    DrawUpStatement,
+    Statement,
+    Statements,
+    draw_up_statement,
+    whole_statement,
+)
 from services.ledger.app.views import BooksReader, JournalView, OpenItem, PaymentEntry
 from services.ledger.domain.chart import AccountRef
 from services.ledger.entrypoints.http_balances import NegativeReader, add_balances, add_whole_books
@@ -30,6 +40,7 @@ from services.ledger.entrypoints.http_parts import (
     not_found,
     owner_in_scope,
 )
+from services.ledger.entrypoints.statement_forms import as_csv, as_json_lines
 from shared.kernel.clock import SystemClock
 from shared.kernel.errors import Rejected
 from shared.runtime.http import api
@@ -144,6 +155,14 @@ def _add_journals(app: FastAPI, reader: BooksReader, scope_of: Scope) -> None:
         return _as_seen_by(scope, found)
 
 
+class StatementFormat(StrEnum):
+    """How a statement is written."""
+
+    JSON = "json"
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
 class StatementQuery(BaseModel):
     """What a statement is asked for by; unknown names are refused."""
 
@@ -160,14 +179,31 @@ class StatementQuery(BaseModel):
     as_of: int | None = Field(None, ge=0, le=2**63 - 1, description="Seal position; without it that of now")
     cursor: str | None = Field(None, max_length=100, description="next_cursor of the page before")
     limit: int = Field(100, ge=1, le=PAGE_MAX, description="At most so many")
+    format: StatementFormat = Field(
+        StatementFormat.JSON, description="json: a page; csv and jsonl: all from there on, as text"
+    )
+
+
+#: The media type of each form that is text.
+TEXT_TYPES: Final = {
+    StatementFormat.CSV: "text/csv",
+    StatementFormat.JSONL: "application/jsonl",
+}
 
 
 def _add_statement(app: FastAPI, statements: Statements, scope_of: Scope, now: Now) -> None:
-    @app.get("/statement")
+    @app.get(
+        "/statement",
+        response_model=Statement,
+        responses={200: {"content": {media_type: {} for media_type in TEXT_TYPES.values()}}},
+    )
     def statement(
         scope: Annotated[str | None, Depends(scope_of)], asked: Annotated[StatementQuery, Query()]
-    ) -> Statement:
-        """An account's opening balance, movements and closing balance; a page at a time, of one seal position."""
+    ) -> Statement | StreamingResponse:
+        """An account's opening balance, movements and closing balance; a page at a time, of one seal position.
+
+        As CSV or JSON lines all pages from the cursor on, in one reply.
+        """
         owner = owner_in_scope(scope, asked.owner, "owner")
         wanted = DrawUpStatement(
             account=AccountRef(asked.family, owner, asked.currency),
@@ -179,7 +215,13 @@ def _add_statement(app: FastAPI, statements: Statements, scope_of: Scope, now: N
             limit=asked.limit,
             now=now(),
         )
-        return draw_up_statement(wanted, statements)
+        if asked.format is StatementFormat.JSON:
+            return draw_up_statement(wanted, statements)
+        pages = whole_statement(wanted, statements)
+        # Drawn before anything is sent: a refusal is a refusal, not half a file.
+        pages = itertools.chain([next(pages)], pages)
+        written = as_csv(pages, wanted.until) if asked.format is StatementFormat.CSV else as_json_lines(pages)
+        return StreamingResponse(written, media_type=TEXT_TYPES[asked.format])
 
 
 def _as_seen_by(merchant_id: str | None, journal: JournalView) -> JournalView:

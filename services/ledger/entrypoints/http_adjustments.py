@@ -122,12 +122,16 @@ def add_adjustments(
 
 
 def templates_for_people() -> list[dict[str, Any]]:
-    """Every template with what it takes and where it books."""
+    """Every template with what it takes, where it books, and what bounds it.
+
+    ``floor``: whose balance it leaves at zero or above. ``takes_back``: whose it takes towards zero, never past.
+    """
     return [
         {
             "template": template.name,
             "takes": list(template.takes),
             "floor": None if template.floor is None else template.floor.name,
+            "takes_back": None if template.takes_back is None else template.takes_back.name,
             "purpose": template.purpose,
             **{leg.side.value: leg.family.name for leg in template.legs},
         }

@@ -84,6 +84,11 @@ def test_a_proposal_is_answered_once_and_booked_by_somebody_else(office, ledger)
     assert office.call("GET", f"/adjustments/{adjustment_id}", **viewer).document == approved.document
     templates = office.call("GET", "/adjustment-templates", **viewer).document["data"]
     assert {row["template"] for row in templates if row["floor"]} == {"merchant_payout"}
+    assert {row["template"]: row["takes_back"] for row in templates if row["takes_back"]} == {
+        "merchant_debt_write_off": "merchant_available",
+        "rounding_gain_cleared": "rounding",
+        "rounding_loss_cleared": "rounding",
+    }
 
 
 @pytest.mark.parametrize(
@@ -141,7 +146,9 @@ def test_the_same_by_command_line(ledger, ledger_urls, operators, monkeypatch):
     assert ledger.balances()[AVAILABLE] == 500
     assert adjustment_id in run("list").stdout
     assert "APPROVED" in run("show", adjustment_id).stdout
-    assert "merchant_payout" in run("templates").stdout
+    shown = run("templates").stdout
+    assert "merchant_available >= 0" in shown
+    assert "rounding not past 0" in shown
     reversal = run("reverse", adjustment_id, "--attachment", "ticket 2", "--json", *why, ada)
     assert json.loads(reversal.stdout)["reverses"] == adjustment_id
     assert json.loads(run("reject", json.loads(reversal.stdout)["id"], "--json", *why, ada).stdout)[

@@ -159,7 +159,7 @@ def run(ledger_urls, *words):
 
 def test_the_command_line_shows_the_same_books(told, ledger_urls):
     balance = run(ledger_urls, "balances", PAYMENT.merchant_id, "--json")
-    assert json.loads(balance.stdout)[0]["pending_minor"] == 9_700
+    assert json.loads(balance.stdout)["data"][0]["pending_minor"] == 9_700
     trial = run(ledger_urls, "trial-balance", "--json")
     assert (trial.exit_code, json.loads(trial.stdout)["balanced"]) == (0, True)
     journals = json.loads(run(ledger_urls, "journals", PAYMENT.payment_id, "--json").stdout)

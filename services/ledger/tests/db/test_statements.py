@@ -171,6 +171,29 @@ def test_a_merchant_reads_its_own_and_an_operator_any(ledger, books):
     )
 
 
+def test_a_statement_over_http_is_csv_and_json_lines_as_well(ledger, books, ledger_urls, monkeypatch):
+    """All pages in one reply, the same text as in the terminal; who may not read it reads no file either."""
+    monkeypatch.setenv("LEDGER_DATABASE_URL", ledger_urls.app)
+    token = TokenIssuer(MERCHANTS[0]).merchant_reader(PAYMENT.merchant_id, "test")
+    merchant = {"Authorization": f"Bearer {token}"}
+    words = ["statement", *PENDING, "--since", "2000-01-01", "--until", "2100-01-01"]
+    for form, media_type in (("csv", "text/csv"), ("jsonl", "application/jsonl")):
+        reply = asked(ledger, merchant, format=form, limit="1")
+        assert reply.headers["content-type"].partition(";")[0] == media_type
+        assert reply.text == CliRunner().invoke(cli, [*words, "--format", form]).stdout
+        assert asked(ledger, merchant, format=form, owner=FOREIGN.merchant_id).status_code == 404
+        assert asked(ledger, merchant, format=form, cursor="nonsense").json()["param"] == "cursor"
+    assert asked(ledger, merchant, format="xlsx").json()["param"] == "format"
+
+
+def test_the_command_writes_one_document(ledger, books, ledger_urls, monkeypatch):
+    monkeypatch.setenv("LEDGER_DATABASE_URL", ledger_urls.app)
+    said = json.loads(CliRunner().invoke(cli, ["statement", *PENDING, "--json"]).stdout)
+    assert (said["opening_minor"], said["closing_minor"]) == (0, ledger.balances()[PENDING])
+    assert said["movements"][-1]["balance_minor"] == said["closing_minor"]
+    assert said["as_of"] == len(ledger.rows("SELECT FROM seals"))
+
+
 def test_the_command_writes_tables_csv_and_json_lines(ledger, books, ledger_urls, monkeypatch):
     monkeypatch.setenv("LEDGER_DATABASE_URL", ledger_urls.app)
     words = ["statement", *PENDING]
