@@ -21,17 +21,20 @@ from tools.demo.sandbox_script import SandboxScript
 def test_a_capture_in_doubt_is_settled_by_the_webhook_when_it_comes_at_last(
     shop_there: Shop, books: Books, script: SandboxScript, processor: str
 ) -> None:
-    """It times out after the effect, look-ups find nothing, then the webhook comes."""
+    """It times out after the effect, look-ups find nothing, then the webhook comes.
+
+    Beta's list honestly does not show it yet: two looks fall within its visibility window, and only two behind it, 12
+    and 17 s after the call, would prove that nothing was done.
+    """
     payment_id = authorized(shop_there)
     script.add(
         processor, operation="capture", payment=payment_id, calls=None, reply="timeout_after",
-        not_found_s=FOR_EVER_S, webhooks="lost", **({"feed": "lost"} if processor == "alpha" else {"feed": "garbled"}),
+        not_found_s=FOR_EVER_S, webhooks="lost", feed="lost",
     )  # fmt: skip
     told = shop_there.post(f"/payments/{payment_id}/capture", {}, wait_s=30)
     assert (told.status, told.document["certainty"]) == (200, "uncertain"), told
-    if processor == "alpha":
-        in_doubt(shop_there, books, payment_id, looks=2)
-    assert shop_there.payment(payment_id)["amount_in_doubt"] == AMOUNT
+    doubted = in_doubt(shop_there, books, payment_id, looks=2)
+    assert doubted["amount_in_doubt"] == AMOUNT
 
     released = script.release(payment_id)
 
