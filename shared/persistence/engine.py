@@ -32,6 +32,7 @@ def make_engine(
     lock_timeout_ms: int = 5_000,
     idle_in_transaction_timeout_ms: int = 10_000,
     autocommit: bool = False,
+    by_index: bool = False,
 ) -> sa.Engine:
     """Return an engine whose sessions cannot wait for ever, whichever side hangs.
 
@@ -40,6 +41,9 @@ def make_engine(
 
     With ``autocommit`` every statement stands alone: one round trip for a query that needs no transaction. Set for
     the whole pool, because switching a pooled connection there and back costs more than it saves.
+
+    With ``by_index`` no plan reads a table from end to end where an index leads to what is asked for. A session keeps
+    its plans: one made while a table was empty would read all of it once it has grown, until the next ANALYZE.
     """
     # Set through the connection packet: no round trip, and a RESET falls back to these values.
     options = " ".join(
@@ -49,6 +53,7 @@ def make_engine(
             f"-c statement_timeout={statement_timeout_ms}",
             f"-c lock_timeout={lock_timeout_ms}",
             f"-c idle_in_transaction_session_timeout={idle_in_transaction_timeout_ms}",
+            *(["-c enable_seqscan=off"] if by_index else []),
         )
     )
     engine = sa.create_engine(

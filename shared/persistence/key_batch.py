@@ -23,7 +23,7 @@ from shared.persistence.idempotency import KEY_LIFE_DAYS, Claim, Claimed, Stored
 from shared.persistence.statements import execute_later
 from shared.persistence.wire_statements import Answer
 
-_TAKEN: Final = "SELECT scope FROM idempotency_keys WHERE scope = ANY (%(scopes)s::text[])"
+TAKEN: Final = "SELECT scope FROM idempotency_keys WHERE scope = ANY (%(scopes)s::text[])"
 _INSERT: Final = """
     INSERT INTO idempotency_keys (scope, owner_id, mode, key_digest, fingerprint, field_digests, endpoint,
                                   state, lease_owner, lease_until, resource_id, request_id, status, headers,
@@ -76,7 +76,7 @@ class KeyBatch:
             for scope, claimed in self._asked.items():
                 claimed.holds = scope not in found
 
-        execute_later(self._connection, _TAKEN, {"scopes": text_array(list(self._asked))}, note)
+        execute_later(self._connection, TAKEN, {"scopes": text_array(list(self._asked))}, note)
 
     def keep(self, claim: Claim, resource_id: str, reply: StoredReply | None) -> None:
         """Have the row of a free key written: finished with its reply, or in flight without one."""

@@ -101,6 +101,7 @@ class ServiceParts(Generic[U]):
             application_name=f"{self.name}-groups",
             pool_size=LANES,
             lock_timeout_ms=GROUP_LOCK_TIMEOUT_MS,
+            by_index=True,  # their statements are few, the same for weeks, and all by key
         )
         made = GroupCommit(self._transactions(engine), name=f"{self.name} requests together")
         self._closing += [made.close, engine.dispose]

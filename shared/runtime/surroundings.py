@@ -32,6 +32,7 @@ class MakeEngine(Protocol):
         pool_size: int = 10,
         lock_timeout_ms: int = 5_000,
         autocommit: bool = False,
+        by_index: bool = False,
     ) -> sa.Engine: ...
 
 

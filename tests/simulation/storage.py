@@ -221,6 +221,7 @@ class Storage:
         pool_size: int = 10,
         lock_timeout_ms: int = 5_000,
         autocommit: bool = False,
+        by_index: bool = False,
     ) -> sa.Engine:
         """As ``make_engine``; sessions outlive a simulated process: they carry nothing from one to the next.
 
@@ -236,6 +237,7 @@ class Storage:
                 idle_in_transaction_timeout_ms=0,
                 lock_timeout_ms=lock_timeout_ms,
                 autocommit=autocommit,
+                by_index=by_index,
             )
             self._sessions.keep_those_of(made, f"{url} {application_name} {autocommit}")
             if not autocommit and not application_name.endswith("-relay"):

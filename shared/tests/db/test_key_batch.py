@@ -16,7 +16,7 @@ from shared.persistence.idempotency import (
     fingerprint_of,
     finish_own_key,
 )
-from shared.persistence.key_batch import KeyTaken
+from shared.persistence.key_batch import TAKEN, KeyTaken
 from shared.persistence.statements import execute_later, send_queued
 from shared.persistence.unit_of_work import Transactions, UnitOfWork
 from shared.tests.db.things import thing_database
@@ -138,3 +138,16 @@ def test_company_of_any_size_asks_and_writes_once(transactions, rows, monkeypatc
     transactions.run(work, name="company")
     assert len(told) == 2
     assert rows("SELECT count(*), count(DISTINCT lease_until) FROM idempotency_keys") == [(16, 0)]
+
+
+@pytest.mark.parametrize("by_index", [True, False])
+def test_a_plan_of_the_first_hour_does_not_read_all_the_keys_of_later_ones(urls, rows, by_index):
+    engine = make_engine(urls.app, application_name="plans", pool_size=1, by_index=by_index)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SET plan_cache_mode = force_generic_plan")
+        asked = TAKEN.replace("%(scopes)s", "$1")
+        connection.exec_driver_sql(f"PREPARE asked (text[]) AS {asked}")
+        plan = str(connection.exec_driver_sql("EXPLAIN EXECUTE asked ('{a}')").all())
+        connection.exec_driver_sql("DEALLOCATE asked")
+    engine.dispose()
+    assert ("Seq Scan" in plan) is not by_index

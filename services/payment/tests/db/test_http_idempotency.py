@@ -146,3 +146,9 @@ def test_malformed_keys_are_refused_and_nothing_is_stored(shop: Shop, name: str,
 
 def test_a_key_of_255_characters_is_taken(shop: Shop) -> None:
     assert shop.post("/payments", ORDER, key="~" * 255).status == 201
+
+
+def test_requests_in_company_are_planned_by_index_from_the_first_one_on(shop: Shop) -> None:
+    engine = shop.parts.edge.http.groups._transactions.engine
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SHOW enable_seqscan").scalar_one() == "off"
