@@ -108,11 +108,12 @@ class GuardedProtocol(HttpToolsProtocol):
 class _HeadWithBody:
     """The transport of one reply: its head leaves with the first piece of its body, as one packet for one reader."""
 
-    __slots__ = ("_head", "_head_sent", "_transport", "is_closing")
+    __slots__ = ("_head", "_head_sent", "_transport", "abort", "is_closing")
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self.is_closing = transport.is_closing
+        self.abort = transport.abort
         self._head: bytes | None = None
         self._head_sent = False
 

@@ -20,6 +20,9 @@ class Wire:
     def close(self):
         self.sent.append("closed")
 
+    def abort(self):
+        self.sent.append("dropped")
+
 
 @pytest.fixture
 def wire():
@@ -58,3 +61,10 @@ def test_nothing_is_sent_twice_at_the_end(wire):
     reply.write(b"a")
     reply.close()
     assert wire.sent == [HEAD + b"a", "closed"]
+
+
+def test_who_drops_the_connection_sends_nothing_first(wire):
+    reply = _HeadWithBody(wire)
+    reply.write(HEAD)
+    reply.abort()
+    assert wire.sent == ["dropped"]

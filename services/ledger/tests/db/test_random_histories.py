@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -117,8 +119,10 @@ def test_any_order_of_streams_through_the_real_consumer_ends_as_the_model_says(l
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
-    @given(steps=MIXED, order=st.randoms(use_true_random=False))
-    def run(steps, order):
+    # A seed, as an example that draws too much is ended anywhere, and what it told the books would stay.
+    @given(steps=MIXED, seed=st.integers(0, 2**32 - 1))
+    def run(steps, seed):
+        order = Random(seed)  # noqa: S311 - the same seed gives the same order
         told = stories(steps, first=1 + len(every))
         every.extend(told)
         sent = {}
