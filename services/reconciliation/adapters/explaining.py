@@ -3,8 +3,8 @@
 The parts of a payout are in its own currency: what was exchanged is there as what its rate makes of it, with the
 rounding, before the fee. What no part says (``unexplained_minor``) is what rates do not explain, and what the payout's
 own row has beyond the lines that could be read (``unread_minor``). That, and the residue against the bank
-(``residue_minor``), is zero, or a break names it; ``unread_lines`` are those in quarantine that name the payout. The
-parts less the fees, with what no part says, are the stated net.
+(``residue_minor``), is zero, or a break names it; where either is not, ``unread_lines`` are those in quarantine that
+name the payout. The parts less the fees, with what no part says, are the stated net.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ SELECT p.processor, p.account, p.payout_id, p.currency, p.closed_at, p.stated_ne
    AND t.state <> 'SELF_CLOSED' AND p.unread_minor <> 0
 """
 # A line in quarantine has no columns that could be read: of a payout it is where its text has the payout's id as a
-# whole word. It is no question any more once another file has all of the payout.
+# whole word. It is no question any more once another file has all of the payout, nor of one that has nothing left: each
+# of these reads all lines in quarantine of its sources.
 _UNREAD_LINES: Final = r"""
 SELECT coalesce(jsonb_agg(jsonb_build_object('file_id', q.file_id, 'line_number', q.line_number, 'code', q.code,
                                              'field', q.field) ORDER BY f.nth, q.nth), '[]')
@@ -77,7 +78,8 @@ SELECT coalesce(jsonb_agg(jsonb_build_object('file_id', q.file_id, 'line_number'
                     WHERE g.source = f.source AND w.payout_id = e.payout_id AND w.currency = e.currency AND w.whole)"""
 _PAYOUTS: Final = f"""
 SELECT e.*, e.net_minor - e.bank_credit_minor AS residue_minor, n.type AS named_by,
-       ({_UNREAD_LINES}) AS unread_lines
+       CASE WHEN e.unread_minor <> 0 OR e.net_minor <> e.bank_credit_minor
+            THEN ({_UNREAD_LINES}) ELSE '[]' END AS unread_lines
   FROM ({PARTS}) AS e
   LEFT JOIN breaks AS n
     ON n.subject = 'payout:' || e.processor || ':' || e.account || ':' || e.payout_id || ':' || e.currency

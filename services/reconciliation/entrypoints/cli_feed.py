@@ -39,9 +39,9 @@ def add_feed(cli: typer.Typer) -> None:
         shown: list[dict[str, Any]] = []
         with line.opened() as runtime:
             transactions: Any = runtime.transactions
-            number = sequence or transactions.read(lambda uow: next_of_feed(source, uow), name="feed")
+            first = sequence or transactions.read(lambda uow: next_of_feed(source, uow), name="feed")
             try:
-                for number, said in enumerate(_pieces(sys.stdin.buffer, lines), start=number):  # noqa: B020
+                for number, said in enumerate(_pieces(sys.stdin.buffer, lines), start=first):
                     raw = b'{"sequence":%d,"lines":[%s]}' % (number, b",".join(said))
                     shown.append(feeding.feed(transactions, source, raw, who).view())
             finally:
