@@ -101,13 +101,15 @@ CREATE FUNCTION sim.filled() RETURNS SETOF oid LANGUAGE plpgsql AS $$
 DECLARE t record; filled boolean;
 BEGIN
   -- A file that nothing was ever written to is empty; no table has to be read for that.
-  FOR t IN SELECT c.oid, c.oid::regclass AS name, k.rows FROM pg_class c LEFT JOIN sim.kept k ON k.name = c.relname
+  FOR t IN SELECT c.oid, c.oid::regclass AS name, c.relname, k.rows
+             FROM pg_class c LEFT JOIN sim.kept k ON k.name = c.relname
             WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND pg_relation_size(c.oid) > 0
   LOOP
     filled := t.rows IS NULL;
     IF NOT filled THEN
-      -- What was kept and has no more rows than then is as it was: nobody changes those that stay.
-      EXECUTE format('SELECT count(*) > $1 FROM %s', t.name) INTO filled USING t.rows;
+      -- Row by row: of a queue that has as many as then, what was kept may be gone and something else have come.
+      EXECUTE format('SELECT count(*) <> $1 OR EXISTS (TABLE %1$s EXCEPT TABLE sim_kept.%2$I) FROM %1$s',
+                     t.name, t.relname) INTO filled USING t.rows;
     END IF;
     IF filled THEN RETURN NEXT t.oid; END IF;
   END LOOP;

@@ -84,6 +84,19 @@ def test_databases_follow_the_virtual_clock(stored):
         assert (latest - stored.started_at).total_seconds() <= verdict.virtual_s
 
 
+def test_what_a_seed_leaves_in_a_queue_is_not_the_next_ones(stored):
+    admin = stored.admin["ledger"]
+    stored.clear()
+    kept = admin.execute("SELECT kind, key FROM notes_unsealed").fetchall()
+    with admin.transaction():
+        admin.execute("SET LOCAL session_replication_role = replica")
+        admin.execute("DELETE FROM notes_unsealed")
+        admin.execute("INSERT INTO notes_unsealed (kind, key) VALUES ('late_journal', '12')")
+    stored.clear()
+    assert len(kept) == 1
+    assert admin.execute("SELECT kind, key FROM notes_unsealed").fetchall() == kept
+
+
 @pytest.mark.parametrize(
     ("service", "undone", "told"),
     [
