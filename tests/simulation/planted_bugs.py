@@ -65,6 +65,7 @@ _NEVER_AWAY = "a server of this world answers, or ends a session with a word"
 _NO_STRANGER = "nobody but our own services writes a record while a seed runs"
 _NOT_HOSTILE = "nobody sends a body that is made to hurt while a seed runs"
 _UNTOLD = "no seed counts anew what risk counted in its windows"
+_NAMED = "both processors of every seed name what a refund gives back"
 OUT_OF_REACH = {
     "away-without-a-word": _NEVER_AWAY,
     "role-waits": _NEVER_AWAY,
@@ -107,6 +108,8 @@ OUT_OF_REACH = {
     "moves-its-way": _SECOND_LINE,
     "settled-rest-astray": _NO_REPORTS,
     "refund-stays-its-captures": "no processor of a seed calls one refund by two captures",
+    "return-names-no-parent": _NAMED,
+    "later-word-names-no-parent": _NAMED,
     "not-done-in-its-own-words": "nobody answers in a processor's place while a seed runs",
     "adapter-fault-in-doubt": "no adapter has a fault of its own while a seed runs",
     "json-depth-linear": _NOT_HOSTILE,

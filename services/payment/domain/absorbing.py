@@ -8,7 +8,7 @@ from typing import Final
 from services.payment.domain.absorbing_authorizations import absorb_authorization
 from services.payment.domain.absorbing_captures import absorb_capture, came_and_went, reverse, success_before
 from services.payment.domain.absorbing_disputes import absorb_dispute, absorb_dispute_row
-from services.payment.domain.absorbing_refunds import absorb_refund
+from services.payment.domain.absorbing_refunds import absorb_refund, given_back
 from services.payment.domain.absorbing_reversals import absorb_reversal, absorb_reversal_row
 from services.payment.domain.absorbing_strays import (
     absorb_stray,
@@ -153,18 +153,22 @@ def _other_kind(payment: Payment, fact: Fact, moment: Moment) -> Verdict:
 
 
 def _with_own_parent(payment: Payment, known: ProcessorObject | None, fact: Fact, moment: Moment) -> Fact:
-    """An object stays whose it was: money that counts for one capture is never moved to another by a later word."""
+    """An object stays whose it was: money that counts for one capture is never moved to another by a later word.
+
+    A later word that names none is about the same one, and is no contradiction.
+    """
     parent_id = known.parent_id if known is not None else None
-    if parent_id is None or fact.parent_id in {None, parent_id}:
+    if parent_id is None or fact.parent_id == parent_id:
         return fact
-    payment.open_case(
-        "contradicting_evidence",
-        f"{fact.object_id}:parent",
-        moment,
-        exposure_minor=fact.amount_minor,
-        currency=fact.currency,
-        words=f"of {fact.parent_id}",
-    )
+    if fact.parent_id is not None:
+        payment.open_case(
+            "contradicting_evidence",
+            f"{fact.object_id}:parent",
+            moment,
+            exposure_minor=fact.amount_minor,
+            currency=fact.currency,
+            words=f"of {fact.parent_id}",
+        )
     return replace(fact, parent_id=parent_id)
 
 
@@ -212,18 +216,11 @@ def _unread(fact: Fact, operation: Operation | None) -> str | None:
     return "money_without_amount" if nothing and operation is None else None
 
 
-def _given_back(payment: Payment, fact: Fact) -> ProcessorObject | None:
-    """The object of which a refund gives money back, where the refund names it and we know it."""
-    if fact.object_type is not ObjectType.REFUND or fact.parent_id is None:
-        return None
-    return payment.objects.get((fact.processor, fact.account, fact.parent_id))
-
-
 def _foreign_refund_of_unknown(payment: Payment, operation: Operation | None, fact: Fact) -> bool:
     """A refund in another currency can be right: of a stray in that currency, once that is known."""
     if fact.object_type is not ObjectType.REFUND or operation is not None:
         return False
-    parent = _given_back(payment, fact)
+    parent = given_back(payment, fact, operation)
     return fact.currency != payment.currency and (parent is None or parent.role is Role.SEEN)
 
 
@@ -264,7 +261,7 @@ def _mismatched(
     if asked is not None:
         return True
     other_amount = operation is not None and fact.amount_minor != operation.amount_minor
-    parent = _given_back(payment, fact)
+    parent = given_back(payment, fact, operation) if fact.object_type is ObjectType.REFUND else None
     stray = payment.strays.get(parent.stray_id or "") if parent is not None else None
     if stray is not None:
         ours = operation is not None and operation.stray_id == stray.stray_id

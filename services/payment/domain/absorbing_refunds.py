@@ -43,13 +43,20 @@ def absorb_refund(
     return True
 
 
-def _parent(payment: Payment, fact: Fact, operation: Operation | None) -> ProcessorObject | None:
-    """The capture that the refund gives back; a refund that names none can only mean the one there is."""
+def given_back(payment: Payment, fact: Fact, operation: Operation | None) -> ProcessorObject | None:
+    """What the refund says that it gives back; where it says nothing, the stray of which we asked for it."""
     if fact.parent_id is not None:
         return payment.objects.get((fact.processor, fact.account, fact.parent_id))
-    if operation is not None and operation.stray_id is not None:
-        stray = payment.strays[operation.stray_id]
-        return payment.objects.get((stray.processor, stray.account, stray.object_id))
+    stray = payment.strays.get(operation.stray_id or "") if operation is not None else None
+    if stray is None:
+        return None
+    return payment.objects.get((stray.processor, stray.account, stray.object_id))
+
+
+def _parent(payment: Payment, fact: Fact, operation: Operation | None) -> ProcessorObject | None:
+    """The capture that the refund gives back; a refund that names none can only mean the one there is."""
+    if fact.parent_id is not None or (operation is not None and operation.stray_id is not None):
+        return given_back(payment, fact, operation)
     if operation is not None:
         refund = payment.refunds[operation.refund_id or ""]
         return payment.objects.get((fact.processor, fact.account, refund.capture_id or ""))

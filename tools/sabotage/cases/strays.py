@@ -5,6 +5,7 @@ from typing import Final
 from tools.sabotage.case import Case, Patch
 
 _STRAYS: Final = "services/payment/tests/unit/test_strays.py::"
+_NAMELESS: Final = "services/payment/tests/unit/test_refunds_that_name_no_parent.py::"
 _LAST_TESTS: Final = "services/payment/tests/unit/test_last_captures_astray.py::"
 
 STRAYS: Final = (
@@ -34,6 +35,38 @@ STRAYS: Final = (
         ),
         tests=(
             _LAST_TESTS + "test_what_was_settled_is_all_there_is_once_the_rest_of_the_hold_was_taken_astray",
+        ),
+    ),
+    Case(
+        name="return-names-no-parent",
+        protection="the return of a stray is measured by the stray, also where it names no parent",
+        change="it is measured by the payment",
+        patches=(
+            Patch(
+                "services/payment/domain/absorbing.py",
+                "parent = given_back(payment, fact, operation) if fact.object_type is ObjectType.REFUND else None",
+                "parent = given_back(payment, fact, None) if fact.object_type is ObjectType.REFUND else None",
+            ),
+        ),
+        tests=(
+            _NAMELESS + "test_the_return_of_a_stray_is_measured_by_the_stray_also_where_it_names_none",
+            _NAMELESS + "test_a_return_in_other_money_than_the_stray_is_before_a_person",
+        ),
+    ),
+    Case(
+        name="later-word-names-no-parent",
+        protection="a later word of a refund that names no parent is about the same one as before",
+        change="it is taken for one of the only capture that counts",
+        patches=(
+            Patch(
+                "services/payment/domain/absorbing.py",
+                "if parent_id is None or fact.parent_id == parent_id:",
+                "if parent_id is None or fact.parent_id in {None, parent_id}:",
+            ),
+        ),
+        tests=(
+            _NAMELESS
+            + "test_a_refund_of_a_stray_that_fails_without_naming_it_gives_the_stray_its_money_back",
         ),
     ),
 )
