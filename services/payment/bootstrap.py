@@ -12,6 +12,7 @@ from services.payment.adapters.merchants import KeyDirectory
 from services.payment.adapters.probes import watch_payments
 from services.payment.adapters.read_models import decided_operations
 from services.payment.adapters.risk_waits import risk_left_s
+from services.payment.adapters.route_check import refuse_routes_elsewhere
 from services.payment.adapters.unit_of_work import PaymentUnitOfWork, unit_of_work_with
 from services.payment.domain.risk_states import RiskTerms
 from services.payment.domain.routing import Place, Places
@@ -22,6 +23,7 @@ from shared.runtime.process import Role, ServiceRuntime
 from shared.runtime.request_threads import THREADS, RequestThreads
 from shared.runtime.roles import PeriodicRole
 from shared.runtime.service_parts import ServiceParts
+from shared.runtime.startup import StartupCheck, check
 from shared.runtime.surroundings import Surroundings
 from shared.runtime.waiting import Waiters
 
@@ -137,6 +139,11 @@ class PaymentParts:
         http: IdempotentHttp[PaymentUnitOfWork] = self.edge.http
         return http.completer()
 
+    def route_check(self) -> StartupCheck:
+        """Whoever takes payments can follow every rule of where they go; what is under way already goes on."""
+        configured = places_of(self.settings).accounts
+        return check("routes", lambda: refuse_routes_elsewhere(self.reading, configured), "serve")
+
     def close(self) -> None:
         """Let go of threads."""
         self.waiters.close()
@@ -182,6 +189,7 @@ def build(settings: PaymentSettings, surroundings: Surroundings | None = None) -
             **common.key_roles(),
             **({"work.strays": parts.return_strays} if settings.stray_policy == "automatic" else {}),
         },
+        own_checks=(parts.route_check(),),
         on_drain=(parts.waiters.release,),
         close=parts.close,
     )

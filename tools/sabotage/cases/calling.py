@@ -15,6 +15,9 @@ _DECLARED_TESTS = "services/processor/tests/unit/test_declarations.py::"
 _LANE_TESTS = "services/processor/tests/unit/test_lane.py::"
 _OUTAGE_TESTS = "services/processor/tests/unit/test_outage.py::"
 
+_COMPOSED: Final = "services/payment/tests/unit/test_composition.py::"
+_ROUTED: Final = "services/payment/tests/db/test_route_check.py::"
+
 CALLING: Final = (
     Case(
         name="window-of-a-list",
@@ -28,6 +31,23 @@ CALLING: Final = (
             ),
         ),
         tests=(_DECLARED_TESTS + "test_a_list_without_a_window_is_refused_at_the_start",),
+    ),
+    Case(
+        name="routes-at-start",
+        protection="a process that cannot follow a routing rule takes no payments",
+        change="it starts, and refuses each payment of that rule",
+        patches=(
+            Patch("services/payment/bootstrap.py", "        own_checks=(parts.route_check(),),\n", ""),
+            Patch(
+                "services/payment/adapters/route_check.py",
+                "if rule.processor not in configured",
+                "if rule.processor not in {rule.processor}",
+            ),
+        ),
+        tests=(
+            _COMPOSED + "test_a_process_asks_at_its_start_whether_it_can_follow_the_routing_rules",
+            _ROUTED + "test_a_rule_for_a_processor_that_is_not_configured_here_is_told_at_the_start",
+        ),
     ),
     Case(
         name="not-done-in-its-own-words",

@@ -23,3 +23,11 @@ def test_strays_are_given_back_without_a_person_only_where_that_is_the_policy(po
         assert ("work.strays" in runtime.roles) is gives_back
     finally:
         runtime.close()
+
+
+def test_a_process_asks_at_its_start_whether_it_can_follow_the_routing_rules():
+    runtime = build(load_settings(PaymentSettings, ENVIRONMENT))
+    try:
+        assert "routes" in {check.name for check in runtime.checks if check.concerns(frozenset({"serve"}))}
+    finally:
+        runtime.close()
