@@ -86,12 +86,17 @@ def faults(
     as_json: JsonFlag = False,
     count: Annotated[int, typer.Option(min=1, help="How many faults.")] = 1_000,
     seed: Annotated[int, typer.Option(min=0, help="Which ones: the same seed brings the same faults.")] = 1,
+    often: Annotated[str | None, typer.Option(help="A fate that one payment in four shall have.")] = None,
 ) -> None:
     """Strike payments with random faults at full load, on a stack of its own; prove that nothing is lost."""
+    from tools.faults.plan import SPECIAL
     from tools.faults.storm import as_json as to_json
     from tools.faults.storm import run_storm
 
-    storm = run_storm(console if as_json else Console(highlight=False), count=count, seed=seed)
+    if often is not None and often not in SPECIAL:
+        raise typer.BadParameter(f"one of {', '.join(SPECIAL)}", param_hint="--often")
+    told = console if as_json else Console(highlight=False)
+    storm = run_storm(told, count=count, seed=seed, often=SPECIAL.get(often or ""))
     if as_json:
         print(json.dumps(to_json(storm), default=str))
     raise typer.Exit(0 if storm.holds else 1)

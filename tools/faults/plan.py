@@ -56,6 +56,9 @@ class Fate(StrEnum):
     """It says "refused" of what it did. Where that was believed it must be found out."""
     PUT_OFF = "put_off"
     """It says "not executed" of what it did. A key makes the second send harmless; without keys it is done twice."""
+    FORGOTTEN = "forgotten"
+    """It forgets the key of what it did, says nothing for a while, and does a second send anew: what is too much must
+    be found, and goes back once. Where no room is left, it declines what it did already."""
 
 
 REVIEWED: Final = frozenset({Fate.LOST, Fate.LIED})
@@ -95,6 +98,13 @@ _DENIABLE: Final = (
     (Kind.REFUND, "refund"),
     (Kind.CANCEL, "void"),
 )
+_FORGETTABLE: Final = (
+    (Kind.SALE, "authorization"),
+    (Kind.CAPTURE, "capture"),
+    (Kind.REFUND, "refund"),
+    (Kind.CANCEL, "authorization"),
+    (Kind.CANCEL, "void"),
+)
 _CLAIMS: Final = (
     "createDisputeWon",
     "createDisputeLost",
@@ -106,6 +116,8 @@ _CLAIMS: Final = (
     "captureFail",
 )
 _BETA: Final = 0.25
+OFTEN_EVERY: Final = 4
+"""One payment in so many has the fate that is asked for more often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,17 +136,24 @@ class Planned:
     @property
     def refunded(self) -> int | None:
         """How much the merchant gives back; none is all, which leaves no room to do it twice."""
-        return self.amount // 3 if self.fate is Fate.TWICE else None
+        part = self.fate is Fate.TWICE or (self.fate is Fate.FORGOTTEN and self.amount % 2 == 1)
+        return self.amount // 3 if part else None
 
 
-def plan(count: int, seed: int, cards: Cards) -> list[Planned]:
-    """Payments until ``count`` faults are planned, in the order in which they are asked for."""
+_Make = Callable[[random.Random, int, int], Planned]
+
+
+def plan(count: int, seed: int, cards: Cards, often: Fate | None = None) -> list[Planned]:
+    """Payments until ``count`` faults are planned, in the order in which they are asked for.
+
+    ``often`` is a fate that one payment in four shall have.
+    """
     chance = random.Random(seed)  # noqa: S311 - a seed that can be told, not a secret
     every = min(LOST_EVERY, max(count // LOST_MIN, 1))
     planned: list[Planned] = []
     faults = 0
     while faults < count:
-        for item in _chunk(chance, len(planned), seed, every, cards):
+        for item in _chunk(chance, len(planned), seed, _Turns(every, often), cards):
             planned.append(item)
             faults += item.faults
             if faults >= count:
@@ -142,22 +161,31 @@ def plan(count: int, seed: int, cards: Cards) -> list[Planned]:
     return planned
 
 
-def _chunk(chance: random.Random, first: int, seed: int, every: int, cards: Cards) -> list[Planned]:
+@dataclass(frozen=True, slots=True)
+class _Turns:
+    """Which payments have which fate."""
+
+    every: int
+    often: Fate | None
+
+    def of(self, number: int) -> tuple[Fate, int]:
+        """The payment's fate, and how many had the same before it."""
+        if self.often is not None and number % OFTEN_EVERY == OFTEN_EVERY - 1:
+            return self.often, number // OFTEN_EVERY
+        for eighth, fate in _EIGHTHS.items():
+            if number % self.every == self.every * eighth // 8:
+                return fate, number // self.every
+        return Fate.BY_LOT, number
+
+
+def _chunk(chance: random.Random, first: int, seed: int, turns: _Turns, cards: Cards) -> list[Planned]:
     """The next payments of the plan, with what strikes them."""
-    special = {
-        every // 8: _of_card(Fate.TWICE, "pm_fault_effect_twice_on", _TWICE),
-        every * 3 // 8: _of_card(Fate.DENIED, "pm_fault_refused_after_webhook_lost_on", _DENIABLE),
-        every * 5 // 8: _of_card(Fate.PUT_OFF, "pm_fault_rate_limited_after_webhook_lost_on", _DENIABLE),
-        every // 4: _lied,
-        every * 3 // 4: _outliving,
-        every // 2: _lost,
-    }
-    drawn = [
-        special.get(number % every, _lost)(chance, number, number // every)
-        if number % every in special
-        else _by_lot(chance, number, seed)
-        for number in range(first, first + CHUNK)
-    ]
+    drawn = []
+    for number in range(first, first + CHUNK):
+        fate, turn = turns.of(number)
+        drawn.append(
+            _by_lot(chance, number, seed) if fate is Fate.BY_LOT else _MAKERS[fate](chance, number, turn)
+        )
     struck = cards(sorted({item.method for item in drawn}))
     return [replace(item, faults=_faults(item, struck[item.method])) for item in drawn]
 
@@ -202,29 +230,16 @@ def _lied(chance: random.Random, number: int, turn: int) -> Planned:
     )
 
 
-def _outliving(chance: random.Random, number: int, turn: int) -> Planned:
-    """At alpha only: without keys there is none to outlive."""
-    kind, operation = _STEPS[turn % len(_STEPS)]
-    return Planned(
-        number=number,
-        processor="alpha",
-        kind=kind,
-        method=f"pm_fault_outlives_key_on_{operation}",
-        amount=_amount(chance),
-        fate=Fate.OUTLIVES_KEY,
-    )
-
-
 def _of_card(
-    fate: Fate, card: str, steps: Sequence[tuple[Kind, str]]
-) -> Callable[[random.Random, int, int], Planned]:
-    """One operation after the other, each in turn at both processors."""
+    fate: Fate, card: str, steps: Sequence[tuple[Kind, str]], processors: Sequence[str] = ("alpha", "beta")
+) -> _Make:
+    """One operation after the other, each in turn at each of these processors."""
 
     def make(chance: random.Random, number: int, turn: int) -> Planned:
         kind, operation = steps[turn % len(steps)]
         return Planned(
             number=number,
-            processor="beta" if turn // len(steps) % 2 else "alpha",
+            processor=processors[turn // len(steps) % len(processors)],
             kind=kind,
             method=f"{card}_{operation}",
             amount=_amount(chance),
@@ -236,3 +251,28 @@ def _of_card(
 
 def _amount(chance: random.Random) -> int:
     return chance.randint(100, 50_000)
+
+
+_KEYED: Final = ("alpha",)
+"""Without keys there is none to outlive, and none to forget."""
+_MAKERS: Final[Mapping[Fate, _Make]] = {
+    Fate.LOST: _lost,
+    Fate.LIED: _lied,
+    Fate.OUTLIVES_KEY: _of_card(Fate.OUTLIVES_KEY, "pm_fault_outlives_key_on", _STEPS, _KEYED),
+    Fate.TWICE: _of_card(Fate.TWICE, "pm_fault_effect_twice_on", _TWICE),
+    Fate.DENIED: _of_card(Fate.DENIED, "pm_fault_refused_after_webhook_lost_on", _DENIABLE),
+    Fate.PUT_OFF: _of_card(Fate.PUT_OFF, "pm_fault_rate_limited_after_webhook_lost_on", _DENIABLE),
+    Fate.FORGOTTEN: _of_card(Fate.FORGOTTEN, "pm_fault_key_forgotten_on", _FORGETTABLE, _KEYED),
+}
+_EIGHTHS: Final[Mapping[int, Fate]] = {
+    4: Fate.LOST,
+    6: Fate.OUTLIVES_KEY,
+    2: Fate.LIED,
+    5: Fate.PUT_OFF,
+    3: Fate.DENIED,
+    1: Fate.TWICE,
+    7: Fate.FORGOTTEN,
+}
+"""Where in each turn of so many payments a fate has its place; in turns of less than eight the first one has it."""
+SPECIAL: Final[Mapping[str, Fate]] = {fate.value: fate for fate in _MAKERS}
+"""What can be asked for more often, by name."""

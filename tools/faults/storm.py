@@ -26,6 +26,7 @@ from tools.faults.verdict import (
     doubts,
     never_arrived,
     not_yet_sent,
+    returns,
     review_queue,
     unexplained,
     wait_until_nothing_pends,
@@ -35,6 +36,8 @@ from tools.local_stack.stack import LocalStack
 
 HOME: Final = DEFAULT_HOME / "faults"
 SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
+    # What is astray goes back without a person, so that the books can be asked whether it did so once.
+    "payment": {"STRAY_POLICY": "automatic", "STRAY_RETURN_AFTER_S": "5"},
     "processor": {
         "ALPHA_TIMEOUT_S": "2",
         "BETA_TIMEOUT_S": "2",
@@ -80,7 +83,11 @@ class Storm:
     twice: int
     denied: int
     put_off: int
+    forgotten: int
+    forgotten_twice: int
+    """Of these, so many were done again, or refused as nothing was left to do; the others were found in time."""
     done_twice: int
+    given_back: int
     late_webhooks: int
     longest_doubt_s: Mapping[str, float]
     reviewed: int
@@ -109,14 +116,16 @@ def deadlines_s() -> dict[str, float]:
     }
 
 
-def run_storm(console: Console, *, count: int, seed: int, home: Path = HOME) -> Storm:
+def run_storm(
+    console: Console, *, count: int, seed: int, often: Fate | None = None, home: Path = HOME
+) -> Storm:
     """Run it on empty data; the stack is stopped at the end, its logs stay if something did not hold."""
     stack = _fresh(home)
     holds = False
     try:
         stack.up(lambda step: console.print(f"  [green]·[/green] {step}"))
         with SandboxScript(stack) as script:
-            planned = plan(count, seed, script.struck_by_card)
+            planned = plan(count, seed, script.struck_by_card, often)
         console.print(f"[bold]{count} random faults, seed {seed}[/bold]: {len(planned)} payments")
         storm = _storm(stack, planned, seed, console)
         holds = storm.holds
@@ -160,6 +169,7 @@ def _storm(stack: LocalStack, planned: list[Planned], seed: int, console: Consol
     late = not_yet_sent(addresses.database("sandbox"))
     # On a busy machine a call may end before it has reached anybody; without a key it is then given up, rightly.
     in_vain = never_arrived(database, addresses.database("sandbox"))
+    went_back = returns(database, in_vain)
     with SandboxScript(
         stack
     ) as script:  # What was kept back comes, so that the books can be compared in full.
@@ -169,11 +179,15 @@ def _storm(stack: LocalStack, planned: list[Planned], seed: int, console: Consol
     report = audit(addresses, drained=True, deadline_s=DRAIN_S, shown_max=None)
     twice = done_twice(addresses.database("sandbox"))
     unasked = set(twice.values()) - _may_be_done_twice(planned, driven)
+    # Only where it came to a second send: a busy machine may look so late that the first one is found.
+    again = fates[Fate.FORGOTTEN] & (queue.declined | frozenset(twice.values()))
+    put_off_without_keys = _of_beta(fates[Fate.PUT_OFF], planned, driven)
     problems = [
         *driven.problems,
         *(f"pending past its deadline: {which}" for which in pending),
         *waited.late,
-        *differences(queue, _expected(fates, _of_beta(fates[Fate.PUT_OFF], planned, driven), in_vain)),
+        *differences(queue, expected_queue(fates, put_off_without_keys, again, in_vain)),
+        *went_back.problems,
         *(f"{payment} was done twice by what we sent twice" for payment in sorted(unasked)),
     ]
     return Storm(
@@ -188,7 +202,10 @@ def _storm(stack: LocalStack, planned: list[Planned], seed: int, console: Consol
         twice=len(fates[Fate.TWICE]),
         denied=len(fates[Fate.DENIED]),
         put_off=len(fates[Fate.PUT_OFF]),
+        forgotten=len(fates[Fate.FORGOTTEN]),
+        forgotten_twice=len(again),
         done_twice=len(twice),
+        given_back=went_back.given_back,
         late_webhooks=len(late),
         longest_doubt_s={name: round(took_s, 1) for name, took_s in waited.longest_s.items()},
         reviewed=len(queue.reviewed),
@@ -200,21 +217,24 @@ def _storm(stack: LocalStack, planned: list[Planned], seed: int, console: Consol
     )
 
 
-def _expected(
-    fates: Mapping[Fate, frozenset[str]], put_off_without_keys: frozenset[str], in_vain: frozenset[str]
+def expected_queue(
+    fates: Mapping[Fate, frozenset[str]],
+    put_off_without_keys: frozenset[str],
+    again: frozenset[str],
+    in_vain: frozenset[str],
 ) -> Expected:
-    """Whom the queue must name. A stray that nobody has returned, or a second refund, waits for people, too."""
+    """Whom the queue must name. A second refund waits for people, too; what was sent ``again`` is as done twice."""
     return Expected(
         reviewed=frozenset().union(*(fates[fate] for fate in REVIEWED)) - in_vain,
-        found=fates[Fate.TWICE] - in_vain,
+        found=(fates[Fate.TWICE] - in_vain) | again,
         denied=fates[Fate.DENIED],
         may_be=fates[Fate.MISNAMED] | put_off_without_keys,
     )
 
 
 def _may_be_done_twice(planned: list[Planned], driven: Driven) -> frozenset[str]:
-    """By plan: a processor does it twice unasked, or says "not executed" and keeps no keys."""
-    twice = _of(Fate.TWICE, planned, driven)
+    """By plan: a processor does it twice unasked, forgets its key, or says "not executed" and keeps no keys."""
+    twice = _of(Fate.TWICE, planned, driven) | _of(Fate.FORGOTTEN, planned, driven)
     return twice | _of_beta(_of(Fate.PUT_OFF, planned, driven), planned, driven)
 
 
@@ -243,8 +263,10 @@ def _tell(console: Console, storm: Storm, planned: list[Planned], home: Path) ->
         f" in review: {storm.reviewed}; silent until their keys were dead: {storm.outlived}"
     )
     console.print(
-        f"done twice unasked: {storm.twice}; denied: {storm.denied}; put off: {storm.put_off}; twice in the"
-        f" processors' books: {storm.done_twice}; webhooks days late of {storm.late_webhooks} payments;"
+        f"done twice unasked: {storm.twice}; denied: {storm.denied}; put off: {storm.put_off}; keys"
+        f" forgotten: {storm.forgotten}, of which sent again: {storm.forgotten_twice}; twice in the processors' books:"
+        f" {storm.done_twice}; astray and given back: {storm.given_back}; webhooks days late of"
+        f" {storm.late_webhooks} payments;"
         f" the longest from request to decision or case, in s: {dict(storm.longest_doubt_s)}"
     )
     console.print(f"the auditor asked {len(storm.audit.invariants)} invariants after what was lost came back")

@@ -19,6 +19,20 @@ SELECT operation_id || ' (' || type || ' of ' || payment_id || ') is ' || state 
  WHERE state IN ('REQUESTED', 'SENT', 'PENDING', 'UNCERTAIN')
 UNION ALL
 SELECT waiting_id || ' waits' FROM waiting_facts
+UNION ALL
+SELECT stray_id || ' of ' || payment_id || ' waits to be given back' FROM strays AS s
+ WHERE NOT mismatch AND NOT accepted AND NOT released AND returned_minor = 0 AND taken_back_minor = 0
+   AND NOT EXISTS (SELECT FROM operations AS o WHERE o.stray_id = s.stray_id)
+"""
+# A refund of more than was asked for, and what was not what it should be, stay with a person.
+_STILL_ASTRAY = """
+SELECT stray_id, payment_id FROM strays
+ WHERE NOT mismatch AND NOT accepted AND NOT released
+   AND (kind = 'hold' OR returned_minor + taken_back_minor < amount_minor)
+"""
+_GIVEN_BACK = """
+SELECT stray_id, payment_id, count(*) FROM operations
+ WHERE stray_id IS NOT NULL AND state = 'SUCCEEDED' GROUP BY 1, 2
 """
 _REVIEWED: Final = "SELECT DISTINCT payment_id FROM operations WHERE state = 'IN_REVIEW'"
 _CASES: Final = "SELECT payment_id, reason FROM cases WHERE closed_at IS NULL"
@@ -148,6 +162,28 @@ def doubts(payment_database: str, deadlines_s: Mapping[str, float]) -> Doubts:
                 f" {processor} has {deadlines_s[processor]:.0f} s"
             )
     return Doubts(longest_s, tuple(late))
+
+
+@dataclass(frozen=True, slots=True)
+class Returns:
+    """What became of what was astray, and was the policy's to give back."""
+
+    given_back: int = 0
+    """So many strays went back."""
+    problems: tuple[str, ...] = ()
+
+
+def returns(payment_database: str, in_vain: frozenset[str]) -> Returns:
+    """Whether each stray went back once; ``in_vain`` is whose calls did not reach their processor."""
+    went = _rows(payment_database, _GIVEN_BACK)
+    still = [row for row in _rows(payment_database, _STILL_ASTRAY) if row[1] not in in_vain]
+    return Returns(
+        given_back=len(went),
+        problems=(
+            *(f"{stray} of {payment} went back {times} times" for stray, payment, times in went if times > 1),
+            *(f"{stray} of {payment} is still astray" for stray, payment in still),
+        ),
+    )
 
 
 def done_twice(sandbox_database: str) -> Mapping[str, str]:

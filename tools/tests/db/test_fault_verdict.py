@@ -2,9 +2,17 @@
 
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
-from tools.faults.verdict import done_twice, doubts, never_arrived, not_yet_sent
+from tools.faults.verdict import (
+    done_twice,
+    doubts,
+    never_arrived,
+    not_yet_sent,
+    returns,
+    wait_until_nothing_pends,
+)
 from tools.tests.db.conftest import Bench
 from tools.tests.db.tiny_rows import AT
 
@@ -78,3 +86,54 @@ def test_webhooks_that_nobody_waits_for_are_named_by_their_payment(whole_again: 
     before = set(not_yet_sent(sandbox))
     whole_again.plant("sandbox", ANNOUNCED, DAYS_LATE)
     assert set(not_yet_sent(sandbox)) - before == {"pay_3"}
+
+
+A_STRAY = """
+INSERT INTO strays (stray_id, payment_id, kind, processor, account, object_type, object_id, fact_key, amount_minor, currency,
+                    mismatch, found_at, returned_minor, reserved_minor, released)
+VALUES ('str_late', 'pay_3', '{kind}', 'alpha', 'acct_alpha', 'capture', 'cap_late', 'fact_late', 500, 'EUR',
+        {mismatch}, now(), {returned}, 0, false)
+"""
+
+
+def astray(books: Bench) -> set[str]:
+    found = returns(books.addresses.database("payment"), frozenset())
+    return {problem for problem in found.problems if problem.startswith("str_late")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "mismatch", "returned", "is_left"),
+    [
+        ("money", False, 0, True),
+        ("money", False, 499, True),
+        ("money", False, 500, False),
+        ("hold", False, 0, True),
+        ("money", True, 0, False),
+    ],
+)
+def test_what_is_still_astray_is_named_but_for_what_is_a_persons(
+    whole_again: Bench, kind: str, mismatch: bool, returned: int, is_left: bool
+) -> None:
+    whole_again.plant("payment", A_STRAY.format(kind=kind, mismatch=mismatch, returned=returned))
+    assert astray(whole_again) == ({"str_late of pay_3 is still astray"} if is_left else set())
+    database = whole_again.addresses.database("payment")
+    assert returns(database, frozenset({"pay_3"})).problems == (), "its call did not arrive"
+
+
+def test_nothing_is_at_rest_while_something_astray_waits_for_the_policy(whole_again: Bench) -> None:
+    whole_again.plant("payment", A_STRAY.format(kind="money", mismatch=False, returned=0))
+    _, pending = wait_until_nothing_pends(whole_again.addresses.database("payment"), 0.0)
+    assert "str_late of pay_3 waits to be given back" in pending
+
+
+def test_a_stray_that_went_back_twice_is_named(whole_again: Bench) -> None:
+    whole_again.plant("payment", A_STRAY.format(kind="money", mismatch=False, returned=500))
+    back = "UPDATE operations SET type = 'stray_return', stray_id = 'str_late' WHERE operation_id = '{}'"
+    database = whole_again.addresses.database("payment")
+    ours = "SELECT operation_id FROM operations WHERE state = 'SUCCEEDED' AND payment_id = 'pay_1' LIMIT 2"
+    with psycopg.connect(database) as connection:
+        (first,), (second,) = connection.execute(ours).fetchall()
+    whole_again.plant("payment", back.format(first))
+    assert returns(database, frozenset()).problems == ()
+    whole_again.plant("payment", back.format(second))
+    assert returns(database, frozenset()).problems == ("str_late of pay_1 went back 2 times",)

@@ -10,9 +10,9 @@ from services.sandbox.domain.faults import NO_FAULT, Operation
 from services.sandbox.domain.payment_methods import payment_method
 from services.sandbox.domain.random_faults import LOTS
 from tools.auditor.model import Invariant
-from tools.faults.plan import LOST_MIN, Fate, Kind, plan
+from tools.faults.plan import LOST_MIN, OFTEN_EVERY, SPECIAL, Fate, Kind, plan
 from tools.faults.plan import OPERATIONS as ASKED
-from tools.faults.storm import BUSY_S, DEADLINE_S, deadlines_s
+from tools.faults.storm import BUSY_S, DEADLINE_S, deadlines_s, expected_queue
 from tools.faults.verdict import Expected, Queue, differences, unexplained
 
 OPERATIONS = ("authorization", "capture", "void", "refund")
@@ -91,6 +91,41 @@ def test_what_is_done_twice_denied_or_put_off_is_so_at_every_step_at_both_proces
     }
     assert all(payment_method(item.method).drawn for item in special)
     assert {item.refunded is None for item in special} == {fate is not Fate.TWICE}
+
+
+@pytest.mark.parametrize("often", [None, Fate.FORGOTTEN])
+def test_keys_are_forgotten_at_every_step_where_there_are_keys_and_leave_room_for_more_or_none(often):
+    planned = plan(8_000 if often is None else 500, 1, cards, often)
+    forgotten = [item for item in planned if item.fate is Fate.FORGOTTEN]
+    assert {item.processor for item in forgotten} == {"alpha"}
+    assert {(item.kind, item.method.rpartition("_")[2]) for item in forgotten} == {
+        (Kind.SALE, "authorization"),
+        (Kind.CAPTURE, "capture"),
+        (Kind.REFUND, "refund"),
+        (Kind.CANCEL, "authorization"),
+        (Kind.CANCEL, "void"),
+    }
+    assert {item.refunded is None for item in forgotten} == {True, False}
+    assert (len(forgotten) * OFTEN_EVERY >= len(planned)) == (often is not None)
+
+
+@pytest.mark.parametrize("often", SPECIAL.values())
+def test_whatever_is_asked_for_often_one_payment_in_four_has_and_no_fate_is_left_out(often):
+    fates = Counter(item.fate for item in plan(1_000, 1, cards, often))
+    assert set(fates) == set(Fate)
+    had = fates[often] + (fates[Fate.MISNAMED] if often is Fate.LIED else 0)
+    assert had * OFTEN_EVERY >= fates.total() - OFTEN_EVERY
+
+
+def test_only_a_key_that_came_to_a_second_send_explains_what_is_astray():
+    fates = dict.fromkeys(Fate, frozenset()) | {Fate.FORGOTTEN: frozenset({"pay_1", "pay_2"})}
+    queue = Queue(reviewed=frozenset(), cases={}, strays=frozenset({"pay_1"}))
+    sent_again = expected_queue(fates, frozenset(), frozenset({"pay_1"}), frozenset())
+    assert differences(queue, sent_again) == []
+    neither = expected_queue(fates, frozenset(), frozenset(), frozenset())
+    assert len(differences(queue, neither)) == 1, "found in time, so nothing may be astray"
+    both = expected_queue(fates, frozenset(), frozenset({"pay_1", "pay_2"}), frozenset())
+    assert len(differences(queue, both)) == 1, "done twice, and nobody has found it"
 
 
 ONE = Expected(reviewed=frozenset({"pay_1"}))
