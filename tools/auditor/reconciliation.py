@@ -264,4 +264,28 @@ CHECKS: Final = (
                                     ELSE r.accepted END
         """,
     ),
+    Check(
+        "I26.months_keep_their_days",
+        "the days of a closed month come to the words it was computed from, and to its payouts; all that is left has"
+        " its share in a name",
+        Moment.LIVE,
+        "SELECT (SELECT count(*) FROM month_days) + (SELECT count(*) FROM month_explained)",
+        """
+        SELECT 'items' AS what, period, day, currency, sum(kept) AS kept, sum(closed) AS closed FROM (
+            SELECT period, day, currency, items AS kept, 0 AS closed FROM month_days
+            UNION ALL SELECT period, day, currency, 0, items FROM month_words)
+        GROUP BY period, day, currency HAVING sum(kept) <> sum(closed)
+        UNION ALL
+        SELECT 'names', period, day, currency, named, remains FROM month_explained WHERE named <> remains
+        UNION ALL
+        SELECT 'payouts', period, NULL, currency, sum(kept), sum(closed) FROM (
+            SELECT period, currency, net AS kept, 0 AS closed FROM month_explained
+            UNION ALL SELECT period, currency, 0, ours FROM month_rolls WHERE leg = 'payout')
+        WHERE period IN (SELECT period FROM closed_months WHERE former IS NULL AND keeps_days)
+        GROUP BY period, currency HAVING sum(kept) <> sum(closed)
+        UNION ALL
+        SELECT 'month', period, day, currency, items, NULL FROM month_days
+        WHERE period NOT IN (SELECT period FROM closed_months WHERE keeps_days)
+        """,
+    ),
 )

@@ -149,6 +149,26 @@ _HAND_MEMBERS: Final = f"""
 SELECT hand_match_id, {_LINE.format("a")}, NULL::text FROM agreed_lines AS a
 UNION ALL SELECT hand_match_id, NULL, item_key FROM agreed_items
 """
+# The words of our side that a closed month was computed from: of each item the last that it or an earlier one kept.
+# What happened before the first month belongs to it.
+_KEEPING: Final = """
+SELECT period, starts, ends_at FROM (
+    SELECT period, keeps_days, ends_at, coalesce(lag(ends_at) OVER (ORDER BY ends_at), '-infinity') AS starts
+      FROM closed_periods) AS closed WHERE keeps_days
+"""
+_MONTH_WORDS: Final = f"""
+SELECT m.period, (i.occurred_at AT TIME ZONE 'UTC')::date::text, i.currency, sum(abs(i.amount_minor))::bigint
+  FROM ({_KEEPING}) AS m JOIN period_items AS i
+    ON i.period <= m.period AND i.occurred_at >= m.starts AND i.occurred_at < m.ends_at
+ WHERE i.standing IN ('expected', 'in_doubt') AND NOT EXISTS (
+    SELECT FROM period_items AS n WHERE n.item_key = i.item_key AND n.period > i.period AND n.period <= m.period)
+ GROUP BY 1, 2, 3
+"""
+_MONTH_EXPLAINED: Final = """
+SELECT period, day::text, currency, net_minor, unexplained_minor + residue_minor + unallocated_minor,
+       unnamed_minor + coalesce((SELECT sum((n->>'minor')::bigint) FROM jsonb_array_elements(named_by) AS n), 0)::bigint
+  FROM period_explained
+"""
 
 RECONCILIATION_TABLES: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
     (
@@ -255,8 +275,8 @@ RECONCILIATION_TABLES: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
     ),
     (
         "closed_months",
-        ("period", "former"),
-        "SELECT period, lag(period) OVER (ORDER BY ends_at) FROM closed_periods",
+        ("period", "former", "keeps_days"),
+        "SELECT period, lag(period) OVER (ORDER BY ends_at), keeps_days::int FROM closed_periods",
     ),
     (
         "month_rolls",
@@ -277,6 +297,16 @@ RECONCILIATION_TABLES: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
             " FROM period_positions GROUP BY 1, 2, 3, 4, 5"
         ),
     ),
+    (
+        "month_days",
+        ("period", "day", "currency", "items"),
+        (
+            "SELECT period, day::text, currency, matched_minor + timing_minor + broken_minor + accepted_minor"
+            " - lines_minor FROM period_days"
+        ),
+    ),
+    ("month_words", ("period", "day", "currency", "items"), _MONTH_WORDS),
+    ("month_explained", ("period", "day", "currency", "net", "remains", "named"), _MONTH_EXPLAINED),
 )  # fmt: skip
 RECONCILIATION: Final = tuple((table, query) for table, _, query in RECONCILIATION_TABLES)
 RECONCILIATION_INDEXES: Final = (

@@ -28,22 +28,25 @@ def band_sql(type_column: str, state_column: str, *, without_break: str) -> str:
 _MATCHED_OR_WAITING: Final = f"CASE WHEN match_id IS NULL THEN '{Band.TIMING}' ELSE '{Band.MATCHED}' END"
 _MONEY: Final = """
 SELECT (i.occurred_at AT TIME ZONE 'UTC')::date AS day, i.currency, abs(i.amount_minor) AS minor, c.match_id,
-       CASE WHEN c.match_id IS NULL THEN 'item:' || i.item_key ELSE 'line:' || c.match_id END AS subject
+       false AS lone, CASE WHEN c.match_id IS NULL THEN 'item:' || i.item_key ELSE 'line:' || c.match_id END AS subject
   FROM matchable_items AS i LEFT JOIN claims AS c USING (item_key)
  WHERE i.occurred_at >= %(first_day)s::date::timestamp AT TIME ZONE 'UTC'
    AND i.occurred_at < (%(last_day)s::date + 1)::timestamp AT TIME ZONE 'UTC'
 UNION ALL
-SELECT (l.occurred_at AT TIME ZONE 'UTC')::date, l.currency, abs(l.gross_minor), NULL,
+SELECT (l.occurred_at AT TIME ZONE 'UTC')::date, l.currency, abs(l.gross_minor), NULL, true,
        'line:' || l.source || ':' || l.line_id
   FROM matchable_lines AS l LEFT JOIN claims AS c USING (source, line_id)
  WHERE c.match_id IS NULL AND l.occurred_at >= %(first_day)s::date::timestamp AT TIME ZONE 'UTC'
    AND l.occurred_at < (%(last_day)s::date + 1)::timestamp AT TIME ZONE 'UTC'
 """
+#: Each amount of these days with its band; ``lone``: it is a line's that matches nothing.
+BANDED: Final = f"""
+SELECT m.day, m.currency, m.minor, m.lone,
+       {band_sql("b.type", "b.state", without_break=_MATCHED_OR_WAITING)} AS band
+  FROM ({_MONEY}) AS m LEFT JOIN breaks AS b ON b.subject = m.subject AND b.state <> 'SELF_CLOSED'
+"""
 _PICTURES: Final = f"""
-SELECT day, currency, band, sum(minor)::bigint AS minor
-  FROM (SELECT m.day, m.currency, m.minor,
-               {band_sql("b.type", "b.state", without_break=_MATCHED_OR_WAITING)} AS band
-          FROM ({_MONEY}) AS m LEFT JOIN breaks AS b ON b.subject = m.subject AND b.state <> 'SELF_CLOSED') AS banded
+SELECT day, currency, band, sum(minor)::bigint AS minor FROM ({BANDED}) AS banded
  GROUP BY day, currency, band ORDER BY day, currency, band
 """
 

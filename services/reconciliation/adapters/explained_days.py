@@ -13,11 +13,15 @@ import sqlalchemy as sa
 
 from services.reconciliation.adapters.explaining import PARTS
 
-_SUMMED: Final = (
+#: What is added up over a day's payouts.
+SUMMED: Final = (
     "charges_minor", "refunds_minor", "disputes_minor", "reversals_minor", "reserves_minor", "adjustments_minor",
     "fees_minor", "exchanged_minor", "net_minor", "unread_minor", "bank_credit_minor",
 )  # fmt: skip
-_DAYS: Final = f"""
+#: Those sums, and what is left of them.
+LEFT: Final = (*SUMMED, "unexplained_minor", "residue_minor", "unallocated_minor")
+#: Each day and currency of ``first_day`` to ``last_day``.
+DAYS: Final = f"""
 WITH of_payouts AS MATERIALIZED (
     SELECT e.*, e.net_minor - e.bank_credit_minor AS left_minor, n.type
       FROM ({PARTS}) AS e
@@ -34,7 +38,7 @@ of_bank AS MATERIALIZED (
       LEFT JOIN breaks AS n ON n.subject = 'bank:' || b.source || ':' || b.line_id AND n.state <> 'SELF_CLOSED'
      WHERE b.amount_minor <> b.allocated_minor),
 summed AS (
-    SELECT day, currency, count(*) AS payouts, {", ".join(f"sum({name})::bigint AS {name}" for name in _SUMMED)},
+    SELECT day, currency, count(*) AS payouts, {", ".join(f"sum({name})::bigint AS {name}" for name in SUMMED)},
            sum(abs(unexplained_minor - unread_minor) + abs(unread_minor))::bigint AS unexplained_minor,
            sum(abs(left_minor))::bigint AS residue_minor
       FROM of_payouts GROUP BY day, currency),
@@ -55,7 +59,7 @@ named AS (
              GROUP BY day, currency, type) AS by_type
      GROUP BY day, currency)
 SELECT day, currency, coalesce(payouts, 0) AS payouts,
-       {", ".join(f"coalesce({name}, 0) AS {name}" for name in (*_SUMMED, "unexplained_minor", "residue_minor"))},
+       {", ".join(f"coalesce({name}, 0) AS {name}" for name in (*SUMMED, "unexplained_minor", "residue_minor"))},
        coalesce(unallocated_minor, 0) AS unallocated_minor, coalesce(named_by, '[]') AS named_by,
        coalesce(unnamed_minor, 0) AS unnamed_minor, coalesce(unnamed_minor, 0) = 0 AS explained
   FROM summed FULL JOIN unallocated USING (day, currency) LEFT JOIN named USING (day, currency)
@@ -66,4 +70,4 @@ SELECT day, currency, coalesce(payouts, 0) AS payouts,
 def explained_days(connection: sa.Connection, first_day: date, last_day: date) -> list[dict[str, Any]]:
     """What payouts that are due in these days come to per day and currency, what is left, and which breaks name it."""
     values = {"first_day": first_day, "last_day": last_day}
-    return [dict(row) for row in connection.exec_driver_sql(_DAYS, values).mappings()]
+    return [dict(row) for row in connection.exec_driver_sql(DAYS, values).mappings()]

@@ -12,7 +12,7 @@ from services.reconciliation.adapters.break_queue import RANK
 from services.reconciliation.domain.break_life import BreakState
 
 _CLOSED: Final = """
-SELECT period, closed_at FROM closed_periods
+SELECT period, run_id, closed_at, keeps_days FROM closed_periods
  WHERE starts_at <= %(day)s::date::timestamp AT TIME ZONE 'UTC'
    AND ends_at > %(day)s::date::timestamp AT TIME ZONE 'UTC'
 """

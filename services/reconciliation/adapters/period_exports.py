@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 import sqlalchemy as sa
 
-from services.reconciliation.adapters.period_tables import TABLES, rows_of
+from services.reconciliation.adapters.period_tables import TABLES, rows_of, tables_of
 from services.reconciliation.adapters.periods import closed_period
 from shared.kernel.errors import Rejected
 from shared.kernel.months import Month
@@ -34,9 +34,9 @@ def stored_period(connection: sa.Connection, period: str) -> dict[str, Any]:
 
 
 def as_json(connection: sa.Connection, period: str) -> bytes:
-    """One document: how the month was closed, and every table. Open items only: it stays small."""
+    """One document: how the month was closed, and every table. Open items and days only: it stays small."""
     closed = stored_period(connection, period)
-    tables = {table: rows_of(connection, table, period) for table in TABLES}
+    tables = {table: rows_of(connection, table, period) for table in tables_of(connection, period)}
     document = {"version": FORMAT_VERSION, **closed, "tables": tables}
     return orjson.dumps(document, option=orjson.OPT_UTC_Z | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
@@ -44,6 +44,13 @@ def as_json(connection: sa.Connection, period: str) -> bytes:
 def as_csv(connection: sa.Connection, period: str, table: str) -> bytes:
     """One table, with a header, lines ending in CR LF as RFC 4180 has it."""
     stored_period(connection, period)
+    if table not in tables_of(connection, period):
+        raise Rejected(
+            "period_days_not_kept",
+            f"{period} was closed before its days were kept: it has no {table}",
+            status=404,
+            stored=False,
+        )
     columns = TABLES[table][0]
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
@@ -57,5 +64,7 @@ def _cell(row: Mapping[str, object], column: str) -> object:
     value = row[column]
     if value is None:
         return ""
+    if isinstance(value, list):
+        return orjson.dumps(value).decode()
     # Names of files' objects are somebody else's words; what opens the file must not run them.
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -11,9 +11,11 @@ from typing import Final
 
 from services.reconciliation.adapters.bank_days_sql import CALENDAR_OF_PAYOUT, late_on
 from services.reconciliation.adapters.breaks import STANDING
-from services.reconciliation.adapters.day_pictures import band_sql
+from services.reconciliation.adapters.day_pictures import BANDED, band_sql
+from services.reconciliation.adapters.explained_days import DAYS, LEFT
 from services.reconciliation.adapters.file_breaks_sql import HOLDING_UP
 from services.reconciliation.adapters.our_items import ITEM
+from services.reconciliation.domain.pictures import Band
 
 _ITEMS: Final = """
 SELECT 'processor' AS leg, coalesce(i.processor || ':' || i.account, '-') AS account, i.currency,
@@ -120,6 +122,16 @@ SELECT 'bank_line', b.source || ':' || b.line_id, b.currency, b.amount_minor, b.
   FROM bank_lines AS b JOIN files USING (file_id)
  WHERE {_CLOSED_BEFORE} AND b.stands AND b.value_on < (%(starts_at)s AT TIME ZONE 'UTC')::date
 """
+# The month's own days, of the first one all that lie before it as well; they stay as they are known now.
+_BANDS: Final = ", ".join(f"{band.value}_minor" for band in Band)
+_IN_BAND: Final = ", ".join(
+    f"coalesce(sum(minor) FILTER (WHERE band = '{band.value}'), 0)::bigint" for band in Band
+)
+_DAYS: Final = f"""
+SELECT day, currency, {_IN_BAND}, coalesce(sum(minor) FILTER (WHERE lone), 0)::bigint
+  FROM ({BANDED}) AS banded GROUP BY day, currency
+"""
+_EXPLAINED: Final = ", ".join(("payouts", *LEFT, "named_by", "unnamed_minor"))
 _COLUMNS: Final = ", ".join(ITEM)
 # The last word that earlier months kept; only another one is kept again. What came while the run was at work, and
 # happened after the month, no run has seen: the next month keeps it.
@@ -154,6 +166,11 @@ kept_breaks AS (
     INSERT INTO period_breaks (period, break_id, subject, type, state, currency, at_risk_minor)
     SELECT %(period)s, break_id, subject, type, state, currency, at_risk_minor FROM breaks
      WHERE state IN ({STANDING})),
+kept_days AS (
+    INSERT INTO period_days (period, day, currency, {_BANDS}, lines_minor) SELECT %(period)s, * FROM ({_DAYS}) AS days),
+kept_explained AS (
+    INSERT INTO period_explained (period, day, currency, {_EXPLAINED})
+    SELECT %(period)s, day, currency, {_EXPLAINED} FROM ({DAYS}) AS days),
 kept_late AS (
     INSERT INTO period_late (period, kind, subject, currency, amount_minor, revision, happened_at)
     SELECT %(period)s, * FROM ({_LATE}) AS late){{kept_items}}

@@ -28,7 +28,22 @@ TABLES: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "breaks": (("break_id", "subject", "type", "state", "currency", "at_risk_minor"), "break_id"),
     "late": (("kind", "subject", "currency", "amount_minor", "revision", "happened_at"), "kind, subject"),
     "files": (("file_id", "source", "sha256"), "source, nth"),
+    "days": (
+        ("day", "currency", "matched_minor", "timing_minor", "broken_minor", "accepted_minor", "lines_minor"),
+        "day, currency",
+    ),
+    "explained": (
+        (
+            "day", "currency", "payouts", "charges_minor", "refunds_minor", "disputes_minor", "reversals_minor",
+            "reserves_minor", "adjustments_minor", "fees_minor", "exchanged_minor", "net_minor", "unread_minor",
+            "bank_credit_minor", "unexplained_minor", "residue_minor", "unallocated_minor", "named_by",
+            "unnamed_minor",
+        ),
+        "day, currency",
+    ),
 }  # fmt: skip
+#: What a month has that was closed since days are kept.
+OF_DAYS: Final = ("days", "explained")
 _AS_TEXT: Final = {
     "since": """to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')""",
     "happened_at": """to_char(happened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')""",
@@ -46,6 +61,14 @@ def select(table: str, columns: tuple[str, ...] | None = None) -> str:
 def rows_of(connection: sa.Connection, table: str, period: str) -> list[dict[str, object]]:
     """A month's rows."""
     return [dict(row) for row in connection.exec_driver_sql(select(table), {"period": period}).mappings()]
+
+
+def tables_of(connection: sa.Connection, period: str) -> tuple[str, ...]:
+    """The tables that this closed month has."""
+    keeps = connection.exec_driver_sql(
+        "SELECT keeps_days FROM closed_periods WHERE period = %(period)s", {"period": period}
+    ).scalar_one()
+    return tuple(table for table in TABLES if keeps or table not in OF_DAYS)
 
 
 _DIGEST: Final = """

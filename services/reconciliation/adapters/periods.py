@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -36,9 +36,10 @@ UPDATE period_closes SET state = %(state)s, decided_by = %(decided_by)s, decided
  WHERE close_id = %(close_id)s
 """
 _CLOSE: Final = """
-INSERT INTO closed_periods (period, close_id, digest, starts_at, ends_at, run_id, rules, rules_version, closed_at)
+INSERT INTO closed_periods (period, close_id, digest, starts_at, ends_at, run_id, rules, rules_version, closed_at,
+                            keeps_days)
 VALUES (%(period)s, %(close_id)s, %(digest)s, %(starts_at)s, %(ends_at)s, %(run_id)s, %(rules)s::jsonb,
-        %(rules_version)s, %(closed_at)s)
+        %(rules_version)s, %(closed_at)s, true)
 """
 # What was declared and given up, and what therefore has to be kept to compute the month once more.
 _RULES: Final = """
@@ -69,6 +70,9 @@ SELECT jsonb_build_object(
                    JOIN given_up AS g ON g.name = l.our_reference AND g.category = l.category
                   WHERE c.match_id IS NULL))::text
 """
+_FORMER_END: Final = (
+    "SELECT max(ends_at) AT TIME ZONE 'UTC' FROM closed_periods WHERE ends_at <= %(starts_at)s"
+)
 _TURN: Final = "SELECT pg_advisory_xact_lock(hashtextextended('reconciliation closing', 0))"
 _PATIENCE: Final = (
     "SET LOCAL statement_timeout = '30min'",
@@ -157,12 +161,20 @@ class StoredPeriods:
         values = {name: getattr(decided, name) for name in _COLUMNS} | {"state": decided.state.value}
         self._connection.exec_driver_sql(_DECIDE, values)
 
+    def _first_day(self, month: Month) -> date:
+        """The first one that no earlier month has."""
+        values = {"starts_at": month.starts_at}
+        former = self._connection.exec_driver_sql(_FORMER_END, values).scalar_one()
+        return date.min if former is None else former.date()
+
     def _write(self, statement: str, month: Month, as_of: datetime) -> WorkedOut:
         values = {
             "period": str(month),
             "starts_at": month.starts_at,
             "ends_at": month.ends_at,
             "as_of": as_of,
+            "first_day": self._first_day(month),
+            "last_day": month.ends_at.date() - timedelta(days=1),
         }
         files, touched, parked, in_doubt, unnamed = self._connection.exec_driver_sql(statement, values).one()
         digest = hashlib.sha256(str(month).encode())

@@ -1,6 +1,7 @@
 """What the report page shows of some days: money by band, explained to zero, breaks, files, and the last run.
 
-Where the last of the days is in a closed month, its breaks are those that stood at the close, whatever became of them.
+Where the last of the days is in a closed month, everything is as it was at its close, whatever became of it: days and
+breaks as they stood, the files that it was computed from, the close's own run. So the page has the same bytes for ever.
 """
 
 from __future__ import annotations
@@ -14,14 +15,13 @@ import sqlalchemy as sa
 
 from services.reconciliation.adapters.break_queue import Wanted, queue
 from services.reconciliation.adapters.breaks import STANDING
-from services.reconciliation.adapters.day_pictures import day_pictures
-from services.reconciliation.adapters.explained_days import explained_days
+from services.reconciliation.adapters.kept_days import explained_as_closed, pictures_as_closed
 from services.reconciliation.adapters.period_breaks import (
     breaks_at_close,
     breaks_by_type_at_close,
     closed_month_of,
 )
-from services.reconciliation.adapters.runs import list_runs
+from services.reconciliation.adapters.runs import list_runs, one_run
 from services.reconciliation.domain.pictures import DayPicture
 from shared.kernel.errors import Rejected
 
@@ -36,9 +36,10 @@ SELECT type, currency, count(*) AS breaks, sum(at_risk_minor)::bigint AS at_risk
 _FILES: Final = f"""
 SELECT source, name, state, encode(sha256, 'hex') AS sha256, received_at, line_count, quarantined_count, refused_code
   FROM report_files
- WHERE (received_at AT TIME ZONE 'UTC')::date BETWEEN %(first_day)s AND %(last_day)s
+ WHERE ((received_at AT TIME ZONE 'UTC')::date BETWEEN %(first_day)s AND %(last_day)s
     OR (period_from < (%(last_day)s::date + 1)::timestamp AT TIME ZONE 'UTC'
-        AND period_to >= %(first_day)s::date::timestamp AT TIME ZONE 'UTC')
+        AND period_to >= %(first_day)s::date::timestamp AT TIME ZONE 'UTC'))
+   AND (%(period)s::text IS NULL OR file_id IN (SELECT file_id FROM period_files WHERE period <= %(period)s))
  ORDER BY source, nth LIMIT {FILES_MAX}
 """
 
@@ -65,8 +66,9 @@ def report_figures(
 ) -> ReportFigures:
     """Read it in one snapshot; days in UTC, both included. Too many days are the caller's mistake."""
     check_days(first_day, last_day)
-    days = {"first_day": first_day, "last_day": last_day}
     closed = closed_month_of(connection, last_day)
+    fixed = closed if closed is not None and closed["keeps_days"] else None
+    of_files = {"first_day": first_day, "last_day": last_day, "period": fixed["period"] if fixed else None}
     if closed is None:
         by_type = _rows(connection, _BY_TYPE, {})
         breaks = queue(connection, now, Wanted(), limit=BREAKS_MAX).breaks
@@ -76,14 +78,16 @@ def report_figures(
     return ReportFigures(
         first_day=first_day,
         last_day=last_day,
-        as_of=now,
-        last_run=next(iter(list_runs(connection, 1)), None),
-        pictures=day_pictures(connection, first_day, last_day),
-        explained=explained_days(connection, first_day, last_day),
+        as_of=fixed["closed_at"] if fixed else now,
+        last_run=one_run(connection, fixed["run_id"])
+        if fixed
+        else next(iter(list_runs(connection, 1)), None),
+        pictures=pictures_as_closed(connection, first_day, last_day),
+        explained=explained_as_closed(connection, first_day, last_day),
         closed=closed,
         breaks_by_type=by_type,
         breaks=breaks,
-        files=_rows(connection, _FILES, days),
+        files=_rows(connection, _FILES, of_files),
     )
 
 

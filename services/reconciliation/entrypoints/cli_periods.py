@@ -15,6 +15,7 @@ from shared.runtime.cli import JsonFlag, Reason, command_line, emit
 from shared.runtime.cli_token import RoleName, TokenFile, acting
 
 if TYPE_CHECKING:
+    from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
     from services.reconciliation.domain.periods import PeriodClose
 
 Id = Annotated[str, typer.Argument(help="The close's id: reconciliation periods closes.")]
@@ -84,18 +85,17 @@ def _add_reads(cli: typer.Typer, group: typer.Typer) -> None:
     ) -> None:
         """Write a closed month as one JSON file and one CSV per table; the same month is always the same bytes."""
         from services.reconciliation.adapters import period_exports
-        from services.reconciliation.adapters.period_tables import TABLES
+        from services.reconciliation.adapters.period_tables import tables_of
 
-        files = command_line(cli).run(
-            lambda uow: {
-                f"{period}.json": period_exports.as_json(uow.connection, period),
-                **{
-                    f"{period}-{table}.csv": period_exports.as_csv(uow.connection, period, table)
-                    for table in TABLES
-                },
-            },
-            "periods export",
-        )
+        def made(uow: ReconciliationUnitOfWork) -> dict[str, bytes]:
+            whole = period_exports.as_json(uow.connection, period)
+            tables = {
+                f"{period}-{table}.csv": period_exports.as_csv(uow.connection, period, table)
+                for table in tables_of(uow.connection, period)
+            }
+            return {f"{period}.json": whole, **tables}
+
+        files = command_line(cli).run(made, "periods export")
         out.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             (out / name).write_bytes(content)

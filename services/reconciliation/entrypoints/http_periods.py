@@ -25,7 +25,7 @@ from shared.runtime.operator_tokens import OperatorRole, TokenVerifier, operator
 CloseId = Annotated[str, Path(pattern="^cls_[0-9a-z]{26}$")]
 Period = Annotated[str, Path(max_length=16)]
 Limit = Annotated[int, Query(ge=1, le=LIST_MAX)]
-Table = Literal["rolls", "positions", "breaks", "late", "files"]
+Table = Literal["rolls", "positions", "breaks", "late", "files", "days", "explained"]
 
 
 class ProposeCloseBody(ApiModel):

@@ -252,7 +252,7 @@ def closed_months(h: TinyRows) -> None:
         )  # fmt: skip
         h.add(
             "reconciliation", "closed_periods", starts_at=starts_at, ends_at=ends_at, run_id="run_1", rules={},
-            rules_version="v", closed_at=AT, **said,
+            rules_version="v", closed_at=AT, keeps_days=True, **said,
         )  # fmt: skip
         h.add(
             "reconciliation", "period_rolls", period=period, opening_minor=0 if first else 6, closing_minor=6,
@@ -264,9 +264,34 @@ def closed_months(h: TinyRows) -> None:
             ours_minor=10, theirs_minor=4, since=AT, **place,
         )  # fmt: skip
         _acts(h, close_id, "period_close_proposed", "period_closed")
+    _days_of_a_month(h, "2026-08")
     h.add(
         "reconciliation", "period_files", period="2026-08", file_id="rpf_1", nth=1, source="rep", sha256=SHA
     )
+
+
+def _days_of_a_month(h: TinyRows, period: str) -> None:
+    """One sale and a lone line on one day; a payout on the next of which the bank has not all."""
+    item = next(dict(row) for row in h.rows["reconciliation"]["our_items"])
+    h.add(
+        "reconciliation", "period_items", **{**item, "period": period, "occurred_at": f"{period}-03T10:00:00Z"}
+    )  # fmt: skip
+    h.add(
+        "reconciliation", "period_days", period=period, day=f"{period}-03", currency="EUR", matched_minor=400,
+        timing_minor=600, broken_minor=50, accepted_minor=0, lines_minor=50,
+    )  # fmt: skip
+    h.add(
+        "reconciliation", "period_rolls", period=period, leg="payout", account=OWNED, currency="EUR",
+        opening_minor=0, ours_minor=90, theirs_minor=90, closing_minor=0, timing_minor=0, broken_minor=0,
+        accepted_minor=0,
+    )  # fmt: skip
+    h.add(
+        "reconciliation", "period_explained", period=period, day=f"{period}-04", currency="EUR", payouts=1,
+        charges_minor=100, refunds_minor=0, disputes_minor=0, reversals_minor=0, reserves_minor=0,
+        adjustments_minor=0, fees_minor=10, exchanged_minor=0, net_minor=90, unread_minor=0, bank_credit_minor=80,
+        unexplained_minor=0, residue_minor=10, unallocated_minor=0,
+        named_by=[{"type": "missing_in_bank", "breaks": 1, "minor": 10}], unnamed_minor=0,
+    )  # fmt: skip
 
 
 def hear_journals(h: TinyRows) -> None:

@@ -16,7 +16,7 @@ from shared.runtime.operator_tokens import OperatorRole, TokenIssuer, new_key_pa
 from shared.runtime.settings import load_settings
 from shared.testing.serving import served
 
-TABLES = ("rolls", "positions", "breaks", "late", "files")
+TABLES = ("rolls", "positions", "breaks", "late", "files", "days", "explained")
 
 
 @pytest.fixture
