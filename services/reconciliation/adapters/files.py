@@ -39,6 +39,7 @@ SELECT s.source FROM sources AS s
                  ORDER BY nth LIMIT 1) AS f ON true
  ORDER BY f.nth LIMIT 1 FOR NO KEY UPDATE OF s SKIP LOCKED
 """
+_WAITING: Final = "SELECT count(*) FROM report_files WHERE source = %(source)s AND state = 'RECEIVED'"
 # Asked once the source is held: what was seen while somebody else held it may be done by now.
 _NEXT: Final = f"""
 SELECT {_COLUMNS} FROM report_files WHERE source = %(source)s AND state = 'RECEIVED' ORDER BY nth LIMIT 1
@@ -123,6 +124,10 @@ class StoredFiles:
                     number += 1
                     if number % CHUNKS_PER_STATEMENT == 0 or not (chunk := content.read(CHUNK_BYTES)):
                         break
+
+    def waiting(self, source: str) -> int:
+        """How many files and pieces of the source are not staged yet."""
+        return int(self._connection.exec_driver_sql(_WAITING, {"source": source}).scalar_one())
 
     def next_waiting(self) -> ReportFile | None:
         """The first file of a source that nobody works at; its source is this transaction's until it ends."""

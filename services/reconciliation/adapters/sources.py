@@ -47,6 +47,16 @@ class StoredSources:
         row = self._connection.exec_driver_sql(_GET, {"source": name}).mappings().one_or_none()
         return None if row is None else _source(row)
 
+    def hold(self, name: str) -> Source | None:
+        """The source as it is declared until this transaction ends."""
+        row = self._connection.exec_driver_sql(f"{_GET} FOR KEY SHARE", {"source": name})
+        return next((_source(one) for one in row.mappings()), None)
+
+    def hold_alone(self, name: str) -> Source | None:
+        """The source once nobody takes files of it in or stages them; nobody does until this transaction ends."""
+        row = self._connection.exec_driver_sql(f"{_GET} FOR UPDATE", {"source": name})
+        return next((_source(one) for one in row.mappings()), None)
+
     def owner_of(self, source: Source) -> str | None:
         """The source that tells of the same account already, if there is one."""
         values = {

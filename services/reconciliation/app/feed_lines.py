@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.reconciliation.app.declare_source import declared_source
+from services.reconciliation.app.declare_source import declared_source, held_source
 from services.reconciliation.app.ports import ReconciliationUnit
 from services.reconciliation.app.receive_file import IncomingFile, Received, receive_file
 from services.reconciliation.domain.feeds import check_fed, check_goes_on, check_is_piece
@@ -14,7 +14,7 @@ def feed_lines(piece: IncomingFile, sequence: int, actor: Actor, work: Reconcili
 
     Everything after that is as with files: what came later corrects what came earlier.
     """
-    check_fed(declared_source(piece.source, work))
+    check_fed(held_source(piece.source, work))
     last = work.files.take_feed(piece.source)
     known = work.files.find(piece.source, piece.sha256)
     if known is None:

@@ -23,6 +23,14 @@ class Sources(Protocol):
 
     def get(self, name: str) -> Source | None: ...
 
+    def hold(self, name: str) -> Source | None:
+        """The source as it is declared until this transaction ends."""
+        ...
+
+    def hold_alone(self, name: str) -> Source | None:
+        """The source once nobody takes files of it in or stages them; nobody does until this transaction ends."""
+        ...
+
     def owner_of(self, source: Source) -> str | None:
         """The source that tells of the same account already, if there is one."""
         ...
@@ -65,6 +73,10 @@ class Files(Protocol):
 
     def keep(self, file_id: str, content: BinaryIO) -> None:
         """Store its bytes."""
+        ...
+
+    def waiting(self, source: str) -> int:
+        """How many files and pieces of the source are not staged yet."""
         ...
 
     def next_waiting(self) -> ReportFile | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from services.reconciliation.app.declare_source import declared_source
+from services.reconciliation.app.declare_source import held_source
 from services.reconciliation.app.ports import ReconciliationUnit
 from services.reconciliation.domain.files import NAME_CHARS_MAX, ReportFile
 from shared.kernel.crash_points import crash_point
@@ -44,7 +44,7 @@ def receive_file(
 
     Without an ``actor`` nobody uploaded it: it was found in the watched folder.
     """
-    declared_source(incoming.source, work)
+    held_source(incoming.source, work)
     if not 1 <= len(incoming.name) <= NAME_CHARS_MAX or not incoming.name.isprintable():
         raise Rejected(
             "file_name_invalid", f"a name of 1 to {NAME_CHARS_MAX} characters", status=422, stored=False,
