@@ -40,6 +40,7 @@ REQUIRED: Final = (
     "reporting_category",
 )
 OPTIONAL: Final = (
+    "made_at_utc",
     "automatic_payout_id",
     "source_id",
     "charge_id",
@@ -84,6 +85,9 @@ def line_of(positions: Mapping[str, int], figures: Figures, row: Row) -> Settlem
     gross_currency = currency(cell("currency"), "currency")
     fee_currency = currency(cell("fee_currency") or gross_currency, "fee_currency")
     net_currency = currency(cell("net_currency") or gross_currency, "net_currency")
+    # When the row was written says less of the operation than when that was made: days are counted from this.
+    created_at = moment(cell("created_utc"), _UTC, "created_utc")
+    made_at = moment(cell("made_at_utc"), _UTC, "made_at_utc") if cell("made_at_utc") else None
     taken, exchanged = cell("fee_in_net_currency"), cell("exchange_rate")
     stated = words(cell("reporting_category"), "reporting_category")
     return SettlementLine(
@@ -105,7 +109,7 @@ def line_of(positions: Mapping[str, int], figures: Figures, row: Row) -> Settlem
         fee_in_net_currency_minor=figures.signed(taken, net_currency, "fee_in_net_currency")
         if taken
         else None,
-        occurred_at=moment(cell("created_utc"), _UTC, "created_utc"),
+        occurred_at=made_at or created_at,
         available_on=moment(cell("available_on_utc"), _UTC, "available_on_utc"),
         bank_reference=words_or_none(cell("trace_id"), "trace_id"),
     )

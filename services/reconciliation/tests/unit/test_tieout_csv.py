@@ -55,6 +55,33 @@ def test_a_row_is_read_to_the_minor_unit():
     )
 
 
+@pytest.mark.parametrize(
+    ("made_at", "told"),
+    [
+        ("2026-11-23 08:15:00", datetime(2026, 11, 23, 8, 15, tzinfo=UTC)),
+        ("2026-11-23", datetime(2026, 11, 23, tzinfo=UTC)),
+        # Without an offset it is UTC, which has every hour once, also on the days on which others change their clocks.
+        ("2026-10-25 00:30:00", datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),
+        ("2026-10-25T01:30:00Z", datetime(2026, 10, 25, 1, 30, tzinfo=UTC)),
+        ("2026-03-29 02:30:00", datetime(2026, 3, 29, 2, 30, tzinfo=UTC)),
+        # The hour that Berlin shows twice, and on both sides of the one that it leaves out.
+        ("2026-10-25T02:30:00+02:00", datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),
+        ("2026-10-25T02:30:00+01:00", datetime(2026, 10, 25, 1, 30, tzinfo=UTC)),
+        ("2026-03-29T01:59:59+01:00", datetime(2026, 3, 29, 0, 59, 59, tzinfo=UTC)),
+        ("2026-03-29T03:00:00+02:00", datetime(2026, 3, 29, 1, tzinfo=UTC)),
+        ("", datetime(2026, 11, 24, 10, tzinfo=UTC)),
+    ],
+)
+def test_a_row_happened_when_its_operation_was_made_where_it_says_so(made_at, told):
+    (line,) = lines(read(tieout_row(1, made_at_utc=made_at), time_zone="Europe/Berlin"))
+    assert (line.occurred_at, line.available_on) == (told, datetime(2026, 11, 26, tzinfo=UTC))
+
+
+def test_a_row_says_when_it_was_created_also_beside_when_it_was_made():
+    found = read(tieout_row(1, made_at_utc="2026-11-23", created_utc="yesterday"))
+    assert only_quarantined(found) == (2, "time_malformed", "created_utc")
+
+
 def test_a_row_of_no_payout_yet_waits():
     (line,) = lines(read(tieout_row(1, payout="")))
     assert line.payout_id is None
@@ -85,6 +112,8 @@ def test_three_currencies_in_one_row():
         ({"currency": "EUX"}, "currency_unknown", "currency"),
         ({"currency": "JPY"}, "excess_decimals", "gross"),
         ({"created_utc": "24.11.2026"}, "time_malformed", "created_utc"),
+        ({"made_at_utc": "24.11.2026"}, "time_malformed", "made_at_utc"),
+        ({"made_at_utc": "2026-10-25 25:00:00"}, "time_malformed", "made_at_utc"),
         ({"balance_transaction_id": ""}, "id_malformed", "balance_transaction_id"),
         ({"balance_transaction_id": "a b"}, "id_malformed", "balance_transaction_id"),
         ({"balance_transaction_id": "x" * 129}, "id_malformed", "balance_transaction_id"),

@@ -28,6 +28,7 @@ COLUMNS: Final = (
     "exchange_rate",
     "trace_id",
     "description",
+    "made_at_utc",
 )
 CATEGORIES: Final[Mapping[Kind, str]] = {
     Kind.CHARGE: "charge",
@@ -72,6 +73,7 @@ class TieoutCsv:
                 line.exchange_rate or "",
                 payout.trace,
                 str(line.kind),
+                _instant(line.occurred_at),
             )
         )
 
@@ -97,6 +99,7 @@ class TieoutCsv:
                 "",
                 payout.trace,
                 "payout",
+                _instant(payout.made_at),
             )
         )
 
