@@ -12,6 +12,8 @@ _BESIDE: Final = "services/reconciliation/migrations/versions/0015_close_beside_
 _AGAIN: Final = "services/reconciliation/adapters/recomputing.py"
 _AGAIN_TESTS: Final = "services/reconciliation/tests/db/test_recompute.py::"
 _TESTS: Final = "services/reconciliation/tests/db/test_periods.py::"
+_KEPT: Final = "services/reconciliation/adapters/kept_days.py"
+_DAYS_TESTS: Final = "services/reconciliation/tests/db/test_closed_days.py::"
 
 CLOSED_MONTHS: Final = (
     Case(
@@ -133,6 +135,43 @@ CLOSED_MONTHS: Final = (
             ),
         ),
         tests=(_AGAIN_TESTS + "test_it_leaves_nothing_and_tells_nothing",),
+    ),
+    Case(
+        name="month-keeps-days",
+        protection="the days of a closed month are shown as they were at its close",
+        change="they are read as they are",
+        patches=(
+            Patch(_KEPT, " WHERE keeps_days ORDER BY ends_at\n", " WHERE false ORDER BY ends_at\n"),
+            Patch(
+                _KEPT,
+                "{_BANDS} FROM period_days WHERE day BETWEEN",
+                "{_BANDS} FROM period_days WHERE false AND day BETWEEN",
+            ),
+            Patch(
+                _KEPT,
+                "  FROM period_explained WHERE day BETWEEN",
+                "  FROM period_explained WHERE false AND day BETWEEN",
+            ),
+        ),
+        tests=(_DAYS_TESTS + "test_nothing_that_comes_after_the_close_changes_a_byte_of_it",),
+    ),
+    Case(
+        name="month-keeps-days-in-sql",
+        protection="the database takes no more days of a month once it is closed",
+        change="nobody looks whether the month is closed",
+        patches=(
+            Patch(
+                "services/reconciliation/migrations/versions/0027_keep_days_of_months.py",
+                "        op.execute(_STILL_OPEN.format(table=table))\n",
+                "",
+            ),
+            Patch(
+                "services/reconciliation/migrations/checks/0027.sql",
+                "'period_days_still_open', 'period_explained_still_open', ",
+                "",
+            ),
+        ),
+        tests=(_DAYS_TESTS + "test_what_days_came_to_cannot_be_changed_in_sql",),
     ),
     Case(
         name="report-escapes",

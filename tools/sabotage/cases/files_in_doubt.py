@@ -24,6 +24,24 @@ FILES_IN_DOUBT: Final = (
         tests=(_FILES + "test_a_month_is_not_closed_over_what_its_files_lack_unless_two_people_accept_it",),
     ),
     Case(
+        name="recon-unread-lines",
+        protection="a payout of which money is left names the lines in quarantine that bear its id as a whole word",
+        change="any part of a line's text that reads alike will do",
+        patches=(
+            Patch(
+                _ADAPTERS + "explaining.py",
+                """                || '($|[^[:alnum:]_-])')
+""",
+                """                || '')
+""",
+            ),
+        ),
+        tests=(
+            _DB + "test_explained_parts.py::"
+            "test_a_payout_without_a_row_of_its_own_names_the_lines_of_it_that_nobody_could_read",
+        ),
+    ),
+    Case(
         name="recon-payout-total",
         protection="a payout whose own row says another sum than its lines is a break with the difference at risk",
         change="nobody compares",

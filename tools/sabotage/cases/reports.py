@@ -21,6 +21,7 @@ _AMENDMENTS = "services/reconciliation/tests/db/test_amendments.py::"
 _ANNOUNCED = "services/reconciliation/tests/db/test_announcing.py::"
 _MATCHED = "services/reconciliation/tests/db/test_announced_matches.py::"
 _FILES = "services/reconciliation/tests/db/test_files_api.py::"
+_REDECLARED = "services/reconciliation/tests/db/test_redeclaring.py::"
 _FEED = "services/reconciliation/tests/db/test_feed.py::"
 
 REPORTS: Final = (
@@ -32,6 +33,34 @@ REPORTS: Final = (
             Patch("services/reconciliation/app/declare_source.py", "    work.sources.take_turn()\n", ""),
         ),
         tests=("services/reconciliation/tests/db/test_sources.py::test_two_declarations_at_once_take_turns",),
+    ),
+    Case(
+        name="sources-wait-for-files",
+        protection="a file is read as its source was declared when it came",
+        change="a source is declared otherwise over files that wait, here and in the database",
+        patches=(
+            Patch(
+                "services/reconciliation/app/declare_source.py",
+                "    if known is not None and _how(known) != _how(source):\n",
+                "    if False:\n",
+            ),
+            Patch(
+                "services/reconciliation/migrations/versions/0028_read_files_as_they_came.py",
+                "    IF EXISTS (SELECT",
+                "    IF false AND EXISTS (SELECT",
+            ),
+        ),
+        tests=(
+            _REDECLARED + "test_a_source_is_declared_otherwise_once_no_file_of_it_waits",
+            _REDECLARED + "test_sql_changes_nothing_over_a_file_that_waits",
+        ),
+    ),
+    Case(
+        name="sources-held",
+        protection="whoever takes a file in holds its source as it is declared until the file is there",
+        change="a declaration passes by",
+        patches=(Patch("services/reconciliation/adapters/sources.py", '{_GET} FOR KEY SHARE"', '{_GET}"'),),
+        tests=(_REDECLARED + "test_a_piece_comes_to_the_source_as_it_is_declared_by_then",),
     ),
     Case(
         name="reports-feed-gap",
