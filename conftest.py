@@ -1,5 +1,6 @@
 """Marks every test by the folder it lies in, so that nobody forgets, and loads the infrastructure fixtures."""
 
+import gc
 from pathlib import Path, PurePath
 
 import pytest
@@ -45,6 +46,10 @@ settings.register_profile("few", settings.get_profile("tieout"), max_examples=20
 """``make test-unit``: fewer generated cases where a test does not say how many it needs; ``make test`` has them all."""
 settings.load_profile("tieout")
 
+# Thousands of tests are collected and none goes before the last has run: the collector would read through all of them
+# again and again, which is a third of what short tests cost.
+gc.set_threshold(50_000, 10, 10)
+
 # Without this the default renderer draws a picture of every traceback, at seconds of CPU each.
 structlog.configure(processors=[structlog.processors.KeyValueRenderer()])
 
@@ -64,3 +69,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             raise pytest.UsageError(
                 f"{item.path} lies in no level folder; expected one of {', '.join(LEVELS)}"
             )
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end: no collection looks at it any more."""
+    gc.collect()
+    gc.freeze()
