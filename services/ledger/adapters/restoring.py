@@ -1,7 +1,7 @@
 """What people decided of adjustments, read from a refill of the ledger's own topic and booked again.
 
-The floor of a payout was looked at when it was approved, and books that are being filled hold other money beside it:
-the owner of the tables takes its trigger down within each transaction that restores, where nobody else can use the gap.
+Floors and ceilings were looked at when it was approved, and books that are being filled hold other money beside it: the
+owner of the tables takes their triggers down within each transaction that restores, where nobody else can use the gap.
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ _KEYS: Final = "adj_"
 """Of streams that say what people did to adjustments."""
 _APPROVAL: Final = "adjustment_approved"
 
-_FLOOR_DOWN: Final = "ALTER TABLE adjustments DISABLE TRIGGER adjustment_floor"
+_BOUNDS: Final = ("adjustment_floor", "adjustment_ceiling")
+_BOUNDS_DOWN: Final = "ALTER TABLE adjustments " + ", ".join([f"DISABLE TRIGGER {name}" for name in _BOUNDS])
 # A table with checks that wait for COMMIT is not altered: they are made before.
 _CHECK_NOW: Final = "SET CONSTRAINTS ALL IMMEDIATE"
-_FLOOR_UP: Final = "ALTER TABLE adjustments ENABLE TRIGGER adjustment_floor"
+_BOUNDS_UP: Final = "ALTER TABLE adjustments " + ", ".join([f"ENABLE TRIGGER {name}" for name in _BOUNDS])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +72,11 @@ def restore_decisions(broker: Broker, owner: Transactions[LedgerUnitOfWork]) -> 
 
 
 def _restore(batch: Sequence[Decision], uow: LedgerUnitOfWork) -> int:
-    uow.connection.exec_driver_sql(_FLOOR_DOWN)
+    uow.connection.exec_driver_sql(_BOUNDS_DOWN)
     restored = sum([restore_adjustment(decision, uow) for decision in batch])
     uow.flush()
     uow.connection.exec_driver_sql(_CHECK_NOW)
-    uow.connection.exec_driver_sql(_FLOOR_UP)
+    uow.connection.exec_driver_sql(_BOUNDS_UP)
     return restored
 
 
