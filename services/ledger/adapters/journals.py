@@ -7,6 +7,7 @@ updated, so that an account in every journal costs the same as accounts spread e
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -95,6 +96,7 @@ class PostedJournals:
         """Ids of those that were written and told before these books were filled."""
         self._by_subject: dict[SubjectKey, Journal] = {}
         self._by_fact: dict[FactKey, Journal] = {}
+        self._by_payment: defaultdict[str | None, list[Journal]] = defaultdict(list)
         self._added: dict[FactKey, Journal] = {}
         self._booked: dict[FactKey, Money] = {}
         self._positions: dict[str, int] = {}
@@ -116,6 +118,7 @@ class PostedJournals:
         for position, journal in _journals(rows):
             self._positions[journal.journal_id] = position
             self._by_subject[_subject(journal)] = journal
+            self._by_payment[journal.payment_id].append(journal)
 
     def load_amended(self, facts: Collection[FactKey]) -> None:
         """Read the journals of these facts with their entries."""
@@ -133,6 +136,9 @@ class PostedJournals:
     def find_fact(self, rule: str, fact_key: str) -> Journal | None:
         return self._by_fact.get((rule, fact_key))
 
+    def of_payment(self, payment_id: str) -> Sequence[Journal]:
+        return self._by_payment[payment_id]
+
     def add(self, journal: Journal) -> None:
         """One fact has one effect; the same fact with other money is a contradiction that people must see."""
         fact = (journal.rule, journal.fact_key)
@@ -146,6 +152,7 @@ class PostedJournals:
         self._booked[fact] = money
         self._added[fact] = self._by_fact[fact] = journal
         self._by_subject[_subject(journal)] = journal
+        self._by_payment[journal.payment_id].append(journal)
 
     def flush(self) -> Sequence[Journal]:
         """Write what was added; return it as it was booked, so that it can be announced."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -51,6 +51,10 @@ class JournalStore(Protocol):
 
     def find_fact(self, rule: str, fact_key: str) -> Journal | None:
         """The journal of this rule for this fact: loaded, or added in this transaction."""
+        ...
+
+    def of_payment(self, payment_id: str) -> Iterable[Journal]:
+        """Every journal of a payment that was loaded, with those added since."""
         ...
 
     def add(self, journal: Journal) -> None:

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from msgspec.structs import asdict
 
 from services.ledger.app.ports import LedgerWork
 from services.ledger.domain.journal import Cause
 from services.ledger.domain.posting import facts_amended, facts_of, journals_for
-from services.ledger.domain.posting_rules import AMENDING_EVENT_TYPES, REVERSING_EVENT_TYPES
+from services.ledger.domain.posting_rules import (
+    AMENDING_EVENT_TYPES,
+    BOUNDED_EVENT_TYPES,
+    REVERSING_EVENT_TYPES,
+)
+
+_OF_PAYMENTS: Final = REVERSING_EVENT_TYPES | BOUNDED_EVENT_TYPES
 
 
 class IncomingEvent(Protocol):
@@ -46,7 +52,7 @@ def load_books(events: Sequence[IncomingEvent], work: LedgerWork) -> None:
     }
     if amended:
         work.journals.load_amended(sorted(amended))
-    payment_ids = {event.data.payment_id for event in events if event.event_type in REVERSING_EVENT_TYPES}
+    payment_ids = {event.data.payment_id for event in events if event.event_type in _OF_PAYMENTS}
     if payment_ids:
         work.journals.load_payments(sorted(payment_ids))
 

@@ -21,7 +21,17 @@ from services.ledger.domain.journal import (
     signed_entry,
 )
 from services.ledger.domain.posting_rules import POSTING_RULES
-from services.ledger.domain.rules import Amendment, Amount, Leg, NoPosting, Posting, Rekeying, Reversal, Row
+from services.ledger.domain.rules import (
+    Amendment,
+    Amount,
+    Leg,
+    NoPosting,
+    Posting,
+    Rekeying,
+    Reversal,
+    Row,
+    Within,
+)
 from services.ledger.domain.settlement_lines import completed
 from shared.kernel.errors import Poison
 
@@ -39,6 +49,10 @@ class Books(Protocol):
 
     def find_fact(self, rule: str, fact_key: str) -> Journal | None:
         """The journal of this rule for this fact, if it was posted; only of facts that events of the batch name."""
+        ...
+
+    def of_payment(self, payment_id: str) -> Iterable[Journal]:
+        """Every journal of a payment of which the batch takes something back."""
         ...
 
 
@@ -73,6 +87,7 @@ def facts_of(event_type: str, fields: Mapping[str, Any]) -> Iterator[tuple[str, 
                 if row.completes is not None:
                     rule, named_by = row.completes
                     yield rule, fields[named_by]
+                    yield rule + REVERSED_SUFFIX, fields[named_by]
             return
 
 
@@ -114,8 +129,12 @@ def journals_for(
         return tuple(_amend(row, cause, fields, effective_at, books, new_journal_id))
     if isinstance(row, Posting):
         journal = _post(row, cause, fields, effective_at, new_journal_id)
-        if journal is not None and row.completes is not None:
-            _check_completed(*row.completes, fields, journal, books)
+        # Told again, it books nothing: then the store compares it with what is booked of it.
+        if journal is not None and books.find_fact(row.rule, journal.fact_key) is None:
+            if row.completes is not None:
+                _check_completed(*row.completes, fields, journal, books)
+            if row.within is not None:
+                _check_within(row.within, journal, books)
         return (journal,) if journal else ()
     return tuple(_reverse(row, cause, fields, effective_at, books, new_journal_id))
 
@@ -180,11 +199,31 @@ def _check_bound(row: Posting, fields: Mapping[str, Any]) -> None:
 def _check_completed(
     rule: str, named_by: str, fields: Mapping[str, Any], journal: Journal, books: Books
 ) -> None:
-    """What was asked for is completed as it was asked: other money would leave a residue that nobody ever clears."""
+    """What was asked for is completed as it was asked: other money would leave a residue that nobody ever clears.
+
+    A stream tells both in order, so that what was never asked for, or came to nothing, is no fact that came early.
+    """
     asked = books.find_fact(rule, fields[named_by])
-    if asked is not None and _money(journal) != _money(asked):
+    if asked is None or books.find_fact(rule + REVERSED_SUFFIX, fields[named_by]) is not None:
+        told = f"{journal.rule} of {fields[named_by]}, of which no {rule} stands"
+        raise Poison(told, code="never_requested")
+    if _money(journal) != _money(asked):
         told = f"{journal.rule}: {_money(journal)} for {fields[named_by]}, of which {_money(asked)} is booked"
         raise Poison(told, code="differs_from_request")
+
+
+def _check_within(within: Within, journal: Journal, books: Books) -> None:
+    (taken,) = [entry for entry in journal.entries if entry.account.family == within.family.name]
+    stands_minor = sum(
+        entry.amount_minor if entry.side is taken.side.opposite else -entry.amount_minor
+        for booked in books.of_payment(journal.payment_id or "")
+        if within.rules is None or booked.rule in within.rules
+        for entry in booked.entries
+        if (entry.account, entry.clearing_key) == (taken.account, taken.clearing_key)
+    )
+    if taken.amount_minor > stands_minor:
+        told = f"{journal.rule}: {taken.amount_minor} of {taken.clearing_key}, where {stands_minor} stand"
+        raise Poison(told, code="more_than_stands")
 
 
 def _money(journal: Journal) -> tuple[int, str, str | None]:

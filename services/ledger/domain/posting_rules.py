@@ -33,6 +33,7 @@ from services.ledger.domain.rules import (
     Reversal,
     Row,
     When,
+    Within,
     credit,
     debit,
 )
@@ -237,6 +238,7 @@ PAYMENT_RULES: Final[tuple[Row, ...]] = (
         rule="dispute_written_off",
         fact_key="fact_key",
         subject="dispute_id",
+        within=Within(MH),
         legs=(debit(MH, AMOUNT, *OBJECT), credit(D, AMOUNT, *OBJECT)),
     ),
     Posting(
@@ -244,6 +246,7 @@ PAYMENT_RULES: Final[tuple[Row, ...]] = (
         rule="dispute_write_off_reversed",
         fact_key="fact_key",
         subject="dispute_id",
+        within=Within(MH, ("dispute_written_off", "dispute_write_off_reversed")),
         legs=(debit(D, AMOUNT, *OBJECT), credit(MH, AMOUNT, *OBJECT)),
     ),
     Posting(
@@ -300,6 +303,9 @@ PAYMENT_RULES: Final[tuple[Row, ...]] = (
 POSTING_RULES: Final[tuple[Row, ...]] = (*PAYMENT_RULES, *SETTLEMENT_RULES)
 EVENT_TYPES: Final = frozenset(row.on for row in POSTING_RULES)
 REVERSING_EVENT_TYPES: Final = frozenset(row.on for row in POSTING_RULES if isinstance(row, Reversal))
+BOUNDED_EVENT_TYPES: Final = frozenset(
+    row.on for row in POSTING_RULES if isinstance(row, Posting) and row.within is not None
+)
 AMENDING_EVENT_TYPES: Final = frozenset(row.on for row in POSTING_RULES if isinstance(row, Amendment))
 REKEYING_EVENT_TYPES: Final = frozenset(
     row.on for row in POSTING_RULES if isinstance(row, Rekeying | Amendment)

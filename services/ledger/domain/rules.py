@@ -49,6 +49,17 @@ class When:
     value: str
 
 
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The leg on this family takes no more off its clearing key than these rules put there for its payment.
+
+    None: all rules. More would leave a residue under the key that nothing ever clears.
+    """
+
+    family: Family
+    rules: tuple[str, ...] | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posting:
     """The event writes one journal. ``fact_key`` and ``subject`` name the fields that hold them.
@@ -56,7 +67,8 @@ class Posting:
     ``stated`` is what the journal says its amount is: the first of these (amount, currency) that is not zero.
     Less than ``least_minor`` is poison; None: of either sign, as somebody else's statement says it.
     So is a ``part``, the first field, that is more than its whole, the second. ``completes`` names a rule and the field
-    with the fact key that it was booked under: where that is booked, this has to state the same money.
+    with the fact key that it was booked under: that stands booked, with the same money, or this is poison. So is what
+    is not ``within`` what stands.
     """
 
     on: str
@@ -70,6 +82,7 @@ class Posting:
     least_minor: int | None = 1
     part: tuple[str, str] | None = None
     completes: tuple[str, str] | None = None
+    within: Within | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,6 +110,10 @@ class _Books:
         """The journal of this rule for this fact."""
         return next((j for j in self.journals if (j.rule, j.fact_key) == (rule, fact_key)), None)
 
+    def of_payment(self, payment_id: str) -> list[Journal]:
+        """Everything that tells of the example's payment."""
+        return [journal for journal in self.journals if journal.payment_id == payment_id]
+
 
 def booked(example: Example) -> list[Journal]:
     """The example's journals, in order."""
@@ -166,15 +170,16 @@ def _symbol(name: str) -> str:
 def render_examples() -> Iterator[str]:
     """The examples as Markdown."""
     yield "## Worked examples\n"
-    yield "Amounts in minor units. Booked by the rules above when this page is generated."
+    yield "Amounts in minor units. Booked by the rules above when this page is generated. What stands then is on the"
+    yield "normal sides, without the zeros."
     for example in (*EXAMPLES, *RETURN_EXAMPLES, *SETTLEMENT_EXAMPLES):
         journals = booked(example)
         yield f"\n### {example.title}\n"
-        yield "| event | Dr | Cr |"
-        yield "|---|---|---|"
-        for journal in journals:
-            yield f"| `{journal.cause.event_type}` | {_side(journal, Side.DEBIT)} | {_side(journal, Side.CREDIT)} |"
-        yield f"\nAt the end, on the normal sides: {_left(journals)}."
+        yield "| event | Dr | Cr | stands then |"
+        yield "|---|---|---|---|"
+        for number, journal in enumerate(journals, start=1):
+            sides = f"{_side(journal, Side.DEBIT)} | {_side(journal, Side.CREDIT)}"
+            yield f"| `{journal.cause.event_type}` | {sides} | {_left(journals[:number])} |"
     yield from _by_hand()
 
 

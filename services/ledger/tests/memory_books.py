@@ -29,6 +29,9 @@ class MemoryBooks:
     def find_fact(self, rule, fact_key):
         return self._facts.get((rule, fact_key))
 
+    def of_payment(self, payment_id):
+        return [journal for journal in self.journals if journal.payment_id == payment_id]
+
     def post(self, event_type, fields, effective_at=NOW):
         cause = Cause(event_id=f"evt_{next(self._number)}", event_type=event_type, version=1)
         posted = journals_for(cause, fields, effective_at, self, lambda: f"jrn_{next(self._number)}")

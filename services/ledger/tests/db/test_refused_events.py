@@ -109,6 +109,62 @@ def test_what_was_asked_for_is_completed_with_the_same_money_or_parked(
     assert not [key for key in ledger.balances() if key[0] == "refunds_in_flight" and key != in_flight]
 
 
+@pytest.mark.parametrize("same_batch", [True, False], ids=["in one batch", "later"])
+@pytest.mark.parametrize("failed", [False, True], ids=["never asked for", "failed before"])
+@pytest.mark.parametrize("what", COMPLETED)
+def test_what_was_not_asked_for_or_failed_does_not_succeed(ledger, stream, what, failed, same_batch):
+    """It would leave on refunds in flight what nobody asked to return: a stream tells both in order."""
+    asked, done = COMPLETED[what]
+    came_to_nothing = {"refund": Payment.refund_failed, "return of a stray": Payment.return_failed}[what]
+    odd, even = Payment(1), Payment(2)
+    stream.publish(odd.captured(10_000), odd.stray_found(4_000))
+    if failed:
+        stream.publish(asked(odd, 4_000), came_to_nothing(odd, 4_000))
+    if not same_batch:
+        stream.drain()
+    stream.publish(done(odd, 4_000), even.captured(70))
+    stream.drain()
+    assert parked(ledger) == [(odd.payment_id, "poison", "never_requested")]
+    assert not [key for key in ledger.balances() if key[0] == "refunds_in_flight"]
+    assert ledger.rows(f"SELECT count(*) FROM journals WHERE payment_id = '{even.payment_id}'") == [(1,)]
+
+
+UNGROUNDED = {
+    "of no dispute": lambda payment: [payment.dispute_written_off(1, "lost", 1)],
+    "of more than is held": lambda payment: [payment.dispute_written_off(6_001, "lost")],
+    "of what came back": lambda payment: [
+        payment.dispute_reinstated(2_000, 2_000, "back"), payment.dispute_written_off(4_001, "lost"),
+    ],
+    "twice": lambda payment: [
+        payment.dispute_written_off(6_000, "lost"), payment.dispute_written_off(1, "lost_again"),
+    ],
+    "taken back, and more than that": lambda payment: [
+        payment.dispute_written_off(4_000, "lost"), payment.write_off_reversed(4_001, "not_lost"),
+    ],
+    "taken back twice": lambda payment: [
+        payment.dispute_written_off(4_000, "lost"), payment.write_off_reversed(4_000, "not_lost"),
+        payment.write_off_reversed(1, "not_lost_again"),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("same_batch", [True, False], ids=["in one batch", "later"])
+@pytest.mark.parametrize("loss", UNGROUNDED)
+def test_a_loss_of_more_than_the_dispute_holds_is_parked(ledger, stream, loss, same_batch):
+    """Else D and MH would keep a residue under a key that nothing comes for again."""
+    payment = Payment(1)
+    *before, wrong = UNGROUNDED[loss](payment)
+    stream.publish(payment.captured(10_000), payment.dispute_withdrawn(6_000, "row"), *before)
+    if not same_batch:
+        stream.drain()
+    stream.publish(wrong)
+    stream.drain()
+    assert parked(ledger) == [(payment.payment_id, "poison", "more_than_stands")]
+    assert ledger.rows("SELECT count(*) FROM journals") == [(2 + len(before),)]
+    held = {family: each for (family, *_), each in ledger.balances().items()}
+    assert held.get("merchant_held", 0) == held.get("disputed", 0) >= 0
+
+
 @pytest.mark.parametrize("stated", [3_999, 4_000, 4_001])
 def test_a_failure_takes_back_exactly_what_was_booked_whatever_it_states(ledger, stream, stated):
     payment = Payment(1)

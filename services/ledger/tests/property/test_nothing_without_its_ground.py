@@ -1,0 +1,63 @@
+"""After any legal history: a success of what was never asked for, or failed, and a loss of more than is held, are poison."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ledger.tests.histories import histories
+from services.ledger.tests.memory_books import MemoryBooks
+from services.ledger.tests.property.test_histories import PAYMENTS, STEPS, post
+from shared.kernel.errors import Poison
+
+UNKNOWN = 49
+"""No history comes to a refund, a stray or a dispute of such a number."""
+AMOUNTS = st.integers(1, 10**12)
+
+
+def success_never_requested(history, amount):
+    yield "never_requested", history.payment.refund_succeeded(amount, UNKNOWN)
+    yield "never_requested", history.payment.return_succeeded(amount, UNKNOWN)
+
+
+def success_after_the_failure(history, _amount):
+    for nth, (state, (asked, _returned)) in history.refunds.items():
+        if state == "failed" and not told(
+            history, "RefundSucceeded", refund_id=history.payment.id("re", nth)
+        ):
+            adopted = told(history, "RefundAdopted", refund_id=history.payment.id("re", nth))
+            if not adopted:
+                yield "never_requested", history.payment.refund_succeeded(asked, nth)
+    for nth, (state, returned) in history.strays.items():
+        if state == "kept":
+            yield "never_requested", history.payment.return_succeeded(returned, nth)
+
+
+def more_than_stands(history, amount):
+    yield "more_than_stands", history.payment.dispute_written_off(amount, "odd", UNKNOWN)
+    yield "more_than_stands", history.payment.write_off_reversed(amount, "odd", UNKNOWN)
+    for nth, (held, _lost) in history.disputes.items():
+        yield "more_than_stands", history.payment.dispute_written_off(held + amount, "odd", nth)
+
+
+def told(history, event, **named):
+    return any(
+        type(each).__name__ == f"{event}V1"
+        and all(getattr(each, name) == value for name, value in named.items())
+        for each in history.told
+    )
+
+
+@pytest.mark.parametrize("wrong", [success_never_requested, success_after_the_failure, more_than_stands])
+@given(steps=STEPS, amount=AMOUNTS)
+def test_it_is_refused_by_its_code_and_books_nothing(wrong, steps, amount):
+    books, every = MemoryBooks(), histories(PAYMENTS)
+    for which, choice, amount_minor in steps:
+        post(books, every[which].step(choice, amount_minor))
+    before = len(books.journals)
+    for history in every:
+        for code, event in wrong(history, amount):
+            with pytest.raises(Poison, match=f"^{code}: "):
+                post(books, event)
+    assert len(books.journals) == before
