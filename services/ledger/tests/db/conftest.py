@@ -38,13 +38,14 @@ class Told:
 class Ledger:
     """The real unit of work on a real database, without a broker in front."""
 
-    def __init__(self, engine):
+    def __init__(self, engine, accounts=None):
+        """``accounts``: the memory of accounts that a process has; one of its own unless given."""
         self.ids = UlidIds()
         self.engine = engine
         self.reader = SqlBooksReader(engine)
         self.transactions = Transactions(
             engine,
-            unit_of_work_builder(AccountDirectory()),
+            unit_of_work_builder(accounts or AccountDirectory()),
             source="/tieout/ledger",
             clock=SystemClock(),
             ids=self.ids,

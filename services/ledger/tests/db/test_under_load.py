@@ -1,6 +1,7 @@
 """Bulk, payouts and facts at the same time, all of one merchant and spread over 10,000: no deadlock, nothing lost.
 
-Every session opens accounts by a memory of its own, as processes do. That they did overlap is read from the rows.
+Every session opens accounts by a memory and in an order of its own, as processes do: each has another seed of hashes,
+which is the order of its sets. That they did overlap is read from the rows; floors are come to by all at once.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from services.ledger.adapters.accounts import AccountDirectory
 from services.ledger.adapters.head_keys import HeadVerifier
 from services.ledger.adapters.sealed_books import sealed_books
 from services.ledger.adapters.sealing import Sealer
 from services.ledger.app.verify_seals import verify_seals
+from services.ledger.domain.chart import AccountRef
 from services.ledger.tests import import_lines, report
 from services.ledger.tests.bringing import agreed, bring
 from services.ledger.tests.db.adjusting import approve, propose
@@ -33,9 +36,11 @@ pytestmark = pytest.mark.db
 BROUGHT = 1_000
 OPENED_AT_ONCE = 1_000
 IMPORTERS, LINES, IMPORT_BATCH = 2, 1_500, 100
-PEOPLE, PAYOUTS = 4, 15
+PEOPLE, PAYDAYS = 4, 15
 CONSUMERS, BATCHES, FACTS = 4, 5, 30
 SESSIONS = IMPORTERS + PEOPLE + CONSUMERS + 1
+COMPANY_S = 120
+"""So long somebody waits for the others; who fails leaves them waiting."""
 #: Half of what everybody does is done to these few.
 HOT = 20
 #: What every merchant had behind each of its payouts, in the order of the books.
@@ -65,6 +70,20 @@ SELECT count(*) FROM (
 """
 
 
+class OwnOrder(AccountDirectory):
+    """Is asked for accounts in an order of its own, as by a process with a seed of its own."""
+
+    def __init__(self, seed):
+        super().__init__()
+        self._order = Random(seed)  # noqa: S311 - the same order each time
+
+    def ids_of(self, wanted, connection):
+        """As of the books, whatever the order."""
+        asked = sorted(wanted)
+        self._order.shuffle(asked)
+        return super().ids_of(asked, connection)
+
+
 @pytest.fixture
 def engine(ledger_urls):
     """A session for everybody."""
@@ -79,8 +98,11 @@ class Load:
     def __init__(self, engine, merchants, folder):
         self.engine, self.merchants, self.folder = engine, merchants, folder
         self.expected, self.refused, self._guard = Counter(), Counter(), threading.Lock()
-        self.begin = threading.Barrier(SESSIONS)
+        self.begin = threading.Barrier(SESSIONS, timeout=COMPANY_S)
         self.working, self.bringing = SESSIONS - 1, IMPORTERS
+        self.payday = threading.Barrier(PEOPLE, action=self._next_payday, timeout=COMPANY_S)
+        self.asked = threading.Barrier(PEOPLE, timeout=COMPANY_S)
+        self.paydays, self.paid_today, self._chance = 0, None, Random(0)  # noqa: S311 - the same each time
 
     def open_all(self):
         """A file with one line for every merchant, so that the load is spread over as many accounts as it says."""
@@ -98,14 +120,19 @@ class Load:
             running += [pool.submit(self._work, self._pay_out, number) for number in range(PEOPLE)]
             running += [pool.submit(self._work, self._consume, number) for number in range(CONSUMERS)]
             running.append(pool.submit(self._seal))
-        for each in running:
+        for each in sorted(running, key=_only_left_alone):
             each.result()
         while Sealer(Ledger(self.engine).transactions).turn():
             pass
 
     def _work(self, work, number):
         try:
-            work(Ledger(self.engine), number, Random(number))  # noqa: S311 - the same work each time
+            own = OwnOrder(f"{work.__name__} {number}")
+            work(Ledger(self.engine, own), number, Random(number))  # noqa: S311 - the same work each time
+        except BaseException:
+            for company in (self.begin, self.payday, self.asked):
+                company.abort()
+            raise
         finally:
             with self._guard:
                 self.working -= 1
@@ -139,27 +166,42 @@ class Load:
             self.bringing -= 1
         self._add(sums)
 
-    def _pay_out(self, ledger, _number, chance):
+    def _next_payday(self):
+        """One merchant whom all pay out at once, as long as there is company."""
+        self.paydays += 1
+        going_on = self.paydays <= PAYDAYS or self.bringing
+        self.paid_today = self._merchant(self._chance) if going_on else None
+
+    def _pay_out(self, ledger, number, _chance):
+        """Each wants all that there is: whoever looks without waiting for the others takes it a second time."""
         self.begin.wait()
-        for _ in self._at_least(PAYOUTS):
-            merchant, amount = (
-                self._merchant(chance),
-                chance.randrange(50, 2_000 * (1 + HOT // self.merchants)),
+        while True:
+            self.payday.wait()
+            merchant = self.paid_today
+            if merchant is None:
+                return
+            account = AccountRef("merchant_available", merchant, "EUR")
+            there = ledger.transactions.read(
+                lambda uow, account=account: uow.adjustments.available_minor(account), name="look"
             )
+            amount = max(there - number, 1)
             made = propose(ledger, "merchant_payout", amount, merchant_id=merchant, bank_account="main_eur")
-            try:
-                approve(ledger, made)
-            except Rejected as error:
-                if error.code != "floor_reached":
-                    raise
-                with self._guard:
-                    self.refused[merchant] += 1
-            else:
-                paid = {
-                    ("merchant_available", merchant, "EUR"): -amount,
-                    ("bank_cash", "main_eur", "EUR"): -amount,
-                }
-                self._add(paid)
+            self.asked.wait()
+            self._approve(ledger, made, merchant, amount)
+
+    def _approve(self, ledger, made, merchant, amount):
+        try:
+            approve(ledger, made)
+        except Rejected as error:
+            if error.code != "floor_reached":
+                raise
+            with self._guard:
+                self.refused[merchant] += 1
+        else:
+            paid = dict.fromkeys(
+                (("merchant_available", merchant, "EUR"), ("bank_cash", "main_eur", "EUR")), -amount
+            )
+            self._add(paid)
 
     def _consume(self, ledger, number, chance):
         self.begin.wait()
@@ -180,6 +222,11 @@ class Load:
         self.begin.wait()
         while sealer.turn() or self.working:
             pass
+
+
+def _only_left_alone(work):
+    """Whoever failed tells more than those who waited for it."""
+    return isinstance(work.exception(), threading.BrokenBarrierError)
 
 
 def interleaved(kinds):
@@ -220,6 +267,30 @@ def test_nothing_is_lost_and_floors_hold_under_load(engine, ledger_urls, tmp_pat
     assert (found.finding, found.sealed_to) == (None, ledger.rows("SELECT count(*) FROM journals")[0][0])
 
     engine.dispose()  # sessions tell what they counted when they end
+    assert deadlocks(ledger_urls) == 0
+
+
+def test_sessions_that_come_by_the_same_accounts_in_opposite_orders_queue_up(engine, ledger_urls):
+    """Nobody has opened any of them yet: each waits for the other's, which in two orders is a deadlock."""
+    together = threading.Barrier(2, timeout=COMPANY_S)
+    rounds = [[AccountRef("merchant_pending", ident("mer", nth), "EUR") for nth in range(first, first + 500)]
+              for first in range(0, 5_000, 500)]  # fmt: skip
+
+    def open_all(sign):
+        accounts = AccountDirectory()
+        try:
+            for wanted in rounds:
+                together.wait()
+                with engine.begin() as connection:
+                    accounts.ids_of(wanted[::sign], connection)
+        except BaseException:
+            together.abort()
+            raise
+
+    with ThreadPoolExecutor(2) as pool:
+        for opening in sorted([pool.submit(open_all, sign) for sign in (1, -1)], key=_only_left_alone):
+            opening.result()
+    engine.dispose()
     assert deadlocks(ledger_urls) == 0
 
 
