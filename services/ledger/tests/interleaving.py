@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from services.ledger.tests import report
 from services.ledger.tests.histories import histories
 from services.ledger.tests.report_histories import ReportHistory
@@ -9,6 +11,11 @@ from services.ledger.tests.streams import Keyed
 
 PAYMENTS, REPORTS = 4, 2
 TOLD_AGAIN = 0.25
+
+
+def wide(count):
+    """Steps of stories in which every kind of event comes, if there are enough of them."""
+    return [(nth % (PAYMENTS + REPORTS), nth * 7_919, 1 + nth * 31) for nth in range(count)]
 
 
 def stories(steps, first=1):
@@ -28,8 +35,9 @@ def streams_of(every):
     """What each stream brings, in its order."""
     streams = {}
     for history in every:
-        for event in history.told:
+        for nth, event in enumerate(history.told):
             keyed = Keyed(event, event.payment_id) if hasattr(history, "payment") else report.on_stream(event)
+            keyed = replace(keyed, event_id=getattr(history, "event_ids", {}).get(nth))
             streams.setdefault(keyed.key, []).append(keyed)
     return streams
 

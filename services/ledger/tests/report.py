@@ -87,6 +87,14 @@ def adjustment_asked(break_number, amount_minor, currency="EUR"):
     )  # fmt: skip
 
 
+def adjustment_withdrawn(asked, event_id, by=None):
+    """Nobody wants any more what ``asked`` was, or somebody there does not."""
+    return generated.AdjustmentWithdrawnV1(
+        break_id=asked.break_id, proposal_event_id=event_id, reason="the difference went away",
+        withdrawn_by=by, withdrawn_at=NOW,
+    )  # fmt: skip
+
+
 def payout_returned(amount_minor, line_id="2026-11-26/1", payout_id="po_1", currency="EUR"):
     return generated.PayoutReturnedV1(**_banked(amount_minor, line_id, payout_id, currency))
 
@@ -123,6 +131,6 @@ def on_stream(event):
     """With the key that reconciliation publishes it under."""
     if isinstance(event, generated.BankCreditAllocatedV1 | generated.PayoutReturnedV1):
         return Keyed(event, payout_key(event.payout_id))
-    if isinstance(event, generated.AdjustmentProposedV1):
+    if isinstance(event, generated.AdjustmentProposedV1 | generated.AdjustmentWithdrawnV1):
         return Keyed(event, event.break_id)
     return Keyed(event, f"{event.source}:{event.line_id}")

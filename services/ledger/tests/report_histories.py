@@ -6,20 +6,30 @@ journals and no reversals.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from random import Random
 
+from schemas import generated
 from services.ledger.tests import report
 from services.ledger.tests.expected import OF_PROCESSOR, PROCESSOR, Line
 from services.ledger.tests.histories import CURRENCIES
 from services.ledger.tests.lines import NOTHING, drawn
 from services.ledger.tests.payloads import Payment
 
+DECISIONS = (generated.AdjustmentProposedV1, generated.AdjustmentWithdrawnV1)
+
+
+def _number(text):
+    """The same for the same text, and hardly for another."""
+    return int(hashlib.sha256(text.encode()).hexdigest(), 16) % 10**26
+
 
 class ReportHistory:
     """Draws the next event from numbers; ``prefix`` keeps the lines of several histories apart.
 
-    Lines are matched to captures of ``payments``. ``asks``: people at reconciliation ask for adjustments, too.
+    Lines are matched to captures of ``payments``. ``asks``: people at reconciliation ask for adjustments, and want some
+    of them no more; ``event_ids`` then says under which id an event of ``told`` is spoken of.
     """
 
     def __init__(self, prefix="", payments=None, *, asks=False):
@@ -31,11 +41,15 @@ class ReportHistory:
         self.matches = {}
         self.numbers = Counter()
         self.banked = Counter()
+        self.event_ids = {}
+        self.asked = {}
+        self.withdrawn = {}
 
     def step(self, choice, amount_minor, fee_minor):
         """One event: a line, a correction, a match, money at the bank, or something told before."""
         chance = Random(choice)  # noqa: S311 - the same numbers give the same event
         moves = [self._accept, self._bank, self._return] + [self._ask] * self.asks
+        moves += [self._withdraw] * 2 * (self.asked.keys() > self.withdrawn.keys())
         if self.lines:
             moves += [self._amend, self._amend, self._drop, self._match, self._unmatch, self._again]
         event = chance.choice(moves)(chance, amount_minor, fee_minor)
@@ -107,10 +121,21 @@ class ReportHistory:
 
     def _ask(self, chance, amount, _fee):
         """It books nothing: people here decide."""
-        return report.adjustment_asked(chance.randrange(10**9), amount, chance.choice(CURRENCIES))
+        told = report.adjustment_asked(chance.randrange(10**9), amount, chance.choice(CURRENCIES))
+        event_id = self.event_ids[len(self.told)] = f"evt_{_number(f'{self.prefix}{len(self.told)}'):026d}"
+        self.asked[event_id] = told
+        return told
+
+    def _withdraw(self, chance, _amount, _fee):
+        """Once of each, and never before it was asked for: one stream tells both."""
+        event_id = chance.choice(sorted(self.asked.keys() - self.withdrawn.keys()))
+        self.withdrawn[event_id] = by = chance.choice((None, "eve"))
+        return report.adjustment_withdrawn(self.asked[event_id], event_id, by)
 
     def _again(self, chance, _amount, _fee):
-        return chance.choice(self.told)
+        """In a record of its own; what people at reconciliation decided is told in one."""
+        told = [event for event in self.told if not isinstance(event, DECISIONS)]
+        return chance.choice(told)
 
     def _content(self, chance, amount, fee):
         content = drawn(chance, amount, fee)

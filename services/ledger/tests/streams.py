@@ -20,10 +20,11 @@ TOPICS_READ = tuple(RULES_OF_TOPICS)
 
 @dataclass(frozen=True)
 class Keyed:
-    """An event with the key that it is published under."""
+    """An event with the key that it is published under, and its id where others speak of it."""
 
     data: object
     key: str
+    event_id: str | None = None
 
 
 def topic_of(data):
@@ -57,16 +58,16 @@ class Stream:
     def publish(self, *payloads):
         """Each on the topic of its type; ``Keyed`` says another key than the payment's."""
         for told in payloads:
-            data, key = (told.data, told.key) if isinstance(told, Keyed) else (told, told.payment_id)
-            topic = topic_of(data)
-            self.publish_bytes(topic, key, encode(topic, data))
+            keyed = told if isinstance(told, Keyed) else Keyed(told, told.payment_id)
+            topic = topic_of(keyed.data)
+            self.publish_bytes(topic, keyed.key, encode(topic, keyed.data), keyed.event_id)
 
-    def publish_bytes(self, topic, key, encoded):
+    def publish_bytes(self, topic, key, encoded, event_id=None):
         """The next record of this key, whatever its bytes say."""
         version = self.versions[topic, key] = self.versions.get((topic, key), 0) + 1
         self.sent.append(
             {
-                "event_id": self.ids.new("evt_"),
+                "event_id": event_id or self.ids.new("evt_"),
                 "event_type": encoded.event_type,
                 "topic": topic,
                 "source": f"/tieout/{TOPICS[topic].producers[0]}",

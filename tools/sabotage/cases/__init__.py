@@ -9,6 +9,7 @@ from tools.sabotage.cases.answering import ANSWERING
 from tools.sabotage.cases.auditing import AUDITING
 from tools.sabotage.cases.bank import BANK
 from tools.sabotage.cases.books import BOOKS
+from tools.sabotage.cases.bounding import BOUNDING
 from tools.sabotage.cases.by_hand import BY_HAND
 from tools.sabotage.cases.calling import CALLING
 from tools.sabotage.cases.closed_months import CLOSED_MONTHS
@@ -57,6 +58,7 @@ CASES: Final[tuple[Case, ...]] = (
     *CONSUMING,
     *BOOKS,
     *ADJUSTING,
+    *BOUNDING,
     *CLOSING,
     *NOTING,
     *VERIFYING,

@@ -36,7 +36,7 @@ REBUILDING: Final = (
         patches=(
             Patch(
                 _RESTORING,
-                "    uow.connection.exec_driver_sql(_FLOOR_DOWN)\n",
+                "    uow.connection.exec_driver_sql(_BOUNDS_DOWN)\n",
                 "",
             ),
         ),
@@ -46,7 +46,7 @@ REBUILDING: Final = (
         name="restored-floor-is-back",
         protection="behind a restoration the floor holds again",
         change="its trigger stays down",
-        patches=(Patch(_RESTORING, "    uow.connection.exec_driver_sql(_FLOOR_UP)\n", ""),),
+        patches=(Patch(_RESTORING, "    uow.connection.exec_driver_sql(_BOUNDS_UP)\n", ""),),
         tests=(_TESTS + "test_a_payout_is_restored_whatever_else_is_there_and_the_next_one_has_its_floor",),
     ),
     Case(

@@ -108,8 +108,8 @@ SETTLEMENT: Final = (
         patches=(
             Patch(
                 _POSTING,
-                "    if asked is not None and _money(journal) != _money(asked):\n",
-                "    if asked is None and _money(journal) != _money(journal):\n",
+                "    if _money(journal) != _money(asked):\n",
+                "    if _money(journal) != _money(journal):\n",
             ),
         ),
         tests=(
