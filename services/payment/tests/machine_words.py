@@ -41,7 +41,7 @@ MADE_BY = {
 #: What an operation may hear, word by word.
 LIVES = st.sampled_from((
     "", "sent", "succeeds", "sent accepted succeeds", "sent unknown succeeds", "sent unknown gone", "sent unknown fails",
-    "accepted fails", "succeeds fails", "succeeds fails succeeds", "declined", "sent accepted unknown",
+    "accepted fails", "succeeds fails", "succeeds fails succeeds", "declined", "sent accepted unknown", "sent accepted",
 ))  # fmt: skip
 DRIFTS = st.sampled_from((0, 0, 0, 50, -50))
 SAID = Answer(
