@@ -44,6 +44,10 @@ REACHED = (
     "commit-before-offset",
     "late-in-open-month",
     "mark-after-report",
+    "risk-before-sending",
+    "risk-fail-mode",
+    "risk-late-capture",
+    "stray-policy-mismatch",
 )
 """Cases of the sabotage list that seeds have been seen to find."""
 _ONE_AT_A_TIME = "two transactions never run at the same instant here"
@@ -65,6 +69,16 @@ _NEVER_AWAY = "a server of this world answers, or ends a session with a word"
 _NO_STRANGER = "nobody but our own services writes a record while a seed runs"
 _NOT_HOSTILE = "nobody sends a body that is made to hurt while a seed runs"
 _UNTOLD = "no seed counts anew what risk counted in its windows"
+_OF_LINES = (
+    "settled-is-available",
+    "recon-rate-of-both-amounts",
+    "recon-suspense-is-named",
+    "recon-rate-corrected",
+    "recon-fee-across-exchange",
+    "recon-exchange-explained",
+    "recon-unread-explained",
+    "recon-parts-of-a-month",
+)
 _NAMED = "both processors of every seed name what a refund gives back"
 OUT_OF_REACH = {
     "away-without-a-word": _NEVER_AWAY,
@@ -297,12 +311,29 @@ OUT_OF_REACH = {
     "newest-reading-stored": _NO_REPORTS,
     "match-rekeys": _NO_REPORTS,
     "clearing-is-current": "nobody asks what is open while a seed runs",
+    **dict.fromkeys(_OF_LINES, _NO_REPORTS),
     "folded-once": _SECOND_LINE,
     "page-behind-a-place": "nobody asks what is open while a seed runs",
     "page-of-debts": "nobody asks what is open while a seed runs",
     "cursor-of-this-list": _NOBODY_ASKS,
 }
 """Cases that no seed can find, and why."""
+
+
+MISSED = (
+    "version-check",
+    "gap-check",
+    "attempt-epoch",
+    "mark-epoch",
+    "risk-two-people",
+    "risk-late-denial",
+    "stray-policy-time",
+    "stray-policy-once",
+    "refund-of-a-lost-capture",
+    "came-and-went",
+    "late-charge-waits",
+)
+"""Cases that seeds 0 to 39 were seen to miss on 2026-11-29 though nothing says that they must."""
 
 
 def not_yet_seen() -> tuple[str, ...]:
