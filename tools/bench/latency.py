@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Final
@@ -83,14 +84,23 @@ def _once(site: Site, count: int) -> tuple[list[tuple[float, float, float, float
         relay = running.enter_context(_role(site, bench, "relay"))
         consumer = running.enter_context(_role(site, bench, "consume"))
         # Joining, connections and plans are over before the clock starts: else their backlog is what is measured.
-        committed = _write(bench, range(WARM_UP))
-        effects = _effects(consumer, WARM_UP)
-        committed += _write(bench, range(WARM_UP, WARM_UP + count))
-        effects |= _effects(consumer, count)
+        committed, effects = _write_and_hear(bench, consumer, range(WARM_UP))
+        more, heard = _write_and_hear(bench, consumer, range(WARM_UP, WARM_UP + count))
+        committed, effects = committed + more, effects | heard
         resident_relay_mb = resident_mb(relay.pid)
         sent = _sent(site, WARM_UP + count)
     numbers = range(WARM_UP, WARM_UP + count)
     return [(committed[number], sent[number], *effects[number]) for number in numbers], resident_relay_mb
+
+
+def _write_and_hear(
+    bench: MessagingBench, consumer: "subprocess.Popen[str]", numbers: range
+) -> tuple[list[float], dict[int, tuple[float, float]]]:
+    """Heard all the while: a consumer that has filled its pipe would wait for us, and be measured waiting."""
+    with ThreadPoolExecutor(1) as ears:
+        effects = ears.submit(_effects, consumer, len(numbers))
+        committed = _write(bench, numbers)
+        return committed, effects.result()
 
 
 def _write(bench: MessagingBench, numbers: range) -> list[float]:
