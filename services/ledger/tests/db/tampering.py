@@ -9,6 +9,7 @@ import psycopg
 #: Tables that say nothing of the books by themselves, each with the reason why nobody looks for a change there.
 NOT_BOOKS = {
     "account_families": "the chart: accounts repeat what it says of them, sealed, and a test holds it against the code",
+    "adjustment_legs": "what templates book: journals of adjustments are sealed, and a test holds it against the code",
     "seal_shards": "how far the sealer is: kept heads say it as well, and what hides behind another value is found",
     "notes_unsealed": "what waits for the sealer: a note taken out is found, and one put in is sealed",
     "clearing_keys": "counted from the entries, and made anew from them",
