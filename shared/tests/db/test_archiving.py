@@ -22,11 +22,18 @@ from shared.runtime.startup import StartupRefused
 from shared.testing.virtual_clock import VirtualClock
 from shared.testing.waiting import eventually
 
-TODAY = datetime.now(UTC).date()
-OLD = TODAY - timedelta(days=KEEP_DAYS + 3)
-KEPT = TODAY - timedelta(days=KEEP_DAYS)
 ROWS = 2_500
 """More than the loop reads between two beats."""
+
+
+def today() -> date:
+    """Asked when it is needed: between the collection of tests and one of them it may have become another."""
+    return datetime.now(UTC).date()
+
+
+@pytest.fixture
+def old() -> date:
+    return today() - timedelta(days=KEEP_DAYS + 3)
 
 
 def fill(probe: Any, day: date, *, rows: int = ROWS, sent: bool = True) -> None:
@@ -71,16 +78,17 @@ def overdue_s(probe: Any, *, keep_days: int = KEEP_DAYS) -> float:
 
 
 def test_what_is_past_its_time_is_archived_and_what_is_not_stays(
-    probe: Any, role: ArchiveRole, tmp_path: Path
+    probe: Any, old: date, role: ArchiveRole, tmp_path: Path
 ) -> None:
-    fill(probe, OLD)
-    fill(probe, KEPT)
+    kept = today() - timedelta(days=KEEP_DAYS)
+    fill(probe, old)
+    fill(probe, kept)
 
     assert 2 * 86_400 <= overdue_s(probe) <= 3 * 86_400 + 60
     assert role.turn() is False
 
-    assert OLD not in days(probe)
-    assert KEPT in days(probe)
+    assert old not in days(probe)
+    assert kept in days(probe)
     assert overdue_s(probe) == 0
     assert overdue_s(probe, keep_days=KEEP_DAYS - 1) > 0
     with probe.engine("owner", pool_size=1).connect() as connection:
@@ -89,52 +97,52 @@ def test_what_is_past_its_time_is_archived_and_what_is_not_stays(
 
 
 def test_unsent_rows_are_refused_every_time_until_they_are_sent(
-    probe: Any, role: ArchiveRole, tmp_path: Path
+    probe: Any, old: date, role: ArchiveRole, tmp_path: Path
 ) -> None:
-    fill(probe, OLD, sent=False)
+    fill(probe, old, sent=False)
 
     role.turn()
     role.turn()
 
-    assert OLD in days(probe)
+    assert old in days(probe)
     assert not list(tmp_path.iterdir())
     assert overdue_s(probe) > 0
     with psycopg.connect(probe.urls.owner) as owner:
         owner.execute("UPDATE outbox SET sent_at = now(), sent_epoch = 1")
     role.turn()
-    assert OLD not in days(probe)
+    assert old not in days(probe)
 
 
 def test_a_folder_that_takes_no_files_loses_nothing_and_ends_nothing(
-    probe: Any, role: ArchiveRole, tmp_path: Path
+    probe: Any, old: date, role: ArchiveRole, tmp_path: Path
 ) -> None:
-    fill(probe, OLD, rows=1)
-    (tmp_path / f"outbox_p{OLD:%Y%m%d}.jsonl.gz.partial").mkdir()
+    fill(probe, old, rows=1)
+    (tmp_path / f"outbox_p{old:%Y%m%d}.jsonl.gz.partial").mkdir()
 
     assert role.turn() is False
 
-    assert OLD in days(probe)
+    assert old in days(probe)
 
 
-def test_one_process_archives_at_a_time(probe: Any, role: ArchiveRole, tmp_path: Path) -> None:
-    fill(probe, OLD)
+def test_one_process_archives_at_a_time(probe: Any, old: date, role: ArchiveRole, tmp_path: Path) -> None:
+    fill(probe, old)
     owner, others = probe.engine("owner"), []
 
     def moved() -> None:
         if not others:
             others.append(role.turn())
             with pytest.raises(ArchiveBusy):
-                archive_due(probe.engine("owner"), tmp_path / "elsewhere", today=TODAY)
+                archive_due(probe.engine("owner"), tmp_path / "elsewhere", today=today())
 
-    done = archive_due(owner, tmp_path, today=TODAY, moved=moved)
+    done = archive_due(owner, tmp_path, today=today(), moved=moved)
 
     assert others == [False]
     assert [each.rows for each in done] == [ROWS]
     assert role.turn() is False, "the turn is given back"
 
 
-def test_a_stop_in_the_middle_of_a_day_drops_nothing(probe: Any, tmp_path: Path) -> None:
-    fill(probe, OLD)
+def test_a_stop_in_the_middle_of_a_day_drops_nothing(probe: Any, old: date, tmp_path: Path) -> None:
+    fill(probe, old)
     role = ArchiveRole(settings(probe, tmp_path), tmp_path, VirtualClock(datetime.now(UTC)))
     stop = threading.Event()
     beat, role.beat = role.beat, stop.set  # type: ignore[method-assign]  # the signal comes while it reads
@@ -142,12 +150,12 @@ def test_a_stop_in_the_middle_of_a_day_drops_nothing(probe: Any, tmp_path: Path)
     thread.start()
     eventually(lambda: not thread.is_alive(), describe=lambda: "the loop to end")
 
-    assert OLD in days(probe)
+    assert old in days(probe)
     assert not list(tmp_path.glob("*.gz"))
     role.beat = beat  # type: ignore[method-assign]
     role._stop = threading.Event()
     role.turn()
-    assert OLD not in days(probe)
+    assert old not in days(probe)
 
 
 def test_without_a_folder_there_is_no_loop_and_with_one_the_rest_must_be_there(
