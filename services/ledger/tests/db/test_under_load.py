@@ -36,7 +36,7 @@ pytestmark = pytest.mark.db
 BROUGHT = 1_000
 OPENED_AT_ONCE = 1_000
 IMPORTERS, LINES, IMPORT_BATCH = 2, 1_500, 100
-PEOPLE, PAYDAYS = 4, 15
+PEOPLE, PAYDAYS, PAYOUTS = 4, 15, 20
 CONSUMERS, BATCHES, FACTS = 4, 5, 30
 SESSIONS = IMPORTERS + PEOPLE + CONSUMERS + 1
 COMPANY_S = 120
@@ -103,6 +103,7 @@ class Load:
         self.payday = threading.Barrier(PEOPLE, action=self._next_payday, timeout=COMPANY_S)
         self.asked = threading.Barrier(PEOPLE, timeout=COMPANY_S)
         self.paydays, self.paid_today, self._chance = 0, None, Random(0)  # noqa: S311 - the same each time
+        self.paid, self.paid_enough = 0, threading.Event()
 
     def open_all(self):
         """A file with one line for every merchant, so that the load is spread over as many accounts as it says."""
@@ -132,6 +133,7 @@ class Load:
         except BaseException:
             for company in (self.begin, self.payday, self.asked):
                 company.abort()
+            self.paid_enough.set()
             raise
         finally:
             with self._guard:
@@ -150,7 +152,10 @@ class Load:
         return itertools.takewhile(lambda nth: nth < times or self.bringing, range(times * 50))
 
     def _bring(self, ledger, number, chance):
-        """One merchant after the other, and every fourth time one of those that everybody moves."""
+        """One merchant after the other, and every fourth time one of those that everybody moves.
+
+        The last lines wait for payouts, so that these have company to their end, however slow they are.
+        """
         said, sums = [], Counter()
         for nth in range(LINES):
             merchant = ident("mer", (nth * IMPORTERS + number) % self.merchants)
@@ -158,10 +163,14 @@ class Load:
             said.append(import_lines.line(f"{number}-{nth}", merchant=merchant, amount=BROUGHT))
             sums["merchant_available", merchant, "EUR"] += BROUGHT
             sums["bank_cash", "iban-1", "EUR"] += BROUGHT
-        path = import_lines.write(self.folder / f"{number}.jsonl", said)
-        agreed(ledger, path)
+        most = import_lines.write(self.folder / f"{number}.jsonl", said[:-IMPORT_BATCH])
+        rest = import_lines.write(self.folder / f"{number}-rest.jsonl", said[-IMPORT_BATCH:])
+        for path in (most, rest):
+            agreed(ledger, path)
         self.begin.wait()
-        assert bring(ledger, path, batch=IMPORT_BATCH).booked == LINES
+        assert bring(ledger, most, batch=IMPORT_BATCH).booked == LINES - IMPORT_BATCH
+        assert self.paid_enough.wait(COMPANY_S)
+        assert bring(ledger, rest, batch=IMPORT_BATCH).booked == IMPORT_BATCH
         with self._guard:
             self.bringing -= 1
         self._add(sums)
@@ -202,6 +211,10 @@ class Load:
                 (("merchant_available", merchant, "EUR"), ("bank_cash", "main_eur", "EUR")), -amount
             )
             self._add(paid)
+            with self._guard:
+                self.paid += 1
+                if self.paid >= PAYOUTS:
+                    self.paid_enough.set()
 
     def _consume(self, ledger, number, chance):
         self.begin.wait()
