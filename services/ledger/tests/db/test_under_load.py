@@ -41,6 +41,8 @@ CONSUMERS, BATCHES, FACTS = 4, 5, 30
 SESSIONS = IMPORTERS + PEOPLE + CONSUMERS + 1
 COMPANY_S = 120
 """So long somebody waits for the others; who fails leaves them waiting."""
+PACE_S = 0.2
+"""Between a consumer's further batches: it would take people's turns, and bring all its money before they pay any out."""
 #: Half of what everybody does is done to these few.
 HOT = 20
 #: What every merchant had behind each of its payouts, in the order of the books.
@@ -133,6 +135,7 @@ class Load:
         except BaseException:
             for company in (self.begin, self.payday, self.asked):
                 company.abort()
+            self.bringing = 0
             self.paid_enough.set()
             raise
         finally:
@@ -148,8 +151,13 @@ class Load:
             self.expected.update(sums)
 
     def _at_least(self, times):
-        """So often, and on for as long as the bulk goes on: it has company to its end."""
-        return itertools.takewhile(lambda nth: nth < times or self.bringing, range(times * 50))
+        """So often, and on for as long as the bulk goes on, which has company to its end; then people come first."""
+        for nth in itertools.count():
+            if nth >= times:
+                self.paid_enough.wait(PACE_S)
+                if self.bringing <= 0:
+                    return
+            yield nth
 
     def _bring(self, ledger, number, chance):
         """One merchant after the other, and every fourth time one of those that everybody moves.
@@ -178,7 +186,7 @@ class Load:
     def _next_payday(self):
         """One merchant whom all pay out at once, as long as there is company."""
         self.paydays += 1
-        going_on = self.paydays <= PAYDAYS or self.bringing
+        going_on = self.paydays <= PAYDAYS or self.bringing > 0
         self.paid_today = self._merchant(self._chance) if going_on else None
 
     def _pay_out(self, ledger, number, _chance):
