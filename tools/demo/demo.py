@@ -41,7 +41,7 @@ def run_demo(console: Console, *, keep: bool = False) -> dict[str, object]:
     stack = _empty_stack()
     try:
         console.print("[bold]Starting Tieout[/bold]")
-        stack.up(lambda step: console.print(f"  [green]·[/green] {step}"))
+        stack.up(lambda step: console.print(f"  [green]·[/green] {step}"), empty=True)
         console.print("[bold]Driving payments[/bold]")
         merchants = {name: stack.merchant(lambda _: None, name) for name in PROCESSORS}
         api_keys = {name: merchant.api_key for name, merchant in merchants.items()}
@@ -81,7 +81,7 @@ def run_story(console: Console, name: str, *, keep: bool = False) -> dict[str, o
     stack = _empty_stack()
     try:
         console.print("[bold]Starting Tieout[/bold]")
-        stack.up(lambda step: console.print(f"  [green]·[/green] {step}"))
+        stack.up(lambda step: console.print(f"  [green]·[/green] {step}"), empty=True)
         ended = tell_story(stack, story, console)
     finally:
         if not keep:

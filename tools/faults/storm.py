@@ -123,7 +123,7 @@ def run_storm(
     stack = _fresh(home)
     holds = False
     try:
-        stack.up(lambda step: console.print(f"  [green]·[/green] {step}"))
+        stack.up(lambda step: console.print(f"  [green]·[/green] {step}"), empty=True)
         with SandboxScript(stack) as script:
             planned = plan(count, seed, script.struck_by_card, often)
         console.print(f"[bold]{count} random faults, seed {seed}[/bold]: {len(planned)} payments")

@@ -24,6 +24,7 @@ from shared.persistence.provision import ServiceUrls, provision
 from shared.runtime.cli_token import TOKEN_VARIABLE
 from tools.local_stack import kafka, postgres
 from tools.local_stack.children import inherited
+from tools.local_stack.empty_books import require_empty_books
 from tools.local_stack.layout import Layout, StackError, remembered_ports
 from tools.local_stack.secret_store import SecretStore
 from tools.local_stack.services import SERVICES, LocalService, plain_settings, secret_settings
@@ -93,8 +94,11 @@ class LocalStack:
 
     # -- up --------------------------------------------------------------------------------------------------------
 
-    def up(self, progress: Progress) -> None:
-        """Start everything; returns once every service is ready and the first merchant exists."""
+    def up(self, progress: Progress, *, empty: bool = False) -> None:
+        """Start everything; returns once every service is ready and the first merchant exists.
+
+        ``empty``: for whoever counts from nothing; books of an earlier run on given servers are a ``StackError``.
+        """
         if self.supervisor.pid is not None:
             progress("already running")
             return
@@ -104,7 +108,10 @@ class LocalStack:
         self._write_secrets(urls)
         self._migrate()
         progress("topics")
-        create_topics(KafkaBroker(self.bootstrap, topic_prefix=self.topic_prefix))
+        broker = KafkaBroker(self.bootstrap, topic_prefix=self.topic_prefix)
+        create_topics(broker)
+        if empty:
+            require_empty_books(urls["payment"].reader, broker)
         progress("services")
         for service in SERVICES:
             self.supervisor.start(service.name)
