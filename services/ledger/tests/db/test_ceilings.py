@@ -14,7 +14,7 @@ from services.ledger.app import adjust_books
 from services.ledger.domain.adjustment_templates import TEMPLATES
 from services.ledger.domain.chart import Side
 from services.ledger.tests.db.adjusting import ADA, AVAILABLE, MERCHANT, approve, book, propose
-from services.ledger.tests.db.closing import seal
+from services.ledger.tests.db.closing import seal, waits_for_turn
 from services.ledger.tests.payloads import AT_ALPHA, Payment
 from shared.testing.waiting import eventually
 
@@ -108,12 +108,7 @@ def test_of_two_that_take_all_of_it_at_once_one_does(ledger, ledger_urls, what):
         book_in_sql(holder, first, template)
         holder.execute("SET CONSTRAINTS ALL IMMEDIATE")
         waiting = other.submit(take, second)
-        eventually(
-            lambda: (
-                ledger.rows("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-                == [(1,)]
-            )
-        )
+        eventually(lambda: waits_for_turn(ledger))
         holder.commit()
         with pytest.raises(psycopg.errors.SerializationFailure, match="beyond zero"):
             waiting.result()
