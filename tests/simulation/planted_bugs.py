@@ -67,6 +67,7 @@ _ONE_PARTITION = "no partition of entries fills while a seed runs"
 _NOT_VERIFIED = "nobody verifies a chain while a seed runs; of its own the auditor finds no wrong one"
 _NEVER_AWAY = "a server of this world answers, or ends a session with a word"
 _NO_STRANGER = "nobody but our own services writes a record while a seed runs"
+_NO_SQL = "nobody writes the books by plain SQL while a seed runs"
 _NOT_HOSTILE = "nobody sends a body that is made to hurt while a seed runs"
 _UNTOLD = "no seed counts anew what risk counted in its windows"
 _OF_LINES = (
@@ -113,6 +114,8 @@ OUT_OF_REACH = {
     "accounts-in-one-order": _ONE_AT_A_TIME,
     "nothing-lost-under-load": _ONE_AT_A_TIME,
     **{case.name: _NOT_VERIFIED for case in (*NOTING, *VERIFYING)},
+    "journals-ahead-in-sql": _NO_SQL,
+    "undrawn-position-awaited": _NO_SQL,
     **{case.name: _NO_TERMINAL for case in TERMINAL},
     **{case.name: _NOT_IMPORTED for case in IMPORTING},
     **{case.name: _NOT_REBUILT for case in (*REBUILDING, *REBUILDING_MONTHS)},

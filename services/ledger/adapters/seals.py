@@ -34,11 +34,13 @@ SELECT (SELECT settled_position FROM seal_shards WHERE shard = %(shard)s),
 _DRAWN: Final = """
 SELECT pg_postmaster_start_time()::text, CASE WHEN is_called THEN last_value ELSE 0 END FROM journal_positions
 """
-# nextval() leaves this lock on the sequence until its transaction ends, and it is given back only after what was
-# committed can be seen. (Prepared transactions would change their name; PostgreSQL has them off by default.)
+# nextval() leaves this lock on the sequence until its transaction ends, and INSERT the same on the journals: whoever
+# takes a position that it did not draw is awaited as well. It is given back only after what was committed can be seen.
+# (Prepared transactions would change their name; PostgreSQL has them off by default.)
 _WRITERS: Final = """
-SELECT virtualtransaction FROM pg_locks
- WHERE locktype = 'relation' AND relation = 'journal_positions'::regclass AND mode = 'RowExclusiveLock'
+SELECT DISTINCT virtualtransaction FROM pg_locks
+ WHERE locktype = 'relation' AND mode = 'RowExclusiveLock'
+   AND relation IN ('journal_positions'::regclass, 'journals'::regclass)
    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 _INDEXES_ONLY: Final = "SET LOCAL enable_seqscan = off"

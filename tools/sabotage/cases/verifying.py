@@ -9,6 +9,7 @@ _RECORDS: Final = "services/ledger/adapters/journal_records.py"
 _TESTS: Final = "services/ledger/tests/db/test_verify.py::"
 _EVERY_ROW: Final = _TESTS + "test_every_row_that_a_superuser_changes_is_found_by_name"
 _TWICE: Final = _TESTS + "test_what_stands_twice_once_the_constraints_are_gone_is_found_by_name"
+_AHEAD: Final = "services/ledger/tests/db/test_journals_ahead.py::"
 
 VERIFYING: Final = (
     Case(
@@ -108,5 +109,31 @@ VERIFYING: Final = (
             ),
         ),
         tests=(_TESTS + "test_every_column_of_every_table_is_tried_or_is_no_part_of_the_books",),
+    ),
+    Case(
+        name="journals-ahead-in-sql",
+        protection="the database adds no journal where everything is settled, nor where nobody has drawn yet",
+        change="the trigger never looks",
+        patches=(
+            Patch(
+                "services/ledger/migrations/versions/0026_keep_journals_ahead.py",
+                "FOR EACH STATEMENT EXECUTE FUNCTION journals_ahead();",
+                "FOR EACH STATEMENT WHEN (false) EXECUTE FUNCTION journals_ahead();",
+            ),
+        ),
+        tests=(_AHEAD + "test_the_application_puts_no_journal_where_nothing_may_appear",),
+    ),
+    Case(
+        name="undrawn-position-awaited",
+        protection="whoever books at a position that somebody else drew is awaited by the sealer, however slow",
+        change="only those who drew positions count as writers",
+        patches=(
+            Patch(
+                "services/ledger/adapters/seals.py",
+                "relation IN ('journal_positions'::regclass, 'journals'::regclass)",
+                "relation = 'journal_positions'::regclass",
+            ),
+        ),
+        tests=(_AHEAD + "test_a_journal_at_a_position_that_somebody_else_drew_is_awaited_and_sealed",),
     ),
 )

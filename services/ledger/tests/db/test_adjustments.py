@@ -203,12 +203,12 @@ def test_plain_sql_is_refused_what_python_refuses(ledger, app_sql):
     fails("TRUNCATE adjustments", psycopg.errors.InsufficientPrivilege, "denied")
     forged = (
         "INSERT INTO journals (position, journal_id, rule, cause_event_id, cause_event_type, fact_key, subject,"
-        " currency, amount_minor, entry_count, effective_at) VALUES (1000, 'jrn_f', 'adjustment:merchant_credit',"
-        " 'evt_f', 'OperatorActed.v1', 'f', 'f', 'EUR', 5, 2, now())"
+        " currency, amount_minor, entry_count, effective_at) VALUES (nextval('journal_positions'), 'jrn_f',"
+        " 'adjustment:merchant_credit', 'evt_f', 'OperatorActed.v1', 'f', 'f', 'EUR', 5, 2, now())"
     )
     lines = (
         "INSERT INTO entries (journal_position, line, account_id, side, amount_minor, currency)"
-        " SELECT 1000, row_number() OVER (), account_id, CASE family WHEN 'adjustments' THEN 'debit' ELSE 'credit'"
+        " SELECT currval('journal_positions'), row_number() OVER (), account_id, CASE family WHEN 'adjustments' THEN 'debit' ELSE 'credit'"
         " END::entry_side, 5, 'EUR' FROM accounts"
     )
     fails(f"{forged}; {lines}", psycopg.errors.IntegrityConstraintViolation, "nobody approved")
@@ -247,12 +247,12 @@ def test_an_adjustment_stands_for_no_other_journal_than_its_own(ledger, app_sql,
     journal = (
         "INSERT INTO journals (position, journal_id, rule, cause_event_id, cause_event_type, fact_key, subject,"
         " currency, amount_minor, entry_count, effective_at, reverses_position)"
-        f" VALUES (1000, 'jrn_f', 'adjustment:merchant_credit', 'evt_f', 'OperatorActed.v1', '{adjustment_id}', 'f',"
+        f" VALUES (nextval('journal_positions'), 'jrn_f', 'adjustment:merchant_credit', 'evt_f', 'OperatorActed.v1', '{adjustment_id}', 'f',"
         f" 'EUR', 500, {lines}, now(), {reversed_at if forged.get('reverses') else 'NULL'})"
     )
     pairs = [amount] * (lines // 2)
     entries = ", ".join(
-        f"(1000, {2 * nth + line}, {account}, '{side}', {each}, 'EUR')"
+        f"(currval('journal_positions'), {2 * nth + line}, {account}, '{side}', {each}, 'EUR')"
         for nth, each in enumerate(pairs)
         for line, account, side in ((1, accounts["adjustments"], "debit"), (2, owner, "credit"))
     )

@@ -36,6 +36,8 @@ def books(app_sql):
 
 
 def write_journal(connection, position, *, count=2, reverses=None, rule="r", fact=None, cause=None):
+    # Drawn, so that nothing but what is asked is refused: the first one is 1.
+    connection.execute("SELECT nextval('journal_positions')")
     connection.execute(
         JOURNAL,
         {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from itertools import count
 
 import psycopg
 import pytest
@@ -48,7 +47,6 @@ DECIDE = """
 UPDATE adjustments SET state = 'APPROVED', decided_by = 'bob', decided_at = now(), decision_reason = 'seen',
        journal_id = 'jrn_' || adjustment_id WHERE adjustment_id = %(id)s
 """
-POSITIONS = count(1_000)
 
 
 def book_in_sql(connection, adjustment_id, template, families=None):
@@ -56,7 +54,7 @@ def book_in_sql(connection, adjustment_id, template, families=None):
     legs = {leg.side: leg.family.name for leg in TEMPLATES[template].legs}
     values = {
         "id": adjustment_id,
-        "position": next(POSITIONS),
+        "position": connection.execute("SELECT nextval('journal_positions')").fetchone()[0],
         "sides": [side.value for side in legs],
         "families": families or list(legs.values()),
     }

@@ -161,9 +161,10 @@ def test_nobody_may_change_a_partition(three_parts, ledger_urls, postgres_admin_
 
 
 @pytest.fixture
-def later(three_parts, owner):
+def later(three_parts, owner, skip_to):
     """A journal of two entries, in a partition that was made later, whose entries are still to come."""
     position = 3 * PARTITION_POSITIONS + 9
+    skip_to(position + 1)
     with owner.transaction(force_rollback=True):
         owner.execute(
             "INSERT INTO journals (position, journal_id, rule, cause_event_id, cause_event_type, fact_key, subject,"

@@ -279,7 +279,7 @@ def test_events_are_booked_beside_an_import_without_deadlock_or_loss(ledger, tmp
 
 JOURNAL = (
     "INSERT INTO journals (position, journal_id, rule, cause_event_id, cause_event_type, fact_key, subject, currency,"
-    " amount_minor, entry_count, effective_at) VALUES (900, 'jrn_x', 'imported', 'evt_x', 'JournalImported.v1', 'f', %s,"
+    " amount_minor, entry_count, effective_at) VALUES (nextval('journal_positions'), 'jrn_x', 'imported', 'evt_x', 'JournalImported.v1', 'f', %s,"
     " 'EUR', 5, 2, now())"
 )
 

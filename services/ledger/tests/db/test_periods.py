@@ -247,8 +247,8 @@ def test_plain_sql_is_refused_what_python_refuses(ledger, app_sql):
 
     journal = (
         "INSERT INTO journals (position, journal_id, rule, cause_event_id, cause_event_type, fact_key, subject,"
-        " currency, amount_minor, entry_count, effective_at) VALUES (1000, 'jrn_f', 'r', 'evt_f', 'T.v1', 'f', 'f',"
-        " 'EUR', 5, 2, '{at}')"
+        " currency, amount_minor, entry_count, effective_at) VALUES (nextval('journal_positions'), 'jrn_f', 'r', 'evt_f',"
+        " 'T.v1', 'f', 'f', 'EUR', 5, 2, '{at}')"
     )
     broken = psycopg.errors.IntegrityConstraintViolation
     fails(journal.format(at="2024-07-31T23:59:59.999999Z"), broken, "everything before .* is closed")
