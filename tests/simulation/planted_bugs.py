@@ -301,6 +301,8 @@ OUT_OF_REACH = {
     "month-explained": _NO_REPORTS,
     "month-late-named": _NO_REPORTS,
     "recompute-compares": _NO_REPORTS,
+    "recompute-days": _NO_REPORTS,
+    "recompute-decisions": _NO_REPORTS,
     "recompute-hashes": _NO_REPORTS,
     "recompute-leaves-nothing": _NO_REPORTS,
     "report-escapes": _NO_REPORTS,

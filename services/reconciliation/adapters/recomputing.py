@@ -2,8 +2,8 @@
 
 Nothing of the live lines, matches and breaks is read: the files are hashed and staged again, our items are those that
 the month and the ones before it kept, tolerances, sources and matches by hand are those of each close, and what people
-had decided of a break is what the month says. The breaks of the books alone are not computed again: they name no
-difference of a leg.
+had decided of a break is what the month and the history of breaks say. The breaks of the books alone are not computed
+again: they name no difference of a leg.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from services.reconciliation.adapters.files import StoredFiles
 from services.reconciliation.adapters.finding_breaks import BreakFinder
 from services.reconciliation.adapters.matching import Matcher
 from services.reconciliation.adapters.our_items import ITEM
-from services.reconciliation.adapters.period_tables import TABLES, select
+from services.reconciliation.adapters.period_tables import OF_DAYS, TABLES, select
 from services.reconciliation.adapters.periods import StoredPeriods, rules_version
 from services.reconciliation.adapters.shadow_tables import shadow_tables
 from services.reconciliation.adapters.sources import StoredSources
 from services.reconciliation.adapters.staging import SqlStaging
 from services.reconciliation.app.stage_file import stage_next
 from services.reconciliation.domain.announcing import UntoldLine
+from services.reconciliation.domain.breaks import OF_THE_BOOKS
 from services.reconciliation.domain.files import CHUNK_BYTES, FileRefused
 from services.reconciliation.domain.readers import Reader
 from shared.kernel.errors import InvariantViolation, Rejected
@@ -40,9 +41,20 @@ from shared.persistence.outbox import Outbox
 
 #: Differences that are shown one by one.
 DIFFERENCES_MAX: Final = 100
-COMPARED: Final = ("rolls", "positions", "late", "files")
+#: Each with which of its rows can be computed again.
+COMPARED: Final[Mapping[str, str]] = {
+    "rolls": "",
+    "positions": "",
+    "breaks": f" AND type NOT IN ({', '.join(repr(kind.value) for kind in OF_THE_BOOKS)})",
+    "late": "",
+    "files": "",
+    "days": "",
+    "explained": "",
+}
+#: How often the ledger had been told of a line by then, no file says.
+_NOT_COMPUTED: Final = frozenset({("late", "revision")})
 _CLOSED: Final = """
-SELECT period, rules, rules_version, ends_at, closed_at FROM public.closed_periods
+SELECT period, rules, rules_version, ends_at, closed_at, keeps_days FROM public.closed_periods
  WHERE period <= %(period)s ORDER BY period
 """
 _RULES: Final = """
@@ -78,11 +90,19 @@ UPDATE payouts AS p SET closed_at = l.closed_at FROM public.payouts AS l
  WHERE (l.processor, l.account, l.payout_id, l.currency) = (p.processor, p.account, p.payout_id, p.currency)
    AND p.closed_at IS NOT NULL AND l.closed_at IS NOT NULL
 """
+# What still stood, the month kept as it stood. What was resolved by then is nowhere in the month where it made no
+# difference of a leg; the history only grows, so its last word before the close is still there.
 _DECISIONS: Final = """
-UPDATE breaks AS b SET state = p.break_state, due_on = '9999-12-31', proposed_by = 'one', approved_by = 'another',
-       resolution = CASE WHEN p.break_state = 'APPLYING' THEN 'adjustment' ELSE 'accepted' END
-  FROM public.period_positions AS p
- WHERE p.period = %(period)s AND p.subject = b.subject AND p.named_by = b.type AND p.break_state <> b.state
+UPDATE breaks AS b SET state = d.state, due_on = '9999-12-31', proposed_by = 'one', approved_by = 'another',
+       resolution = CASE WHEN d.state = 'APPLYING' THEN 'adjustment' ELSE 'accepted' END
+  FROM (SELECT n.break_id, coalesce(
+                   (SELECT p.state FROM public.period_breaks AS p
+                     WHERE p.period = %(period)s AND (p.break_id, p.type) = (n.break_id, n.type)),
+                   (SELECT CASE WHEN (h.to_state, h.type) = ('RESOLVED', n.type) THEN h.to_state END
+                      FROM public.break_history AS h WHERE h.break_id = n.break_id AND h.at <= %(closed_at)s
+                     ORDER BY h.nth DESC LIMIT 1)) AS state
+          FROM breaks AS n) AS d
+ WHERE d.break_id = b.break_id AND d.state <> b.state
 """
 _FORMER: Final = """
 INSERT INTO period_{table} SELECT * FROM public.period_{table} WHERE period < %(period)s
@@ -146,7 +166,7 @@ def recompute(
         files, differences = _stage_all(readers, closes, unit, connection)
         connection.exec_driver_sql(_ITEMS, {"period": str(month)})
         connection.exec_driver_sql(_CLOSED_AT)
-        differences += _work_out(month, close["closed_at"], connection, ids)
+        differences += _work_out(month, close, connection, ids)
     return Recomputed(
         period=str(month),
         rules_version=close["rules_version"],
@@ -189,12 +209,14 @@ def _stage_all(
     return count, differences
 
 
-def _work_out(month: Month, as_of: datetime, connection: sa.Connection, ids: Ids) -> list[Mapping[str, Any]]:
-    run_id = ids.new("run_")
+def _work_out(
+    month: Month, close: Mapping[str, Any], connection: sa.Connection, ids: Ids
+) -> list[Mapping[str, Any]]:
+    run_id, as_of = ids.new("run_"), close["closed_at"]
     Matcher(connection).match(run_id, everything=True)
     Allocator(connection, _Silent(ids), as_of).allocate(run_id, everything=True)
     BreakFinder(connection, as_of).find(run_id, as_of, everything=True)
-    connection.exec_driver_sql(_DECISIONS, {"period": str(month)})
+    connection.exec_driver_sql(_DECISIONS, {"period": str(month), "closed_at": as_of})
     for table in ("rolls", "files"):
         connection.exec_driver_sql(_FORMER.format(table=table), {"period": str(month)})
     unfinished = StoredPeriods(connection, as_of).write(month, as_of).unfinished
@@ -203,13 +225,15 @@ def _work_out(month: Month, as_of: datetime, connection: sa.Connection, ids: Ids
         for subject in unfinished.unnamed
     ]
     for table in COMPARED:
-        differences.extend(_differences(table, str(month), connection))
+        if close["keeps_days"] or table not in OF_DAYS:
+            differences.extend(_differences(table, str(month), connection))
     return differences
 
 
 def _differences(table: str, period: str, connection: sa.Connection) -> list[Mapping[str, Any]]:
-    _, order = TABLES[table]
-    computed = select(table).rpartition(" ORDER BY ")[0]
+    known, order = TABLES[table]
+    columns = tuple(name for name in known if (table, name) not in _NOT_COMPUTED)
+    computed = select(table, columns).rpartition(" ORDER BY ")[0] + COMPARED[table]
     recorded = computed.replace(f"FROM period_{table}", f"FROM public.period_{table}")
     found: list[Mapping[str, Any]] = []
     for side, one, other in (("recorded", recorded, computed), ("computed", computed, recorded)):

@@ -33,6 +33,12 @@ class BreakType(StrEnum):
     STATEMENT_MISSING = "statement_missing"
 
 
+#: What follows from what the ledger did, and not from a difference between the legs.
+OF_THE_BOOKS: Final = (
+    BreakType.UNPOSTED, BreakType.UNEXPLAINED_JOURNAL, BreakType.UNFOUNDED_ADJUSTMENT, BreakType.UNFOUNDED_RETURN,
+)  # fmt: skip
+
+
 class Sign(StrEnum):
     """What the comparison saw of one subject; several may be true at once."""
 

@@ -111,6 +111,22 @@ CLOSED_MONTHS: Final = (
         tests=(_AGAIN_TESTS + "test_other_bytes_or_other_words_are_told_and_end_with_one",),
     ),
     Case(
+        name="recompute-days",
+        protection="the days of a closed month are computed again and held to what was kept of them",
+        change="they are not compared",
+        patches=(
+            Patch(_AGAIN, 'if close["keeps_days"] or table not in OF_DAYS:', "if table not in OF_DAYS:"),
+        ),
+        tests=(_AGAIN_TESTS + "test_days_and_breaks_that_were_kept_otherwise_are_told_row_by_row",),
+    ),
+    Case(
+        name="recompute-decisions",
+        protection="a month is computed again with what people had decided of a break that no leg shows",
+        change="only what still stood is known",
+        patches=(Patch(_AGAIN, "h.break_id = n.break_id AND h.at <= %(closed_at)s", "false"),),
+        tests=(_AGAIN_TESTS + "test_what_was_resolved_where_no_leg_differs_is_accepted_money_of_its_day",),
+    ),
+    Case(
         name="recompute-hashes",
         protection="a closed month rests on the bytes that it had, by their hashes",
         change="the bytes are not hashed again",

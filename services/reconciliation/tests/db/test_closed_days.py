@@ -10,6 +10,8 @@ import pytest
 from services.reconciliation.adapters.kept_days import explained_as_closed, pictures_as_closed
 from services.reconciliation.adapters.period_exports import as_csv, as_json
 from services.reconciliation.adapters.period_tables import TABLES
+from services.reconciliation.adapters.readers import READERS
+from services.reconciliation.adapters.recomputing import recompute
 from services.reconciliation.adapters.report_figures import report_figures
 from services.reconciliation.adapters.report_page import report_page
 from services.reconciliation.domain.pictures import Band
@@ -66,6 +68,18 @@ def test_nothing_that_comes_after_the_close_changes_a_byte_of_it(shop):
     assert {name for name in before if before[name] != after[name]} == set()
     shop.close(FEBRUARY)
     assert shown(shop) == before
+
+
+def test_days_come_to_the_same_when_they_are_computed_once_more(shop):
+    def again(month):
+        return shop.desk.run(lambda uow: recompute(READERS, month, uow.connection, uow.now, uow.ids))
+
+    shop.close(JANUARY)
+    assert shop.rows("SELECT count(*) FROM period_explained")[0][0] > 1
+    everything_comes_late(shop)
+    shop.close(FEBRUARY)
+    for month in (JANUARY, FEBRUARY):
+        assert again(month).differences == []
 
 
 def test_days_are_kept_as_they_were_shown_before_the_close(shop):

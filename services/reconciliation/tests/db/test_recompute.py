@@ -11,8 +11,11 @@ from typer.testing import CliRunner
 from services.reconciliation.adapters.readers import READERS
 from services.reconciliation.adapters.recomputing import recompute
 from services.reconciliation.app.match_by_hand import approve_taking_back, propose_taking_back
+from services.reconciliation.app.resolve_break import propose_acceptance
 from services.reconciliation.entrypoints.cli import cli
-from services.reconciliation.tests.answering import JOURNAL, ask_for_adjustment, hear_adjustment
+from services.reconciliation.tests.agreed import agree_before
+from services.reconciliation.tests.answering import JOURNAL, ask_for_adjustment, hear_adjustment, the_break
+from services.reconciliation.tests.deciding import approve
 from services.reconciliation.tests.months import ADA, BOB, FEBRUARY, JANUARY, Shop
 from services.reconciliation.tests.pairing import agree, decide, item
 
@@ -69,6 +72,27 @@ def test_a_break_that_waits_for_an_answer_is_broken_money_of_the_month(desk):
     assert made.rows("SELECT break_id FROM period_breaks WHERE state = 'APPLYING'") == [(break_id,)]
     hear_adjustment(made, break_id, "applied", journal_id=JOURNAL)
     made.match()
+    assert again(made).differences == []
+
+
+def test_what_was_resolved_where_no_leg_differs_is_accepted_money_of_its_day(desk):
+    """A fee that nobody agreed is in no position: only the history has that two people gave it up."""
+    made = Shop(desk)
+    with desk.engine.begin() as connection:
+        agree_before(
+            connection, "agreed_fee", source="alpha", category="charge", currency="EUR", per_million=0, fixed_minor=9
+        )  # fmt: skip
+    made.january()
+    made.match()
+    ((subject,),) = made.rows("SELECT subject FROM breaks WHERE type = 'fee_mismatch'")
+    break_id = the_break(made, subject)
+    desk.run(lambda uow: propose_acceptance(break_id, "nine cents", ADA, uow))
+    approve(made, break_id)
+    made.close(JANUARY)
+    assert made.rows("SELECT day::text, accepted_minor FROM period_days WHERE accepted_minor > 0") == [
+        ("2026-01-10", 10_000)
+    ]
+    assert subject not in made.positions(JANUARY)
     assert again(made).differences == []
 
 
@@ -138,6 +162,41 @@ def test_it_leaves_nothing_and_tells_nothing(shop):
     again(shop)
     assert all_of_it() == before
     assert before[0] == []
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("days", "UPDATE period_days SET matched_minor = matched_minor - 1, broken_minor = broken_minor + 1"),
+        ("explained", "UPDATE period_explained SET fees_minor = fees_minor + 1"),
+        ("breaks", "UPDATE period_breaks SET at_risk_minor = at_risk_minor - 1 WHERE type <> 'unposted'"),
+    ],
+)
+def test_days_and_breaks_that_were_kept_otherwise_are_told_row_by_row(
+    shop, reconciliation_urls, table, change
+):
+    of_legs = " WHERE type <> 'unposted'" if table == "breaks" else ""
+    kept = shop.rows(f"SELECT count(*) FROM period_{table}{of_legs}")[0][0]
+    assert kept > 0
+    with psycopg.connect(reconciliation_urls.owner) as owner:
+        owner.execute(f"ALTER TABLE period_{table} DISABLE TRIGGER USER")
+        if table == "days":
+            owner.execute("DELETE FROM period_days WHERE matched_minor = 0")
+        changed = owner.execute(change).rowcount
+    differences = again(shop).differences
+    assert {row["table"] for row in differences} == {table}
+    assert [row["only"] for row in differences].count("recorded") == changed
+    assert [row["only"] for row in differences].count("computed") == kept
+
+
+def test_days_that_were_not_kept_are_not_compared(shop, reconciliation_urls):
+    with psycopg.connect(reconciliation_urls.owner) as owner:
+        for table in ("closed_periods", "period_days", "period_explained"):
+            owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        owner.execute("UPDATE closed_periods SET keeps_days = false")
+        owner.execute("DELETE FROM period_days")
+        owner.execute("DELETE FROM period_explained")
+    assert again(shop).differences == []
 
 
 def test_other_bytes_or_other_words_are_told_and_end_with_one(shop, reconciliation_urls):
