@@ -271,6 +271,7 @@ OUT_OF_REACH = {
     "bank-short-reference": _NO_REPORTS,
     "bank-own-account": _NO_REPORTS,
     "bank-newer-holds": _NO_REPORTS,
+    "bank-mt940-made-at": _NO_REPORTS,
     "bank-whole-corrects": _NO_REPORTS,
     "bank-same-statement": _NO_REPORTS,
     "bank-part-corrects": _NO_REPORTS,

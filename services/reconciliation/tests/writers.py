@@ -213,19 +213,25 @@ def mt940_entry(
 
 def mt940_statement(
     number, entries, opening, closing, *, currency="EUR", account="DE02120300000000202051", closing_tag="62F", on="261127",
-    opening_tag="60F",
+    opening_tag="60F", sent="", made="",
 ):  # fmt: skip
-    """A statement of entries that are written already."""
+    """A statement of entries that are written already; ``sent``: HHMMYYMMDD of its envelope, ``made``: its ``:13D:``."""
 
     def balance(tag, minor):
         return f":{tag}:{'D' if minor < 0 else 'C'}{on}{currency}{comma(minor, currency)}\n"
 
+    head = (
+        f"{{1:F01SAMPDEFFAXXX0000000000}}{{2:O940{sent}SAMPDEFFAXXX00000000002611272300N}}{{4:\n"
+        if sent
+        else ""
+    )
     return (
-        f":20:S{number}\n:25:{account}\n:28C:{number}\n"
+        f"{head}:20:S{number}\n:25:{account}\n:28C:{number}\n"
+        + (f":13D:{made}\n" if made else "")
         + balance(opening_tag, opening)
         + "".join(entries)
         + balance(closing_tag, closing)
-        + "-\n"
+        + ("-}\n" if sent else "-\n")
     )
 
 

@@ -81,6 +81,19 @@ BANK: Final = (
         tests=(_STATEMENTS + "test_what_is_not_the_same_statement_or_not_whole_takes_nothing_away",),
     ),
     Case(
+        name="bank-mt940-made-at",
+        protection="a statement in MT940 was made when its own time or its envelope says, and the newer one holds",
+        change="nobody reads when",
+        patches=(
+            Patch(
+                "services/reconciliation/adapters/readers/mt940_statements.py",
+                "            created_at=self._made_at,\n",
+                "            created_at=None,\n",
+            ),
+        ),
+        tests=(_STATEMENTS + "test_where_the_bank_says_when_it_made_them_the_last_one_holds_in_any_order",),
+    ),
+    Case(
         name="bank-newer-holds",
         protection="a statement that the bank made before one that is here already changes nothing",
         change="the one that came last holds",

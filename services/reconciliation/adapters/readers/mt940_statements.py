@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import ClassVar, Final
 
 from mt940.tags import Tags
@@ -42,10 +42,11 @@ def amount(text: str, code: str, field: str) -> int:
 class Statement:
     """Fills up as its fields come."""
 
-    TAGS: ClassVar[frozenset[str]] = frozenset({"25", "25P", "28", "28C", "60F", "60M"})
+    TAGS: ClassVar[frozenset[str]] = frozenset({"13D", "25", "25P", "28", "28C", "60F", "60M"})
 
-    def __init__(self, first_line: int) -> None:
+    def __init__(self, first_line: int, sent_at: datetime | None = None) -> None:
         self._first_line = first_line
+        self._made_at = sent_at
         self._opening_on: date | None = None
         self._opens = self._closes = False
         self.account = ""
@@ -61,10 +62,12 @@ class Statement:
         return self.account, self.statement_id
 
     def take(self, field: TextField) -> None:
-        """Take the account, the statement's number or a balance."""
+        """Take when it was made, the account, the statement's number or a balance."""
         name = f":{field.tag}:"
         try:
-            if field.tag.startswith("25"):
+            if field.tag == "13D":
+                self._made_at = _made_at(field.text) or self._made_at
+            elif field.tag.startswith("25"):
                 self.account = visible("".join(field.text.split("\n")[0].split()), name, _ID_CHARS_MAX)
             elif field.tag.startswith("28"):
                 self.statement_id = visible("".join(field.text.split()), name, _ID_CHARS_MAX)
@@ -115,7 +118,7 @@ class Statement:
             opening_minor=self._opening_minor,
             closing_minor=self._closing_minor,
             final=self._opens and self._closes,
-            created_at=None,
+            created_at=self._made_at,
             first_line=self._first_line,
             last_line=last_line,
             number=None if found is None else found[1],
@@ -123,6 +126,26 @@ class Statement:
             opens=None if found is None else self._opens,
             closes=None if found is None else self._closes,
         )
+
+
+def sent_at(text: str) -> datetime | None:
+    """When an envelope says that the bank sent the message, by the bank's own clock.
+
+    It carries no zone and is only ever held against another time of the same bank: any zone will do.
+    """
+    return _moment(text[4:] + text[:4] + "+0000")
+
+
+def _made_at(text: str) -> datetime | None:
+    return _moment(text.strip())
+
+
+def _moment(text: str) -> datetime | None:
+    """Nothing rests on it but which of two readings is the newer one: what is no time says nothing."""
+    try:
+        return datetime.strptime(text, "%y%m%d%H%M%z").astimezone(UTC)
+    except ValueError:
+        return None
 
 
 def continued(former: StatementHead | None, head: StatementHead) -> Iterator[ControlTotal]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -65,6 +65,33 @@ def test_the_sample_reads_to_what_stands_in_it():
         ("0001234567/1", 22_636, 22_636),
         ("0007654321/7/1", -5_371, -5_371),
     ]
+
+
+@pytest.mark.parametrize(
+    ("more", "made_at"),
+    [
+        ({}, None),
+        ({"sent": "2105261127"}, datetime(2026, 11, 27, 21, 5, tzinfo=UTC)),
+        ({"made": "2611272230+0100"}, datetime(2026, 11, 27, 21, 30, tzinfo=UTC)),
+        ({"sent": "2105261127", "made": "2611272230+0100"}, datetime(2026, 11, 27, 21, 30, tzinfo=UTC)),
+        ({"sent": "2105261127", "made": "nonsense"}, datetime(2026, 11, 27, 21, 5, tzinfo=UTC)),
+        ({"sent": "2575261127"}, None),
+    ],
+)
+def test_a_statement_was_made_when_it_or_its_own_envelope_says(more, made_at):
+    text = mt940_statement(1, [], 0, 0, **more) + mt940_statement(2, [], 0, 0)
+    heads = [record for record in read(text) if isinstance(record, StatementHead)]
+    assert [(head.statement_id, head.created_at) for head in heads] == [("1", made_at), ("2", None)]
+
+
+def test_an_envelope_ends_the_details_before_it():
+    entry = mt940_entry(100, reference="A", text="PAYOUT")
+    text = mt940_statement(1, [entry], 0, 100, sent="2105261127") * 2
+    assert [line.text for line in lines(read(text))] == ["PAYOUT", "PAYOUT"]
+
+
+def test_a_time_before_any_statement_is_passed_over():
+    assert quarantined(read(":13D:2611272230+0100\n" + mt940_statement(1, [], 0, 0))) == []
 
 
 def test_the_sample_in_two_parts_goes_on_where_the_first_ended():
