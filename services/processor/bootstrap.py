@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from services.processor.adapters.attempt_check import refuse_attempts_elsewhere
 from services.processor.adapters.processors import alpha_http, beta_http
 from services.processor.adapters.read_models import any_due, feed_ages, open_doubts, waiting_ages
 from services.processor.adapters.unit_of_work import AttemptUnitOfWork
@@ -24,7 +25,7 @@ from shared.runtime.metrics import probe
 from shared.runtime.process import Role, ServiceRuntime
 from shared.runtime.roles import PeriodicRole
 from shared.runtime.service_parts import ServiceParts
-from shared.runtime.startup import StartupRefused
+from shared.runtime.startup import StartupRefused, check
 from shared.runtime.surroundings import Surroundings
 
 NAME: Final = "processor"
@@ -88,6 +89,8 @@ def build(settings: ProcessorSettings, surroundings: Surroundings | None = None)
             **parts.key_roles(),
             **parts.relay_roles(),
         },
+        # Only whoever would call: decisions about the others still come in, and close them.
+        own_checks=(check("attempts", lambda: refuse_attempts_elsewhere(parts.engine, policies), "work"),),
     )
 
 

@@ -86,6 +86,8 @@ OUT_OF_REACH = {
     "role-waits": _NEVER_AWAY,
     "whole-hold": "both processors of every seed capture parts",
     "routes-at-start": "a seed's processes start with settings that are right",
+    "attempts-at-start": "a seed's processes start with settings that are right",
+    "wish-where-nobody-looks": "a seed's processes start with settings that are right",
     "window-of-a-list": "a seed's processes start with settings that are right",
     "closed-month-in-sql": _SECOND_LINE,
     "close-waits-for-posting": _ONE_AT_A_TIME,

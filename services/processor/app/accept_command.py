@@ -54,9 +54,12 @@ def operation_decided(operation_id: str, outcome: str, uow: ProcessorUnitOfWork,
 
 
 def look_up_operation(operation_id: str, uow: ProcessorUnitOfWork, *, policies: Policies) -> None:
-    """Bring the next look-up forward, at most once in five seconds."""
+    """Bring the next look-up forward, at most once in five seconds.
+
+    A wish and no more: where the processor is not configured nobody can look, and no other command waits for that.
+    """
     attempt = uow.attempts.get(operation_id)
-    if attempt is None:
+    if attempt is None or attempt.operation.processor not in policies:
         return
     move = look_up_now(
         attempt, now=uow.now, policy=policies[attempt.operation.processor].of(attempt.operation.kind)

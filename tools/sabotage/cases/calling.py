@@ -17,6 +17,7 @@ _OUTAGE_TESTS = "services/processor/tests/unit/test_outage.py::"
 
 _COMPOSED: Final = "services/payment/tests/unit/test_composition.py::"
 _ROUTED: Final = "services/payment/tests/db/test_route_check.py::"
+_LEFT: Final = "services/processor/tests/db/test_attempt_check.py::"
 
 CALLING: Final = (
     Case(
@@ -48,6 +49,35 @@ CALLING: Final = (
             _COMPOSED + "test_a_process_asks_at_its_start_whether_it_can_follow_the_routing_rules",
             _ROUTED + "test_a_rule_for_a_processor_that_is_not_configured_here_is_told_at_the_start",
         ),
+    ),
+    Case(
+        name="attempts-at-start",
+        protection="no worker starts that would leave open attempts at a processor that it does not know to nobody",
+        change="it starts, calls the processors that it knows, and says nothing",
+        patches=(
+            Patch(
+                "services/processor/adapters/attempt_check.py",
+                "    if left:\n        raise StartupRefused(*left)\n",
+                "",
+            ),
+        ),
+        tests=(
+            _LEFT + "test_open_attempts_at_a_processor_that_is_not_configured_are_told_at_the_start",
+            _LEFT + "test_only_whoever_would_call_refuses_to_start",
+        ),
+    ),
+    Case(
+        name="wish-where-nobody-looks",
+        protection="a wish to look up at a processor that is not configured here ends no consumer",
+        change="the processor is taken for one that is known",
+        patches=(
+            Patch(
+                "services/processor/app/accept_command.py",
+                "if attempt is None or attempt.operation.processor not in policies:",
+                "if attempt is None:",
+            ),
+        ),
+        tests=(_LEFT + "test_a_wish_to_look_up_where_nobody_can_ends_no_consumer",),
     ),
     Case(
         name="not-done-in-its-own-words",
