@@ -113,6 +113,7 @@ OUT_OF_REACH = {
     "floor-under-load": _NOT_BY_HAND,
     "success-was-asked-for": _NO_STRANGER,
     "loss-within-what-is-held": _NO_STRANGER,
+    "settled-was-captured": _NO_STRANGER,
     "accounts-in-one-order": _ONE_AT_A_TIME,
     "nothing-lost-under-load": _ONE_AT_A_TIME,
     **{case.name: _NOT_VERIFIED for case in (*NOTING, *VERIFYING)},

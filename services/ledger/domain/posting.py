@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from services.ledger.domain.chart import PLATFORM_OWNER, AccountRef, Owner
+from services.ledger.domain.chart import PLATFORM_OWNER, AccountRef, Family, Owner
 from services.ledger.domain.journal import (
     REVERSED_SUFFIX,
     Cause,
@@ -24,6 +24,7 @@ from services.ledger.domain.posting_rules import POSTING_RULES
 from services.ledger.domain.rules import (
     Amendment,
     Amount,
+    Ground,
     Leg,
     NoPosting,
     Posting,
@@ -135,6 +136,8 @@ def journals_for(
                 _check_completed(*row.completes, fields, journal, books)
             if row.within is not None:
                 _check_within(row.within, journal, books)
+            if row.ground is not None:
+                _check_ground(row.ground, fields[row.ground.named_by], journal, books)
         return (journal,) if journal else ()
     return tuple(_reverse(row, cause, fields, effective_at, books, new_journal_id))
 
@@ -224,6 +227,24 @@ def _check_within(within: Within, journal: Journal, books: Books) -> None:
     if taken.amount_minor > stands_minor:
         told = f"{journal.rule}: {taken.amount_minor} of {taken.clearing_key}, where {stands_minor} stand"
         raise Poison(told, code="more_than_stands")
+
+
+def _check_ground(ground: Ground, named: str, journal: Journal, books: Books) -> None:
+    """A stream tells both in order: what rests on something that is not booked is no fact that came early."""
+    stands = books.find(journal.payment_id or "", ground.rule, named)
+    if stands is None:
+        raise Poison(f"{journal.rule} of {named}, of which no {ground.rule} stands", code="without_ground")
+    taken = {(e.account, e.side): e.amount_minor for e in _on(ground.family, journal)}
+    there = {(e.account, e.side.opposite): e.amount_minor for e in _on(ground.family, stands)}
+    if taken != there:
+        told = (
+            f"{journal.rule} of {named} takes other money than its {ground.rule} put on {ground.family.name}"
+        )
+        raise Poison(told, code="differs_from_ground")
+
+
+def _on(family: Family, journal: Journal) -> list[Entry]:
+    return [entry for entry in journal.entries if entry.account.family == family.name]
 
 
 def _money(journal: Journal) -> tuple[int, str, str | None]:

@@ -4,6 +4,13 @@ Every event type of a topic that is read has at least one row; a type without a 
 starts. Amounts are named by the event's fields. A negative amount stands on the other side, zero writes none.
 What settles, processors' lines and the bank's, is in ``settlement_rules``. ``docs/posting-rules.md`` is generated
 from both.
+
+A row is bound to what stands before it (``completes``, ``within``, ``ground``) where the payment's stream cannot but
+tell that first. What the world did is not bound, because it may rightly come before its ground or be more than it:
+``DisputeReinstated`` and ``ReversalGivenBack`` follow money rows, which come in any order, so that one that is told
+first stands below zero until the row that took the money is told; ``StrayReturnRequested`` is also told of what
+somebody else gave back, of a hold as well, and as often as they did. What they leave shows under its clearing key, and
+``payment`` opens a case.
 """
 
 from __future__ import annotations
@@ -27,6 +34,7 @@ from services.ledger.domain.chart import (
 from services.ledger.domain.rules import (
     Amendment,
     Amount,
+    Ground,
     NoPosting,
     Posting,
     Rekeying,
@@ -62,6 +70,7 @@ PAYMENT_RULES: Final[tuple[Row, ...]] = (
     Posting(
         on="CaptureSettled",
         rule="capture_settled",
+        ground=Ground("capture", "object_id", MP),
         fact_key="fact_key",
         subject="fact_key",
         legs=(debit(MP, AMOUNT - FEE), credit(MA, AMOUNT - FEE)),
@@ -304,7 +313,7 @@ POSTING_RULES: Final[tuple[Row, ...]] = (*PAYMENT_RULES, *SETTLEMENT_RULES)
 EVENT_TYPES: Final = frozenset(row.on for row in POSTING_RULES)
 REVERSING_EVENT_TYPES: Final = frozenset(row.on for row in POSTING_RULES if isinstance(row, Reversal))
 BOUNDED_EVENT_TYPES: Final = frozenset(
-    row.on for row in POSTING_RULES if isinstance(row, Posting) and row.within is not None
+    row.on for row in POSTING_RULES if isinstance(row, Posting) and (row.within or row.ground)
 )
 AMENDING_EVENT_TYPES: Final = frozenset(row.on for row in POSTING_RULES if isinstance(row, Amendment))
 REKEYING_EVENT_TYPES: Final = frozenset(

@@ -60,6 +60,18 @@ class Within:
     rules: tuple[str, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A journal of this rule stands booked of the same payment, for the subject that the field names.
+
+    The leg on ``family`` takes exactly what that journal put there: other money would stay there for ever.
+    """
+
+    rule: str
+    named_by: str
+    family: Family
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posting:
     """The event writes one journal. ``fact_key`` and ``subject`` name the fields that hold them.
@@ -68,7 +80,7 @@ class Posting:
     Less than ``least_minor`` is poison; None: of either sign, as somebody else's statement says it.
     So is a ``part``, the first field, that is more than its whole, the second. ``completes`` names a rule and the field
     with the fact key that it was booked under: that stands booked, with the same money, or this is poison. So is what
-    is not ``within`` what stands.
+    is not ``within`` what stands, and what has no ``ground``.
     """
 
     on: str
@@ -83,6 +95,7 @@ class Posting:
     part: tuple[str, str] | None = None
     completes: tuple[str, str] | None = None
     within: Within | None = None
+    ground: Ground | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,11 @@ In one currency `unexplained` is what the net is more than gross less fee; an ex
 was never so: the reversal takes effect when its original did. Every other reversal does when its event came, never
 before its original. What of all this lies in a closed month takes effect at the first open moment instead, and keeps
 the time that was told.
+
+In brackets behind a rule: what has to stand before it; an event without that is refused and parks its payment. Where
+nothing is said, what happened may come before its ground or be more than it: money rows of disputes and reversals are
+told in any order, and a return of money astray is booked whoever gave it back. What is left shows under its clearing
+key.
 """
 
 
@@ -68,6 +73,7 @@ def _row(row: Row) -> str:
         sides = f"{_side(row, Side.DEBIT)} | {_side(row, Side.CREDIT)}"
         same = f" (the same money as {row.completes[0]})" if row.completes else ""
         same += f" (within what stands on {row.within.family.symbol})" if row.within else ""
+        same += f" (what its {row.ground.rule} put on {row.ground.family.symbol})" if row.ground else ""
         return f"| {event} | {row.rule}{same} | {sides} | {row.fact_key} | {parties} |"
     if isinstance(row, Reversal):
         names = ", ".join(rule + REVERSED_SUFFIX for rule in row.reverses)

@@ -93,6 +93,16 @@ BOUNDING: Final = (
         ),
     ),
     Case(
+        name="settled-was-captured",
+        protection="nothing becomes available that was not captured, nor more or less of it than was pending",
+        change="a settled capture is booked whatever stands of it",
+        patches=(Patch(_RULES, '        ground=Ground("capture", "object_id", MP),\n', ""),),
+        tests=(
+            _REFUSED + "test_what_settles_is_a_capture_that_is_booked_with_the_same_money_or_parked",
+            _ANY,
+        ),
+    ),
+    Case(
         name="loss-taken-back-of-losses",
         protection="a loss is taken back as far as it was written off, whatever else the dispute moved",
         change="everything that stands is looked at, as for the loss itself",

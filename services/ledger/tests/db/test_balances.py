@@ -112,7 +112,8 @@ def test_money_arrives_by_the_day_and_of_so_many_days(books, client, ledger_urls
         seal(books)
         if folding:
             Folder(books.transactions, folding).turn()
-    books.tell(replace(report.settled(payment := Payment(21, merchant=1), 7), available_on=first + DAY))
+    books.tell((payment := Payment(21, merchant=1)).captured(7))
+    books.tell(replace(report.settled(payment, 7), available_on=first + DAY))
     books.tell(report.unsettled(payment, 7), time=first + DAY)
     reads = SqlStatements(books.engine)
     days = [(first + nth * DAY + DAY / 2, 2_000 + 23 + 4 * nth) for nth in range(5)]

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from schemas.catalogue import Encoded, encode
+from services.ledger.tests import report
 from services.ledger.tests.payloads import Payment
 
 TOPIC = "payment.events"
@@ -163,6 +164,33 @@ def test_a_loss_of_more_than_the_dispute_holds_is_parked(ledger, stream, loss, s
     assert ledger.rows("SELECT count(*) FROM journals") == [(2 + len(before),)]
     held = {family: each for (family, *_), each in ledger.balances().items()}
     assert held.get("merchant_held", 0) == held.get("disputed", 0) >= 0
+
+
+UNSETTLED = {
+    "never captured": ("without_ground", {"object_id": "cap_other"}),
+    "another amount": ("differs_from_ground", {"amount_minor": 9_999}),
+    "another fee": ("differs_from_ground", {"fee_minor": 299}),
+    "another currency": ("differs_from_ground", {"currency": "USD"}),
+    "another merchant": ("differs_from_ground", {"merchant_id": Payment(1, merchant=2).merchant_id}),
+}
+
+
+@pytest.mark.parametrize("same_batch", [True, False], ids=["in one batch", "later"])
+@pytest.mark.parametrize("what", UNSETTLED)
+def test_what_settles_is_a_capture_that_is_booked_with_the_same_money_or_parked(
+    ledger, stream, what, same_batch
+):
+    """Else merchants' pending money would keep a residue, or come below zero, for ever."""
+    code, said_otherwise = UNSETTLED[what]
+    payment = Payment(1)
+    stream.publish(payment.captured(10_000, 300))
+    if not same_batch:
+        stream.drain()
+    settled = bent(report.settled(payment, 10_000, 300), **said_otherwise)
+    stream.publish_bytes(TOPIC, payment.payment_id, settled)
+    stream.drain()
+    assert parked(ledger) == [(payment.payment_id, "poison", code)]
+    assert ledger.rows("SELECT rule FROM journals") == [("capture",)]
 
 
 @pytest.mark.parametrize("stated", [3_999, 4_000, 4_001])

@@ -1,4 +1,5 @@
-"""After any legal history: a success of what was never asked for, or failed, and a loss of more than is held, are poison."""
+"""After any legal history poison: a success of what was never asked for or failed, a loss of more than is held, and what
+settles without its capture."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.ledger.tests import report
 from services.ledger.tests.histories import histories
 from services.ledger.tests.memory_books import MemoryBooks
 from services.ledger.tests.property.test_histories import PAYMENTS, STEPS, post
@@ -41,6 +43,13 @@ def more_than_stands(history, amount):
         yield "more_than_stands", history.payment.dispute_written_off(held + amount, "odd", nth)
 
 
+def settled_without_its_capture(history, amount):
+    yield "without_ground", report.settled(history.payment, amount, nth=UNKNOWN, number=UNKNOWN)
+    for nth, (captured, fee, *_) in history.captures.items():
+        settled = report.settled(history.payment, captured + amount, fee, nth=nth, number=UNKNOWN)
+        yield "differs_from_ground", settled
+
+
 def told(history, event, **named):
     return any(
         type(each).__name__ == f"{event}V1"
@@ -49,7 +58,15 @@ def told(history, event, **named):
     )
 
 
-@pytest.mark.parametrize("wrong", [success_never_requested, success_after_the_failure, more_than_stands])
+WRONG = [
+    success_never_requested,
+    success_after_the_failure,
+    more_than_stands,
+    settled_without_its_capture,
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 @given(steps=STEPS, amount=AMOUNTS)
 def test_it_is_refused_by_its_code_and_books_nothing(wrong, steps, amount):
     books, every = MemoryBooks(), histories(PAYMENTS)

@@ -133,3 +133,20 @@ def test_the_same_money_row_told_twice_is_booked_once(books):
     once = books.balances()
     books.post("DisputeWithdrawn", event)
     assert books.balances() == once
+
+
+#: Money rows come in any order, and are told as they come: nothing bounds the one that gives back.
+IN_ANY_ORDER = {
+    "dispute": [
+        ("dispute", "DisputeReinstated", {"held_minor": 6_000}),
+        ("dispute", "DisputeWithdrawn", {"fee_minor": 0}),
+    ],
+    "reversal": [("reversal", "ReversalGivenBack", {}), ("reversal", "ReversalReceived", {})],
+}
+
+
+@pytest.mark.parametrize("what", IN_ANY_ORDER)
+def test_money_that_comes_back_before_it_is_known_to_be_taken_leaves_nothing_behind(books, what):
+    for kind, event_type, fields in IN_ANY_ORDER[what]:
+        assert getattr(books, kind)(event_type, 6_000, **fields)
+    assert books.balances() == CAPTURED

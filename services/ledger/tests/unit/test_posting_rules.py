@@ -172,6 +172,7 @@ POSTINGS = {
 
 #: What has to stand before an example: nothing is completed that was not asked for, nor given up that is not held.
 BEFORE = {
+    "capture_settled": ["capture"],
     "refund_succeeded": ["refund_requested"],
     "stray_return_succeeded": ["stray_return_requested"],
     "dispute_written_off": ["dispute_withdrawn"],
