@@ -41,7 +41,8 @@ OWN: dict[str, dict[str, OperatorRole]] = {
     "reconciliation": {
         **{f"periods {step}": role for step, role in TWO_PEOPLE.items()},
         "terms tolerance": OPERATOR, "terms fee": OPERATOR, "terms calendar": OPERATOR, "terms approve": APPROVER,
-        "terms reject": OPERATOR, "sources declare": OPERATOR, "upload": OPERATOR, "feed": OPERATOR, "match": OPERATOR,
+        "terms reject": OPERATOR, "sources declare": OPERATOR, "files prefer": OPERATOR,
+        "upload": OPERATOR, "feed": OPERATOR, "match": OPERATOR,
         "breaks defer": OPERATOR, "breaks accept": OPERATOR, "breaks return": OPERATOR, "breaks adjust": OPERATOR,
         "breaks approve": APPROVER, "breaks reject": OPERATOR, "breaks bulk": OPERATOR,
         "breaks assign": OPERATOR,

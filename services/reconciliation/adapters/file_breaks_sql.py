@@ -17,7 +17,7 @@ HOLDING_UP: Final = (
 )  # fmt: skip
 #: Subjects of these breaks, as ranges of text.
 SUBJECTS: Final = " OR ".join(
-    f"(subject >= '{what}:' AND subject < '{what};')" for what in ("file", "statement", "total")
+    f"(subject >= '{what}:' AND subject < '{what};')" for what in ("file", "order", "statement", "total")
 )
 
 #: Payouts with a row of their own, in any currency, against what their lines come to.
@@ -27,6 +27,13 @@ SELECT p.*, coalesce(stated_net_minor, 0) AS stated_minor,
   FROM (SELECT *, bool_or(stated_net_minor IS NOT NULL) OVER (PARTITION BY source, payout_id) AS has_its_row
           FROM payouts WHERE closed_at IS NOT NULL /*of bank*/) AS p
  WHERE has_its_row"""
+
+# Files that say other money than one before them, of which no person said by then or later which one holds.
+ORDERS: Final = """
+SELECT c.*, s.processor, s.account, f.received_at
+  FROM contradicted_files AS c JOIN report_files AS f USING (file_id) JOIN sources AS s USING (source)
+ WHERE NOT EXISTS (SELECT FROM preferred_files AS p JOIN report_files AS a ON a.file_id = p.after_file_id
+                    WHERE p.file_id IN (c.file_id, c.former_file_id) AND a.nth >= f.nth) /*of bank*/"""
 
 # A file is made good where another one has all its payouts, or all its statements, in whole.
 _PAYOUTS_ELSEWHERE: Final = """

@@ -17,7 +17,7 @@ from services.reconciliation.adapters.bank_days_sql import (
 )
 from services.reconciliation.adapters.exchange_sql import COMES_OUT, IN_SUSPENSE_WHOLE, WORKED_OUT
 from services.reconciliation.adapters.fee_breaks_sql import FEES
-from services.reconciliation.adapters.file_breaks_sql import FILES, GAPS, PAYOUT_TOTALS, SUBJECTS
+from services.reconciliation.adapters.file_breaks_sql import FILES, GAPS, ORDERS, PAYOUT_TOTALS, SUBJECTS
 from services.reconciliation.adapters.matching_sql import OF_SEVERAL
 from services.reconciliation.domain.breaks import FIRST_MATCH, Sign
 from services.reconciliation.domain.matching import BY_HAND, DIFFERS_FROM_RANK
@@ -246,11 +246,17 @@ SELECT 'statement:' || g.source || ':' || g.account_number || ':' || g.currency 
        g.closed_minor, g.opening_minor, NULL, NULL, NULL, g.opening_on::timestamp AT TIME ZONE 'UTC', NULL::timestamptz
   FROM ({GAPS}) AS g
 """
+_ORDERS: Final = f"""
+SELECT 'order:' || o.file_id || ':' || o.former_file_id || ':' || o.currency,
+       {_type({Sign.SAID_OTHERWISE: "true"})} AS type, o.currency, 0::bigint, o.at_risk_minor, o.processor, o.account,
+       NULL, o.received_at, NULL::timestamptz
+  FROM ({ORDERS}) AS o
+"""
 QUERIES: Final = tuple(
     _wanted(query)
     for query in (
         _ITEMS_ALONE, _MATCHES, _FEES, _LINES_ALONE, _RESIDUES, _PAYOUTS, _BANK, _UNPOSTED, _UNEXPLAINED,
-        _PAYOUT_TOTALS, _FILES, _STATEMENTS,
+        _PAYOUT_TOTALS, _FILES, _STATEMENTS, _ORDERS,
     )
 )  # fmt: skip
 #: Causes of journals that people decided or brought along, and that need no event of a payment.

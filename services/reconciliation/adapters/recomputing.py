@@ -28,6 +28,8 @@ from services.reconciliation.adapters.periods import StoredPeriods, rules_versio
 from services.reconciliation.adapters.shadow_tables import shadow_tables
 from services.reconciliation.adapters.sources import StoredSources
 from services.reconciliation.adapters.staging import SqlStaging
+from services.reconciliation.app.declare_source import declared_source
+from services.reconciliation.app.find_file import found_file
 from services.reconciliation.app.stage_file import stage_next
 from services.reconciliation.domain.announcing import UntoldLine
 from services.reconciliation.domain.breaks import OF_THE_BOOKS
@@ -83,6 +85,11 @@ _ITEMS: Final = f"""
 INSERT INTO our_items ({_COLUMNS})
 SELECT DISTINCT ON (item_key) {_COLUMNS} FROM public.period_items WHERE period <= %(period)s
  ORDER BY item_key, period DESC
+"""
+# Which file people preferred to those that had come by then: what comes behind it is staged behind it.
+_PREFERRED: Final = """
+SELECT file_id, after_file_id, preferred_by, reason FROM public.preferred_files
+ WHERE at <= %(closed_at)s AND (%(former)s::timestamptz IS NULL OR at > %(former)s) ORDER BY nth
 """
 # A payout without a day of its own is due when it was closed, which no file says.
 _CLOSED_AT: Final = """
@@ -184,6 +191,7 @@ def _stage_all(
 ) -> tuple[int, list[Mapping[str, Any]]]:
     """Hash and stage the files, month by month under the rules of that month."""
     count = 0
+    former: datetime | None = None
     differences: list[Mapping[str, Any]] = []
     for close in closes:
         for table in _RULE_TABLES:
@@ -198,15 +206,27 @@ def _stage_all(
         for file_id, sha256 in waiting:
             if _hash_of(unit.files, file_id) != bytes(sha256):
                 differences.append({"table": "files", "computed": "other bytes", "file_id": file_id})
+        said = {"closed_at": close["closed_at"], "former": former}
+        preferred = connection.exec_driver_sql(_PREFERRED, said).mappings().all()
+        former = close["closed_at"]
+        _prefer(
+            [row for row in preferred if row["after_file_id"] not in {one.file_id for one in waiting}], unit
+        )
         try:
-            while stage_next(readers, unit):
-                pass
+            while file := stage_next(readers, unit):
+                _prefer([row for row in preferred if row["after_file_id"] == file.file_id], unit)
         except FileRefused as refused:
             differences.append(
                 {"table": "files", "computed": refused.refusal.code, "file_id": refused.file_id}
             )
             break
     return count, differences
+
+
+def _prefer(preferred: Sequence[Mapping[Any, Any]], unit: _ShadowUnit) -> None:
+    for row in preferred:
+        source = declared_source(found_file(row["file_id"], unit).source, unit)
+        unit.staging.prefer(source, row["file_id"], row["preferred_by"], row["reason"])
 
 
 def _work_out(

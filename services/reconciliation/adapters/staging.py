@@ -11,8 +11,8 @@ import psycopg
 import sqlalchemy as sa
 
 from services.reconciliation.adapters import tables
-from services.reconciliation.adapters.staging_bank_sql import BANK_STEPS, STATED_ACCOUNT
-from services.reconciliation.adapters.staging_sql import COUNTED, SETTLEMENT_STEPS
+from services.reconciliation.adapters.staging_bank_sql import BANK_SAYS, BANK_STANDS, STATED_ACCOUNT
+from services.reconciliation.adapters.staging_sql import COUNTED, SETTLEMENT_SAYS, SETTLEMENT_STANDS
 from services.reconciliation.domain.files import Staged
 from services.reconciliation.domain.lines import (
     BankLine,
@@ -31,6 +31,13 @@ _PATIENCE: Final = (
     "SET LOCAL statement_timeout = '30min'",
     "SET LOCAL idle_in_transaction_session_timeout = '60s'",
 )
+_PREFER: Final = """
+INSERT INTO preferred_files (file_id, after_file_id, preferred_by, reason, at)
+SELECT %(file_id)s, file_id, %(by)s, %(reason)s, %(now)s FROM report_files
+ WHERE source = %(source)s AND state = 'STAGED' ORDER BY nth DESC LIMIT 1
+"""
+_SAYS: Final = {SourceKind.SETTLEMENT: SETTLEMENT_SAYS, SourceKind.BANK: BANK_SAYS}
+_STANDS: Final = {SourceKind.SETTLEMENT: SETTLEMENT_STANDS, SourceKind.BANK: BANK_STANDS}
 _BANK_FIELDS: Final = tuple(column.strip('"') for column in tables.BANK_LINE)
 _LINE_FIELDS: Final = ("line_number", "line_id")
 _QUARANTINE_FIELDS: Final = ("line_number", "code", "field", "expected", "raw")
@@ -68,17 +75,9 @@ class SqlStaging:
 
     def settle(self, source: Source, file_id: str) -> Staged:
         """Let what the file says stand, where it says something else or something new."""
-        values = {
-            "file_id": file_id,
-            "source": source.source,
-            "processor": source.processor,
-            "account": source.account,
-            "naming_closes": naming_closes(source.format),
-            "now": self._now,
-        }
-        is_report = source.kind is SourceKind.SETTLEMENT
+        values = self._values(source, file_id)
         try:
-            for step in SETTLEMENT_STEPS if is_report else BANK_STEPS:
+            for step in (*_SAYS[source.kind], *_STANDS[source.kind]):
                 self._connection.exec_driver_sql(step, values)
         except sa.exc.DataError as refused:
             # Each amount can be held, their sum cannot.
@@ -90,6 +89,23 @@ class SqlStaging:
             period_from=_moment(counted.period_from),
             period_to=_moment(counted.period_to),
         )
+
+    def prefer(self, source: Source, file_id: str, preferred_by: str, reason: str) -> None:
+        """Let what a file that was settled says stand once more, over those that came later; remember who said so."""
+        values = self._values(source, file_id)
+        self._connection.exec_driver_sql(_PREFER, values | {"by": preferred_by, "reason": reason})
+        for step in _STANDS[source.kind]:
+            self._connection.exec_driver_sql(step, values)
+
+    def _values(self, source: Source, file_id: str) -> dict[str, Any]:
+        return {
+            "file_id": file_id,
+            "source": source.source,
+            "processor": source.processor,
+            "account": source.account,
+            "naming_closes": naming_closes(source.format),
+            "now": self._now,
+        }
 
     def _copy(self, table: str, fields: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> None:
         columns = ", ".join(f'"{field}"' for field in fields)

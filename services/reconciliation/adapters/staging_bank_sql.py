@@ -56,6 +56,35 @@ SELECT DISTINCT ON (l.line_id) l.* FROM statement_lines AS l
        SELECT FROM statement_heads AS h JOIN stated_statements AS s ON (s.file_id, s.head) = (h.file_id, h.nth)
         WHERE h.file_id = l.file_id AND s.overtaken AND l.line_number BETWEEN h.first_line AND h.last_line)
  ORDER BY l.line_id, l.line_number"""
+# Lines that only earlier ones have, all of them whole readings of the same statement, as this one is.
+_GONE: Final = f"""
+  FROM stated_statements AS p JOIN statement_heads AS h ON (h.file_id, h.nth) = (p.file_id, p.head)
+ {{joined}} p.file_id = %(file_id)s AND p.whole AND NOT p.overtaken
+   AND n.source = %(source)s AND n.stands AND NOT n.withdrawn AND n.statement_id = h.statement_id
+   AND NOT EXISTS (SELECT FROM statement_lines AS r WHERE r.file_id = %(file_id)s AND r.line_id = n.line_id)
+   AND EXISTS (SELECT FROM ({_OTHERS}) AS e
+                 JOIN statement_lines AS r ON r.file_id = e.file_id AND r.line_id = n.line_id
+                WHERE r.line_number BETWEEN e.first_line AND e.last_line)
+"""
+# Of a statement that was made later, by the bank's own times, no one asks.
+_CONTRADICTED: Final = f"""
+INSERT INTO contradicted_files (file_id, former_file_id, currency, line_count, at_risk_minor)
+SELECT %(file_id)s, o.file_id, o.currency, count(*), sum(o.minor)
+  FROM (SELECT n.file_id, n.line_id, n.statement_id, n.currency, h.created_at,
+               CASE WHEN n.withdrawn OR s.currency <> n.currency THEN greatest(abs(s.amount_minor), abs(n.amount_minor))
+                    ELSE abs(s.amount_minor - n.amount_minor) END AS minor
+          FROM ({_SAID}) AS s
+          JOIN bank_lines AS n ON n.source = %(source)s AND n.line_id = s.line_id AND n.stands
+          JOIN statement_heads AS h
+            ON h.file_id = %(file_id)s AND s.line_number BETWEEN h.first_line AND h.last_line
+         WHERE n.withdrawn OR (s.amount_minor, s.currency) <> (n.amount_minor, n.currency)
+        UNION
+        SELECT n.file_id, n.line_id, n.statement_id, n.currency, h.created_at, abs(n.amount_minor)
+        {_GONE.format(joined="CROSS JOIN bank_lines AS n WHERE")}) AS o
+ WHERE NOT EXISTS (SELECT FROM statement_heads AS e
+                    WHERE e.file_id = o.file_id AND e.statement_id = o.statement_id AND e.created_at < o.created_at)
+ GROUP BY o.file_id, o.currency
+"""
 _OVERTAKE: Final = f"""
 UPDATE bank_lines AS n SET stands = false
   FROM ({_SAID}) AS s
@@ -71,16 +100,9 @@ SELECT %(source)s, s.line_id, coalesce(former.revision, 0) + 1, s.file_id, s.lin
                       WHERE f.source = %(source)s AND f.line_id = s.line_id) AS former ON true
  WHERE n.line_id IS NULL
 """
-# Lines that only earlier ones have, all of them whole readings of the same statement, as this one is.
 _WITHDRAW: Final = f"""
 UPDATE bank_lines AS n SET stands = false
-  FROM stated_statements AS p JOIN statement_heads AS h ON (h.file_id, h.nth) = (p.file_id, p.head)
- WHERE p.file_id = %(file_id)s AND p.whole AND NOT p.overtaken
-   AND n.source = %(source)s AND n.stands AND NOT n.withdrawn AND n.statement_id = h.statement_id
-   AND NOT EXISTS (SELECT FROM statement_lines AS r WHERE r.file_id = %(file_id)s AND r.line_id = n.line_id)
-   AND EXISTS (SELECT FROM ({_OTHERS}) AS e
-                 JOIN statement_lines AS r ON r.file_id = e.file_id AND r.line_id = n.line_id
-                WHERE r.line_number BETWEEN e.first_line AND e.last_line)
+{_GONE.format(joined="WHERE")}
 """
 _SAYS_NOTHING: Final = ", ".join("0" if column == "amount_minor" else column for column in tables.BANK_LINE)
 _ADD_WITHDRAWN: Final = f"""
@@ -92,11 +114,6 @@ SELECT source, line_id, revision + 1, %(file_id)s, 0, true, {_SAYS_NOTHING}
    AND NOT EXISTS (SELECT FROM bank_lines AS l
                     WHERE l.source = n.source AND l.line_id = n.line_id AND l.revision > n.revision)
 """
-BANK_STEPS: Final = (
-    REPEATED.format(table="statement_lines"),
-    _STATED,
-    _OVERTAKE,
-    _ADD,
-    _WITHDRAW,
-    _ADD_WITHDRAWN,
-)
+#: What a file says, once; and what has it stand, as it is staged and whenever it is preferred to what came later.
+BANK_SAYS: Final = (REPEATED.format(table="statement_lines"), _STATED, _CONTRADICTED)
+BANK_STANDS: Final = (_OVERTAKE, _ADD, _WITHDRAW, _ADD_WITHDRAWN)

@@ -6,6 +6,7 @@ what every file said. One that was announced stays, and the next revision takes 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from services.reconciliation.adapters import tables
@@ -39,6 +40,58 @@ SELECT %(file_id)s, payout_id, net_currency, -sum(net_minor) FILTER (WHERE categ
        bool_or(category = 'payout') AND sum(net_minor) = 0 AND NOT EXISTS (
            SELECT FROM quarantined_lines AS q WHERE q.file_id = %(file_id)s AND q.code <> 'line_repeated')
   FROM ({_SAID.format(table="report_lines")}) AS s WHERE payout_id IS NOT NULL GROUP BY payout_id, net_currency
+"""
+_MONEY: Final = (
+    "category",
+    "currency",
+    "gross_minor",
+    "fee_currency",
+    "fee_minor",
+    "net_currency",
+    "net_minor",
+)
+_KIND: Final = ("category", "currency", "fee_currency", "net_currency")
+
+
+def _differ(columns: Sequence[str]) -> str:
+    """Whether the file's word ``s`` says another of these than what stands, ``n``."""
+    said, stands = (", ".join(f"{side}.{name}" for name in columns) for side in "sn")
+    return f"({said}) IS DISTINCT FROM ({stands})"
+
+
+# Lines that only earlier files have which stated the same payout in whole, as this one does.
+_GONE: Final = """
+SELECT n.source, n.line_id, n.revision FROM settlement_lines AS n
+  JOIN stated_payouts AS p
+    ON p.file_id = %(file_id)s AND p.whole AND p.payout_id = n.payout_id AND p.currency = n.net_currency
+ WHERE n.source = %(source)s AND n.stands AND NOT n.withdrawn
+   AND NOT EXISTS (SELECT FROM report_lines AS r WHERE r.file_id = %(file_id)s AND r.line_id = n.line_id)
+   AND EXISTS (SELECT FROM stated_payouts AS e JOIN report_files AS f USING (file_id)
+                 JOIN report_lines AS r ON r.file_id = e.file_id AND r.payout_id = e.payout_id
+                WHERE f.source = %(source)s AND e.whole AND e.file_id <> %(file_id)s AND e.payout_id = n.payout_id
+                  AND e.currency = n.net_currency AND r.line_id = n.line_id)"""
+# No report says when it was made: a file that says other money than an earlier one may correct it, or be what that one
+# corrected. Pieces of a feed are numbered by who sends them. A payout's own row is held to its lines elsewhere.
+_CONTRADICTED: Final = f"""
+INSERT INTO contradicted_files (file_id, former_file_id, currency, line_count, at_risk_minor)
+SELECT %(file_id)s, former.file_id, o.currency, count(*), sum(o.minor)
+  FROM (SELECT n.file_id, n.net_currency AS currency,
+               CASE WHEN n.withdrawn OR s.payout_id <> n.payout_id OR {_differ(_KIND)}
+                    THEN greatest(abs(s.gross_minor), abs(s.net_minor), abs(n.gross_minor), abs(n.net_minor))
+                    ELSE greatest(abs(s.gross_minor - n.gross_minor), abs(s.fee_minor - n.fee_minor),
+                                  abs(s.net_minor - n.net_minor)) END AS minor
+          FROM ({_SAID.format(table="report_lines")}) AS s
+          JOIN settlement_lines AS n ON n.source = %(source)s AND n.line_id = s.line_id AND n.stands
+         WHERE (n.withdrawn OR s.payout_id <> n.payout_id OR {_differ(_MONEY)})
+           AND (s.category, n.category) <> ('payout', 'payout')
+        UNION ALL
+        SELECT n.file_id, n.net_currency, greatest(abs(n.gross_minor), abs(n.net_minor))
+          FROM ({_GONE}) AS gone JOIN settlement_lines AS n USING (source, line_id, revision)
+         WHERE n.category <> 'payout') AS o
+  JOIN report_files AS former ON former.file_id = o.file_id
+  JOIN report_files AS this ON this.file_id = %(file_id)s
+ WHERE former.feed_sequence IS NULL OR this.feed_sequence IS NULL
+ GROUP BY former.file_id, o.currency
 """
 # Payouts that this file changes: those that it names, and those that its lines were in before.
 _TOUCHED: Final = f"""
@@ -87,17 +140,6 @@ SELECT n.source, n.line_id, n.revision + 1, s.file_id, s.line_number, coalesce(s
  WHERE NOT EXISTS (SELECT FROM settlement_lines AS l
                     WHERE l.source = n.source AND l.line_id = n.line_id AND l.revision > n.revision)
 """
-# Lines that only earlier files have which stated the same payout in whole, as this one does.
-_GONE: Final = """
-SELECT n.source, n.line_id, n.revision FROM settlement_lines AS n
-  JOIN stated_payouts AS p
-    ON p.file_id = %(file_id)s AND p.whole AND p.payout_id = n.payout_id AND p.currency = n.net_currency
- WHERE n.source = %(source)s AND n.stands AND NOT n.withdrawn
-   AND NOT EXISTS (SELECT FROM report_lines AS r WHERE r.file_id = %(file_id)s AND r.line_id = n.line_id)
-   AND EXISTS (SELECT FROM stated_payouts AS e JOIN report_files AS f USING (file_id)
-                 JOIN report_lines AS r ON r.file_id = e.file_id AND r.payout_id = e.payout_id
-                WHERE f.source = %(source)s AND e.whole AND e.file_id <> %(file_id)s AND e.payout_id = n.payout_id
-                  AND e.currency = n.net_currency AND r.line_id = n.line_id)"""
 _NOTHING: Final = "gross_minor = 0, fee_minor = 0, net_minor = 0, fee_in_net_currency_minor = NULL"
 _WITHDRAW_UNTOLD: Final = f"""
 UPDATE settlement_lines AS n SET withdrawn = true, file_id = %(file_id)s, line_number = 0, {_NOTHING}
@@ -150,9 +192,10 @@ UPDATE payouts AS p
          GROUP BY n.payout_id, n.net_currency) AS summed
  WHERE p.source = %(source)s AND (p.payout_id, p.currency) = (summed.payout_id, summed.net_currency)
 """
-SETTLEMENT_STEPS: Final = (
-    REPEATED.format(table="report_lines"),
-    _STATED,
+#: What a file says, once.
+SETTLEMENT_SAYS: Final = (REPEATED.format(table="report_lines"), _STATED, _CONTRADICTED)
+#: Has it stand: as it is staged, and whenever it is preferred to what came later.
+SETTLEMENT_STANDS: Final = (
     _TOUCHED,
     _REPLACE,
     _OVERTAKE,

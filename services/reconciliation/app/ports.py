@@ -115,6 +115,10 @@ class Staging(Protocol):
         """Let what the file says stand, where it says something else or something new."""
         ...
 
+    def prefer(self, source: Source, file_id: str, preferred_by: str, reason: str) -> None:
+        """Let what a file that was settled says stand once more, over those that came later; remember who said so."""
+        ...
+
 
 class Announcing(Protocol):
     """Lines of closed payouts that the ledger and payments still have to hear of."""

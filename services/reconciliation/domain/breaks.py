@@ -31,6 +31,7 @@ class BreakType(StrEnum):
     STATEMENT_TOTAL_MISMATCH = "statement_total_mismatch"
     UNREADABLE_LINES = "unreadable_lines"
     STATEMENT_MISSING = "statement_missing"
+    FILE_ORDER_UNKNOWN = "file_order_unknown"
 
 
 #: What follows from what the ledger did, and not from a difference between the legs.
@@ -74,6 +75,8 @@ class Sign(StrEnum):
     LINES_UNREAD = "lines_unread"
     #: A statement opens with what none closed with.
     NOT_CONTINUED = "not_continued"
+    #: A file says other money than an earlier one, and nothing says which of them was made later.
+    SAID_OTHERWISE = "said_otherwise"
 
 
 _B, _S = BreakType, Sign
@@ -102,6 +105,7 @@ FIRST_MATCH: Final[tuple[tuple[Sign, BreakType], ...]] = (
     (_S.STATEMENT_NOT_ADDING_UP, _B.STATEMENT_TOTAL_MISMATCH),
     (_S.LINES_UNREAD, _B.UNREADABLE_LINES),
     (_S.NOT_CONTINUED, _B.STATEMENT_MISSING),
+    (_S.SAID_OTHERWISE, _B.FILE_ORDER_UNKNOWN),
 )
 
 
@@ -181,6 +185,10 @@ ADVICE: Final[Mapping[BreakType, Advice]] = {
     ),
     _B.STATEMENT_MISSING: Advice(
         "a statement between the two days never came, or one of the two is wrong", "have the bank send it"
+    ),
+    _B.FILE_ORDER_UNKNOWN: Advice(
+        "a corrected file, or one that came before what it corrects: what came later stands",
+        "accept it if the later one is right; else prefer the earlier one (files prefer)",
     ),
 }  # fmt: skip
 

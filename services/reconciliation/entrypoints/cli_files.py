@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from shared.runtime.cli import JsonFlag, command_line, emit
+from shared.runtime.cli import JsonFlag, Reason, command_line, emit
 from shared.runtime.cli_token import TokenFile, acting
 
 _SHOWN: Final = ("id", "source", "name", "state", "line_count", "quarantined_count", "received_at")
@@ -19,13 +19,27 @@ FileId = Annotated[str, typer.Argument(help="The file's id: reconciliation files
 def add_files(cli: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(
-        no_args_is_help=True, help="Files that came in: list, show, quarantine, gaps, download."
+        no_args_is_help=True, help="Files that came in: list, show, quarantine, gaps, download, prefer."
     )
     cli.add_typer(group, name="files")
     _add_upload(cli)
     _add_reads(cli, group)
     _add_gaps(cli, group)
     _add_download(cli, group)
+    _add_prefer(cli, group)
+
+
+def _add_prefer(cli: typer.Typer, group: typer.Typer) -> None:
+    @group.command()
+    def prefer(file_id: FileId, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False) -> None:
+        """Let what a file says hold over those of its source that contradict it, though they came later."""
+        from services.reconciliation.app.prefer_file import prefer_file
+        from services.reconciliation.entrypoints.http_files import view_of
+
+        line = command_line(cli)
+        who = acting(line, token_file, "operator")
+        shown = view_of(line.run(lambda uow: prefer_file(file_id, reason, who, uow), "files prefer"))
+        emit(shown if as_json else {key: shown[key] for key in _SHOWN}, as_json=as_json)
 
 
 def _add_upload(cli: typer.Typer) -> None:

@@ -17,13 +17,14 @@ from services.reconciliation.adapters.files import list_files
 from services.reconciliation.adapters.spooling import Spool
 from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
 from services.reconciliation.app.find_file import found_file
+from services.reconciliation.app.prefer_file import prefer_file
 from services.reconciliation.domain.files import NAME_CHARS_MAX, ReportFile
 from services.reconciliation.entrypoints.http_sources import SourceName
 from services.reconciliation.entrypoints.receiving import receive_spooled
 from shared.persistence.unit_of_work import Transactions
 from shared.runtime.http import document, log_fields, request_id
-from shared.runtime.idempotent_http import IdempotentHttp
-from shared.runtime.operator_http import LIST_MAX, acting
+from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply, json_answer
+from shared.runtime.operator_http import LIST_MAX, OperatorCaller, ReasonBody, acting, actor_of
 from shared.runtime.operator_tokens import Operator, OperatorRole, TokenVerifier, operator_with
 
 STREAMED: Final = re.compile(r"/sources/[a-z][a-z0-9_]{0,31}/(?:files|lines)")
@@ -41,6 +42,7 @@ def add_files(
 ) -> None:
     """Add the routes to the application."""
     _add_upload(app, http, verifier, bytes_max)
+    _add_prefer(app, http, verifier)
     _add_reads(app, http, verifier)
 
 
@@ -67,6 +69,29 @@ def _add_upload(
             received = await http.threads.run(receive_spooled, http.transactions, source, name, spool, actor)
         log_fields(request, file_id=received.file.file_id, bytes=received.file.byte_count)
         return document(view_of(received.file), 201 if received.is_new else 200)
+
+
+def _add_prefer(
+    app: FastAPI, http: IdempotentHttp[ReconciliationUnitOfWork], verifier: TokenVerifier | None
+) -> None:
+    path = "/files/{file_id}/prefer"
+    endpoint = http.endpoint("POST", path, ReasonBody, render=_render)
+
+    @app.post(path)
+    async def prefer(file_id: FileId, request: Request) -> Response:
+        """Let what the file says hold over those of its source that contradict it, though they came later."""
+        caller = OperatorCaller(verifier, request, OperatorRole.OPERATOR)
+
+        def execute(uow: ReconciliationUnitOfWork, body: ReasonBody) -> Outcome:
+            preferred = prefer_file(file_id, body.reason, actor_of(caller), uow)
+            return Outcome(resource_id=file_id, reply=json_answer(200, view_of(preferred)))
+
+        return await endpoint.handle(request, caller, execute, path_ids={"file_id": file_id})
+
+
+def _render(uow: ReconciliationUnitOfWork, resource_id: str) -> Reply:
+    """Only asked for where a reply was not stored with its effect, which here it always is."""
+    return json_answer(200, view_of(found_file(resource_id, uow)))
 
 
 async def take_in(

@@ -29,6 +29,7 @@ _BY_PEOPLE = {BreakType.UNFOUNDED_ADJUSTMENT.value, BreakType.UNFOUNDED_RETURN.v
 _OF_FILES = {
     BreakType.PAYOUT_TOTAL_MISMATCH.value, BreakType.STATEMENT_TOTAL_MISMATCH.value,
     BreakType.UNREADABLE_LINES.value, BreakType.STATEMENT_MISSING.value,
+    BreakType.FILE_ORDER_UNKNOWN.value,
 }  # fmt: skip
 """Every file of these months is whole, and none is missing: none of these may be found."""
 

@@ -8,6 +8,7 @@ _ADAPTERS: Final = "services/reconciliation/adapters/"
 _DB: Final = "services/reconciliation/tests/db/"
 _ADYEN: Final = "services/reconciliation/tests/unit/test_adyen_settlement_csv.py::"
 _FILES: Final = _DB + "test_file_breaks.py::"
+_ORDER: Final = _DB + "test_file_order.py::"
 
 FILES_IN_DOUBT: Final = (
     Case(
@@ -22,6 +23,56 @@ FILES_IN_DOUBT: Final = (
             ),
         ),
         tests=(_FILES + "test_a_month_is_not_closed_over_what_its_files_lack_unless_two_people_accept_it",),
+    ),
+    Case(
+        name="recon-order-unknown",
+        protection="of two reports that contradict each other people are asked which one holds",
+        change="nobody is asked",
+        patches=(
+            Patch(
+                _ADAPTERS + "staging_sql.py",
+                'SETTLEMENT_SAYS: Final = (REPEATED.format(table="report_lines"), _STATED, _CONTRADICTED)',
+                'SETTLEMENT_SAYS: Final = (REPEATED.format(table="report_lines"), _STATED)',
+            ),
+        ),
+        tests=(_ORDER + "test_in_either_order_people_are_asked_which_of_two_reports_holds",),
+    ),
+    Case(
+        name="recon-order-of-statements",
+        protection="of two readings of a statement people are asked which one holds, unless the bank's times say it",
+        change="nobody is asked",
+        patches=(
+            Patch(
+                _ADAPTERS + "staging_bank_sql.py",
+                'BANK_SAYS: Final = (REPEATED.format(table="statement_lines"), _STATED, _CONTRADICTED)',
+                'BANK_SAYS: Final = (REPEATED.format(table="statement_lines"), _STATED)',
+            ),
+        ),
+        tests=(
+            _ORDER + "test_of_two_readings_of_a_statement_people_are_asked_only_where_the_bank_does_not_say",
+        ),
+    ),
+    Case(
+        name="recon-preferred-recomputed",
+        protection="a closed month is computed again with the files that people preferred",
+        change="nobody preferred any",
+        patches=(Patch(_ADAPTERS + "recomputing.py", "    for row in preferred:\n", "    for row in ():\n"),),
+        tests=(
+            _ORDER + "test_a_month_with_a_preferred_file_comes_to_the_same_when_it_is_computed_once_more",
+        ),
+    ),
+    Case(
+        name="recon-preferred-was-read",
+        protection="only a file that was read can be preferred",
+        change="any may",
+        patches=(
+            Patch(
+                "services/reconciliation/app/prefer_file.py",
+                "    if file.state is not FileState.STAGED:\n",
+                "    if False:\n",
+            ),
+        ),
+        tests=(_ORDER + "test_only_what_was_read_can_be_preferred_by_an_operator_in_a_terminal",),
     ),
     Case(
         name="recon-unread-lines",

@@ -37,6 +37,7 @@ DESIGN_ORDER = [
     "statement_total_mismatch",
     "unreadable_lines",
     "statement_missing",
+    "file_order_unknown",
 ]
 
 

@@ -1,0 +1,181 @@
+"""Of two files that contradict each other and do not say when they were made nobody guesses which one holds: people say it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import psycopg
+import pytest
+from typer.testing import CliRunner
+
+from services.reconciliation.adapters.readers import READERS
+from services.reconciliation.adapters.recomputing import recompute
+from services.reconciliation.app.prefer_file import prefer_file
+from services.reconciliation.app.resolve_break import propose_acceptance
+from services.reconciliation.app.run_matching import RunKind, run_matching
+from services.reconciliation.domain.sources import Source, SourceKind
+from services.reconciliation.entrypoints.cli import cli
+from services.reconciliation.tests import deciding, writers
+from services.reconciliation.tests.months import ADA, JANUARY, Shop
+from services.reconciliation.tests.reports import declare, payout, receive, report, take_in
+from services.reconciliation.tests.writers import tieout_row
+from shared.kernel.errors import Rejected
+from shared.runtime.operator_tokens import OperatorRole
+
+pytestmark = pytest.mark.db
+ORIGINAL = report(payout("po_1", (1, {}), (2, {}), (3, {})))
+CORRECTED = report(payout("po_1", (1, {"fee_minor": 200}), (2, {})))
+STANDING = "SELECT line_id, fee_minor FROM settlement_lines WHERE stands AND NOT withdrawn AND category <> 'payout' ORDER BY 1"
+
+
+@pytest.fixture
+def office_desk(desk):
+    declare(desk)
+    return desk
+
+
+def asked(desk, kind=RunKind.INCREMENTAL):
+    """What a run asks about the order of files, and that one over everything asks the same."""
+    desk.run(lambda uow: run_matching(kind, "test", uow))
+    rows = _asked(desk)
+    desk.run(lambda uow: run_matching(RunKind.FULL, "test", uow))
+    assert _asked(desk) == rows
+    return dict(rows)
+
+
+def _asked(desk):
+    return desk.rows(
+        "SELECT subject, at_risk_minor FROM breaks WHERE state = 'OPEN' AND type = 'file_order_unknown' ORDER BY 1"
+    )
+
+
+def about(later, former, currency="EUR"):
+    return f"order:{later.file_id}:{former.file_id}:{currency}"
+
+
+@pytest.mark.parametrize("order", [(ORIGINAL, CORRECTED), (CORRECTED, ORIGINAL)])
+def test_in_either_order_people_are_asked_which_of_two_reports_holds(office_desk, order):
+    first, second = (take_in(office_desk, content) for content in order)
+    # A fee of 30 cents more, and a line of 100 that only one of them has; its payout's own row is not counted again.
+    found = {(ORIGINAL, CORRECTED): 30 + 10_000, (CORRECTED, ORIGINAL): 30}[order]
+    assert asked(office_desk) == {about(second, first): found}
+
+
+@pytest.mark.parametrize("order", [(ORIGINAL, CORRECTED), (CORRECTED, ORIGINAL)])
+def test_the_one_that_a_person_prefers_holds_whichever_came_first_and_nobody_is_asked_any_more(
+    office_desk, order
+):
+    files = {content: take_in(office_desk, content) for content in order}
+    assert len(asked(office_desk)) == 1
+    office_desk.run(lambda uow: prefer_file(files[CORRECTED].file_id, "a correction", ADA, uow))
+    assert office_desk.rows(STANDING) == [("txn_1", 200), ("txn_2", 170)]
+    assert office_desk.rows("SELECT lines_net_minor, stated_net_minor FROM payouts") == [(19_630, 19_630)]
+    assert asked(office_desk) == {}
+    ((told,),) = office_desk.rows("SELECT preferred_by || ': ' || reason FROM preferred_files")
+    assert told == "ada: a correction"
+
+
+def test_a_file_that_comes_behind_the_decision_is_asked_about_anew(office_desk):
+    first, second = take_in(office_desk, CORRECTED), take_in(office_desk, ORIGINAL)
+    office_desk.run(lambda uow: prefer_file(first.file_id, "a correction", ADA, uow))
+    third = take_in(office_desk, report(payout("po_1", (1, {"fee_minor": 250}), (2, {}))))
+    assert asked(office_desk) == {about(third, first): 50}
+    assert second.file_id != third.file_id
+
+
+def test_two_people_may_accept_that_the_one_that_came_later_holds(office_desk):
+    first, second = take_in(office_desk, ORIGINAL), take_in(office_desk, CORRECTED)
+    assert len(asked(office_desk)) == 1
+    ((break_id,),) = office_desk.rows(
+        "SELECT break_id FROM breaks WHERE subject = :s", s=about(second, first)
+    )
+    office_desk.run(lambda uow: propose_acceptance(break_id, "the processor says so", ADA, uow))
+    deciding.approve(type("World", (), {"desk": office_desk}), break_id)
+    assert asked(office_desk) == {}
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        report(payout("po_1", (1, {}), (2, {}), (3, {}))[:-1]),
+        report(tieout_row(4, "po_2")),
+        report(payout("po_1", (1, {"description": "said otherwise"}), (2, {}), (3, {}))),
+    ],
+)
+def test_what_says_the_same_money_or_other_money_contradicts_nothing(office_desk, later):
+    take_in(office_desk, ORIGINAL)
+    take_in(office_desk, later)
+    assert asked(office_desk) == {}
+
+
+def test_a_line_that_is_paid_out_later_contradicts_nothing(office_desk):
+    take_in(office_desk, report(tieout_row(1, "")))
+    take_in(office_desk, report(payout("po_1", (1, {}))))
+    assert asked(office_desk) == {}
+
+
+ENTRIES = [("A", 500), ("B", 700)], [("A", 450)]
+MADE = ({"made": "2611272100+0100"}, {"made": "2611272200+0100"})
+
+
+def statement(number, **more):
+    made = [writers.mt940_entry(minor, reference=name) for name, minor in ENTRIES[number]]
+    return writers.mt940_statement(118, made, 0, sum(minor for _, minor in ENTRIES[number]), **more).encode()
+
+
+@pytest.mark.parametrize("timed", [False, True])
+@pytest.mark.parametrize("order", list(itertools.permutations(range(2))))
+def test_of_two_readings_of_a_statement_people_are_asked_only_where_the_bank_does_not_say(desk, order, timed):
+    declare(
+        desk, Source(source="bank", kind=SourceKind.BANK, format="mt940", bank_account="main", options={})
+    )
+    first, second = (
+        take_in(desk, statement(number, **(MADE[number] if timed else {})), source="bank") for number in order
+    )
+    found = {} if timed else {about(second, first): 750 if order == (0, 1) else 50}
+    assert asked(desk) == found
+    if not timed:
+        corrected = (first, second)[order.index(1)]
+        desk.run(lambda uow: prefer_file(corrected.file_id, "a correction", ADA, uow))
+        assert asked(desk) == {}
+    assert desk.rows("SELECT amount_minor FROM bank_lines WHERE stands AND NOT withdrawn") == [(450,)]
+
+
+def test_a_month_with_a_preferred_file_comes_to_the_same_when_it_is_computed_once_more(desk):
+    shop = Shop(desk)
+    shop.january()
+    shop.sold(8, 400, 1, 12)
+    corrected = shop.reported("po_twice", (1, 20), (8, 400, (1, 12)))
+    shop.reported("po_twice", (1, 20), (8, 300, (1, 12)))
+    desk.run(lambda uow: prefer_file(corrected.file_id, "a correction", ADA, uow))
+    shop.reported("po_other", (1, 20), (9, 77, (1, 12)))
+    shop.reported("po_other", (1, 20), (9, 78, (1, 12)))
+    shop.match()
+    shop.close(JANUARY)
+    assert shop.rows("SELECT type FROM period_breaks WHERE type = 'file_order_unknown'") == [
+        ("file_order_unknown",)
+    ]
+    done = desk.run(lambda uow: recompute(READERS, JANUARY, uow.connection, uow.now, uow.ids))
+    assert done.differences == []
+
+
+def test_only_what_was_read_can_be_preferred_by_an_operator_in_a_terminal(office_desk, terminal, operators):
+    first = take_in(office_desk, CORRECTED)
+    take_in(office_desk, ORIGINAL)
+    token = operators("ada", OperatorRole.OPERATOR)
+    said = ["files", "prefer", first.file_id, "--reason", "a correction", "--token-file", token, "--json"]
+    done = CliRunner().invoke(cli, said, env=terminal)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.output.splitlines()[-1])["id"] == first.file_id
+    assert office_desk.rows(STANDING) == [("txn_1", 200), ("txn_2", 170)]
+    waiting = receive(office_desk, report(tieout_row(9, "po_9"))).file
+    with pytest.raises(Rejected) as refused:
+        office_desk.run(lambda uow: prefer_file(waiting.file_id, "not read", ADA, uow))
+    assert refused.value.code == "file_not_staged"
+
+
+@pytest.mark.parametrize("table", ["contradicted_files", "preferred_files"])
+def test_what_was_said_of_files_is_never_changed(office_desk, app_sql, table):
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        app_sql.execute(f"DELETE FROM {table}")
