@@ -120,6 +120,14 @@ class MemoryBroker:
         with self.changed:
             self.group(group).committed.clear()
 
+    def move_offset(self, group: str, at: Partition, offset: int) -> None:
+        """Set where a group goes on, as somebody does by hand; the member that reads there has to join anew."""
+        with self.changed:
+            of_group = self.group(group)
+            if at in of_group.owners:
+                of_group.owners[at].evict()
+            of_group.committed[at] = offset
+
     def records(self, topic: str) -> list[Record]:
         """Return everything in a topic, partition by partition."""
         with self.changed:
@@ -173,9 +181,10 @@ class MemoryConsumer:
     def evict(self) -> None:
         """Throw this member out of its group, as a session that expired: it learns at its next poll."""
         with self._broker.changed:
+            if self._evicted:
+                return
             self._evicted = True
-            for at in list(self._positions):
-                self._group.owners.pop(at, None)
+            self._give_up()
             self._group.members.remove(self)
             self._broker.changed.notify_all()
 
@@ -184,10 +193,15 @@ class MemoryConsumer:
         with self._broker.changed:
             if self in self._group.members:
                 self._group.members.remove(self)
-            for at in list(self._positions):
-                self._group.owners.pop(at, None)
+            self._give_up()
             self._positions.clear()
             self._topics = ()
+
+    def _give_up(self) -> None:
+        """Own nothing any more; what another member was given meanwhile stays its own."""
+        for at in self._positions:
+            if self._group.owners.get(at) is self:
+                del self._group.owners[at]
 
     def _target(self) -> set[Partition]:
         members = [member for member in self._group.members if not member._manual]  # noqa: SLF001
@@ -280,7 +294,6 @@ class MemoryConsumer:
                 if self._positions:
                     self._on_revoke(frozenset(self._positions))
                 self._group.members.remove(self)
-            for at in list(self._positions):
-                self._group.owners.pop(at, None)
+            self._give_up()
             self._positions.clear()
             self._broker.changed.notify_all()

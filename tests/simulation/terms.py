@@ -45,6 +45,28 @@ SELECT j.journal_id, j.effective_at, j.booked_at, l.told_effective_at, c.ends_at
   JOIN journals AS j ON j.effective_at <= c.ends_at LEFT JOIN late_journals AS l ON l.journal_position = j.position
  ORDER BY 1
 """
+_DENIED_TOO_LATE = """
+WITH denied AS (
+  SELECT DISTINCT ON (payment_id) payment_id, operation_id, number, risk FROM operations
+   WHERE risk IN ('DENIED', 'BLOCKED') ORDER BY payment_id, number DESC)
+SELECT d.operation_id, p.status, p.captured_minor,
+       EXISTS (SELECT FROM operations AS c WHERE c.payment_id = d.payment_id AND c.type = 'cancel' AND c.number > d.number),
+       EXISTS (SELECT FROM cases AS k WHERE k.payment_id = d.payment_id AND k.reason = 'risk_denied_late')
+  FROM denied AS d JOIN payments AS p USING (payment_id)
+ WHERE d.risk = 'DENIED' AND NOT EXISTS (
+       SELECT FROM operations AS u WHERE u.payment_id = d.payment_id AND u.type IN ('authorize', 'capture', 'cancel')
+          AND u.state NOT IN ('SUCCEEDED', 'DECLINED', 'ABANDONED', 'FAILED_LATER'))
+ ORDER BY 1
+"""
+
+
+def _kept_though_denied(rows: Rows) -> Iterator[str]:
+    """Holds that nobody gave back, and money that no person was asked about, though risk said no in the end."""
+    for operation_id, status, captured_minor, voided, asked in rows(_DENIED_TOO_LATE):
+        if status == "AUTHORIZED" and not captured_minor and not voided:
+            yield f"{operation_id} was denied, and what it holds was never given back"
+        if captured_minor and not asked:
+            yield f"{operation_id} was denied, and nobody was asked about the {captured_minor} that were taken"
 
 
 def broken_terms(drawn: Circumstances, rows: Rows) -> Iterator[str]:
@@ -70,6 +92,7 @@ def broken_terms(drawn: Circumstances, rows: Rows) -> Iterator[str]:
             and (None in (first, second) or first == second)
         ):
             yield f"{operation_id} ({kind}) was let go by {first} and {second}, not by two people"
+    yield from _kept_though_denied(rows)
 
 
 def misrouted(default: str, rows: Rows) -> Iterator[str]:

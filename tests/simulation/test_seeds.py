@@ -43,6 +43,7 @@ def at_rest(stored):
         storage=stored,
         circumstances=SimpleNamespace(stray_policy="review"),
         outside=SimpleNamespace(under_way=set()),
+        mishaps=SimpleNamespace(not_met=lambda _rows: []),
     )
     return Auditor(world, None)
 

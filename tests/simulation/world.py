@@ -26,6 +26,7 @@ from tests.simulation.circumstances import Circumstances
 from tests.simulation.faults import Faults, SimulatedCrash, lose_answer
 from tests.simulation.history import History
 from tests.simulation.keys import EndingKeys
+from tests.simulation.mishaps import Mishaps
 from tests.simulation.network import ConnectionLost, ConnectionRefused, Reply, ask
 from tests.simulation.outside import Outside
 from tests.simulation.pace import calm
@@ -89,6 +90,7 @@ class World:
         self.broker = MemoryBroker(
             default_partitions=2, clock=self.clock, weather=self.faults, on_record=self._recorded
         )
+        self.mishaps = Mishaps(self, random.Random(f"mishaps {seed}"))
         self.never = threading.Event()
         self.timings = {
             "payment.work.waiting": 5.0,
@@ -252,6 +254,7 @@ class World:
         for bell in list(self._bells):
             if bell.startswith("topics:") and record.topic in bell.removeprefix("topics:").split(","):
                 loop.call_later(delay_s, self.ring, bell)
+        self.mishaps.written(record)
 
     # The network from outside
 

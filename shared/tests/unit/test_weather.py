@@ -89,3 +89,20 @@ def test_a_simulation_decides_what_happens_at_a_crash_point():
         arm(None)
     crash_point("relay.after_mark")
     assert recorder.hits == ["relay.after_claim"]
+
+
+def test_a_group_whose_offset_is_moved_goes_on_there_and_nobody_loses_what_another_took_over():
+    broker, producer, consumer, _ = broker_in(Calm())
+    other = broker.make_consumer("ledger")
+    producer.poll(0)
+    assert len(consumer.poll_batch(10, 0)) == 1
+    broker.move_offset("ledger", Partition(TOPIC, 0), 1)
+    broker.move_offset("ledger", Partition(TOPIC, 0), 0)  # it is out already
+    consumer.evict()
+    other.subscribe([TOPIC], on_assign=len, on_revoke=len, on_lost=len)
+    assert [record.offset for record in other.poll_batch(10, 0)] == [0]
+    consumer.vanish()
+    third = broker.make_consumer("ledger")
+    third.subscribe([TOPIC], on_assign=len, on_revoke=len, on_lost=len)
+    assert third.poll_batch(10, 0) == []
+    assert other.assignment() == {Partition(TOPIC, 0)}
