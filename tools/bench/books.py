@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 import psycopg
@@ -11,7 +12,7 @@ from confluent_kafka import ConsumerGroupState
 from confluent_kafka.admin import AdminClient
 
 from schemas.catalogue import encode
-from schemas.generated import PaymentCapturedV1
+from schemas.generated import PaymentCapturedV1, RefundRequestedV1
 from shared.kernel.ids import UlidIds
 from shared.messaging.broker import DeliveryFailure
 from shared.messaging.envelope import write_headers
@@ -73,19 +74,18 @@ class Window:
 
 
 def measure(site: Site, base: Base, relay: Base) -> list[Figure]:
-    """Rates for accounts spread evenly and for one hot account, CPU, and the relay draining what was announced."""
+    """Rates with three entries, spread evenly and on one hot account, and with four; CPU; the relay draining it."""
     count = 5_000 if site.quick else 20_000
     found: dict[str, list[float]] = {}
-    book(site, count, hot=False)  # opens the accounts
+    book(site, [*captures(count, hot=False), *refunds(count)])  # opens the accounts
     drain(site)
     for _ in range(site.repetitions):
-        for name, hot in (("uniform", False), ("one hot account", True)):
+        for name, make in MADE.items():
             site.progress(f"ledger through Kafka, {name}")
-            rate, spent = book(site, count, hot=hot)
+            rate, spent = book(site, make(count))
             found.setdefault(f"journals, {name}", []).append(rate)
-            if not hot:
-                found.setdefault("ledger CPU per journal", []).append(spent[0])
-                found.setdefault("PostgreSQL CPU per journal", []).append(spent[1])
+            found.setdefault(f"ledger CPU per journal, {name}", []).append(spent[0])
+            found.setdefault(f"PostgreSQL CPU per journal, {name}", []).append(spent[1])
             site.progress("relay drains what the ledger announced")
             rows_per_s, relay_ms, resident = drain(site)
             found.setdefault("relay drain", []).append(rows_per_s)
@@ -100,20 +100,26 @@ def _figures(found: dict[str, list[float]], bases: tuple[Base, ...], relay: Base
     samples = {name: tuple(values) for name, values in found.items()}
     uniform, *beside = (
         Figure(
-            section=SECTION, name="journals, uniform", unit="1/s", samples=samples["journals, uniform"],
+            section=SECTION, name=f"journals, {UNIFORM}", unit="1/s", samples=samples[f"journals, {UNIFORM}"],
             base=base, floor=RATE_FLOOR, aim=RATE_AIM,
         )
         for base in bases
     )  # fmt: skip
     hot = Figure(
-        section=SECTION, name="journals, one hot account", unit="1/s", samples=samples["journals, one hot account"],
+        section=SECTION, name=f"journals, {HOT}", unit="1/s", samples=samples[f"journals, {HOT}"],
         base=uniform.as_base(), aim=0.9,
     )  # fmt: skip
+    four = Figure(
+        section=SECTION, name=f"journals, {FOUR}", unit="1/s", samples=samples[f"journals, {FOUR}"],
+        base=bases[0], floor=RATE_FLOOR, aim=RATE_AIM,
+    )  # fmt: skip
     rest = [
-        Figure(section=SECTION, name="ledger CPU per journal", unit="ms", samples=samples["ledger CPU per journal"]),
-        Figure(
-            section=SECTION, name="PostgreSQL CPU per journal", unit="ms",
-            samples=samples["PostgreSQL CPU per journal"], aim=CPU_AIM_MS, smaller_is_better=True,
+        *(
+            Figure(section=SECTION, name=name, unit="ms", samples=samples[name], aim=aim, smaller_is_better=True)
+            for of in (UNIFORM, FOUR)
+            for name, aim in (
+                (f"ledger CPU per journal, {of}", None), (f"PostgreSQL CPU per journal, {of}", CPU_AIM_MS),
+            )
         ),
         Figure(
             section=SECTION, name="relay drain", unit="rows/s", samples=samples["relay drain"],
@@ -129,27 +135,37 @@ def _figures(found: dict[str, list[float]], bases: tuple[Base, ...], relay: Base
             aim=150, smaller_is_better=True,
         ),
     ]  # fmt: skip
-    return [uniform, *beside, hot, *rest]
+    return [uniform, *beside, hot, four, *rest]
 
 
-def book(site: Site, count: int, *, hot: bool) -> tuple[float, list[float]]:
-    """Have so many captures booked through Kafka; the rate, and CPU ms per journal of ledger and PostgreSQL."""
+def book(
+    site: Site,
+    records: list[Record],
+    *,
+    beside: tuple[int, ...] = (),
+    meanwhile: Callable[[], None] = lambda: None,
+) -> tuple[float, list[float]]:
+    """Have events booked through Kafka, a journal each; the rate, and CPU ms per journal of ledger and PostgreSQL.
+
+    And of the processes ``beside`` it; ``meanwhile`` is called at each look how far it is.
+    """
     with site.admin("ledger") as books:
 
         def booked() -> int:
+            meanwhile()
             return number(
                 books, "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM journal_positions"
             )
 
         started = booked()
-        records = captures(count, hot=hot)
+        count = len(records)
         admin = AdminClient({"bootstrap.servers": site.stack.bootstrap})
         with site.process("ledger", "consume", CONSUMERS=str(MEMBERS)) as pid:
             wait_until(
                 lambda: members_at_work(site, admin, "ledger") == MEMBERS, f"{MEMBERS} members share {TOPIC}"
             )
             publish(site, records)
-            return Window(count, (pid, site.postgres_pid)).run(booked, started, f"{count} journals")
+            return Window(count, (pid, site.postgres_pid, *beside)).run(booked, started, f"{count} journals")
 
 
 def drain(site: Site) -> tuple[float, float, float]:
@@ -187,15 +203,34 @@ def captures(count: int, *, hot: bool) -> list[Record]:
     records: list[Record] = []
     for number in range(count):
         merchant = 0 if hot else chance.randrange(MERCHANTS)
-        event = _captured(ids, number, f"mer_{merchant:026d}")
-        encoded = encode(TOPIC, event)
-        row = {
-            "event_id": ids.new("evt_"), "event_type": encoded.event_type, "source": "/tieout/payment",
-            "event_time": datetime.now(UTC), "data_schema": encoded.data_schema, "cause_id": event.operation_id,
-            "stream_version": 1, "subject": event.payment_id, "traceparent": None,
-        }  # fmt: skip
-        records.append((event.payment_id.encode(), encoded.payload, write_headers(row)))
+        records.append(_record(ids, _captured(ids, number, f"mer_{merchant:026d}")))
     return records
+
+
+def refunds(count: int) -> list[Record]:
+    """Refunds that return a share of the fee: of what payment asks for, the journal with four entries."""
+    ids, chance = UlidIds(), random.Random(count)  # noqa: S311  # spreads load, protects nothing
+    return [
+        _record(
+            ids,
+            RefundRequestedV1(
+                payment_id=ids.new("pay_"), merchant_id=f"mer_{chance.randrange(MERCHANTS):026d}",
+                refund_id=ids.new("re_"), operation_id=ids.new("op_"), amount_minor=1_000 + number, currency="EUR",
+                fee_returned_minor=29,
+            ),
+        )
+        for number in range(count)
+    ]  # fmt: skip
+
+
+def _record(ids: UlidIds, event: PaymentCapturedV1 | RefundRequestedV1) -> Record:
+    encoded = encode(TOPIC, event)
+    row = {
+        "event_id": ids.new("evt_"), "event_type": encoded.event_type, "source": "/tieout/payment",
+        "event_time": datetime.now(UTC), "data_schema": encoded.data_schema, "cause_id": event.operation_id,
+        "stream_version": 1, "subject": event.payment_id, "traceparent": None,
+    }  # fmt: skip
+    return event.payment_id.encode(), encoded.payload, write_headers(row)
 
 
 def publish(site: Site, records: list[Record]) -> None:
@@ -221,3 +256,14 @@ def _captured(ids: UlidIds, number: int, merchant_id: str) -> PaymentCapturedV1:
         amount_minor=1_000 + number, currency="EUR", fee_minor=59, amount_captured_minor=1_000 + number,
         capture_number=1, implied=False, effective_at=datetime.now(UTC),
     )  # fmt: skip
+
+
+UNIFORM: Final = "uniform"
+HOT: Final = "one hot account"
+FOUR: Final = "four entries"
+MADE: Final[dict[str, Callable[[int], list[Record]]]] = {
+    UNIFORM: partial(captures, hot=False),
+    HOT: partial(captures, hot=True),
+    FOUR: refunds,
+}
+"""What is measured: captures have three entries."""

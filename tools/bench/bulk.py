@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from shared.runtime.cli_token import TOKEN_VARIABLE
+from tools.bench import own_imports
 from tools.bench.cpu import cpu_s
 from tools.bench.figures import Base, Figure
 from tools.bench.site import Site, service_of
@@ -35,12 +36,20 @@ def measure(site: Site, base: Base) -> list[Figure]:
                 found.setdefault("checked before", []).append(count / told["checking_s"])
                 found.setdefault("command's CPU per journal", []).append(told["command_ms"])
                 found.setdefault("PostgreSQL CPU per journal", []).append(told["postgres_ms"])
-    return _figures({name: tuple(values) for name, values in found.items()}, base)
+    # Last: what it announces nobody sends, and its import is never finished.
+    own = own_imports.measure(site, SECTION, _approve(site, _file(site, "base"), "base", 1, hot=False))
+    samples = {name: tuple(values) for name, values in found.items()}
+    return [own, *_figures(samples, (base, own.as_base()))]
 
 
-def _figures(samples: dict[str, tuple[float, ...]], base: Base) -> list[Figure]:
-    uniform = Figure(
-        section=SECTION, name="booked, uniform", unit="1/s", samples=samples["booked, uniform"], base=base, aim=AIM
+def _figures(samples: dict[str, tuple[float, ...]], bases: tuple[Base, ...]) -> list[Figure]:
+    """The rate to each base: a lesser schema, and the same rows in transactions of their own."""
+    uniform, *beside = (
+        Figure(
+            section=SECTION, name="booked, uniform", unit="1/s", samples=samples["booked, uniform"], base=base,
+            aim=AIM,
+        )
+        for base in bases
     )  # fmt: skip
     hot_account = Figure(
         section=SECTION, name="booked, one hot account", unit="1/s", samples=samples["booked, one hot account"],
@@ -52,7 +61,7 @@ def _figures(samples: dict[str, tuple[float, ...]], base: Base) -> list[Figure]:
     ]
     server = "PostgreSQL CPU per journal"
     return [
-        uniform, hot_account, *rest,
+        uniform, *beside, hot_account, *rest,
         Figure(
             section=SECTION, name=server, unit="ms", samples=samples[server], aim=CPU_AIM_MS, smaller_is_better=True,
         ),
@@ -60,10 +69,8 @@ def _figures(samples: dict[str, tuple[float, ...]], base: Base) -> list[Figure]:
 
 
 def _import(site: Site, name: str, count: int, *, hot: bool) -> dict[str, Any]:
-    file = site.stack.place.home / f"{name}.jsonl"
-    _write(file, name, count, hot=hot)
-    proposed = _command(site, "ada", "propose", str(file))
-    _command(site, "bob", "approve", proposed["sha256"])
+    file = _file(site, name)
+    _approve(site, file, name, count, hot=hot)
     before, own = cpu_s(site.postgres_pid), os.times()
     told = _command(site, "ada", "book", str(file))
     spent, now = cpu_s(site.postgres_pid) - before, os.times()
@@ -72,6 +79,18 @@ def _import(site: Site, name: str, count: int, *, hot: bool) -> dict[str, Any]:
         raise StackError(f"{told['booked']} of {count} journals were booked")
     children = now.children_user + now.children_system - own.children_user - own.children_system
     return {**told, "command_ms": children * 1000 / count, "postgres_ms": spent * 1000 / count}
+
+
+def _file(site: Site, name: str) -> Path:
+    return site.stack.place.home / f"{name}.jsonl"
+
+
+def _approve(site: Site, file: Path, name: str, count: int, *, hot: bool) -> str:
+    """Write a file and let two people want it; its digest."""
+    _write(file, name, count, hot=hot)
+    proposed = _command(site, "ada", "propose", str(file))
+    _command(site, "bob", "approve", proposed["sha256"])
+    return str(proposed["sha256"])
 
 
 def _command(site: Site, who: str, *words: str) -> dict[str, Any]:

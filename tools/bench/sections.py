@@ -17,6 +17,7 @@ from tools.bench import (
     payments,
     projection,
     readers,
+    working,
 )
 from tools.bench.figures import Base, Figure
 from tools.bench.site import Progress, Site, benchmark_site
@@ -94,6 +95,11 @@ SECTIONS: Final = (
             ground.site, ground.bases[_PAYMENT], ground.bases[bare_http.NAME]
         ),
         ran="PostgreSQL, `payment serve`, the load generator; Kafka idle",
+    ),
+    Section(
+        word="working", title=working.SECTION, needs_base=True, afresh=True,
+        measure=lambda ground: working.measure(ground.site, ground.bases[_JOURNAL]),
+        ran="PostgreSQL, Kafka, `ledger consume` with 2 group members, `ledger work` with all its timers",
     ),
     Section(
         word="journey", title=payments.JOURNEY, needs_base=True, afresh=True,
