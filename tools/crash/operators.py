@@ -24,9 +24,11 @@ FED_BY: Final[Mapping[str, str]] = {
     "reconciliation": "payment.events",
 }
 """A topic of each consumer whose keys are payments, so that a key that is held up has more to come."""
-HOLD_UP: Final = """
+HELD_UP: Final = "what was poison is not any more"
+"""Why a key is parked that we park. Nothing was poison, so that there is no dead letter of it."""
+HOLD_UP: Final = f"""
 INSERT INTO parked_keys (consumer, topic, key, reason, next_version, detail)
-SELECT consumer, topic, key, 'poison', last_version + 1, 'what was poison is not any more'
+SELECT consumer, topic, key, 'poison', last_version + 1, '{HELD_UP}'
   FROM inbox_versions
  WHERE consumer = %(consumer)s AND topic = %(topic)s AND last_version > 0 AND starts_with(key, 'pay_')
  ORDER BY key DESC LIMIT 1 FOR UPDATE

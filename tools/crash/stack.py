@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -20,6 +20,8 @@ from shared.kernel.crash_points import ALLOWED, ORDER_FILE_VARIABLE, TAKEN_SUFFI
 from shared.testing.waiting import eventually
 from tools.auditor.addresses import Addresses
 from tools.auditor.audit import Report, audit
+from tools.auditor.model import Invariant
+from tools.auditor.watching import LiveAudits
 from tools.local_stack.children import inherited
 from tools.local_stack.layout import Layout
 from tools.local_stack.services import SERVICES, LocalService
@@ -189,6 +191,10 @@ class FragileStack(LocalStack):
         """Wait until everything is delivered, then ask every invariant."""
         return audit(self.addresses, drained=True, deadline_s=DRAIN_S)
 
+    def live_audits(self) -> LiveAudits:
+        """What must hold at any moment, asked while it lasts."""
+        return LiveAudits(self.addresses)
+
     def rows(self, service: str, query: str) -> list[tuple[Any, ...]]:
         """Read from a service's database with its reader's role."""
         with psycopg.connect(self.addresses.database(service)) as connection:
@@ -221,6 +227,9 @@ def _family(pid: int) -> list[psutil.Process]:
 
 def broken(report: Report) -> dict[str, object]:
     """What does not hold, for a test's message."""
-    return {
-        item.name: item.violations[:5] or item.explanation for item in report.invariants if not item.holds
-    }
+    return in_short(item for item in report.invariants if not item.holds)
+
+
+def in_short(invariants: Iterable[Invariant]) -> dict[str, object]:
+    """The first rows of each, by its name."""
+    return {item.name: item.violations[:5] or item.explanation for item in invariants}

@@ -16,6 +16,8 @@ from rich.progress import Progress
 
 from tools.auditor.addresses import Addresses
 from tools.auditor.audit import Report, audit
+from tools.auditor.model import Invariant
+from tools.auditor.watching import LiveAudits
 from tools.demo.sandbox_script import SandboxScript
 from tools.faults.load import Driven, drive
 from tools.faults.plan import REVIEWED, Fate, Planned, plan
@@ -97,10 +99,14 @@ class Storm:
     audit: Report
     unexplained: list[str]
     """The invariants that do not hold, but for what a processor did twice by its own book."""
+    live_audits: int
+    """How often what must hold at any moment was asked while payments were struck."""
+    broken_live: list[Invariant]
+    """What did not hold at one of these moments, with the same exception."""
 
     @property
     def holds(self) -> bool:
-        return not self.problems and not self.unexplained
+        return not (self.problems or self.unexplained or self.broken_live)
 
 
 def deadlines_s() -> dict[str, float]:
@@ -155,13 +161,14 @@ def _fresh(home: Path) -> LocalStack:
 
 def _storm(stack: LocalStack, planned: list[Planned], seed: int, console: Console) -> Storm:
     api_keys = {name: stack.merchant(lambda _: None, name).api_key for name in PROCESSORS}
-    began_s = time.monotonic()
-    with Progress(console=console) as progress:
-        driven = asyncio.run(drive(stack.url("payment"), api_keys, f"storm{seed}", planned, progress))
-    drive_s = time.monotonic() - began_s
     addresses = Addresses(stack.reader_urls(), stack.bootstrap, stack.topic_prefix)
     database = addresses.database("payment")
-    settle_s, pending = wait_until_nothing_pends(database, DEADLINE_S)
+    with LiveAudits(addresses) as live:
+        began_s = time.monotonic()
+        with Progress(console=console) as progress:
+            driven = asyncio.run(drive(stack.url("payment"), api_keys, f"storm{seed}", planned, progress))
+        drive_s = time.monotonic() - began_s
+        settle_s, pending = wait_until_nothing_pends(database, DEADLINE_S)
     fates = {fate: _of(fate, planned, driven) for fate in Fate}
     lost = fates[Fate.LOST]
     queue = review_queue(database)
@@ -188,6 +195,7 @@ def _storm(stack: LocalStack, planned: list[Planned], seed: int, console: Consol
         *waited.late,
         *differences(queue, expected_queue(fates, put_off_without_keys, again, in_vain)),
         *went_back.problems,
+        *live.problems(),
         *(f"{payment} was done twice by what we sent twice" for payment in sorted(unasked)),
     ]
     return Storm(
@@ -214,6 +222,8 @@ def _storm(stack: LocalStack, planned: list[Planned], seed: int, console: Consol
         problems=problems,
         audit=report,
         unexplained=unexplained(report.invariants, frozenset(twice)),
+        live_audits=live.audits,
+        broken_live=[live.broken[name] for name in unexplained(live.broken.values(), frozenset(twice))],
     )
 
 
@@ -270,13 +280,14 @@ def _tell(console: Console, storm: Storm, planned: list[Planned], home: Path) ->
         f" the longest from request to decision or case, in s: {dict(storm.longest_doubt_s)}"
     )
     console.print(f"the auditor asked {len(storm.audit.invariants)} invariants after what was lost came back")
+    console.print(f"while payments were struck it asked {storm.live_audits} times what holds at any moment")
     for problem in storm.problems[:40]:
         console.print(f"[red]problem[/red] {problem}")
-    for invariant in storm.audit.invariants:
-        if invariant.name not in storm.unexplained:
-            continue
-        for row in invariant.violations[:5]:
-            console.print(f"[red]{invariant.name}[/red] {row}")
+    broken = [found for found in storm.audit.invariants if found.name in storm.unexplained]
+    for when, invariants in (("", broken), (" while payments were struck", storm.broken_live)):
+        for invariant in invariants:
+            for row in invariant.violations[:5]:
+                console.print(f"[red]{invariant.name}{when}[/red] {row}")
     if storm.holds:
         console.print("[bold green]The books tie out.")
     else:

@@ -9,6 +9,7 @@ from tools.auditor.model import Invariant, Report
 from tools.crash import kill
 from tools.crash.deaths import REBALANCES
 from tools.crash.kill import kill_at
+from tools.crash.operators import HELD_UP
 from tools.crash.points import CrashCase
 
 CASE = CrashCase("ledger", "relay.after_mark")
@@ -35,8 +36,24 @@ class FakeLoad:
         return list(self.problems)
 
 
+class FakeLiveAudits:
+    def __init__(self, broken=(), problems=()):
+        self.broken = {item.name: item for item in broken}
+        self._problems = list(problems)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def problems(self):
+        return self._problems
+
+
 class FakeStack:
-    def __init__(self, *, never=(), twice=(), holds=True, slow=0):
+    def __init__(self, *, never=(), twice=(), holds=True, slow=0, live=None):
+        self.live = live or FakeLiveAudits()
         self.never = never
         self.twice = twice
         self.slow = slow
@@ -73,6 +90,9 @@ class FakeStack:
 
     def wait_until_back(self, *_services):
         pass
+
+    def live_audits(self):
+        return self.live
 
     def audit(self):
         self.audits += 1
@@ -122,6 +142,28 @@ def test_books_that_do_not_tie_out_fail_every_case_and_name_all_who_died():
         assert "sums to zero" in played.failure_of(case)
         assert str(CASE) in played.failure_of(case)
         assert str(OTHER) in played.failure_of(case)
+
+
+def test_books_that_did_not_hold_at_some_moment_of_the_load_fail_although_they_do_at_the_end():
+    live = FakeLiveAudits(broken=[Invariant("I3", "", 1, False, [{"account": "in_doubt"}])])
+    assert "under load: {'I3': [{'account': 'in_doubt'}]}" in kill_at(FakeStack(live=live), CASE).failure_of(
+        CASE
+    )
+
+
+def test_a_key_that_our_own_operators_parked_as_poison_is_nobodys_fault():
+    ours, theirs = {"key": "pay_1", "detail": HELD_UP}, {"key": "pay_2", "detail": "unknown event version"}
+    live = FakeLiveAudits(broken=[Invariant("I15", "", 1, False, [ours])])
+    assert kill_at(FakeStack(live=live), CASE).failure_of(CASE) == ""
+    live = FakeLiveAudits(broken=[Invariant("I15", "", 1, False, [ours, theirs])])
+    found = kill_at(FakeStack(live=live), CASE).failure_of(CASE)
+    assert "pay_2" in found
+    assert "pay_1" not in found
+
+
+def test_a_load_beside_which_nobody_could_audit_fails():
+    live = FakeLiveAudits(problems=["no live audit was made"])
+    assert "no live audit was made" in kill_at(FakeStack(live=live), CASE).failure_of(CASE)
 
 
 def test_a_payment_that_did_not_end_as_expected_fails(monkeypatch):
