@@ -6,6 +6,7 @@ neither another account nor readable parent folders.
 """
 
 import os
+import shutil
 import subprocess
 import time
 from functools import cache
@@ -52,20 +53,23 @@ def unprivileged_prefix() -> tuple[str, ...]:
 
 
 def initialise(place: Layout, password: str) -> None:
-    """Create the cluster if there is none; scram passwords, UTF-8, checksums."""
+    """Create the cluster if there is none; scram passwords, UTF-8, checksums. All of it or none: it can be stopped."""
     if (place.postgres_data / "PG_VERSION").exists():
         return
+    draft = place.postgres_data.with_suffix(".draft")
+    shutil.rmtree(draft, ignore_errors=True)
     password_file = place.secrets / "postgres_superuser"
     password_file.write_text(password)
     done = subprocess.run(
         [
-            *unprivileged_prefix(), str(binaries() / "initdb"), "-D", str(place.postgres_data), "-U", SUPERUSER,
+            *unprivileged_prefix(), str(binaries() / "initdb"), "-D", str(draft), "-U", SUPERUSER,
             "-A", "scram-sha-256", f"--pwfile={password_file}", "-E", "UTF8", "--locale=C.UTF-8", "--data-checksums",
         ],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode != 0:
         raise StackError(f"initdb failed: {done.stderr.strip()}")
+    draft.rename(place.postgres_data)
 
 
 FOR_TESTS: Final = {

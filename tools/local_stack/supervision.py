@@ -7,9 +7,11 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 import xmlrpc.client
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -94,6 +96,29 @@ def _escaped(value: str) -> str:
     return value.replace("%", "%%").replace('"', '\\"')
 
 
+@contextmanager
+def _told_to_stop_later() -> Iterator[None]:
+    """Ctrl-C and a polite kill wait until a supervisor that was begun can be told to stop: its pid is known by then.
+
+    Who is stopped between its start and its pid file would leave it behind, with everything that it starts.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Signals are the main thread's.
+        return
+    came: list[int] = []
+    handlers = {
+        number: signal.signal(number, lambda ended_by, _: came.append(ended_by))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for received in came:
+            signal.raise_signal(received)
+
+
 class Supervisor:
     """Control of one running supervisord."""
 
@@ -117,11 +142,16 @@ class Supervisor:
     def launch(self) -> None:
         """Start supervisord in the background; returns once it takes orders."""
         words = [str(Path(sys.executable).parent / "supervisord"), "-c", str(self._place.supervisor_config)]
-        done = subprocess.run(
-            words, env=inherited(), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-        )
-        if done.returncode != 0:
-            raise StackError(f"supervisord did not start: {done.stderr.strip() or done.stdout.strip()}")
+        with _told_to_stop_later():
+            done = subprocess.run(
+                words, env=inherited(), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )  # fmt: skip
+            if done.returncode != 0:
+                raise StackError(f"supervisord did not start: {done.stderr.strip() or done.stdout.strip()}")
+            self._wait_until_it_answers()
+
+    def _wait_until_it_answers(self) -> None:
         deadline = time.monotonic() + START_DEADLINE_S
         while True:
             try:
