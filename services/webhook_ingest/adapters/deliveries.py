@@ -13,8 +13,11 @@ from services.webhook_ingest.app.ports import Claim, Delivery, Verdict
 from shared.kernel.errors import InvariantViolation
 from shared.persistence.statements import execute, execute_later
 from shared.persistence.wire_statements import Answer, bytes_of
+from shared.runtime.card_numbers import mask_card_numbers
 
 REFUSED_BYTES_KEPT: Final = 1_024
+_LONGEST_CARD: Final = 32
+"""Bytes of a card number as it is printed, with room: one that lies over the cut is looked at whole."""
 
 # Two copies at once: the second waits for the first's commit here, and then is a copy.
 _CLAIM: Final = """
@@ -92,7 +95,7 @@ class PostgresDeliveries:
         )
 
     def refuse(self, source: str, body: bytes, reason: str) -> None:
-        """Store the digest and the first KiB, under no name that the sender chose."""
+        """Store the digest and the first KiB with card numbers masked, under no name that the sender chose."""
         self._connection.exec_driver_sql(
             _REFUSE,
             {
@@ -100,7 +103,7 @@ class PostgresDeliveries:
                 "reason": reason,
                 "digest": hashlib.sha256(body).digest(),
                 "bytes": len(body),
-                "first": body[:REFUSED_BYTES_KEPT],
+                "first": _first_bytes(body),
                 "now": self._now,
             },
         )
@@ -118,3 +121,9 @@ class PostgresDeliveries:
 def _kept(answer: Answer) -> None:
     if answer.affected != 1:
         raise InvariantViolation("delivery_kept", f"{answer.affected} deliveries were written instead of one")
+
+
+def _first_bytes(body: bytes) -> bytes:
+    # Each byte is a character there and back, whatever the bytes are; a mask is never longer than what it masks.
+    beginning = body[: REFUSED_BYTES_KEPT + _LONGEST_CARD].decode("latin-1")
+    return mask_card_numbers(beginning).encode("latin-1")[:REFUSED_BYTES_KEPT]

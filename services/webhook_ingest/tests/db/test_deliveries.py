@@ -207,6 +207,18 @@ def test_refused_deliveries_leave_a_trace_up_to_a_cap_and_no_effect(ingest):
     assert ingest.events() == []
 
 
+@pytest.mark.parametrize("before", [0, 1_010, 1_020])
+@pytest.mark.parametrize("card", [b"5105105105105100", b"5105 1051 0510 5100"])
+def test_a_card_number_in_what_is_refused_is_not_kept(ingest, before, card):
+    body = b"\xff" * before + b'"' + card + b'"' + b"y" * 2_000
+    assert ingest.deliver(body, secret="wrong").status == 401
+    [(digest, kept)] = ingest.query("SELECT body_sha256, first_bytes FROM refused_deliveries")
+    assert digest == hashlib.sha256(body).digest()
+    assert len(kept) == 1_024
+    masked = b"\xff" * before + b'"[card ..5100]"'
+    assert kept == (masked + b"y" * 1_024)[:1_024]
+
+
 def test_nesting_that_no_event_comes_near_is_refused_though_signed(ingest):
     body = b'{"id": "aevt_1", "data": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
     answer = ingest.deliver(body)
