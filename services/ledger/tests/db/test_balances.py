@@ -1,8 +1,7 @@
-"""Balances over HTTP and in the terminal: now, as of a seal or a time, by effect; and refusals that help."""
+"""Balances over HTTP: now, as of a seal or a time, by effect; and refusals that help."""
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +10,6 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from services.ledger.adapters.negative_balances import SqlNegativeBalances
-from services.ledger.adapters.sealing import Sealer
 from services.ledger.adapters.snapshotting import Folder
 from services.ledger.adapters.statements import SqlStatements
 from services.ledger.app.fold_snapshots import Folding
@@ -20,41 +18,20 @@ from services.ledger.domain.chart import AccountRef
 from services.ledger.entrypoints.cli import cli
 from services.ledger.entrypoints.http import application
 from services.ledger.tests import report
+from services.ledger.tests.db.moments import DAY, ONE, PENDING, TWO, at_several_times, seal
 from services.ledger.tests.payloads import NOW, Payment
 from services.ledger.tests.plain_books import PlainBooks
 from shared.runtime.operator_tokens import OperatorRole, TokenIssuer, TokenVerifier, new_key_pair
 
 OPERATORS, MERCHANTS = new_key_pair(), new_key_pair()
-DAY = timedelta(days=1)
-ONE, TWO = Payment(1, merchant=1), Payment(2, merchant=2)
-DOLLARS = Payment(3, merchant=1, currency="USD")
-PENDING = AccountRef("merchant_pending", ONE.merchant_id, "EUR")
 AVAILABLE = AccountRef("merchant_available", ONE.merchant_id, "EUR")
 OPERATOR = {"Authorization": f"Bearer {TokenIssuer(OPERATORS[0]).operator('ada', OperatorRole.VIEWER)}"}
 MERCHANT = {"Authorization": f"Bearer {TokenIssuer(MERCHANTS[0]).merchant_reader(ONE.merchant_id, 'test')}"}
 
 
-def seal(ledger):
-    Sealer(ledger.transactions).turn()
-
-
 @pytest.fixture(params=["without snapshots", "with snapshots"])
 def books(ledger, request):
-    """Merchant 1: 10,000 - 300 captured at NOW, 500 more available in two days, 40 taken in one; some dollars."""
-    steps = [
-        (NOW, ONE.captured(10_000, 300)),
-        (NOW - 3 * DAY, TWO.captured(800)),
-        (NOW + 2 * DAY, ONE.reversal_given_back(500, 1)),
-        (NOW + DAY, ONE.refund_requested(40)),
-        (NOW, DOLLARS.captured(70)),
-    ]
-    folder = Folder(ledger.transactions, Folding(every_seals=1, entries_min=1))
-    for time, payload in steps:
-        ledger.tell(payload, time=time)
-        seal(ledger)
-        if request.param == "with snapshots":
-            folder.turn()
-    return ledger
+    return at_several_times(ledger, folded=request.param == "with snapshots")
 
 
 @pytest.fixture
@@ -303,51 +280,3 @@ def test_every_route_and_parameter_is_described(client):
         if parameter["in"] == "query" and not parameter.get("description")
     ]
     assert not asked, asked
-
-
-@pytest.mark.parametrize(
-    ("words", "shown"),
-    [
-        (["balances", ONE.merchant_id, "--by", "booked"], "460"),
-        (["balances", ONE.merchant_id, "--at", "2026-11-23"], "9700"),
-        (["balance", *PENDING], "9700"),
-        (["balance", *PENDING, "--as-of", "1", "--json"], '"balance_minor": 9700'),
-        (["trial-balance", "--as-of", "2"], "The books balance."),
-        (["trial-balance", "--by", "effective", "--at", "2026-11-20"], "800"),
-        (["tree", "--currency", "EUR"], "processor account"),
-        (["tree", "--json"], '"owners": "merchant"'),
-        (["tree", "--as-of", "2", "--json"], '{"as_of": 2, "branches": '),
-        (["balance", *PENDING, "--as-of", "2", "--json"], '{"as_of": 2, "account": '),
-        (["balance", *PENDING, "--json"], '{"as_of": null, "account": '),
-        (["balances", ONE.merchant_id, "--as-of", "2", "--by", "booked", "--json"], '{"as_of": 2, "data": '),
-        (["negative"], "EUR: 0 merchants owe 0"),
-        (["negative", "--json"], '"totals"'),
-        (["entries", ONE.payment_id], "merchant_pending"),
-    ],
-)
-def test_the_same_in_the_terminal(books, ledger_urls, words, shown):
-    done = CliRunner().invoke(cli, words, env={"LEDGER_DATABASE_URL": ledger_urls.app})
-    assert (done.exit_code, shown in done.stdout) == (0, True), done.output
-
-
-def test_one_journal_in_the_terminal(books, ledger_urls):
-    environment = {"LEDGER_DATABASE_URL": ledger_urls.app}
-    journal_id = books.rows("SELECT journal_id FROM journals ORDER BY position LIMIT 1")[0][0]
-    assert "PaymentCaptured.v1" in CliRunner().invoke(cli, ["journal", journal_id], env=environment).stdout
-    done = CliRunner().invoke(cli, ["journal", journal_id, "--json"], env=environment)
-    assert json.loads(done.stdout)["seal_position"] == 1
-    refused = CliRunner().invoke(cli, ["journal", "jrn_none"], env=environment)
-    assert (refused.exit_code, "no journal jrn_none" in refused.output) == (1, True)
-
-
-@pytest.mark.parametrize(
-    ("words", "code"),
-    [
-        (["balance", "merchant_pending", ONE.merchant_id, "GBP"], "EUR, USD only"),
-        (["balance", *PENDING, "--at", "2100-01-01"], "time that has come"),
-        (["balance", *PENDING, "--as-of", "99"], "ends at 5"),
-    ],
-)
-def test_refusals_in_the_terminal_are_one_line(books, ledger_urls, words, code):
-    done = CliRunner().invoke(cli, words, env={"LEDGER_DATABASE_URL": ledger_urls.app})
-    assert (done.exit_code, code in done.output) == (1, True), done.output
