@@ -54,6 +54,7 @@ REACHED = (
     "stray-policy-once",
     "stray-policy-time",
     "risk-late-denial",
+    "risk-two-people",
 )
 """Cases of the sabotage list that seeds have been seen to find."""
 _ONE_AT_A_TIME = "two transactions never run at the same instant here"
@@ -218,6 +219,7 @@ OUT_OF_REACH = {
     ),
     "refill-alone": "no topic is filled anew while a seed runs",
     "end-of-patience": "patience with what was accepted lasts a day and longer, a seed minutes",
+    "version-taken-back": _NO_STRANGER,
     "same-fact-in-every-part": _NO_STRANGER,
     "loss-taken-back-of-losses": _NO_STRANGER,
     "completed-as-asked": _NO_STRANGER,
@@ -251,9 +253,8 @@ OUT_OF_REACH = {
 
 
 MISSED = {
-    "risk-two-people": 40,
-    "refund-of-a-lost-capture": 40,
-    "came-and-went": 40,
+    "refund-of-a-lost-capture": 200,
+    "came-and-went": 200,
     "late-charge-waits": 40,
 }
 """Cases that so many seeds from 0 on were seen to miss though nothing says that they must."""
