@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-from services.processor.adapters.attempt_check import refuse_attempts_elsewhere
 from services.processor.adapters.processors import alpha_http, beta_http
 from services.processor.adapters.read_models import any_due, feed_ages, open_doubts, waiting_ages
+from services.processor.adapters.unattended import tell_unattended, unattended
 from services.processor.adapters.unit_of_work import AttemptUnitOfWork
 from services.processor.app.call_processor import LaneLimits
 from services.processor.app.give_up_late import give_up_all_late
@@ -20,7 +20,12 @@ from services.processor.domain.operation import KINDS
 from services.processor.domain.policy import PENDING_LIMITS_S, TOLD_CHECK_S, UNTOLD_CHECK_S, LookUpBy, Policy
 from services.processor.settings import ProcessorSettings
 from shared.kernel.clock import Clock
-from shared.runtime.metric_names import FEED_CURSOR_AGE_S, LADDER_OPEN, SENDS_WAITING_OLDEST_S
+from shared.runtime.metric_names import (
+    ATTEMPTS_UNATTENDED,
+    FEED_CURSOR_AGE_S,
+    LADDER_OPEN,
+    SENDS_WAITING_OLDEST_S,
+)
 from shared.runtime.metrics import probe
 from shared.runtime.process import Role, ServiceRuntime
 from shared.runtime.roles import PeriodicRole
@@ -74,7 +79,7 @@ def build(settings: ProcessorSettings, surroundings: Surroundings | None = None)
 
     def app() -> Any:
         parts.watch()
-        _probe(parts.engine, parts.clock)
+        _probe(parts.engine, parts.clock, policies)
         made = _edge("http").make_app(parts.engine, parts.operator_tokens())
         parts.add_mechanism_routes(made)
         return made
@@ -89,8 +94,8 @@ def build(settings: ProcessorSettings, surroundings: Surroundings | None = None)
             **parts.key_roles(),
             **parts.relay_roles(),
         },
-        # Only whoever would call: decisions about the others still come in, and close them.
-        own_checks=(check("attempts", lambda: refuse_attempts_elsewhere(parts.engine, policies), "work"),),
+        # Told, never refused: attempts at one processor must not keep those at the others from being worked.
+        own_checks=(check("attempts", lambda: tell_unattended(parts.engine, policies), "work"),),
     )
 
 
@@ -179,7 +184,7 @@ def make_processors(settings: ProcessorSettings, transport: Any = None) -> Calla
     return make
 
 
-def _probe(engine: sa.Engine, clock: Clock) -> None:
+def _probe(engine: sa.Engine, clock: Clock, configured: Collection[str]) -> None:
     def doubts() -> Any:
         with engine.connect() as connection:
             return open_doubts(connection)
@@ -192,6 +197,11 @@ def _probe(engine: sa.Engine, clock: Clock) -> None:
         with engine.connect() as connection:
             return waiting_ages(connection)
 
+    def elsewhere() -> Any:
+        with engine.connect() as connection:
+            return unattended(connection, configured)
+
+    probe(ATTEMPTS_UNATTENDED, elsewhere)
     probe(LADDER_OPEN, doubts)
     probe(SENDS_WAITING_OLDEST_S, waiting)
     probe(FEED_CURSOR_AGE_S, ages)

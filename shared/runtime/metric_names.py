@@ -197,18 +197,19 @@ CALLS: Final = _counter(
 CALL_SECONDS: Final = _histogram(
     "tieout_outbound_call_seconds",
     "Seconds of one call to an outside processor.",
-    _LATENCY_S,
-    "target",
-    "kind",
-)
+    _LATENCY_S, "target", "kind",
+)  # fmt: skip
 LADDER_OPEN: Final = _gauge(
     "tieout_ladder_open", "Attempts with an unknown outcome that are being looked up."
 )
+ATTEMPTS_UNATTENDED: Final = _gauge(
+    "tieout_processor_attempts_unattended",
+    "Open attempts at a processor that is not configured, those with a case left out: no lane takes them.", "processor",
+)  # fmt: skip
 SENDS_WAITING_OLDEST_S: Final = _gauge(
     "tieout_sends_waiting_oldest_seconds",
-    "Age of the oldest operation, per processor, of which nothing has been sent yet.",
-    "target",
-)
+    "Age of the oldest operation, per processor, of which nothing has been sent yet.", "target",
+)  # fmt: skip
 FEED_CURSOR_AGE_S: Final = _gauge(
     "tieout_feed_cursor_age_seconds", "Seconds since the event feed was read to its end.", "target"
 )

@@ -115,6 +115,7 @@ OUT_OF_REACH = {
     "whole-hold": "both processors of every seed capture parts",
     "routes-at-start": "a seed's processes start with settings that are right",
     "attempts-at-start": "a seed's processes start with settings that are right",
+    "attempts-unattended-counted": "a seed's processes start with settings that are right",
     "wish-where-nobody-looks": "a seed's processes start with settings that are right",
     "window-of-a-list": "a seed's processes start with settings that are right",
     "closed-month-in-sql": _SECOND_LINE,

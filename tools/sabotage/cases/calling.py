@@ -17,7 +17,7 @@ _OUTAGE_TESTS = "services/processor/tests/unit/test_outage.py::"
 
 _COMPOSED: Final = "services/payment/tests/unit/test_composition.py::"
 _ROUTED: Final = "services/payment/tests/db/test_route_check.py::"
-_LEFT: Final = "services/processor/tests/db/test_attempt_check.py::"
+_LEFT: Final = "services/processor/tests/db/test_unattended.py::"
 
 CALLING: Final = (
     Case(
@@ -52,19 +52,29 @@ CALLING: Final = (
     ),
     Case(
         name="attempts-at-start",
-        protection="no worker starts that would leave open attempts at a processor that it does not know to nobody",
-        change="it starts, calls the processors that it knows, and says nothing",
+        protection="whoever works is told of open attempts at a processor that is not configured: no lane takes them",
+        change="it works the processors that it knows, and says nothing",
         patches=(
             Patch(
-                "services/processor/adapters/attempt_check.py",
-                "    if left:\n        raise StartupRefused(*left)\n",
+                "services/processor/bootstrap.py",
+                'own_checks=(check("attempts", lambda: tell_unattended(parts.engine, policies), "work"),),',
                 "",
             ),
         ),
-        tests=(
-            _LEFT + "test_open_attempts_at_a_processor_that_is_not_configured_are_told_at_the_start",
-            _LEFT + "test_only_whoever_would_call_refuses_to_start",
+        tests=(_LEFT + "test_whoever_works_is_told_at_the_start_and_starts",),
+    ),
+    Case(
+        name="attempts-unattended-counted",
+        protection="a gauge counts open attempts at a processor that is not configured here, and none that has a case",
+        change="those with a case are counted too",
+        patches=(
+            Patch(
+                "services/processor/adapters/unattended.py",
+                " AND exhausted_at IS NULL",
+                "",
+            ),
         ),
+        tests=(_LEFT + "test_open_attempts_at_a_processor_that_is_not_configured_are_counted_by_processor",),
     ),
     Case(
         name="wish-where-nobody-looks",
