@@ -96,12 +96,15 @@ class MemoryBroker:
         if self._on_record is not None:
             self._on_record(record, delay_s)
 
-    def visible_end(self, at: Partition, start: int) -> int:
-        """Return the offset up to which consumers see a partition that they have read up to ``start``."""
+    def visible_end(self, at: Partition, start: int, most: int) -> int:
+        """Return the offset up to which consumers who read from ``start`` on see a partition, ``most`` records at most.
+
+        Only these are looked at: whoever takes a million records in pieces does not look at a million for each.
+        """
         now_s = self.clock.monotonic_s()
         seen_from_s = self._seen_from_s.get(at, [])
-        end = start
-        while end < len(seen_from_s) and seen_from_s[end] <= now_s:
+        end, last = start, min(start + most, len(seen_from_s))
+        while end < last and seen_from_s[end] <= now_s:
             end += 1
         return end
 
@@ -254,7 +257,7 @@ class MemoryConsumer:
         found: list[Record] = []
         for at in sorted(frozenset(self._positions) - self._paused):
             start = self._positions[at]
-            end = min(self._broker.visible_end(at, start), start + max_records - len(found))
+            end = self._broker.visible_end(at, start, max_records - len(found))
             taken = self._broker.logs[at][start:end]
             self._positions[at] = start + len(taken)
             found += taken

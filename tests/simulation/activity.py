@@ -6,7 +6,7 @@ from shared.kernel.crash_points import KNOWN_CRASH_POINTS
 from tests.simulation.faults import LIKELIHOODS
 from tests.simulation.mishaps import KINDS
 
-ENOUGH_SEEDS = 200
+ENOUGH_SEEDS = 400
 """Over fewer seeds the rare faults are left to chance."""
 ELSEWHERE = ("external_call.", "archive.", "sandbox.", "report.", "refill.", "take_refill.", "redrive.")
 """Points that no seed dies at: the sandbox is outside, nothing is archived or filled anew, no report is brought, and
