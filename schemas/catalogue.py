@@ -1,8 +1,8 @@
 """Owns the reading of this folder: topics, their consumers, and the two ways between event classes and bytes.
 
 Writers are closed: `encode` refuses whatever the JSON Schema does not name. Readers are tolerant: `decode`
-ignores fields that it does not know, and is only as strict as the generated types, which bound money alone. All else
-here is data.
+ignores fields that it does not know, and is only as strict as the generated types, which bound money alone; and it
+refuses text that no database can store. All else here is data.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ ROOT: Final = Path(__file__).resolve().parent
 DAY_MS: Final = 24 * 60 * 60 * 1000
 
 _EVENT_TYPE = re.compile(r"(?P<name>[A-Z][A-Za-z0-9]*)\.v(?P<version>[1-9][0-9]*)")
+_ESCAPED_NUL: Final = rb"\u0000"
+"""How JSON spells it; also part of an escaped backslash before such digits, so that a hit is looked at once more."""
 _BOUND: Final = re.compile(r"Expected `int` (?P<bound>[<>]= -?[0-9]+)")
 _OUT_OF_BOUNDS: Final = {">= 1": "amount_not_positive", ">= 0": "amount_negative"}
 _TYPE_OF_CLASS: Final[Mapping[type[msgspec.Struct], str]] = {
@@ -244,13 +246,31 @@ def _refusal(expected: str, at: str) -> tuple[str, str]:
 
 
 def decode(topic: str, event_type: str, payload: bytes) -> Payload:
-    """Read a payload tolerantly: unknown fields are ignored, types and the bounds of money are not."""
+    """Read a payload tolerantly: unknown fields are ignored, types, the bounds of money and NUL are not."""
     schema_path(topic, event_type)
     try:
-        return _decoder(event_type).decode(payload)
+        read = _decoder(event_type).decode(payload)
     except msgspec.ValidationError as error:
         expected, _, path = str(error).partition(" - at `")
         at = path.removeprefix("$").lstrip(".").rstrip("`") or "payload"
         raise ContractViolation(topic, event_type, at, *_refusal(expected, at)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ContractViolation(topic, event_type, "payload", "valid JSON in UTF-8") from error
+    if _ESCAPED_NUL in payload and (where := _nul_in(msgspec.to_builtins(read))) is not None:
+        raise ContractViolation(topic, event_type, where, "text without NUL", "text_not_storable")
+    return read
+
+
+def _nul_in(value: object, at: str = "") -> str | None:
+    """Where a text holds a NUL, which JSON can spell and PostgreSQL cannot store; None if nowhere."""
+    if isinstance(value, str):
+        return at if "\0" in value else None
+    if isinstance(value, Mapping):
+        if any("\0" in name for name in value):
+            return at or "payload"
+        named = ((f"{at}.{name}".lstrip("."), inner) for name, inner in value.items())
+    elif isinstance(value, (list, tuple)):
+        named = ((f"{at}[{number}]", inner) for number, inner in enumerate(value))
+    else:
+        return None
+    return next((found for where, inner in named if (found := _nul_in(inner, where)) is not None), None)

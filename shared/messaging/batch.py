@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic
 
+import sqlalchemy as sa
+
 from shared.kernel.crash_points import crash_point
 from shared.kernel.errors import Poison
 from shared.messaging.broker import Record
@@ -17,6 +19,7 @@ from shared.messaging.inbox_store import InboxStore
 from shared.messaging.intake import Intake, Unreadable, read_arrival, read_records, route_of
 from shared.messaging.redrive import redrive_served, request_redrive
 from shared.messaging.routes import Decode, Routes, Subscription, U
+from shared.persistence.commit_lookup import is_refusal, refusal_of
 
 QUARANTINED: Final = (Verdict.PAYLOAD_MISMATCH, Verdict.VERSION_CONFLICT)
 
@@ -31,6 +34,15 @@ class PoisonedEvent(Exception):  # noqa: N818 - says what happened to which reco
     def __init__(self, event_id: str, reason: str) -> None:
         super().__init__(f"{event_id}: {reason}")
         self.event_id = event_id
+        self.reason = reason
+
+
+class RefusedByDatabase(Exception):  # noqa: N818 - says what happened
+    """The database refused what one of these events has written; nothing is kept. Which one, tells who is alone."""
+
+    def __init__(self, event_ids: Sequence[str], reason: str) -> None:
+        super().__init__(reason)
+        self.event_ids = tuple(event_ids)
         self.reason = reason
 
 
@@ -169,6 +181,14 @@ class BatchApplier(Generic[U]):
         crash_point("consumer.after_inbox")
 
     def _run_handlers(self, uow: U, applied: Sequence[Arrival]) -> None:
+        try:
+            self._call_handlers(uow, applied)
+        except sa.exc.DBAPIError as error:
+            if is_refusal(error):
+                raise RefusedByDatabase([a.event_id for a in applied], refusal_of(error)) from error
+            raise
+
+    def _call_handlers(self, uow: U, applied: Sequence[Arrival]) -> None:
         handled: list[Event] = [
             arrival.event
             for arrival in applied

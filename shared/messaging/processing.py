@@ -1,7 +1,8 @@
 """Processing owns the transactions of a consumer: a batch in one, a failing batch one by one, and what is retried.
 
-Three kinds of failure: the database is away (``Unavailable``: wait and try again, for ever), a handler says poison
-(the record is parked, the rest goes on), anything else (a few tries, then the process ends).
+Four kinds of failure: the database is away (``Unavailable``: wait and try again, for ever), a handler says poison
+(the record is parked, the rest goes on), the database refuses what a record writes (a few tries, then the record is
+poison), anything else (a few tries, then the process ends).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,16 +14,23 @@ import sqlalchemy as sa
 from shared.kernel.clock import Clock
 from shared.kernel.errors import CommitUnknown, InvariantViolation, Poison
 from shared.kernel.jitter import Jitter
-from shared.messaging.batch import BatchApplier, BatchOutcome, PoisonedEvent, PoisonedTogether, blame
+from shared.messaging.batch import (
+    BatchApplier,
+    BatchOutcome,
+    PoisonedEvent,
+    PoisonedTogether,
+    RefusedByDatabase,
+    blame,
+)
 from shared.messaging.broker import Record
 from shared.messaging.inbox import POISON, Stream, Verdict
 from shared.messaging.intake import route_of
 from shared.messaging.observer import ConsumerObserver
 from shared.messaging.routes import Subscription, U
-from shared.persistence.commit_lookup import is_away
+from shared.persistence.commit_lookup import is_away, is_refusal, refusal_of
 from shared.persistence.unit_of_work import Transactions
 
-ATTEMPTS_MAX: Final = 3  # of one record that fails for a reason we do not know
+ATTEMPTS_MAX: Final = 3  # of one record that fails for a reason we do not know, or that the database refuses
 BACKOFF_BASE_S: Final = 0.1
 BACKOFF_CAP_S: Final = 2.0
 POISONED_PER_TRANSACTION_MAX: Final = 100
@@ -79,6 +87,7 @@ class BatchProcessor(Generic[U]):
         """Try a parked key again; a record that is still poison stays parked."""
         poisoned: dict[str, str] = {}
         drain_max: int | None = None
+        refusals = 0
         while True:
             try:
                 outcome = self._transact(partial(self._redrive, stream, poisoned, drain_max))
@@ -86,6 +95,10 @@ class BatchProcessor(Generic[U]):
                 self._remember(poisoned, found)
             except PoisonedTogether as shared:
                 drain_max = self._narrow(drain_max, 1, shared)
+            except RefusedByDatabase as refused:
+                refusals = self._try_again(refusals, refused)
+                if not refusals:
+                    drain_max = self._settle(poisoned, drain_max, 1, refused)
             else:
                 self._tell(outcome)
                 return outcome
@@ -106,7 +119,7 @@ class BatchProcessor(Generic[U]):
         return outcome
 
     def _one(self, record: Record, poisoned: dict[str, str]) -> None:
-        failures = 0
+        failures = refusals = 0
         drain_max: int | None = None
         while True:
             try:
@@ -115,6 +128,10 @@ class BatchProcessor(Generic[U]):
                 self._remember(poisoned, found)
             except PoisonedTogether as shared:
                 drain_max = self._narrow(drain_max, 0, shared)
+            except RefusedByDatabase as refused:
+                refusals = self._try_again(refusals, refused)
+                if not refusals:
+                    drain_max = self._settle(poisoned, drain_max, 0, refused)
             except (Unavailable, InvariantViolation):
                 raise
             except Exception as error:
@@ -122,9 +139,29 @@ class BatchProcessor(Generic[U]):
                 self._observer.disturbed(f"record failed {failures} times: {type(error).__name__}")
                 if failures >= ATTEMPTS_MAX:
                     raise
-                self._clock.sleep(self._jitter.backoff(failures, base_s=BACKOFF_BASE_S, cap_s=BACKOFF_CAP_S))
+                self._back_off(failures)
             else:
                 return
+
+    def _try_again(self, refusals: int, refused: RefusedByDatabase) -> int:
+        """Wait for another try, as another session's row may have been in the way; 0 once that has gone on for long."""
+        self._observer.disturbed(f"refused {refusals + 1} times: {refused}")
+        if refusals + 1 >= ATTEMPTS_MAX:
+            return 0
+        self._back_off(refusals + 1)
+        return refusals + 1
+
+    def _settle(
+        self, poisoned: dict[str, str], drain_max: int | None, narrowed: int, refused: RefusedByDatabase
+    ) -> int | None:
+        """Whoever was alone is poison; where several were at it, each gets a turn of its own."""
+        if len(refused.event_ids) == 1:
+            self._remember(poisoned, PoisonedEvent(refused.event_ids[0], refused.reason))
+            return drain_max
+        return self._narrow(drain_max, narrowed, PoisonedTogether(refused.reason))
+
+    def _back_off(self, failures: int) -> None:
+        self._clock.sleep(self._jitter.backoff(failures, base_s=BACKOFF_BASE_S, cap_s=BACKOFF_CAP_S))
 
     def _remember(self, poisoned: dict[str, str], found: PoisonedEvent) -> None:
         if found.event_id in poisoned or len(poisoned) >= POISONED_PER_TRANSACTION_MAX:
@@ -158,6 +195,9 @@ class BatchProcessor(Generic[U]):
         except sa.exc.DBAPIError as error:
             if is_away(error):
                 raise Unavailable(str(error.orig)) from error
+            # While handlers' work was written out, or at COMMIT, where deferred constraints are asked.
+            if done and done[0].applied_ids and is_refusal(error):
+                raise RefusedByDatabase(done[0].applied_ids, refusal_of(error)) from error
             raise
 
     def _tell(self, outcome: BatchOutcome) -> None:

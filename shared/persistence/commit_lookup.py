@@ -19,6 +19,8 @@ _TRY_AGAIN: Final = frozenset({"40001", "40P01", "26000"})
 _SESSION_ENDED: Final = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "40003"})
 # Resources are short, an administrator intervenes, or another session holds a row for longer than we wait for it.
 _AWAY: Final = ("08", "53", "57P", "55P03")
+# The database will not have what was written: bad data, a constraint, a limit of the program.
+_REFUSED: Final = ("22", "23", "54")
 _STATUS: Final = "SELECT pg_xact_status(%(transaction_id)s::xid8)"
 
 
@@ -51,6 +53,18 @@ def is_away(error: sa.exc.DBAPIError) -> bool:
     if state is None:
         return isinstance(error, sa.exc.OperationalError)
     return state.startswith(_AWAY)
+
+
+def is_refusal(error: sa.exc.DBAPIError) -> bool:
+    """Tell whether the database refused the data: the same is refused again, unless somebody else's row was at it."""
+    return (sqlstate_of(error) or "").startswith(_REFUSED)
+
+
+def refusal_of(error: sa.exc.DBAPIError) -> str:
+    """Name the refusal by code, table and constraint, without any value."""
+    named = error.orig.diag if isinstance(error.orig, psycopg.Error) else None
+    where = (named.table_name, named.constraint_name) if named is not None else ()
+    return " ".join(["database_refused:", sqlstate_of(error) or "", *(name for name in where if name)])
 
 
 class CommitLookup:

@@ -148,6 +148,19 @@ def test_a_reader_is_not_held_to_the_writers_bounds() -> None:
     assert isinstance(decode(TOPIC, CAPTURED, msgspec.json.encode(loosened)), PaymentCapturedV1)
 
 
+def test_a_reader_refuses_text_that_no_database_can_store_and_says_where() -> None:
+    stored = example(TOPIC, CAPTURED)
+    for changes, where in (({"merchant_id": "mer_\0"}, "merchant_id"), ({"object_id": "\0"}, "object_id")):
+        with pytest.raises(ContractViolation) as refusal:
+            decode(TOPIC, CAPTURED, msgspec.json.encode(stored | changes))
+        assert (refusal.value.field, refusal.value.code) == (where, "text_not_storable")
+    spelled = msgspec.json.encode(stored | {"object_id": "a\\u0000"})
+    assert rb"\u0000" in spelled  # six characters of text, and no NUL
+    read = decode(TOPIC, CAPTURED, spelled)
+    assert isinstance(read, PaymentCapturedV1)
+    assert read.object_id == "a\\u0000"
+
+
 @pytest.mark.parametrize(
     ("payload", "field"),
     [

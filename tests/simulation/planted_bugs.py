@@ -219,6 +219,8 @@ OUT_OF_REACH = {
         " test_marks_of_an_old_epoch_change_no_row asks with an old epoch"
     ),
     "refill-alone": "no topic is filled anew while a seed runs",
+    "refused-by-the-database": "no producer of a seed tells what the database refuses",
+    "text-not-storable": "no producer of a seed tells what the database refuses",
     "end-of-patience": "patience with what was accepted lasts a day and longer, a seed minutes",
     "version-taken-back": _NO_STRANGER,
     "same-fact-in-every-part": _NO_STRANGER,

@@ -7,6 +7,8 @@ from tools.sabotage.case import Case, Patch
 _INBOX = "shared/messaging/inbox.py"
 _TESTS = "shared/tests/db/test_consumer.py::"
 _REFUSED_TESTS = "services/ledger/tests/db/test_refused_events.py::"
+_CONTRACT_TESTS = "tests/contract/test_catalogue.py::"
+_REFUSALS_TESTS = "shared/tests/db/test_refused_by_the_database.py::"
 _REVOKED_TESTS = "shared/tests/unit/test_kafka_revocation.py::"
 
 CONSUMING: Final = (
@@ -194,5 +196,31 @@ CONSUMING: Final = (
             ),
         ),
         tests=("shared/tests/db/test_refill.py::test_a_refill_is_not_taken_beside_members_at_work",),
+    ),
+    Case(
+        name="refused-by-the-database",
+        protection="a record that the database refuses parks its own key; the consumer goes on with the others",
+        change="a refusal ends the process",
+        patches=(
+            Patch(
+                "shared/messaging/processing.py",
+                "            if done and done[0].applied_ids and is_refusal(error):\n",
+                "            if False:\n",
+            ),
+        ),
+        tests=(
+            _REFUSALS_TESTS + "test_it_parks_its_own_key_only_and_says_what_was_refused",
+            _REFUSALS_TESTS + "test_in_a_queue_that_is_healed_the_right_record_is_blamed",
+        ),
+    ),
+    Case(
+        name="text-not-storable",
+        protection="no service reads an event with text that no database stores; its key is parked, the rest goes on",
+        change="NUL is read like any text",
+        patches=(Patch("schemas/catalogue.py", "    if _ESCAPED_NUL in payload and", "    if False and"),),
+        tests=(
+            _REFUSED_TESTS + "test_what_the_books_cannot_store_parks_its_payment_and_no_other",
+            _CONTRACT_TESTS + "test_a_reader_refuses_text_that_no_database_can_store_and_says_where",
+        ),
     ),
 )

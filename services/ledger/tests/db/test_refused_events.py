@@ -78,6 +78,25 @@ def test_an_amount_beyond_what_can_be_stored_parks_its_payment_and_no_other(ledg
     assert ledger.rows("SELECT payment_id, amount_minor FROM journals") == [(even.payment_id, 70)]
 
 
+UNSTORABLE = {
+    "a merchant without a name": ({"merchant_id": ""}, "database_refused"),
+    "NUL in a merchant": ({"merchant_id": "mer_\0"}, "text_not_storable"),
+    "NUL in an object": ({"object_id": "a\0b"}, "text_not_storable"),
+}
+
+
+@pytest.mark.parametrize("what", UNSTORABLE)
+def test_what_the_books_cannot_store_parks_its_payment_and_no_other(ledger, stream, what):
+    changes, code = UNSTORABLE[what]
+    odd, even = Payment(1), Payment(2)
+    stream.publish_bytes(TOPIC, odd.payment_id, bent(odd.captured(10_000), **changes))
+    stream.publish(odd.refund_requested(5), even.captured(70))
+    stream.drain()
+    assert parked(ledger) == [(odd.payment_id, "poison", code)]
+    assert ledger.rows("SELECT payment_id, amount_minor FROM journals") == [(even.payment_id, 70)]
+    assert ledger.rows("SELECT event_type FROM outbox WHERE topic LIKE '%dlq%'") == [("DeadLettered.v1",)]
+
+
 COMPLETED = {
     "refund": (Payment.refund_requested, Payment.refund_succeeded),
     "return of a stray": (Payment.return_requested, Payment.return_succeeded),
