@@ -47,6 +47,11 @@ _WITH_ENTRIES: Final = (
     " LEFT JOIN late_journals l ON l.journal_position = j.position"
 )
 _OF_PAYMENTS: Final = f"{_WITH_ENTRIES} WHERE j.payment_id = ANY(%(payment_ids)s) ORDER BY j.position, e.line"
+# The rule is no condition that an index could answer: one rule's journals of all payments are millions.
+_GROUNDS: Final = (
+    f"{_WITH_ENTRIES} WHERE j.payment_id = ANY(%(payment_ids)s) AND j.rule || '' = ANY(%(rules)s)"
+    " ORDER BY j.position, e.line"
+)
 _OF_FACTS: Final = (
     f"{_WITH_ENTRIES} JOIN unnest(%(rules)s::text[], %(fact_keys)s::text[]) AS wanted(rule, fact_key)"
     " ON j.rule = wanted.rule AND j.fact_key = wanted.fact_key ORDER BY j.position, e.line"
@@ -119,6 +124,17 @@ class PostedJournals:
             self._positions[journal.journal_id] = position
             self._by_subject[_subject(journal)] = journal
             self._by_payment[journal.payment_id].append(journal)
+
+    def load_grounds(self, payment_ids: Collection[str], rules: Collection[str]) -> None:
+        """Read the journals of these rules with their entries; ``of_payment`` does not show them.
+
+        A file of payouts settles captures by the million: the rest of what their payments did is not read for it.
+        """
+        self._connection.execute(_INDEXES_ONLY)
+        wanted = {"payment_ids": list(payment_ids), "rules": list(rules)}
+        for position, journal in _journals(self._connection.exec_driver_sql(_GROUNDS, wanted).all()):
+            self._positions[journal.journal_id] = position
+            self._by_subject[_subject(journal)] = journal
 
     def load_amended(self, facts: Collection[FactKey]) -> None:
         """Read the journals of these facts with their entries."""

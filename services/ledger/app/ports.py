@@ -41,6 +41,10 @@ class JournalStore(Protocol):
         """Read what is booked for these payments, in one statement, so that ``find`` answers from memory."""
         ...
 
+    def load_grounds(self, payment_ids: Collection[str], rules: Collection[str]) -> None:
+        """Read the journals of these rules only, in one statement, so that ``find`` answers for them from memory."""
+        ...
+
     def load_amended(self, facts: Collection[tuple[str, str]]) -> None:
         """Read the journals of these (rule, fact key), in one statement, so that ``find_fact`` answers from memory."""
         ...

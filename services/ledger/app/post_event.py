@@ -18,10 +18,13 @@ from services.ledger.domain.posting import facts_amended, facts_of, journals_for
 from services.ledger.domain.posting_rules import (
     AMENDING_EVENT_TYPES,
     BOUNDED_EVENT_TYPES,
+    GROUNDS,
     REVERSING_EVENT_TYPES,
 )
 
 _OF_PAYMENTS: Final = REVERSING_EVENT_TYPES | BOUNDED_EVENT_TYPES
+_ON_GROUNDS: Final = frozenset(event_type for event_type, _ in GROUNDS)
+_GROUND_RULES: Final = sorted({rule for _, rule in GROUNDS})
 
 
 class IncomingEvent(Protocol):
@@ -40,7 +43,7 @@ class IncomingEvent(Protocol):
 
 
 def load_books(events: Sequence[IncomingEvent], work: LedgerWork) -> None:
-    """Read, for the whole batch at once, what is booked of its facts and what its reversals may need."""
+    """Read, for the whole batch at once, what is booked of its facts and what its events rest on."""
     facts = {fact for event in events for fact in facts_of(event.event_type, asdict(event.data))}
     if facts:
         work.journals.load_facts(sorted(facts))
@@ -55,6 +58,9 @@ def load_books(events: Sequence[IncomingEvent], work: LedgerWork) -> None:
     payment_ids = {event.data.payment_id for event in events if event.event_type in _OF_PAYMENTS}
     if payment_ids:
         work.journals.load_payments(sorted(payment_ids))
+    on_grounds = {event.data.payment_id for event in events if event.event_type in _ON_GROUNDS} - payment_ids
+    if on_grounds:
+        work.journals.load_grounds(sorted(on_grounds), _GROUND_RULES)
 
 
 def post_event(event: IncomingEvent, work: LedgerWork) -> None:

@@ -313,7 +313,11 @@ POSTING_RULES: Final[tuple[Row, ...]] = (*PAYMENT_RULES, *SETTLEMENT_RULES)
 EVENT_TYPES: Final = frozenset(row.on for row in POSTING_RULES)
 REVERSING_EVENT_TYPES: Final = frozenset(row.on for row in POSTING_RULES if isinstance(row, Reversal))
 BOUNDED_EVENT_TYPES: Final = frozenset(
-    row.on for row in POSTING_RULES if isinstance(row, Posting) and (row.within or row.ground)
+    row.on for row in POSTING_RULES if isinstance(row, Posting) and row.within
+)
+#: The (event type, rule) of each ground: of a payment no other journal is asked for.
+GROUNDS: Final = frozenset(
+    (row.on, row.ground.rule) for row in POSTING_RULES if isinstance(row, Posting) and row.ground
 )
 AMENDING_EVENT_TYPES: Final = frozenset(row.on for row in POSTING_RULES if isinstance(row, Amendment))
 REKEYING_EVENT_TYPES: Final = frozenset(

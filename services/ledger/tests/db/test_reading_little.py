@@ -20,8 +20,11 @@ from services.ledger.adapters.snapshotting import Folder
 from services.ledger.adapters.statements import SqlStatements
 from services.ledger.app.fold_snapshots import Folding
 from services.ledger.app.moments import EVERYTHING, Moment
+from services.ledger.app.post_event import load_books
 from services.ledger.app.statements import DrawUpStatement, draw_up_statement
 from services.ledger.domain.chart import AccountRef
+from services.ledger.tests import report
+from services.ledger.tests.db.conftest import Told
 from services.ledger.tests.payloads import Payment
 from services.ledger.tests.plain_books import PlainBooks
 from shared.runtime.operator_tokens import new_key_pair
@@ -196,3 +199,19 @@ def test_heads_are_looked_up_and_not_read_through(ledger):
         assert HeadStore(connection).is_due(0, datetime.now(UTC), 1_000)
         assert HeadStore(connection).is_due(0, EVER["since"], 1)
         assert not HeadStore(connection).is_due(0, EVER["since"], 2)
+
+
+def test_what_settles_reads_its_capture_and_nothing_else_of_its_payment(ledger):
+    payment = Payment(1)
+    refunds = [told(100, refund) for refund in range(1, 6)
+               for told in (payment.refund_requested, payment.refund_succeeded)]  # fmt: skip
+    ledger.tell(payment.captured(10_000, 300), *refunds)
+    ((whole, of_capture),) = ledger.rows(
+        "SELECT sum(entry_count), sum(entry_count) FILTER (WHERE rule = 'capture') FROM journals"
+    )
+    settled = Told("evt_settled", "CaptureSettled", report.settled(payment, 10_000, 300))
+    with looked_at(ledger.engine) as entries:
+        ledger.transactions.run(lambda uow: load_books([settled], uow), name="test")
+    assert (sum(entries), whole) == (of_capture, 23)
+    ledger.tell(settled.data)
+    assert ledger.rows("SELECT count(*) FROM journals WHERE rule = 'capture_settled'") == [(1,)]
