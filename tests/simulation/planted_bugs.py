@@ -106,7 +106,8 @@ _OF_REPORTS = (
     "recompute-compares", "recompute-days", "recompute-decisions", "recompute-hashes", "recompute-leaves-nothing",
     "report-escapes", "recon-given-up", "recon-refund-stands", "recon-stray-alone", "recon-fee-rounded",
     "recon-own-holidays", "recon-due-by-its-day", "newest-reading", "newest-reading-stored", "match-rekeys",
-    "recon-order-unknown", "recon-order-of-statements", "recon-preferred-recomputed", "recon-preferred-was-read",
+    "recon-order-unknown", "recon-order-of-statements", "recon-preferred-recomputed", "recon-not-asked-then",
+    "recon-preferred-reading", "recon-preferred-was-read",
 )  # fmt: skip
 _NAMED = "both processors of every seed name what a refund gives back"
 OUT_OF_REACH = {

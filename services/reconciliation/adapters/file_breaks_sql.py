@@ -76,16 +76,20 @@ SELECT f.file_id, s.processor, s.account, coalesce(f.period_from, f.received_at)
    AND NOT CASE s.kind WHEN 'bank' THEN {_STATEMENTS_ELSEWHERE} ELSE {_PAYOUTS_ELSEWHERE} END"""
 
 # The last reading of each statement, from a booked opening to a booked closing balance, or the parts that have these.
+# One that was preferred came last by then.
 _READINGS: Final = """
 SELECT DISTINCT ON (f.source, h.currency, h.account_number, h.statement_id, h.sequence, h.part, h.opening_on)
        f.source, h.account_number, h.currency, h.statement_id, h.nth, h.opening_on, h.opening_minor, h.closing_minor,
        coalesce(h.opens, true) AS opens, coalesce(h.closes, true) AS closes
   FROM statement_heads AS h JOIN stated_statements AS s ON (s.file_id, s.head) = (h.file_id, h.nth)
   JOIN report_files AS f ON f.file_id = h.file_id
+  LEFT JOIN LATERAL (SELECT p.nth, a.nth AS place FROM preferred_files AS p
+                       JOIN report_files AS a ON a.file_id = p.after_file_id
+                      WHERE p.file_id = h.file_id ORDER BY p.nth DESC LIMIT 1) AS last ON true
  WHERE NOT s.overtaken AND (h.final OR h.part IS NOT NULL) AND h.opening_on IS NOT NULL
    AND h.opening_minor IS NOT NULL AND h.closing_minor IS NOT NULL /*of bank*/
  ORDER BY f.source, h.currency, h.account_number, h.statement_id, h.sequence, h.part, h.opening_on,
-          f.nth DESC, h.nth DESC"""
+          coalesce(last.place, f.nth) DESC, last.nth DESC NULLS LAST, f.nth DESC, h.nth DESC"""
 #: Statements that open with what none closed with, neither of the day before that there is one of nor of their own.
 #: Days without a statement are nothing: its money would show in the next opening balance.
 GAPS: Final = f"""

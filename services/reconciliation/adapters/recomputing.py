@@ -33,8 +33,9 @@ from services.reconciliation.app.find_file import found_file
 from services.reconciliation.app.stage_file import stage_next
 from services.reconciliation.domain.announcing import UntoldLine
 from services.reconciliation.domain.breaks import OF_THE_BOOKS
-from services.reconciliation.domain.files import CHUNK_BYTES, FileRefused
+from services.reconciliation.domain.files import CHUNK_BYTES, FileRefused, Staged
 from services.reconciliation.domain.readers import Reader
+from services.reconciliation.domain.sources import Source
 from shared.kernel.errors import InvariantViolation, Rejected
 from shared.kernel.ids import Ids
 from shared.kernel.months import Month
@@ -91,6 +92,21 @@ _PREFERRED: Final = """
 SELECT file_id, after_file_id, preferred_by, reason FROM public.preferred_files
  WHERE at <= %(closed_at)s AND (%(former)s::timestamptz IS NULL OR at > %(former)s) ORDER BY nth
 """
+# Files from before it was asked which of two holds: when they were made is what was read then, and what they contradict
+# is what was asked.
+_MADE_AT: Final = """
+UPDATE statement_heads AS h SET created_at = l.created_at
+  FROM public.statement_heads AS l JOIN public.files_before_orders AS b USING (file_id)
+ WHERE h.file_id = %(file_id)s
+   AND (l.file_id, l.first_line, l.account_number, l.statement_id, l.sequence, l.currency)
+     = (h.file_id, h.first_line, h.account_number, h.statement_id, h.sequence, h.currency)
+"""
+_NOT_ASKED: Final = """
+DELETE FROM contradicted_files AS c USING public.files_before_orders AS b
+ WHERE c.file_id = %(file_id)s AND b.file_id = c.file_id
+   AND NOT EXISTS (SELECT FROM public.contradicted_files AS l
+                    WHERE (l.file_id, l.former_file_id, l.currency) = (c.file_id, c.former_file_id, c.currency))
+"""
 # A payout without a day of its own is due when it was closed, which no file says.
 _CLOSED_AT: Final = """
 UPDATE payouts AS p SET closed_at = l.closed_at FROM public.payouts AS l
@@ -141,6 +157,20 @@ class _Silent(Outbox):
         return self._ids.new("evt_")
 
 
+class _ShadowStaging(SqlStaging):
+    """Stages a file as it was staged then: what was not asked of it is not asked now."""
+
+    def __init__(self, connection: sa.Connection, now: datetime) -> None:
+        super().__init__(connection, now)
+        self._shadows = connection
+
+    def settle(self, source: Source, file_id: str) -> Staged:
+        self._shadows.exec_driver_sql(_MADE_AT, {"file_id": file_id})
+        staged = super().settle(source, file_id)
+        self._shadows.exec_driver_sql(_NOT_ASKED, {"file_id": file_id})
+        return staged
+
+
 class _ShadowUnit:
     """What staging needs of a transaction, over the shadow tables."""
 
@@ -149,7 +179,7 @@ class _ShadowUnit:
         self.ids = ids
         self.sources = StoredSources(connection, now)
         self.files = StoredFiles(connection, now)
-        self.staging = SqlStaging(connection, now)
+        self.staging = _ShadowStaging(connection, now)
         self.announcing = SqlAnnouncing(connection, now)
 
     def announce(self, act: OperatorAct) -> None:

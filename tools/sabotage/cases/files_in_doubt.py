@@ -62,6 +62,35 @@ FILES_IN_DOUBT: Final = (
         ),
     ),
     Case(
+        name="recon-not-asked-then",
+        protection="a month is computed again without asking about files that came before anybody was asked",
+        change="it asks about them",
+        patches=(
+            Patch(
+                _ADAPTERS + "recomputing.py",
+                '        self._shadows.exec_driver_sql(_NOT_ASKED, {"file_id": file_id})\n',
+                "",
+            ),
+        ),
+        tests=(
+            _ORDER
+            + "test_a_month_is_computed_once_more_without_asking_about_files_that_came_before_anybody_was_asked",
+        ),
+    ),
+    Case(
+        name="recon-preferred-reading",
+        protection="the statement behind one of two readings is held to the one that was preferred",
+        change="it is held to the one that came last",
+        patches=(
+            Patch(
+                _ADAPTERS + "file_breaks_sql.py",
+                "coalesce(last.place, f.nth) DESC, last.nth DESC NULLS LAST, ",
+                "",
+            ),
+        ),
+        tests=(_ORDER + "test_the_next_statement_is_held_to_the_reading_that_was_preferred",),
+    ),
+    Case(
         name="recon-preferred-was-read",
         protection="only a file that was read can be preferred",
         change="any may",

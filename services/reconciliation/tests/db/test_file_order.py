@@ -142,6 +142,18 @@ def test_of_two_readings_of_a_statement_people_are_asked_only_where_the_bank_doe
     assert desk.rows("SELECT amount_minor FROM bank_lines WHERE stands AND NOT withdrawn") == [(450,)]
 
 
+def test_the_next_statement_is_held_to_the_reading_that_was_preferred(desk):
+    declare(
+        desk, Source(source="bank", kind=SourceKind.BANK, format="mt940", bank_account="main", options={})
+    )
+    corrected, *_ = (take_in(desk, statement(number), source="bank") for number in (1, 0))
+    take_in(desk, writers.mt940_statement(119, [], 450, 450, on="261128").encode(), source="bank")
+    missing = "SELECT ours_minor FROM breaks WHERE state = 'OPEN' AND type = 'statement_missing'"
+    assert (len(asked(desk)), desk.rows(missing)) == (1, [(1_200,)])
+    desk.run(lambda uow: prefer_file(corrected.file_id, "a correction", ADA, uow))
+    assert (asked(desk), desk.rows(missing)) == ({}, [])
+
+
 def test_a_month_with_a_preferred_file_comes_to_the_same_when_it_is_computed_once_more(desk):
     shop = Shop(desk)
     shop.january()
@@ -156,6 +168,55 @@ def test_a_month_with_a_preferred_file_comes_to_the_same_when_it_is_computed_onc
     assert shop.rows("SELECT type FROM period_breaks WHERE type = 'file_order_unknown'") == [
         ("file_order_unknown",)
     ]
+    done = desk.run(lambda uow: recompute(READERS, JANUARY, uow.connection, uow.now, uow.ids))
+    assert done.differences == []
+
+
+def came_before_the_question(urls):
+    """What was staged by now is as a version left it that asked nobody and did not read when statements were made."""
+    with psycopg.connect(urls.owner) as owner:
+        for table in ("contradicted_files", "statement_heads"):
+            owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        owner.execute("DELETE FROM contradicted_files")
+        owner.execute("UPDATE statement_heads SET created_at = NULL")
+        owner.execute(
+            "INSERT INTO files_before_orders SELECT file_id FROM report_files WHERE state = 'STAGED'"
+            " ON CONFLICT DO NOTHING"
+        )
+
+
+def test_a_month_is_computed_once_more_without_asking_about_files_that_came_before_anybody_was_asked(
+    desk, reconciliation_urls
+):
+    shop = Shop(desk)
+    shop.january()
+    shop.sold(8, 400, 1, 12)
+    shop.reported("po_twice", (1, 20), (8, 400, (1, 12)))
+    shop.reported("po_twice", (1, 20), (8, 300, (1, 12)))
+    came_before_the_question(reconciliation_urls)
+    shop.reported("po_other", (1, 20), (9, 77, (1, 12)))
+    shop.reported("po_other", (1, 20), (9, 78, (1, 12)))
+    shop.match()
+    shop.close(JANUARY)
+    assert shop.rows("SELECT at_risk_minor FROM period_breaks WHERE type = 'file_order_unknown'") == [(1,)]
+    done = desk.run(lambda uow: recompute(READERS, JANUARY, uow.connection, uow.now, uow.ids))
+    assert done.differences == []
+
+
+def test_a_month_is_computed_once_more_with_the_times_that_were_read_of_its_statements(
+    desk, reconciliation_urls
+):
+    shop = Shop(desk)
+    shop.january()
+    for hour, minor in ((22, 100), (21, 90)):
+        entry = writers.camt_entry(minor, reference="twice", booked="2026-01-20")
+        made = f"2026-01-20T{hour}:00:00+01:00"
+        said = writers.camt_statement("S9", [entry], 0, minor, created=made, on="2026-01-20")
+        take_in(desk, writers.camt_file(said), source="bank", name="camt.xml")
+        came_before_the_question(reconciliation_urls)
+    assert shop.rows("SELECT amount_minor FROM bank_lines WHERE stands AND amount_minor <= 100") == [(90,)]
+    shop.match()
+    shop.close(JANUARY)
     done = desk.run(lambda uow: recompute(READERS, JANUARY, uow.connection, uow.now, uow.ids))
     assert done.differences == []
 
@@ -175,7 +236,7 @@ def test_only_what_was_read_can_be_preferred_by_an_operator_in_a_terminal(office
     assert refused.value.code == "file_not_staged"
 
 
-@pytest.mark.parametrize("table", ["contradicted_files", "preferred_files"])
+@pytest.mark.parametrize("table", ["contradicted_files", "preferred_files", "files_before_orders"])
 def test_what_was_said_of_files_is_never_changed(office_desk, app_sql, table):
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         app_sql.execute(f"DELETE FROM {table}")
