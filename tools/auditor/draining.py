@@ -30,6 +30,14 @@ _PARKED: Final = (
     "key parked",
     "SELECT consumer || ' ' || topic || ' ' || key || ': ' || reason || ' ' || detail FROM parked_keys LIMIT 20",
 )
+# A living owner stores its reply within its lease; after that the completer has to.
+_UNANSWERED: Final = (
+    "reply not stored",
+    (
+        "SELECT endpoint || ' of ' || coalesce(resource_id, '?') || ' since ' || created_at FROM idempotency_keys"
+        " WHERE state = 'in_flight' AND lease_until < clock_timestamp() LIMIT 20"
+    ),
+)
 _STUCK: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "payment": (
         (
@@ -139,7 +147,8 @@ def find_stuck(addresses: Addresses, may_stay: MayStay = nothing) -> list[Stuck]
 
 def stuck_questions(service: str) -> tuple[tuple[str, str], ...]:
     """What can be stuck inside one database: its name, and the query that lists it."""
-    return _STUCK[service] if service in WITHOUT_KAFKA else (*_STUCK[service], _UNSENT, _PARKED)
+    everywhere = () if service in WITHOUT_KAFKA else (_UNSENT, _PARKED, _UNANSWERED)
+    return (*_STUCK[service], *everywhere)
 
 
 def _in_one_database(addresses: Addresses, service: str) -> Iterator[tuple[str, str]]:

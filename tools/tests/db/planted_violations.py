@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from tools.auditor.copying import WITHOUT_KAFKA
 from tools.auditor.registry import LIVENESS
+from tools.tests.db.tiny_rows import SERVICES
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,13 @@ _HISTORY = """
 _SAID_BY = """
     UPDATE outbox SET payload = convert_to(replace(convert_from(payload, 'UTF8'), '"{said}"', '"eve"'), 'UTF8')
     WHERE event_type = 'OperatorActed.v1' AND key = 'adj_1'
+"""
+_UNANSWERED = """
+    INSERT INTO idempotency_keys (scope, owner_id, mode, key_digest, fingerprint, endpoint, state, lease_owner,
+        lease_until, created_at, expires_at)
+    SELECT scope, 'mer_1', 'test', scope, sha256('x'), 'POST /x', 'in_flight', 'req_9', now() + lease, now(),
+        now() + interval '1 day'
+    FROM (VALUES ('left', interval '-1 second'), ('living', interval '1 hour')) AS keys (scope, lease)
 """
 DROPPED = f"""
     INSERT INTO outbox_archives (partition_name, file_name, sha256, rows, dropped_at)
@@ -226,6 +235,7 @@ PLANTS = (
     plant("I12.sent_again_once_stored", "payment",
           "UPDATE idempotency_keys SET state = 'in_flight' WHERE resource_id = 'pay_1'"),
     plant("I12.one_operation_per_key", "payment", "DELETE FROM idempotency_keys WHERE resource_id = 're_1'"),
+    *(plant(LIVENESS, service, _UNANSWERED) for service in SERVICES if service not in WITHOUT_KAFKA),
     plant("I14.deliveries_told_once", "webhook_ingest",
           "UPDATE deliveries SET verdict = 'quarantined' WHERE delivery_id = 'whd_2'"),
     plant("I14.acknowledged_is_stored", "sandbox",
