@@ -28,7 +28,12 @@ def test_the_database_holds_the_same_tables_as_the_code(stand: Stand) -> None:
     assert set(rows) == expected
 
 
-@pytest.mark.parametrize("table", ["evidence", "status_history", "prices", "legal_transitions", "routes"])
+@pytest.mark.parametrize(
+    "table",
+    [
+        "evidence", "status_history", "case_history", "payment_notes", "prices", "legal_transitions", "routes",
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("verb", ["UPDATE {} SET cause_id = 'x'", "DELETE FROM {}", "TRUNCATE {}"])
 def test_history_is_never_changed(stand: Stand, table: str, verb: str) -> None:
     stand.create(wish())
