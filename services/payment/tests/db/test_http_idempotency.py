@@ -8,7 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from services.payment.tests.db.shop import ORDER, Shop, open_shop
+from shared.runtime.metric_names import WAITERS_REFUSED
+from shared.runtime.metrics import value_of
+from shared.runtime.waiting import Waiters
 from shared.testing.infra import ServiceDatabase
+from shared.testing.waiting import eventually
 
 RACERS = 20
 
@@ -45,6 +49,33 @@ def test_a_replay_repeats_the_bytes_of_then_and_tells_the_state_of_now(shop: Sho
     again = shop.post("/payments", ORDER | {"currency": "eur"}, key="then")
     assert (again.status, again.body) == (201, first.body)
     assert again.headers["payment-status"] == "AUTHORIZED"
+
+
+def test_beyond_the_cap_of_waits_the_reply_comes_at_once_and_says_that_nothing_is_decided(shop: Shop) -> None:
+    decided = threading.Event()
+    waiters = Waiters(lambda ids: ids if decided.is_set() else (), waiting_max=1)
+    shop.parts.edge.http.waiters = waiters
+    refused = value_of(WAITERS_REFUSED)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(shop.post, "/payments", ORDER, key="waits", wait_s=30)
+        try:
+            eventually(lambda: waiters.waiting)
+            beyond = shop.post("/payments", ORDER, key="beyond", wait_s=30)
+            assert not waiting.done(), "the one that has the place still waits"
+        finally:
+            decided.set()
+        assert waiting.result(10).status == 201
+    assert (beyond.status, beyond.document["status"], beyond.document["certainty"]) == (
+        201, "CREATED", "pending",
+    )  # fmt: skip
+    assert value_of(WAITERS_REFUSED) == refused + 1
+    assert shop.rows("SELECT count(*) FROM idempotency_keys WHERE state <> 'finished'") == [(0,)]
+    shop.authorize(beyond.document["id"])
+    again = shop.post("/payments", ORDER, key="beyond", wait_s=30)
+    assert (again.body, again.headers["payment-status"]) == (beyond.body, "AUTHORIZED")
+    assert shop.post("/payments", ORDER, key="later", wait_s=30).status == 201
+    assert value_of(WAITERS_REFUSED) == refused + 1, "the place was given back, by waits and by replays"
+    waiters.close()
 
 
 @pytest.mark.parametrize(
