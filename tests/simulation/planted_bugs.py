@@ -107,7 +107,8 @@ _OF_REPORTS = (
     "report-escapes", "recon-given-up", "recon-refund-stands", "recon-stray-alone", "recon-fee-rounded",
     "recon-own-holidays", "recon-due-by-its-day", "newest-reading", "newest-reading-stored", "match-rekeys",
     "recon-order-unknown", "recon-order-of-statements", "recon-preferred-recomputed", "recon-not-asked-then",
-    "recon-preferred-reading", "recon-preferred-was-read",
+    "recon-preferred-reading", "recon-preferred-settles", "recon-preferred-settles-no-more",
+    "recon-preferred-in-doubt", "recon-preferred-undecided", "recon-preferred-was-read",
 )  # fmt: skip
 _NAMED = "both processors of every seed name what a refund gives back"
 OUT_OF_REACH = {

@@ -28,12 +28,31 @@ SELECT p.*, coalesce(stated_net_minor, 0) AS stated_minor,
           FROM payouts WHERE closed_at IS NOT NULL /*of bank*/) AS p
  WHERE has_its_row"""
 
+# Whether the file ``{p}`` settles the pair of files ``c``: it is one of both, or says all that both say. Of a payout or
+# a statement that it states in whole it says every line, also that there is none.
+SETTLES: Final = """
+({p} IN (c.file_id, c.former_file_id) OR (
+ EXISTS (SELECT FROM report_files AS a JOIN report_files AS b USING (source)
+          WHERE a.file_id = {p} AND b.file_id = c.file_id)
+ AND NOT EXISTS (
+     SELECT FROM report_lines AS r WHERE r.file_id IN (c.file_id, c.former_file_id)
+        AND NOT EXISTS (SELECT FROM report_lines AS o WHERE o.file_id = {p} AND o.line_id = r.line_id)
+        AND NOT EXISTS (SELECT FROM stated_payouts AS w
+                         WHERE w.file_id = {p} AND w.whole
+                           AND (w.payout_id, w.currency) = (r.payout_id, r.net_currency)))
+ AND NOT EXISTS (
+     SELECT FROM statement_heads AS h WHERE h.file_id IN (c.file_id, c.former_file_id)
+        AND NOT EXISTS (SELECT FROM statement_heads AS e
+                          JOIN stated_statements AS w ON (w.file_id, w.head) = (e.file_id, e.nth)
+                         WHERE w.file_id = {p} AND w.whole AND NOT w.overtaken
+                           AND (e.account_number, e.statement_id, e.sequence, e.currency, e.opening_on)
+                             = (h.account_number, h.statement_id, h.sequence, h.currency, h.opening_on)))))"""
 # Files that say other money than one before them, of which no person said by then or later which one holds.
-ORDERS: Final = """
+ORDERS: Final = f"""
 SELECT c.*, s.processor, s.account, f.received_at
   FROM contradicted_files AS c JOIN report_files AS f USING (file_id) JOIN sources AS s USING (source)
  WHERE NOT EXISTS (SELECT FROM preferred_files AS p JOIN report_files AS a ON a.file_id = p.after_file_id
-                    WHERE p.file_id IN (c.file_id, c.former_file_id) AND a.nth >= f.nth) /*of bank*/"""
+                    WHERE a.nth >= f.nth AND {SETTLES.format(p="p.file_id")}) /*of bank*/"""
 
 # A file is made good where another one has all its payouts, or all its statements, in whole.
 _PAYOUTS_ELSEWHERE: Final = """

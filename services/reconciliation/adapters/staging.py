@@ -11,9 +11,10 @@ import psycopg
 import sqlalchemy as sa
 
 from services.reconciliation.adapters import tables
+from services.reconciliation.adapters.file_breaks_sql import SETTLES
 from services.reconciliation.adapters.staging_bank_sql import BANK_SAYS, BANK_STANDS, STATED_ACCOUNT
 from services.reconciliation.adapters.staging_sql import COUNTED, SETTLEMENT_SAYS, SETTLEMENT_STANDS
-from services.reconciliation.domain.files import Staged
+from services.reconciliation.domain.files import InDoubt, Staged
 from services.reconciliation.domain.lines import (
     BankLine,
     ControlTotal,
@@ -35,6 +36,16 @@ _PREFER: Final = """
 INSERT INTO preferred_files (file_id, after_file_id, preferred_by, reason, at)
 SELECT %(file_id)s, file_id, %(by)s, %(reason)s, %(now)s FROM report_files
  WHERE source = %(source)s AND state = 'STAGED' ORDER BY nth DESC LIMIT 1
+"""
+_IN_DOUBT: Final = f"""
+SELECT EXISTS (SELECT FROM stated_statements WHERE file_id = %(file_id)s)
+       AND NOT EXISTS (SELECT FROM stated_statements WHERE file_id = %(file_id)s AND NOT overtaken) AS is_overtaken,
+       EXISTS (SELECT FROM contradicted_files WHERE %(file_id)s IN (file_id, former_file_id)) AS is_contradicted,
+       EXISTS (SELECT FROM contradicted_files AS c JOIN report_files AS later USING (file_id)
+                 JOIN report_files AS this ON this.file_id = %(file_id)s
+                 JOIN breaks AS b ON b.subject = 'order:' || c.file_id || ':' || c.former_file_id || ':' || c.currency
+                WHERE later.nth > this.nth AND b.state IN ('PROPOSED', 'APPLYING', 'RESOLVED')
+                  AND {SETTLES.format(p="this.file_id")}) AS is_decided
 """
 _SAYS: Final = {SourceKind.SETTLEMENT: SETTLEMENT_SAYS, SourceKind.BANK: BANK_SAYS}
 _STANDS: Final = {SourceKind.SETTLEMENT: SETTLEMENT_STANDS, SourceKind.BANK: BANK_STANDS}
@@ -89,6 +100,11 @@ class SqlStaging:
             period_from=_moment(counted.period_from),
             period_to=_moment(counted.period_to),
         )
+
+    def in_doubt(self, file_id: str) -> InDoubt:
+        """What stands of the question whether a file that was settled holds."""
+        found = self._connection.exec_driver_sql(_IN_DOUBT, {"file_id": file_id}).mappings().one()
+        return InDoubt(**found)
 
     def prefer(self, source: Source, file_id: str, preferred_by: str, reason: str) -> None:
         """Let what a file that was settled says stand once more, over those that came later; remember who said so."""

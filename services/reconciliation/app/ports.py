@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import BinaryIO, Protocol
 
 from services.reconciliation.domain.announcing import ToldLine, UntoldLine
-from services.reconciliation.domain.files import Refusal, ReportFile, Staged
+from services.reconciliation.domain.files import InDoubt, Refusal, ReportFile, Staged
 from services.reconciliation.domain.lines import ReportRecord
 from services.reconciliation.domain.sources import Source
 from shared.kernel.ids import Ids
@@ -113,6 +113,10 @@ class Staging(Protocol):
 
     def settle(self, source: Source, file_id: str) -> Staged:
         """Let what the file says stand, where it says something else or something new."""
+        ...
+
+    def in_doubt(self, file_id: str) -> InDoubt:
+        """What stands of the question whether a file that was settled holds."""
         ...
 
     def prefer(self, source: Source, file_id: str, preferred_by: str, reason: str) -> None:

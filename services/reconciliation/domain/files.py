@@ -52,6 +52,18 @@ class ReportFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InDoubt:
+    """What stands of the question whether a file holds."""
+
+    is_overtaken: bool
+    """Every statement of it is older, by the bank's own times, than one that is here: nothing of it could stand."""
+    is_contradicted: bool
+    """It contradicts another file, or another one contradicts it."""
+    is_decided: bool
+    """Two people accepted that a later file holds, or the second of them is asked to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Staged:
     """What staging found in a file."""
 

@@ -91,6 +91,64 @@ FILES_IN_DOUBT: Final = (
         tests=(_ORDER + "test_the_next_statement_is_held_to_the_reading_that_was_preferred",),
     ),
     Case(
+        name="recon-preferred-settles",
+        protection="a preferred file decides also between two others where it says all that they say",
+        change="only what names the file is decided",
+        patches=(
+            Patch(
+                _ADAPTERS + "file_breaks_sql.py",
+                " EXISTS (SELECT FROM report_files AS a JOIN",
+                " false AND EXISTS (SELECT FROM report_files AS a JOIN",
+            ),
+        ),
+        tests=(
+            _ORDER + "test_of_three_files_the_preferred_one_decides_also_between_the_two_others"
+            "_where_it_says_all_that_they_say",
+            _ORDER
+            + "test_of_three_readings_of_a_statement_the_preferred_one_decides_also_between_the_two_others",
+        ),
+    ),
+    Case(
+        name="recon-preferred-settles-no-more",
+        protection="a preferred file decides nothing of what it does not say",
+        change="it decides between any two of its source",
+        patches=(
+            Patch(
+                _ADAPTERS + "file_breaks_sql.py",
+                "FROM report_lines AS r WHERE r.file_id IN (c.file_id, c.former_file_id)\n",
+                "FROM report_lines AS r WHERE false\n",
+            ),
+        ),
+        tests=(_ORDER + "test_of_three_files_the_preferred_one_decides_nothing_of_what_it_does_not_say",),
+    ),
+    Case(
+        name="recon-preferred-in-doubt",
+        protection="only a file that contradicts another one can be preferred",
+        change="any that was read may",
+        patches=(
+            Patch(
+                "services/reconciliation/app/prefer_file.py",
+                "    if not found.is_contradicted:\n",
+                "    if False:\n",
+            ),
+        ),
+        tests=(_ORDER + "test_what_contradicts_nothing_is_preferred_to_nothing",),
+    ),
+    Case(
+        name="recon-preferred-undecided",
+        protection="one person does not overturn which file two people let hold",
+        change="nobody asks what they decided",
+        patches=(
+            Patch(
+                "services/reconciliation/app/prefer_file.py", "    if found.is_decided:\n", "    if False:\n"
+            ),
+        ),
+        tests=(
+            _ORDER + "test_two_people_may_accept_that_the_one_that_came_later_holds",
+            _ORDER + "test_what_two_people_let_hold_is_not_overturned_by_a_file_before_both",
+        ),
+    ),
+    Case(
         name="recon-preferred-was-read",
         protection="only a file that was read can be preferred",
         change="any may",

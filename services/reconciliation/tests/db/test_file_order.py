@@ -84,15 +84,105 @@ def test_a_file_that_comes_behind_the_decision_is_asked_about_anew(office_desk):
     assert second.file_id != third.file_id
 
 
+def test_of_three_files_the_preferred_one_decides_also_between_the_two_others_where_it_says_all_that_they_say(
+    office_desk,
+):
+    first, second, third = (
+        take_in(office_desk, report(payout("po_1", (1, {"fee_minor": fee_minor}))))
+        for fee_minor in (100, 90, 80)
+    )
+    assert asked(office_desk) == {about(second, first): 10, about(third, second): 10}
+    office_desk.run(lambda uow: prefer_file(first.file_id, "the right one", ADA, uow))
+    assert asked(office_desk) == {}
+
+
+def test_of_three_files_the_preferred_one_decides_nothing_of_what_it_does_not_say(office_desk):
+    first, second, third = (
+        take_in(
+            office_desk, report(*(payout(f"po_{n}", (n, {"fee_minor": fee_minor})) for n, fee_minor in said))
+        )
+        for said in ([(1, 100)], [(1, 90), (2, 90)], [(1, 80), (2, 80)])
+    )
+    assert asked(office_desk) == {about(second, first): 10, about(third, second): 20}
+    office_desk.run(lambda uow: prefer_file(first.file_id, "the right one", ADA, uow))
+    assert asked(office_desk) == {about(third, second): 20}
+
+
+def test_of_three_readings_of_a_statement_the_preferred_one_decides_also_between_the_two_others(desk):
+    declare(
+        desk, Source(source="bank", kind=SourceKind.BANK, format="mt940", bank_account="main", options={})
+    )
+    first, second, third = (
+        take_in(desk, writers.mt940_statement(118, [entry], 0, minor).encode(), source="bank")
+        for minor in (100, 90, 80)
+        for entry in [writers.mt940_entry(minor, reference="A")]
+    )
+    assert asked(desk) == {about(second, first): 10, about(third, second): 10}
+    desk.run(lambda uow: prefer_file(first.file_id, "the right one", ADA, uow))
+    assert asked(desk) == {}
+
+
 def test_two_people_may_accept_that_the_one_that_came_later_holds(office_desk):
     first, second = take_in(office_desk, ORIGINAL), take_in(office_desk, CORRECTED)
     assert len(asked(office_desk)) == 1
-    ((break_id,),) = office_desk.rows(
-        "SELECT break_id FROM breaks WHERE subject = :s", s=about(second, first)
-    )
-    office_desk.run(lambda uow: propose_acceptance(break_id, "the processor says so", ADA, uow))
+    break_id = propose(office_desk, second, first)
+    assert refusal(office_desk, first) == "file_order_decided"
     deciding.approve(type("World", (), {"desk": office_desk}), break_id)
     assert asked(office_desk) == {}
+    assert refusal(office_desk, first) == "file_order_decided"
+    assert office_desk.rows(STANDING) == [("txn_1", 200), ("txn_2", 170)]
+
+
+def propose(desk, later, former):
+    """One person proposes that the later file holds."""
+    ((break_id,),) = desk.rows("SELECT break_id FROM breaks WHERE subject = :s", s=about(later, former))
+    desk.run(lambda uow: propose_acceptance(break_id, "the processor says so", ADA, uow))
+    return break_id
+
+
+def refusal(desk, file):
+    with pytest.raises(Rejected) as refused:
+        desk.run(lambda uow: prefer_file(file.file_id, "the right one", ADA, uow))
+    assert (refused.value.status, desk.rows("SELECT FROM preferred_files")) == (409, [])
+    return refused.value.code
+
+
+def test_what_contradicts_nothing_is_preferred_to_nothing(office_desk):
+    first = take_in(office_desk, ORIGINAL)
+    take_in(office_desk, report(tieout_row(4, "po_2")))
+    assert refusal(office_desk, first) == "file_not_contradicted"
+
+
+def test_what_two_people_let_hold_is_not_overturned_by_a_file_before_both(office_desk):
+    files = [
+        take_in(office_desk, report(payout("po_1", (1, {"fee_minor": fee_minor}))))
+        for fee_minor in (100, 90, 80)
+    ]
+    assert len(asked(office_desk)) == 2
+    propose(office_desk, files[2], files[1])
+    assert [refusal(office_desk, file) for file in files[:2]] == ["file_order_decided"] * 2
+
+
+def test_what_two_people_let_hold_may_be_preferred_to_what_came_behind_it(office_desk):
+    first, second, third = (
+        take_in(office_desk, report(payout("po_1", (1, {"fee_minor": fee_minor}))))
+        for fee_minor in (100, 90, 80)
+    )
+    assert len(asked(office_desk)) == 2
+    break_id = propose(office_desk, second, first)
+    deciding.approve(type("World", (), {"desk": office_desk}), break_id)
+    office_desk.run(lambda uow: prefer_file(second.file_id, "the right one", ADA, uow))
+    assert asked(office_desk) == {}
+    assert office_desk.rows(STANDING) == [("txn_1", 90)]
+    assert third.file_id != second.file_id
+
+
+def test_a_statement_that_is_older_by_the_banks_own_times_is_preferred_to_nothing(desk):
+    declare(
+        desk, Source(source="bank", kind=SourceKind.BANK, format="mt940", bank_account="main", options={})
+    )
+    _, older = (take_in(desk, statement(number, **MADE[number]), source="bank") for number in (1, 0))
+    assert refusal(desk, older) == "file_overtaken"
 
 
 @pytest.mark.parametrize(
