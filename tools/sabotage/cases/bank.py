@@ -82,7 +82,7 @@ BANK: Final = (
     ),
     Case(
         name="bank-mt940-made-at",
-        protection="a statement in MT940 was made when its own time or its envelope says, and the newer one holds",
+        protection="a statement in MT940 was made when its own time says, and the newer one holds",
         change="nobody reads when",
         patches=(
             Patch(

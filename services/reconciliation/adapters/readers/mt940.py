@@ -7,14 +7,13 @@ library would read a whole statement and mend dates that do not exist: here only
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import BinaryIO, Final, Literal
 
 from services.reconciliation.adapters.readers.bank_lines import BANK_OPTIONS
 from services.reconciliation.adapters.readers.line_ids import LineIds
 from services.reconciliation.adapters.readers.mt940_entries import bank_line
-from services.reconciliation.adapters.readers.mt940_fields import SENT, TextField, fields_of
-from services.reconciliation.adapters.readers.mt940_statements import Statement, continued, sent_at
+from services.reconciliation.adapters.readers.mt940_fields import TextField, fields_of
+from services.reconciliation.adapters.readers.mt940_statements import Statement, continued
 from services.reconciliation.adapters.readers.text_lines import raw_text
 from services.reconciliation.domain.lines import (
     QuarantinedLine,
@@ -60,15 +59,10 @@ class _Document:
         self._former: StatementHead | None = None
         self._entry: TextField | None = None
         self._details: TextField | None = None
-        self._sent_at: datetime | None = None
         self._found_any = False
 
     def records(self, fields: Iterator[TextField]) -> Iterator[ReportRecord]:
         for field in fields:
-            if field.tag == SENT:
-                yield from self._finished_entry()
-                self._sent_at = sent_at(field.text)
-                continue
             self._found_any = True
             if field.tag == _DETAILS and self._entry is not None and self._details is None:
                 self._details = field
@@ -92,8 +86,7 @@ class _Document:
                 raise UnreadableFileError(
                     "truncated", f"line {field.number}", "a closing balance before :20:"
                 )
-            # Of one message: what follows it without an envelope of its own was sent at another time.
-            self._statement, self._sent_at = Statement(field.number, self._sent_at), None
+            self._statement = Statement(field.number)
         elif field.tag in {"62F", "62M"}:
             statement = self._open(field)
             statement.take(field)

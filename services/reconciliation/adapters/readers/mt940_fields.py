@@ -1,4 +1,4 @@
-"""The fields of an MT940 file: a tag and what follows it up to the next one; of SWIFT's envelope when it was sent."""
+"""The fields of an MT940 file: a tag and what follows it up to the next one, or up to SWIFT's envelope."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ FIELD_LINES_MAX: Final = 32
 """SWIFT allows six lines; some banks write more, but a field without an end is no field."""
 _TAG: Final = re.compile(r":([0-9]{2}[A-Z]?|NS):", re.ASCII)
 _BODY: Final = "{4:"
-SENT: Final = "{2:O"
-"""The tag of what an envelope says before its message: when the bank sent it, as ``HHMMYYMMDD``."""
-# Message type, the sender's time, the sender's day, who sent it in which session, when it was delivered.
-_SENT: Final = re.compile(r"\{2:O[0-9]{3}([0-9]{10})[A-Z0-9]{12}[0-9]{10}[0-9]{10}[A-Z]?\}", re.ASCII)
+# Message type, the sender's time and day, who sent it in which session, when it was delivered. Nothing of it is read:
+# its times are in no zone that is said.
+_ENVELOPE: Final = re.compile(r"\{2:O[0-9]{3}[0-9]{10}[A-Z0-9]{12}[0-9]{10}[0-9]{10}[A-Z]?\}", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -38,11 +37,10 @@ def fields_of(content: BinaryIO, encoding: str, *, last_end_required: bool) -> I
         text = line.text
         if line.refused is None and text.startswith("{"):
             text = text.partition(_BODY)[2] if _BODY in text else ""
-        if line.refused is None and _ends(line.text) and (sent := _SENT.search(line.text)):
+        if line.refused is None and _ends(line.text) and _ENVELOPE.search(line.text):
             if current is not None:
                 yield current
             current = None
-            yield TextField(line.number, SENT, sent[1])
         found = _TAG.match(text)
         if found is not None or (line.refused is None and _ends(text)):
             if current is not None:

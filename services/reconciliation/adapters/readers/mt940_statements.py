@@ -44,9 +44,9 @@ class Statement:
 
     TAGS: ClassVar[frozenset[str]] = frozenset({"13D", "25", "25P", "28", "28C", "60F", "60M"})
 
-    def __init__(self, first_line: int, sent_at: datetime | None = None) -> None:
+    def __init__(self, first_line: int) -> None:
         self._first_line = first_line
-        self._made_at = sent_at
+        self._made_at: datetime | None = None
         self._opening_on: date | None = None
         self._opens = self._closes = False
         self.account = ""
@@ -66,7 +66,7 @@ class Statement:
         name = f":{field.tag}:"
         try:
             if field.tag == "13D":
-                self._made_at = _made_at(field.text) or self._made_at
+                self._made_at = _made_at(field.text)
             elif field.tag.startswith("25"):
                 self.account = visible("".join(field.text.split("\n")[0].split()), name, _ID_CHARS_MAX)
             elif field.tag.startswith("28"):
@@ -128,22 +128,10 @@ class Statement:
         )
 
 
-def sent_at(text: str) -> datetime | None:
-    """When an envelope says that the bank sent the message, by the bank's own clock.
-
-    It carries no zone and is only ever held against another time of the same bank: any zone will do.
-    """
-    return _moment(text[4:] + text[:4] + "+0000")
-
-
 def _made_at(text: str) -> datetime | None:
-    return _moment(text.strip())
-
-
-def _moment(text: str) -> datetime | None:
-    """Nothing rests on it but which of two readings is the newer one: what is no time says nothing."""
+    """Nothing rests on it but which of two readings is the newer one: without a time and its offset nothing is said."""
     try:
-        return datetime.strptime(text, "%y%m%d%H%M%z").astimezone(UTC)
+        return datetime.strptime(text.strip(), "%y%m%d%H%M%z").astimezone(UTC)
     except ValueError:
         return None
 

@@ -207,6 +207,8 @@ def test_a_line_that_is_paid_out_later_contradicts_nothing(office_desk):
 
 ENTRIES = [("A", 500), ("B", 700)], [("A", 450)]
 MADE = ({"made": "2611272100+0100"}, {"made": "2611272200+0100"})
+SENT = ({"sent": "2100261127"}, {"sent": "2200261127"})
+TIMES = {"none": ({}, {}), "made": MADE, "sent": SENT, "made and sent": (MADE[0], SENT[1])}
 
 
 def statement(number, **more):
@@ -214,14 +216,16 @@ def statement(number, **more):
     return writers.mt940_statement(118, made, 0, sum(minor for _, minor in ENTRIES[number]), **more).encode()
 
 
-@pytest.mark.parametrize("timed", [False, True])
+@pytest.mark.parametrize("times", list(TIMES))
 @pytest.mark.parametrize("order", list(itertools.permutations(range(2))))
-def test_of_two_readings_of_a_statement_people_are_asked_only_where_the_bank_does_not_say(desk, order, timed):
+def test_of_two_readings_of_a_statement_people_are_asked_only_where_the_bank_does_not_say(desk, order, times):
+    """An envelope's time is in a zone that it does not say: the bank says nothing by it."""
+    timed = times == "made"
     declare(
         desk, Source(source="bank", kind=SourceKind.BANK, format="mt940", bank_account="main", options={})
     )
     first, second = (
-        take_in(desk, statement(number, **(MADE[number] if timed else {})), source="bank") for number in order
+        take_in(desk, statement(number, **TIMES[times][number]), source="bank") for number in order
     )
     found = {} if timed else {about(second, first): 750 if order == (0, 1) else 50}
     assert asked(desk) == found
