@@ -12,6 +12,8 @@ from services.payment.domain.strays import StrayKind
 
 #: A hold that says so holds nothing any more.
 _HOLDS_NOTHING = frozenset({"voided", "expired", "declined"})
+#: A capture that says so took its money, whether or not it kept it.
+_TOOK = frozenset({"succeeded", "failed"})
 
 
 def stays_astray(thing: ProcessorObject) -> bool:
@@ -33,6 +35,7 @@ def absorb_stray(payment: Payment, thing: ProcessorObject, fact: Fact, moment: M
 def use_up_hold(payment: Payment, hold: ProcessorObject | None, moment: Moment) -> None:
     """What captures took of a stray hold is held no more: it is astray as money, or counts, and never twice.
 
+    One that failed later took it too, also where that is all that was heard of it: what it gave back is not held again.
     A void of ours that is under way keeps its own end: it gave nothing of the captured part back.
     """
     stray = payment.strays.get(hold.stray_id or "") if hold is not None else None
@@ -42,7 +45,7 @@ def use_up_hold(payment: Payment, hold: ProcessorObject | None, moment: Moment) 
         thing.amount_minor
         for thing in payment.objects.values()
         if thing.object_type is ObjectType.CAPTURE
-        and thing.status == "succeeded"
+        and thing.status in _TOOK
         and (thing.processor, thing.account, thing.parent_id) == hold.key
     )
     if taken_minor <= stray.taken_back_minor:

@@ -258,3 +258,35 @@ def test_what_was_not_asked_for_so_and_failed_is_a_stray_that_went_in_all_orders
     assert (sums["StrayFound"], sums["ReversalReceived"]) == (money_minor, money_minor)
     assert shown["amounts"]["captured_minor"] == 0
     assert ("capture", "IN_REVIEW") in shown["operations"]
+
+
+def sold_otherwise(order: tuple[int, ...]) -> list[tuple[Any, ...]]:
+    """A sale of another amount than was asked for, whose capture succeeded and failed later."""
+    unit = MemoryUnit()
+    payment = create_payment(wish(), unit)
+    unit.commit()
+    facts = [
+        authorized(payment, amount_minor=10_100),
+        captured(payment, amount_minor=10_100),
+        captured(payment, amount_minor=10_100, status="failed", object_version=2),
+    ]
+    for number in order:
+        apply_fact(told(facts[number]), unit)
+        unit.commit()
+    assert not unit.waiting.rows
+    return sorted((s.kind.value, s.amount_minor, s.open_minor, s.released) for s in payment.strays.values())
+
+
+@pytest.mark.parametrize(
+    "order",
+    [o for length in (2, 3) for o in itertools.permutations(range(3), length) if {0, 2} <= {*o}],
+    ids=str,
+)
+def test_a_hold_astray_of_which_a_capture_came_and_went_holds_nothing_in_all_orders(
+    order: tuple[int, ...],
+) -> None:
+    """What the capture took is not held again, whether its success or only its failure was told."""
+    hold, money = sold_otherwise(order)
+    assert [hold, money] == sold_otherwise((0, 1, 2))
+    assert (hold[0], hold[3]) == ("hold", True)
+    assert money[:3] == ("money", 10_100, 0)
