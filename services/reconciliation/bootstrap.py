@@ -52,6 +52,7 @@ class ReconciliationParts:
         _entry("http_terms").add_terms(made, http, tokens)
         _entry("http_hand_matches").add_hand_matches(made, http, tokens)
         _entry("http_adjusting").add_adjusting(made, http, tokens)
+        _entry("http_trace").add_trace(made, http, tokens)
         _entry("http_report").add_report(made, http, tokens)
         _entry("http_periods").add_periods(made, http, tokens)
         return made

@@ -11,6 +11,7 @@ from services.reconciliation.entrypoints.cli_reading import add_reading
 from services.reconciliation.entrypoints.cli_report import add_report
 from services.reconciliation.entrypoints.cli_sources import add_sources
 from services.reconciliation.entrypoints.cli_terms import add_terms
+from services.reconciliation.entrypoints.cli_trace import add_trace
 from shared.runtime.cli import service_cli
 
 cli = service_cli(
@@ -25,6 +26,7 @@ add_files(cli)
 add_feed(cli)
 add_reading(cli)
 add_matching(cli)
+add_trace(cli)
 add_report(cli)
 add_periods(cli)
 
