@@ -72,8 +72,8 @@ class ReconciliationParts:
         return self.common.consume(_entry("consumer").ROUTES, topics=(topic,))
 
     def stage(self) -> Role:
-        """The worker that stages files."""
-        turn = partial(_entry("worker").stage_one, READERS, self.common.transactions)
+        """The worker that lets files hold that were asked for, and stages what comes."""
+        turn = partial(_entry("worker").take_turn, READERS, self.common.transactions)
         return PeriodicRole("work.staging", self.settings.staging_interval_s, turn, self.common.clock)
 
     def announce(self) -> Role:

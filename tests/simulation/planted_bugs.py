@@ -108,7 +108,9 @@ _OF_REPORTS = (
     "recon-own-holidays", "recon-due-by-its-day", "newest-reading", "newest-reading-stored", "match-rekeys",
     "recon-order-unknown", "recon-order-of-statements", "recon-preferred-recomputed", "recon-not-asked-then",
     "recon-preferred-reading", "recon-preferred-settles", "recon-preferred-settles-no-more",
-    "recon-preferred-in-doubt", "recon-preferred-undecided", "recon-preferred-was-read",
+    "recon-preferred-in-doubt", "recon-preferred-undecided", "recon-preferred-was-read", "recon-preferred-overtaken",
+    "recon-preferred-alone", "recon-preferred-alone-in-sql", "recon-preferred-in-turn", "recon-preferred-unseen",
+    "recon-preferred-storable",
 )  # fmt: skip
 _NAMED = "both processors of every seed name what a refund gives back"
 OUT_OF_REACH = {

@@ -18,6 +18,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from services.reconciliation.adapters.breaks import BREAK, shown, stored_break
+from services.reconciliation.adapters.preferences import waits_for_file
 from services.reconciliation.adapters.scale_sql import FINEST_SCALE, scale_of
 from services.reconciliation.domain.break_life import UNSETTLED, BreakState
 from shared.kernel.errors import Rejected
@@ -90,11 +91,15 @@ def queue(connection: sa.Connection, now: datetime, wanted: Wanted, *, limit: in
     conditions = [text for name, text in _CONDITIONS.items() if _is_said(values[name])]
     # The states as text, so that the partial indexes of what is unsettled are used.
     states = ", ".join(f"'{BreakState(state).value}'" for state in wanted.states)
-    query = f"""SELECT {", ".join(f"b.{name}" for name in BREAK)}, {RANK} AS rank FROM breaks AS b
+    query = f"""
+SELECT {", ".join(f"b.{name}" for name in BREAK)}, {waits_for_file("b")}, {RANK} AS rank FROM breaks AS b
  WHERE {" AND ".join([f"b.state IN ({states})", *conditions])}
  ORDER BY rank DESC, b.break_id LIMIT %(limit)s"""
     rows = connection.exec_driver_sql(query, values | {"now": now, "limit": limit + 1}).mappings().all()
-    found = [shown(stored_break({name: row[name] for name in BREAK}), now) for row in rows[:limit]]
+    found = [
+        shown(stored_break({name: row[name] for name in (*BREAK, "waits_for_file")}), now)
+        for row in rows[:limit]
+    ]
     last = rows[limit - 1] if len(rows) > limit else None
     return Page(
         breaks=found, next_cursor=None if last is None else f"{int(last['rank']):x}_{last['break_id']}"

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from services.reconciliation.adapters.preferences import share_turns, waits_for_file
 from services.reconciliation.app.assign_break import Assigned
 from services.reconciliation.app.resolve_break import Decided, StoredBreak
 from services.reconciliation.domain.break_life import UNSETTLED, BreakState
@@ -20,7 +21,8 @@ BREAK: Final = (
     "proposed_by", "approved_by",
 )  # fmt: skip
 STANDING: Final = ", ".join(f"'{state.value}'" for state in UNSETTLED)
-_SELECT: Final = f"SELECT {', '.join(BREAK)} FROM breaks"
+SHOWN: Final = f"{', '.join(BREAK)}, {waits_for_file('breaks')}"
+_SELECT: Final = f"SELECT {SHOWN} FROM breaks"
 _DECIDE: Final = """
 UPDATE breaks SET state = %(state)s, owner = %(owner)s, due_on = %(due_on)s, resolution = %(resolution)s,
        proposed_by = %(proposed_by)s, approved_by = %(approved_by)s, changed_at = %(now)s
@@ -68,7 +70,8 @@ class StoredBreaks:
         self._now = now
 
     def locked(self, break_id: str) -> StoredBreak | None:
-        """The break, locked."""
+        """The break, locked; if it is about which file holds, nobody asks for a file of its source meanwhile."""
+        share_turns(self._connection, [break_id])
         rows = self._connection.exec_driver_sql(
             f"{_SELECT} WHERE break_id = %(break_id)s FOR UPDATE", {"break_id": break_id}
         ).mappings()
@@ -111,5 +114,5 @@ def shown(stored: StoredBreak, now: datetime) -> dict[str, Any]:
 
 
 def stored_break(row: Mapping[Any, Any]) -> StoredBreak:
-    """A row with the columns ``BREAK``."""
+    """A row with the columns ``BREAK``, and ``waits_for_file`` where it was asked for."""
     return StoredBreak(**{**row, "state": BreakState(row["state"])})

@@ -10,13 +10,14 @@ from typing import Any, Final
 import orjson
 import sqlalchemy as sa
 
-from services.reconciliation.adapters.breaks import BREAK, StoredBreaks, stored_break
+from services.reconciliation.adapters.breaks import SHOWN, StoredBreaks, stored_break
+from services.reconciliation.adapters.preferences import share_turns
 from services.reconciliation.app.assign_break import Assigned
 from services.reconciliation.app.bulk_breaks import Selection
 from services.reconciliation.app.resolve_break import Decided, StoredBreak
 
 _SELECTED: Final = f"""
-SELECT {", ".join(BREAK)} FROM breaks
+SELECT {SHOWN} FROM breaks
  WHERE CASE WHEN %(named)s THEN break_id = ANY(%(break_ids)s) ELSE state = %(state)s END
    AND (%(kind)s::text IS NULL OR type = %(kind)s) AND (%(currency)s::text IS NULL OR currency = %(currency)s)
    AND (%(at_risk_max_minor)s::bigint IS NULL OR at_risk_minor <= %(at_risk_max_minor)s)
@@ -63,6 +64,9 @@ class StoredManyBreaks(StoredBreaks):
             "state": state,
             "limit": limit,
         }
+        if locked:
+            seen = self._many.exec_driver_sql(_SELECTED, values).mappings()
+            share_turns(self._many, [row["break_id"] for row in seen])
         rows = self._many.exec_driver_sql(f"{_SELECTED}{' FOR UPDATE' if locked else ''}", values)
         return [stored_break(row) for row in rows.mappings()]
 

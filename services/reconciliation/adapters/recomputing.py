@@ -25,6 +25,7 @@ from services.reconciliation.adapters.matching import Matcher
 from services.reconciliation.adapters.our_items import ITEM
 from services.reconciliation.adapters.period_tables import OF_DAYS, TABLES, select
 from services.reconciliation.adapters.periods import StoredPeriods, rules_version
+from services.reconciliation.adapters.preferences import StoredPreferences
 from services.reconciliation.adapters.shadow_tables import shadow_tables
 from services.reconciliation.adapters.sources import StoredSources
 from services.reconciliation.adapters.staging import SqlStaging
@@ -180,6 +181,7 @@ class _ShadowUnit:
         self.sources = StoredSources(connection, now)
         self.files = StoredFiles(connection, now)
         self.staging = _ShadowStaging(connection, now)
+        self.preferences = StoredPreferences(connection, now)
         self.announcing = SqlAnnouncing(connection, now)
 
     def announce(self, act: OperatorAct) -> None:

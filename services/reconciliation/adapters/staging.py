@@ -45,7 +45,11 @@ SELECT EXISTS (SELECT FROM stated_statements WHERE file_id = %(file_id)s)
                  JOIN report_files AS this ON this.file_id = %(file_id)s
                  JOIN breaks AS b ON b.subject = 'order:' || c.file_id || ':' || c.former_file_id || ':' || c.currency
                 WHERE later.nth > this.nth AND b.state IN ('PROPOSED', 'APPLYING', 'RESOLVED')
-                  AND {SETTLES.format(p="this.file_id")}) AS is_decided
+                  AND (this.file_id IN (c.file_id, c.former_file_id)
+                       OR %(after_file_id)s::text IS NOT NULL AND {SETTLES.format(p="this.file_id")})) AS is_decided,
+       EXISTS (SELECT FROM contradicted_files AS c JOIN report_files AS later USING (file_id)
+                 JOIN report_files AS seen ON seen.file_id = %(after_file_id)s AND seen.source = later.source
+                WHERE later.nth > seen.nth AND {SETTLES.format(p="%(file_id)s")}) AS is_outdated
 """
 _SAYS: Final = {SourceKind.SETTLEMENT: SETTLEMENT_SAYS, SourceKind.BANK: BANK_SAYS}
 _STANDS: Final = {SourceKind.SETTLEMENT: SETTLEMENT_STANDS, SourceKind.BANK: BANK_STANDS}
@@ -87,12 +91,7 @@ class SqlStaging:
     def settle(self, source: Source, file_id: str) -> Staged:
         """Let what the file says stand, where it says something else or something new."""
         values = self._values(source, file_id)
-        try:
-            for step in (*_SAYS[source.kind], *_STANDS[source.kind]):
-                self._connection.exec_driver_sql(step, values)
-        except sa.exc.DataError as refused:
-            # Each amount can be held, their sum cannot.
-            raise UnreadableFileError("value_not_storable", "net", "sums that a payout can have") from refused
+        self._take((*_SAYS[source.kind], *_STANDS[source.kind]), values)
         counted = self._connection.exec_driver_sql(COUNTED[source.kind.value], values).one()
         return Staged(
             line_count=counted.lines,
@@ -101,17 +100,25 @@ class SqlStaging:
             period_to=_moment(counted.period_to),
         )
 
-    def in_doubt(self, file_id: str) -> InDoubt:
+    def in_doubt(self, file_id: str, after_file_id: str | None = None) -> InDoubt:
         """What stands of the question whether a file that was settled holds."""
-        found = self._connection.exec_driver_sql(_IN_DOUBT, {"file_id": file_id}).mappings().one()
+        values = {"file_id": file_id, "after_file_id": after_file_id}
+        found = self._connection.exec_driver_sql(_IN_DOUBT, values).mappings().one()
         return InDoubt(**found)
 
     def prefer(self, source: Source, file_id: str, preferred_by: str, reason: str) -> None:
         """Let what a file that was settled says stand once more, over those that came later; remember who said so."""
         values = self._values(source, file_id)
         self._connection.exec_driver_sql(_PREFER, values | {"by": preferred_by, "reason": reason})
-        for step in _STANDS[source.kind]:
-            self._connection.exec_driver_sql(step, values)
+        self._take(_STANDS[source.kind], values)
+
+    def _take(self, steps: Iterable[str], values: dict[str, Any]) -> None:
+        try:
+            for step in steps:
+                self._connection.exec_driver_sql(step, values)
+        except sa.exc.DataError as refused:
+            # Each amount can be held, their sum cannot.
+            raise UnreadableFileError("value_not_storable", "net", "sums that a payout can have") from refused
 
     def _values(self, source: Source, file_id: str) -> dict[str, Any]:
         return {

@@ -17,6 +17,7 @@ from services.reconciliation.adapters.many_breaks import StoredManyBreaks
 from services.reconciliation.adapters.matching import Matcher
 from services.reconciliation.adapters.our_items import StoredOurSide
 from services.reconciliation.adapters.periods import StoredPeriods
+from services.reconciliation.adapters.preferences import StoredPreferences
 from services.reconciliation.adapters.publishing import TOPIC, line_told
 from services.reconciliation.adapters.resolution_answers import StoredAnswers
 from services.reconciliation.adapters.returning import StoredReturns
@@ -58,6 +59,7 @@ class ReconciliationUnitOfWork(UnitOfWork):
         self.break_adjustments = StoredBreakAdjustments(connection, outbox, now)
         self.files = StoredFiles(connection, now)
         self.staging = SqlStaging(connection, now)
+        self.preferences = StoredPreferences(connection, now)
         self.announcing = SqlAnnouncing(connection, now)
 
     def announce(self, act: OperatorAct) -> None:

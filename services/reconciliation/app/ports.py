@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import BinaryIO, Protocol
 
 from services.reconciliation.domain.announcing import ToldLine, UntoldLine
-from services.reconciliation.domain.files import InDoubt, Refusal, ReportFile, Staged
+from services.reconciliation.domain.files import InDoubt, Preference, Refusal, ReportFile, Staged
 from services.reconciliation.domain.lines import ReportRecord
 from services.reconciliation.domain.sources import Source
 from shared.kernel.ids import Ids
@@ -115,12 +115,40 @@ class Staging(Protocol):
         """Let what the file says stand, where it says something else or something new."""
         ...
 
-    def in_doubt(self, file_id: str) -> InDoubt:
-        """What stands of the question whether a file that was settled holds."""
+    def in_doubt(self, file_id: str, after_file_id: str | None = None) -> InDoubt:
+        """What stands of the question whether a file that was settled holds.
+
+        With the last file that whoever asked for it may have seen, every file is looked at; without it only those
+        that the file contradicts, or that contradict it, which takes no time however long they are.
+        """
         ...
 
     def prefer(self, source: Source, file_id: str, preferred_by: str, reason: str) -> None:
         """Let what a file that was settled says stand once more, over those that came later; remember who said so."""
+        ...
+
+
+class Preferences(Protocol):
+    """Which files people asked to hold."""
+
+    def take_turn(self, source: str) -> None:
+        """Until this transaction ends nobody else asks for a file of the source, or decides which one holds."""
+        ...
+
+    def waiting(self, source: str) -> Preference | None:
+        """What was asked for and is not done yet."""
+        ...
+
+    def ask(self, file: ReportFile, asked_by: str, reason: str) -> Preference:
+        """Keep it for the worker."""
+        ...
+
+    def next_waiting(self) -> Preference | None:
+        """The first of a source that nobody works at; its source is this transaction's until it ends."""
+        ...
+
+    def done(self, asked: Preference) -> Preference | None:
+        """Close it as done."""
         ...
 
 
@@ -149,6 +177,8 @@ class ReconciliationUnit(Protocol):
     def files(self) -> Files: ...
     @property
     def staging(self) -> Staging: ...
+    @property
+    def preferences(self) -> Preferences: ...
     @property
     def announcing(self) -> Announcing: ...
 

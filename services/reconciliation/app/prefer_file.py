@@ -1,30 +1,68 @@
-"""A person says which of two files that contradict each other holds, where neither says when it was made."""
+"""A person says which of two files that contradict each other holds, where neither says when it was made.
+
+It is asked for in a request and done by the worker in its turn: a file of a million lines takes minutes. In between
+nobody proposes or approves which file of the source holds, so one person and two never decide the same at once.
+"""
 
 from __future__ import annotations
 
 from services.reconciliation.app.declare_source import declared_source
 from services.reconciliation.app.find_file import found_file
 from services.reconciliation.app.ports import ReconciliationUnit
-from services.reconciliation.domain.files import FileState, InDoubt, ReportFile
+from services.reconciliation.domain.files import FileState, InDoubt, Preference
+from services.reconciliation.domain.lines import UnreadableFileError
 from shared.kernel.errors import Rejected
 from shared.kernel.operators import Actor, OperatorAct
 
 
-def prefer_file(file_id: str, reason: str, actor: Actor, work: ReconciliationUnit) -> ReportFile:
-    """Let what the file says stand as if it had come just now; what was told is amended, nothing is forgotten."""
-    source = declared_source(found_file(file_id, work).source, work)
-    # Nothing of the source is staged or told meanwhile: what comes behind it, comes behind it.
-    work.sources.hold_alone(source.source)
+class PreferenceRefused(Exception):  # noqa: N818 - what became of it, told to whoever does it
+    """It cannot be done; nothing of it is."""
+
+    def __init__(self, nth: int, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.nth, self.code, self.message = nth, code, message
+
+
+def ask_to_prefer(file_id: str, reason: str, actor: Actor, work: ReconciliationUnit) -> Preference:
+    """Ask that what the file says stands as if it came now; what was told is amended, nothing is forgotten."""
     file = found_file(file_id, work)
     if file.state is not FileState.STAGED:
         raise Rejected(
             "file_not_staged", f"file {file_id} is {file.state}: only what was read can hold", stored=False
         )
-    work.staging.be_patient()
+    work.preferences.take_turn(file.source)
+    waiting = work.preferences.waiting(file.source)
+    if waiting is not None:
+        raise Rejected(
+            "file_order_waits",
+            f"{waiting.asked_by} has {waiting.file_id} hold, which is not done yet: look at what is left then",
+            stored=False,
+            extra={"file_id": waiting.file_id, "asked_by": waiting.asked_by},
+        )
     _check_in_doubt(file_id, work.staging.in_doubt(file_id))
-    work.staging.prefer(source, file_id, actor.name, reason)
+    asked = work.preferences.ask(file, actor.name, reason)
     work.announce(OperatorAct(actor=actor, action="file_preferred", target=f"file:{file_id}", reason=reason))
-    return file
+    return asked
+
+
+def prefer_next(work: ReconciliationUnit) -> Preference | None:
+    """Let the next file that was asked for hold, whole and in this transaction; None where none waits.
+
+    Raises ``PreferenceRefused`` where it cannot: this transaction must then be rolled back, and the wish refused in
+    another. What was asked about since it was asked for nobody decided: then it is refused as well.
+    """
+    asked = work.preferences.next_waiting()
+    if asked is None:
+        return None
+    work.staging.be_patient()
+    try:
+        _check_in_doubt(asked.file_id, work.staging.in_doubt(asked.file_id, asked.after_file_id))
+        work.staging.prefer(declared_source(asked.source, work), asked.file_id, asked.asked_by, asked.reason)
+    except Rejected as refused:
+        raise PreferenceRefused(asked.nth, refused.code, refused.message) from refused
+    except UnreadableFileError as refused:
+        raise PreferenceRefused(asked.nth, refused.code, f"expected {refused.expected}") from refused
+    return work.preferences.done(asked)
 
 
 def _check_in_doubt(file_id: str, found: InDoubt) -> None:
@@ -43,5 +81,11 @@ def _check_in_doubt(file_id: str, found: InDoubt) -> None:
         raise Rejected(
             "file_order_decided",
             f"two people accepted, or one proposed, that a file holds which came later than {file_id}",
+            stored=False,
+        )
+    if found.is_outdated:
+        raise Rejected(
+            "file_order_changed",
+            f"a file came since that contradicts what {file_id} says too: look at it, and ask again",
             stored=False,
         )

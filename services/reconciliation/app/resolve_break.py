@@ -47,6 +47,8 @@ class StoredBreak:
     resolution: str | None
     proposed_by: str | None
     approved_by: str | None
+    waits_for_file: str | None = None
+    """The file that a person has hold instead and that does not hold yet, where it is about which file holds."""
 
     @property
     def proposal(self) -> str | None:
@@ -137,6 +139,7 @@ def propose_resolution(
 ) -> StoredBreak:
     """Propose it; it waits for a second person."""
     stored = locked_break(break_id, uow)
+    _check_alone(stored)
     decided = Decided(
         state=advance(break_id, stored.state, Trigger.PROPOSE),
         trigger=Trigger.PROPOSE,
@@ -161,6 +164,7 @@ def approve_resolution(
     trigger = Trigger.ASK if stored.resolution in TOLD_ELSEWHERE else Trigger.APPROVE
     state = advance(break_id, stored.state, trigger)
     check_four_eyes(stored.proposed_by or actor.name, actor.name)
+    _check_alone(stored)
     _check_read(stored, proposal)
     decided = Decided(
         state=state,
@@ -190,6 +194,18 @@ def reject_resolution(break_id: str, reason: str, actor: Actor, uow: ResolveUnit
         owner=stored.owner,
     )
     return _decide(break_id, decided, "break_resolution_rejected", actor, uow)
+
+
+def _check_alone(stored: StoredBreak) -> None:
+    """Two people do not decide which file holds beside one who has another one hold."""
+    if stored.waits_for_file is not None:
+        raise Rejected(
+            "file_order_waits",
+            f"break {stored.break_id}: a person has {stored.waits_for_file} hold, which is not done yet: look at what"
+            " is left then",
+            extra={"break_id": stored.break_id, "file_id": stored.waits_for_file},
+            stored=False,
+        )
 
 
 def _check_read(stored: StoredBreak, proposal: str) -> None:

@@ -61,6 +61,34 @@ class InDoubt:
     """It contradicts another file, or another one contradicts it."""
     is_decided: bool
     """Two people accepted that a later file holds, or the second of them is asked to."""
+    is_outdated: bool
+    """What came since it was asked for contradicts what it says, or what others said of the same."""
+
+
+class PreferenceState(StrEnum):
+    """What became of a wish that a file holds."""
+
+    WAITING = "WAITING"
+    DONE = "DONE"
+    REFUSED = "REFUSED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preference:
+    """A person's wish that a file holds over those that contradict it, and what became of it."""
+
+    nth: int
+    source: str
+    file_id: str
+    after_file_id: str
+    """The last file of the source that was staged when it was asked for."""
+    asked_by: str
+    reason: str
+    asked_at: datetime
+    state: PreferenceState
+    ended_at: datetime | None
+    refused_code: str | None
+    refused: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

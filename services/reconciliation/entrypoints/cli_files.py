@@ -32,14 +32,28 @@ def add_files(cli: typer.Typer) -> None:
 def _add_prefer(cli: typer.Typer, group: typer.Typer) -> None:
     @group.command()
     def prefer(file_id: FileId, token_file: TokenFile, reason: Reason, as_json: JsonFlag = False) -> None:
-        """Let what a file says hold over those of its source that contradict it, though they came later."""
-        from services.reconciliation.app.prefer_file import prefer_file
-        from services.reconciliation.entrypoints.http_files import view_of
+        """Let what a file says hold over those of its source that contradict it, though they came later.
+
+        The worker does it in its turn: `files show` says what became of it.
+        """
+        from services.reconciliation.app.prefer_file import ask_to_prefer
+        from services.reconciliation.entrypoints.http_files import whole_view
 
         line = command_line(cli)
         who = acting(line, token_file, "operator")
-        shown = view_of(line.run(lambda uow: prefer_file(file_id, reason, who, uow), "files prefer"))
-        emit(shown if as_json else {key: shown[key] for key in _SHOWN}, as_json=as_json)
+
+        def work(uow: Any) -> dict[str, Any]:
+            ask_to_prefer(file_id, reason, who, uow)
+            return whole_view(file_id, uow)
+
+        shown = line.run(work, "files prefer")
+        asked = {key: shown["preferences"][-1][key] for key in ("asked_by", "reason", "asked_at")}
+        said = {
+            **{key: shown[key] for key in _SHOWN},
+            "preference": shown["preferences"][-1]["state"],
+            **asked,
+        }
+        emit(shown if as_json else said, as_json=as_json)
 
 
 def _add_upload(cli: typer.Typer) -> None:
@@ -98,16 +112,10 @@ def _add_reads(cli: typer.Typer, group: typer.Typer) -> None:
 
     @group.command()
     def show(file_id: FileId, as_json: JsonFlag = False) -> None:
-        """Show a file, and the totals that it states: those that do not hold first."""
-        from services.reconciliation.adapters.file_reports import control_totals_of
-        from services.reconciliation.app.find_file import found_file
-        from services.reconciliation.entrypoints.http_files import view_of
+        """Show a file, the totals that it states (those that do not hold first), and who had it hold."""
+        from services.reconciliation.entrypoints.http_files import whole_view
 
-        def work(uow: Any) -> dict[str, Any]:
-            shown = view_of(found_file(file_id, uow))
-            return {**shown, "control_totals": control_totals_of(uow.connection, file_id, 1_000)}
-
-        emit(command_line(cli).run(work, "files show"), as_json=as_json)
+        emit(command_line(cli).run(lambda uow: whole_view(file_id, uow), "files show"), as_json=as_json)
 
     @group.command()
     def quarantine(
@@ -160,6 +168,7 @@ def _add_download(cli: typer.Typer, group: typer.Typer) -> None:
         to: Annotated[
             Path, typer.Argument(dir_okay=False, help="Where to write it; nothing may lie there yet.")
         ],
+        as_json: JsonFlag = False,
     ) -> None:
         """Write a file's bytes as they came, and check them against its hash."""
         import hashlib
@@ -181,4 +190,4 @@ def _add_download(cli: typer.Typer, group: typer.Typer) -> None:
             kept, found = runtime.transactions.read(work, name="files download")
         if kept != found:
             raise InvariantViolation("file_is_kept", f"{file_id} was received as {kept} and is {found}")
-        emit({"id": file_id, "sha256": found, "path": str(to)}, as_json=False)
+        emit({"id": file_id, "sha256": found, "path": str(to)}, as_json=as_json)

@@ -14,10 +14,11 @@ from services.reconciliation.adapters.file_reports import (
     statement_gaps,
 )
 from services.reconciliation.adapters.files import list_files
+from services.reconciliation.adapters.preferences import preferences_of
 from services.reconciliation.adapters.spooling import Spool
 from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
 from services.reconciliation.app.find_file import found_file
-from services.reconciliation.app.prefer_file import prefer_file
+from services.reconciliation.app.prefer_file import ask_to_prefer
 from services.reconciliation.domain.files import NAME_CHARS_MAX, ReportFile
 from services.reconciliation.entrypoints.http_sources import SourceName
 from services.reconciliation.entrypoints.receiving import receive_spooled
@@ -77,21 +78,24 @@ def _add_prefer(
     path = "/files/{file_id}/prefer"
     endpoint = http.endpoint("POST", path, ReasonBody, render=_render)
 
-    @app.post(path)
+    @app.post(path, status_code=202)
     async def prefer(file_id: FileId, request: Request) -> Response:
-        """Let what the file says hold over those of its source that contradict it, though they came later."""
+        """Let what the file says hold over those of its source that contradict it, though they came later.
+
+        The worker does it in its turn; what became of it is in `preferences` of GET /files/{file_id}.
+        """
         caller = OperatorCaller(verifier, request, OperatorRole.OPERATOR)
 
         def execute(uow: ReconciliationUnitOfWork, body: ReasonBody) -> Outcome:
-            preferred = prefer_file(file_id, body.reason, actor_of(caller), uow)
-            return Outcome(resource_id=file_id, reply=json_answer(200, view_of(preferred)))
+            ask_to_prefer(file_id, body.reason, actor_of(caller), uow)
+            return Outcome(resource_id=file_id, reply=json_answer(202, whole_view(file_id, uow)))
 
         return await endpoint.handle(request, caller, execute, path_ids={"file_id": file_id})
 
 
 def _render(uow: ReconciliationUnitOfWork, resource_id: str) -> Reply:
     """Only asked for where a reply was not stored with its effect, which here it always is."""
-    return json_answer(200, view_of(found_file(resource_id, uow)))
+    return json_answer(202, whole_view(resource_id, uow))
 
 
 async def take_in(
@@ -133,13 +137,8 @@ def _add_reads(
 
     @app.get("/files/{file_id}", dependencies=[viewer])
     def one(file_id: FileId) -> Response:
-        """One file, with the totals that it states."""
-
-        def look(uow: ReconciliationUnitOfWork) -> dict[str, Any]:
-            totals = control_totals_of(uow.connection, file_id, LIST_MAX)
-            return {**view_of(found_file(file_id, uow)), "control_totals": totals}
-
-        return document(transactions.read(look, name="file"))
+        """One file, with the totals that it states, and whether people had it hold."""
+        return document(transactions.read(lambda uow: whole_view(file_id, uow), name="file"))
 
     @app.get("/files/{file_id}/quarantine", dependencies=[viewer])
     def quarantine(file_id: FileId, after: Annotated[int, Query(ge=0)] = 0, limit: Limit = 100) -> Response:
@@ -172,6 +171,15 @@ def _chunks(transactions: Transactions[ReconciliationUnitOfWork], file_id: str) 
             return
         yield chunk
         number += 1
+
+
+def whole_view(file_id: str, uow: ReconciliationUnitOfWork) -> dict[str, Any]:
+    """A file with the totals that it states, those that do not hold first, and what was asked of it."""
+    return {
+        **view_of(found_file(file_id, uow)),
+        "control_totals": control_totals_of(uow.connection, file_id, LIST_MAX),
+        "preferences": [asdict(one) for one in preferences_of(uow.connection, file_id)],
+    }
 
 
 def view_of(file: ReportFile) -> dict[str, Any]:

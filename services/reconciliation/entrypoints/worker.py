@@ -1,4 +1,6 @@
-"""What the worker does when its turn comes: take files in from the watched folder, stage the next one or refuse it."""
+"""What the worker does when its turn comes: take files in from the watched folder, let the one hold that a person asked
+for, stage the next one or refuse it.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from services.reconciliation.adapters.spooling import Spool
 from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
 from services.reconciliation.adapters.watched_folder import WatchedFolder
 from services.reconciliation.app.announce_lines import announce_lines
+from services.reconciliation.app.prefer_file import PreferenceRefused, prefer_next
 from services.reconciliation.app.stage_file import READER_FAILED, stage_next
 from services.reconciliation.domain.files import FileRefused
 from services.reconciliation.domain.readers import Reader
@@ -19,6 +22,29 @@ from shared.runtime.metric_names import RECONCILIATION_FILES, RECONCILIATION_LIN
 from shared.runtime.metrics import counter
 
 _log = logger(__name__)
+
+
+def take_turn(readers: Mapping[str, Reader], transactions: Transactions[ReconciliationUnitOfWork]) -> bool:
+    """Do what people asked for before anything comes behind it, then stage; false where nothing waits."""
+    return prefer_one(transactions) or stage_one(readers, transactions)
+
+
+def prefer_one(transactions: Transactions[ReconciliationUnitOfWork]) -> bool:
+    """Let the next file hold that a person asked for, or refuse it; false where none waits.
+
+    It is done whole or not at all: a crash leaves it to be done anew.
+    """
+    try:
+        done = transactions.run(prefer_next, name="prefer file")
+    except PreferenceRefused as refused:
+        nth, code, message = refused.nth, refused.code, refused.message
+        transactions.run(lambda uow: uow.preferences.refused(nth, code, message), name="refuse preference")
+        _log.warning("preference_refused", nth=nth, code=code)
+        return True
+    if done is None:
+        return False
+    _log.info("file_preferred", file_id=done.file_id, source=done.source)
+    return True
 
 
 def stage_one(readers: Mapping[str, Reader], transactions: Transactions[ReconciliationUnitOfWork]) -> bool:

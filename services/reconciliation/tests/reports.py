@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 
+from services.reconciliation.adapters.preferences import preferences_of
 from services.reconciliation.adapters.readers import FORMATS, READERS
 from services.reconciliation.app.declare_source import declare_source
+from services.reconciliation.app.prefer_file import ask_to_prefer
 from services.reconciliation.app.receive_file import IncomingFile, receive_file
 from services.reconciliation.domain.sources import Source, SourceKind
-from services.reconciliation.entrypoints.worker import stage_one
+from services.reconciliation.entrypoints.worker import prefer_one, stage_one
 from services.reconciliation.tests.writers import csv_bytes, tieout_payout, tieout_row
 from shared.kernel.operators import Actor
 
@@ -49,3 +51,12 @@ def take_in(desk, content, **more):
     while stage_one(READERS, desk.transactions):
         pass
     return desk.run(lambda uow: uow.files.get(received.file.file_id))
+
+
+def prefer(desk, file, reason="a correction"):
+    """A person has the file hold, and the worker does it; returns what became of it."""
+    asked = desk.run(lambda uow: ask_to_prefer(file.file_id, reason, ADA, uow))
+    while prefer_one(desk.transactions):
+        pass
+    of_file = desk.run(lambda uow: preferences_of(uow.connection, file.file_id))
+    return next(one for one in of_file if one.nth == asked.nth)

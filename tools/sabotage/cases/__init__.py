@@ -29,6 +29,7 @@ from tools.sabotage.cases.noting import NOTING
 from tools.sabotage.cases.payments import PAYMENTS
 from tools.sabotage.cases.people import PEOPLE
 from tools.sabotage.cases.policy import POLICY
+from tools.sabotage.cases.preferring import PREFERRING
 from tools.sabotage.cases.publishing import PUBLISHING
 from tools.sabotage.cases.rates import RATES
 from tools.sabotage.cases.reading import READING
@@ -78,6 +79,7 @@ CASES: Final[tuple[Case, ...]] = (
     *MONTHS,
     *EXCHANGING,
     *FILES_IN_DOUBT,
+    *PREFERRING,
     *AGREEING,
     *BY_HAND,
     *CLOSED_MONTHS,

@@ -122,46 +122,6 @@ FILES_IN_DOUBT: Final = (
         tests=(_ORDER + "test_of_three_files_the_preferred_one_decides_nothing_of_what_it_does_not_say",),
     ),
     Case(
-        name="recon-preferred-in-doubt",
-        protection="only a file that contradicts another one can be preferred",
-        change="any that was read may",
-        patches=(
-            Patch(
-                "services/reconciliation/app/prefer_file.py",
-                "    if not found.is_contradicted:\n",
-                "    if False:\n",
-            ),
-        ),
-        tests=(_ORDER + "test_what_contradicts_nothing_is_preferred_to_nothing",),
-    ),
-    Case(
-        name="recon-preferred-undecided",
-        protection="one person does not overturn which file two people let hold",
-        change="nobody asks what they decided",
-        patches=(
-            Patch(
-                "services/reconciliation/app/prefer_file.py", "    if found.is_decided:\n", "    if False:\n"
-            ),
-        ),
-        tests=(
-            _ORDER + "test_two_people_may_accept_that_the_one_that_came_later_holds",
-            _ORDER + "test_what_two_people_let_hold_is_not_overturned_by_a_file_before_both",
-        ),
-    ),
-    Case(
-        name="recon-preferred-was-read",
-        protection="only a file that was read can be preferred",
-        change="any may",
-        patches=(
-            Patch(
-                "services/reconciliation/app/prefer_file.py",
-                "    if file.state is not FileState.STAGED:\n",
-                "    if False:\n",
-            ),
-        ),
-        tests=(_ORDER + "test_only_what_was_read_can_be_preferred_by_an_operator_in_a_terminal",),
-    ),
-    Case(
         name="recon-unread-lines",
         protection="a payout of which money is left names the lines in quarantine that bear its id as a whole word",
         change="any part of a line's text that reads alike will do",

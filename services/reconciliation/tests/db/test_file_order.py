@@ -11,14 +11,14 @@ from typer.testing import CliRunner
 
 from services.reconciliation.adapters.readers import READERS
 from services.reconciliation.adapters.recomputing import recompute
-from services.reconciliation.app.prefer_file import prefer_file
 from services.reconciliation.app.resolve_break import propose_acceptance
 from services.reconciliation.app.run_matching import RunKind, run_matching
 from services.reconciliation.domain.sources import Source, SourceKind
 from services.reconciliation.entrypoints.cli import cli
+from services.reconciliation.entrypoints.worker import prefer_one
 from services.reconciliation.tests import deciding, writers
 from services.reconciliation.tests.months import ADA, JANUARY, Shop
-from services.reconciliation.tests.reports import declare, payout, receive, report, take_in
+from services.reconciliation.tests.reports import declare, payout, prefer, receive, report, take_in
 from services.reconciliation.tests.writers import tieout_row
 from shared.kernel.errors import Rejected
 from shared.runtime.operator_tokens import OperatorRole
@@ -68,7 +68,7 @@ def test_the_one_that_a_person_prefers_holds_whichever_came_first_and_nobody_is_
 ):
     files = {content: take_in(office_desk, content) for content in order}
     assert len(asked(office_desk)) == 1
-    office_desk.run(lambda uow: prefer_file(files[CORRECTED].file_id, "a correction", ADA, uow))
+    prefer(office_desk, files[CORRECTED], "a correction")
     assert office_desk.rows(STANDING) == [("txn_1", 200), ("txn_2", 170)]
     assert office_desk.rows("SELECT lines_net_minor, stated_net_minor FROM payouts") == [(19_630, 19_630)]
     assert asked(office_desk) == {}
@@ -78,7 +78,7 @@ def test_the_one_that_a_person_prefers_holds_whichever_came_first_and_nobody_is_
 
 def test_a_file_that_comes_behind_the_decision_is_asked_about_anew(office_desk):
     first, second = take_in(office_desk, CORRECTED), take_in(office_desk, ORIGINAL)
-    office_desk.run(lambda uow: prefer_file(first.file_id, "a correction", ADA, uow))
+    prefer(office_desk, first, "a correction")
     third = take_in(office_desk, report(payout("po_1", (1, {"fee_minor": 250}), (2, {}))))
     assert asked(office_desk) == {about(third, first): 50}
     assert second.file_id != third.file_id
@@ -92,7 +92,7 @@ def test_of_three_files_the_preferred_one_decides_also_between_the_two_others_wh
         for fee_minor in (100, 90, 80)
     )
     assert asked(office_desk) == {about(second, first): 10, about(third, second): 10}
-    office_desk.run(lambda uow: prefer_file(first.file_id, "the right one", ADA, uow))
+    prefer(office_desk, first, "the right one")
     assert asked(office_desk) == {}
 
 
@@ -104,7 +104,7 @@ def test_of_three_files_the_preferred_one_decides_nothing_of_what_it_does_not_sa
         for said in ([(1, 100)], [(1, 90), (2, 90)], [(1, 80), (2, 80)])
     )
     assert asked(office_desk) == {about(second, first): 10, about(third, second): 20}
-    office_desk.run(lambda uow: prefer_file(first.file_id, "the right one", ADA, uow))
+    prefer(office_desk, first, "the right one")
     assert asked(office_desk) == {about(third, second): 20}
 
 
@@ -118,7 +118,7 @@ def test_of_three_readings_of_a_statement_the_preferred_one_decides_also_between
         for entry in [writers.mt940_entry(minor, reference="A")]
     )
     assert asked(desk) == {about(second, first): 10, about(third, second): 10}
-    desk.run(lambda uow: prefer_file(first.file_id, "the right one", ADA, uow))
+    prefer(desk, first, "the right one")
     assert asked(desk) == {}
 
 
@@ -141,10 +141,13 @@ def propose(desk, later, former):
 
 
 def refusal(desk, file):
-    with pytest.raises(Rejected) as refused:
-        desk.run(lambda uow: prefer_file(file.file_id, "the right one", ADA, uow))
-    assert (refused.value.status, desk.rows("SELECT FROM preferred_files")) == (409, [])
-    return refused.value.code
+    """Why it is not to hold, as the request says or, of other files than those that it contradicts, the worker."""
+    try:
+        code = prefer(desk, file, "the right one").refused_code
+    except Rejected as refused:
+        code = refused.code
+    assert desk.rows("SELECT FROM preferred_files") == []
+    return code
 
 
 def test_what_contradicts_nothing_is_preferred_to_nothing(office_desk):
@@ -171,7 +174,7 @@ def test_what_two_people_let_hold_may_be_preferred_to_what_came_behind_it(office
     assert len(asked(office_desk)) == 2
     break_id = propose(office_desk, second, first)
     deciding.approve(type("World", (), {"desk": office_desk}), break_id)
-    office_desk.run(lambda uow: prefer_file(second.file_id, "the right one", ADA, uow))
+    prefer(office_desk, second, "the right one")
     assert asked(office_desk) == {}
     assert office_desk.rows(STANDING) == [("txn_1", 90)]
     assert third.file_id != second.file_id
@@ -231,7 +234,7 @@ def test_of_two_readings_of_a_statement_people_are_asked_only_where_the_bank_doe
     assert asked(desk) == found
     if not timed:
         corrected = (first, second)[order.index(1)]
-        desk.run(lambda uow: prefer_file(corrected.file_id, "a correction", ADA, uow))
+        prefer(desk, corrected, "a correction")
         assert asked(desk) == {}
     assert desk.rows("SELECT amount_minor FROM bank_lines WHERE stands AND NOT withdrawn") == [(450,)]
 
@@ -244,7 +247,7 @@ def test_the_next_statement_is_held_to_the_reading_that_was_preferred(desk):
     take_in(desk, writers.mt940_statement(119, [], 450, 450, on="261128").encode(), source="bank")
     missing = "SELECT ours_minor FROM breaks WHERE state = 'OPEN' AND type = 'statement_missing'"
     assert (len(asked(desk)), desk.rows(missing)) == (1, [(1_200,)])
-    desk.run(lambda uow: prefer_file(corrected.file_id, "a correction", ADA, uow))
+    prefer(desk, corrected, "a correction")
     assert (asked(desk), desk.rows(missing)) == ({}, [])
 
 
@@ -254,7 +257,7 @@ def test_a_month_with_a_preferred_file_comes_to_the_same_when_it_is_computed_onc
     shop.sold(8, 400, 1, 12)
     corrected = shop.reported("po_twice", (1, 20), (8, 400, (1, 12)))
     shop.reported("po_twice", (1, 20), (8, 300, (1, 12)))
-    desk.run(lambda uow: prefer_file(corrected.file_id, "a correction", ADA, uow))
+    prefer(desk, corrected, "a correction")
     shop.reported("po_other", (1, 20), (9, 77, (1, 12)))
     shop.reported("po_other", (1, 20), (9, 78, (1, 12)))
     shop.match()
@@ -322,15 +325,22 @@ def test_only_what_was_read_can_be_preferred_by_an_operator_in_a_terminal(office
     said = ["files", "prefer", first.file_id, "--reason", "a correction", "--token-file", token, "--json"]
     done = CliRunner().invoke(cli, said, env=terminal)
     assert done.exit_code == 0, done.output
-    assert json.loads(done.output.splitlines()[-1])["id"] == first.file_id
+    said = json.loads(done.output.splitlines()[-1])
+    assert (said["id"], [one["state"] for one in said["preferences"]]) == (first.file_id, ["WAITING"])
+    assert prefer_one(office_desk.transactions)
+    shown = CliRunner().invoke(cli, ["files", "show", first.file_id, "--json"], env=terminal)
+    (ended,) = json.loads(shown.output.splitlines()[-1])["preferences"]
+    assert (ended["state"], ended["asked_by"], ended["reason"]) == ("DONE", "ada", "a correction")
     assert office_desk.rows(STANDING) == [("txn_1", 200), ("txn_2", 170)]
     waiting = receive(office_desk, report(tieout_row(9, "po_9"))).file
     with pytest.raises(Rejected) as refused:
-        office_desk.run(lambda uow: prefer_file(waiting.file_id, "not read", ADA, uow))
+        prefer(office_desk, waiting, "not read")
     assert refused.value.code == "file_not_staged"
 
 
-@pytest.mark.parametrize("table", ["contradicted_files", "preferred_files", "files_before_orders"])
+@pytest.mark.parametrize(
+    "table", ["contradicted_files", "preferred_files", "files_before_orders", "asked_preferences"]
+)
 def test_what_was_said_of_files_is_never_changed(office_desk, app_sql, table):
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         app_sql.execute(f"DELETE FROM {table}")

@@ -12,11 +12,10 @@ from typer.testing import CliRunner
 
 from services.reconciliation.adapters.file_reports import control_totals_of, statement_gaps
 from services.reconciliation.adapters.standing_gauges import StandingGauges
-from services.reconciliation.app.prefer_file import prefer_file
 from services.reconciliation.domain.sources import Source, SourceKind
 from services.reconciliation.entrypoints.cli import cli
 from services.reconciliation.tests import writers
-from services.reconciliation.tests.reports import ADA, declare, take_in
+from services.reconciliation.tests.reports import declare, prefer, take_in
 from shared.runtime.metric_names import RECONCILIATION_STATEMENT_GAP_AGE_S
 from shared.runtime.operator_tokens import OperatorRole
 
@@ -117,7 +116,7 @@ def test_a_corrected_part_takes_away_what_it_leaves_out_and_the_next_one_follows
 def test_the_parts_beside_it_are_held_to_the_reading_that_was_preferred(bank):
     first, *_ = send(bank, ONE, TWO, THREE, part(1, [("A", 480)]))
     assert [gap[2] for gap in gaps(bank)] == ["part_not_continued"] * 2
-    bank.run(lambda uow: prefer_file(first.file_id, "the right one", ADA, uow))
+    prefer(bank, first, "the right one")
     assert gaps(bank) == []
 
 
