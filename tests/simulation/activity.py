@@ -3,6 +3,7 @@
 from collections import Counter
 
 from shared.kernel.crash_points import KNOWN_CRASH_POINTS
+from tests.simulation.constellations import KINDS as CONSTELLATIONS
 from tests.simulation.faults import LIKELIHOODS
 from tests.simulation.mishaps import KINDS
 
@@ -30,6 +31,7 @@ OUTCOMES = (
     "risk:BLOCKED:operator", "risk:DENIED:risk", "case:risk_review_late", "refused:four_eyes",
     "webhook refused:signature_mismatch", "webhook refused:timestamp_out_of_tolerance", "key of two callers",
     "case closed by hand", "refused:case_needs_decision", "rule set:REJECTED", "strays given back by policy",
+    *(f"constellation:{kind.name}" for kind in CONSTELLATIONS), "case closed by evidence", "case:capture_adopted",
     *(f"fault:{kind}" for kind in KINDS), "month closed", "close:REJECTED", "late journals", "requests with a revoked key", "refused:period_not_over",
 )  # fmt: skip
 

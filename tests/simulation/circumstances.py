@@ -64,6 +64,7 @@ class Circumstances:
     """When the month is over in which the world begins, where that comes soon enough for anybody to close it."""
     revocations: Sequence[tuple[float, str]]
     """When which merchant's key is revoked."""
+    beta_held_back: float = BETA_HELD_BACK
 
     @classmethod
     def drawn(cls, chance: random.Random, merchants: Sequence[str]) -> "Circumstances":

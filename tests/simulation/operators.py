@@ -140,7 +140,11 @@ class Operators:
             if self._chance.random() < (0.1 if left_to_policy else 0.5):
                 await self._ask(who, f"/strays/{stray['stray_id']}/decision", {"action": self._end_of(stray)})
         for doubt in await self._listed(who, "doubts"):
-            if doubt["state"] == "IN_REVIEW" and self._chance.random() < 0.5:
+            if (
+                doubt["state"] == "IN_REVIEW"
+                and self._chance.random() < 0.5
+                and not self._world.constellation.keeps_back
+            ):
                 await self._decide(who, doubt)
         for case in await self._listed(who, "cases"):
             # What waits for a decision is closed by none but that.
@@ -164,6 +168,7 @@ class Operators:
     async def _decide(self, who: Caller, doubt: dict[str, Any]) -> None:
         found = self._world.storage.sandbox.execute(_FOUND, [doubt["operation_id"]]).fetchone()
         done = found is not None and found[1] == doubt["amount_minor"]
+        done = done and not self._world.constellation.is_doubted
         body = {"outcome": "succeeded" if done else "declined", "evidence": "the processor's own pages"}
         if done and found is not None:
             body["object_id"] = found[0]

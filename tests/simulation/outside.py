@@ -15,7 +15,7 @@ from services.sandbox.domain.faults import Imitation
 from services.sandbox.entrypoints.http import application
 from services.sandbox.settings import SandboxSettings
 from shared.kernel.ids import UlidIds
-from tests.simulation.circumstances import BETA_HELD_BACK
+from tests.simulation.deliveries import Deliveries
 from tests.simulation.network import ConnectionLost, ConnectionRefused, Reply, ask
 from tests.simulation.process import CURRENT
 
@@ -107,12 +107,18 @@ class _Courier:
 
     async def _deliver(self, headers: dict[str, str], body: bytes, after_s: float) -> bool:
         await asyncio.sleep(after_s)
+        told, constellation = self._outside.deliveries, self._world.constellation
+        digest = told.begins(body)
         try:
             reply = await self._world.request(
                 "webhook_ingest", "POST", f"/webhooks/{self._processor}", headers, body
             )
-        except (ConnectionRefused, ConnectionLost):
+        except ConnectionRefused:
+            told.never_came(digest)
             return False
+        except ConnectionLost:
+            return False
+        told.answered(self._processor, digest, reply.status, at_fault=constellation.refuses(digest))
         return reply.status == 200
 
 
@@ -142,10 +148,12 @@ class Outside:
         self._works = {"alpha": parts.alpha.own, "beta": parts.beta.own}
         for name, own in self._works.items():
             object.__setattr__(own.sender, "transport", _Courier(self, name))
+        self._said = 0
         self._idle: dict[str, tuple[int, datetime | None]] = {}
         """After which statement a processor had nothing to do, and until when if nobody asks for anything."""
         self.under_way: set[asyncio.Task[Any]] = set()
         """Requests that a processor has to do with or will have, whether or not anybody waits for their answers."""
+        self.deliveries = Deliveries()
         self._app = application(parts)
 
     async def run(self) -> None:
@@ -167,6 +175,17 @@ class Outside:
         """False where looking would find nothing: nobody asked the sandbox for anything, and no time has come."""
         after, until = self._idle.get(processor, (-1, None))
         return self._connections.asked != after or (until is not None and until <= now)
+
+    async def say(self, target: str, body: bytes) -> None:
+        """What a script says to the sandbox, or somebody at a processor's own pages: by no network of ours."""
+        self._said += 1
+        headers = {
+            "authorization": f"Bearer {API_KEYS['alpha']}",
+            "x-beta-key": API_KEYS["beta"],
+            "idempotency-key": f"said-{self._said}",
+        }
+        reply = await ask(self._app, self.world.in_background, "POST", target, headers, body)
+        self.world.history.tell("outside", "says", target=target, status=reply.status)
 
     async def call(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Reply:
         """One call of ours to a processor over a network that fails."""
@@ -208,7 +227,7 @@ class Outside:
         if world.faults.strikes("request_late", name):
             return True
         hasty = world.circumstances.in_haste and processor == "beta"
-        return hasty and world.faults.raging and world.chance.random() < BETA_HELD_BACK
+        return hasty and world.faults.raging and world.chance.random() < world.circumstances.beta_held_back
 
     def _is_down(self, processor: str) -> str | None:
         outage = self.world.circumstances.down(processor, self.world.clock.monotonic_s())

@@ -55,6 +55,17 @@ REACHED = (
     "stray-policy-time",
     "risk-late-denial",
     "risk-two-people",
+    "came-and-went",
+    "astray-came-and-went",
+    "refund-of-a-lost-capture",
+    "late-charge-waits",
+    "last-capture",
+    "hold-given-back",
+    "review-answered",
+    "webhook-company",
+    "whole-lives",
+    "lost-commit-not-redone",
+    "reply-owner",
 )
 """Cases of the sabotage list that seeds have been seen to find."""
 _ONE_AT_A_TIME = "two transactions never run at the same instant here"
@@ -259,11 +270,7 @@ OUT_OF_REACH = {
 """Cases that no seed can find, and why."""
 
 
-MISSED = {
-    "refund-of-a-lost-capture": 200,
-    "came-and-went": 200,
-    "late-charge-waits": 40,
-}
+MISSED: dict[str, int] = {}
 """Cases that so many seeds from 0 on were seen to miss though nothing says that they must."""
 
 

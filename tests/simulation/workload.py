@@ -112,6 +112,16 @@ class Workload:
             await self._payment(who)
 
     async def _payment(self, who: Caller) -> None:
+        call = await self.post(who, "/payments", self._world.constellation.wish() or self._wish())
+        created = _document(call)
+        if created is None:
+            return
+        if self._world.constellation.course is not None:
+            await self._world.constellation.go(self, who, created["id"])
+        else:
+            await self.go_on(who, created["id"])
+
+    def _wish(self) -> dict[str, Any]:
         chance = self._chance
         body: dict[str, Any] = {
             "amount": chance.randint(100, 20_000),
@@ -125,13 +135,14 @@ class Workload:
             body["customer"] = chance.choice(CUSTOMERS)
         if chance.random() < 0.3:
             body["reference"] = f"order-{chance.randint(1, 4)}"
-        call = await self.post(who, "/payments", body)
-        created = _document(call)
-        if created is None:
-            return
+        return body
+
+    async def go_on(self, who: Caller, payment: str) -> None:
+        """Look at a payment now and then, and do something with it."""
+        chance = self._chance
         for _ in range(chance.randint(1, 5)):
             await asyncio.sleep(chance.choice([0.0, 0.2, 2.0, 8.0]) * chance.random())
-            shown = await self._get(who, f"/payments/{created['id']}")
+            shown = await self.shown(who, f"/payments/{payment}")
             if shown is None:
                 continue
             await self._next(who, shown)
@@ -297,7 +308,8 @@ class Workload:
         keys.heard(token, reply.status, f"{method} {target} of {who.name}", revoked_before=revoked)
         return reply
 
-    async def _get(self, who: Caller, target: str) -> dict[str, Any] | None:
+    async def shown(self, who: Caller, target: str) -> dict[str, Any] | None:
+        """One payment, as its merchant sees it."""
         shown = await self.read(who, target)
         if shown is not None:
             self._world.history.tell(

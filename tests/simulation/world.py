@@ -23,6 +23,7 @@ from shared.runtime.operations import Act
 from shared.runtime.operator_tokens import new_key_pair
 from shared.testing.virtual_clock import VirtualClock
 from tests.simulation.circumstances import Circumstances
+from tests.simulation.constellations import Constellation
 from tests.simulation.faults import Faults, SimulatedCrash, lose_answer
 from tests.simulation.history import History
 from tests.simulation.keys import EndingKeys
@@ -80,12 +81,17 @@ class World:
         self.seed = seed
         self.storage = storage
         self.chance = random.Random(f"world {seed}")
-        self.circumstances = Circumstances.drawn(
-            random.Random(f"circumstances {seed}"), [merchant.merchant_id for merchant in storage.merchants]
+        self.constellation = Constellation(self, random.Random(f"constellation {seed}"))
+        self.circumstances = self.constellation.of(
+            Circumstances.drawn(
+                random.Random(f"circumstances {seed}"),
+                [merchant.merchant_id for merchant in storage.merchants],
+            )
         )
         self.clock = _Clock(storage, self.circumstances.begins_at)
         self.history = History(self.clock)
         self.faults = Faults.drawn(random.Random(f"faults {seed}"), self.history)
+        self.constellation.worsen(self.faults.likelihoods)
         self.keys = EndingKeys(storage, self.clock, random.Random(f"keys {seed}"))
         self.broker = MemoryBroker(
             default_partitions=2, clock=self.clock, weather=self.faults, on_record=self._recorded
@@ -129,6 +135,8 @@ class World:
             self.keys.issue()
         self.outside = Outside(self)
         self.in_background(self.outside.run())
+        if self.constellation.kind is not None:
+            self.in_background(self.constellation.run())
         for service in BUILDERS:
             copies = 2 if service not in ALONE and self.chance.random() < 0.3 else 1
             for number in range(1, copies + 1):
@@ -149,6 +157,7 @@ class World:
         for process in self.processes.values():
             if process is not None:
                 process.release()
+        self.constellation.end()
 
     # Processes
 

@@ -1,0 +1,307 @@
+"""What hardly ever comes together by chance, brought together in two worlds of seven.
+
+Drawn by a chance of its own, so that a world without is to the letter what it was before there were any. Everything in
+it is something that processors, people and networks do; only that it happens at once is arranged.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from tests.simulation.circumstances import BETA_HASTE_S, Circumstances
+
+if TYPE_CHECKING:
+    from tests.simulation.workload import Caller, Workload
+    from tests.simulation.world import World
+
+Course = Callable[["Workload", "Caller", str, random.Random], Awaitable[None]]
+BY_HAND = "page_"
+"""What begins the references under which people charge at the processor's own pages."""
+LOOKS_EVERY_S = (0.2, 1.0)
+ASKS_MAX = 15
+RELEASED_S = (165.0, 330.0)
+"""When what had been kept back comes to light: at the earliest when a ladder of look-ups is over."""
+_AT_ALPHA: Mapping[str, Any] = {"default_processor": "alpha", "routes": (), "outages": (), "risk_mode": "off"}
+_AT_BETA: Mapping[str, Any] = _AT_ALPHA | {"default_processor": "beta"}
+_IN_HASTE: Mapping[str, Any] = {"beta_visibility_window_s": BETA_HASTE_S, "beta_held_back": 0.7}
+_UNHEARD: Mapping[str, Any] = {"reply": "timeout_after", "webhooks": "lost", "calls": None}
+"""It is done, and its reply and its webhooks are lost."""
+_OTHERWISE = "pm_fault_wrong_amount"
+_STANDING = """
+SELECT id FROM alpha_objects WHERE kind = 'capture' AND status = 'succeeded' AND payment_method = %s ORDER BY id
+"""
+_HELD = """
+SELECT id, amount_minor, currency FROM beta_objects
+ WHERE kind = 'authorization' AND status = 'authorized' AND captured_minor = 0 AND released_minor = 0
+   AND amount_minor > 1 ORDER BY id
+"""
+_OF_PAYMENTS = "SELECT DISTINCT payment_id FROM {0}_objects WHERE payment_id IS NOT NULL ORDER BY 1"
+_REFUSE = """
+ALTER TABLE deliveries ADD CONSTRAINT refused_for_a_while CHECK (get_byte(body_sha256, 0) % 4 <> {0}) NOT VALID
+"""
+_REFUSE_NO_MORE = "ALTER TABLE deliveries DROP CONSTRAINT IF EXISTS refused_for_a_while"
+
+
+async def _insist(workload: "Workload", who: "Caller", payment: str, chance: random.Random) -> None:
+    """Try another card whenever one came to nothing, as long as the payment may still be paid."""
+    for _ in range(ASKS_MAX):
+        await asyncio.sleep(chance.uniform(1.0, 3.0))
+        shown = await workload.shown(who, f"/payments/{payment}")
+        if shown is None:
+            continue
+        if shown["status"] == "REQUIRES_PAYMENT_METHOD":
+            method = {"payment_method": chance.choice(CHARGED_LATE.cards)}
+            await workload.post(who, f"/payments/{payment}/confirm", method)
+        elif shown["amount_captured"] or shown["status"] in ("FAILED", "CANCELED"):
+            return
+
+
+async def _take_twice_and_give_back(
+    workload: "Workload", who: "Caller", payment: str, chance: random.Random
+) -> None:
+    """Capture a part, then the rest, and ask for refunds that only one of the two may have room for."""
+    target, part_minor = f"/payments/{payment}", 0
+    for _ in range(ASKS_MAX):
+        await asyncio.sleep(chance.uniform(0.5, 1.5))
+        shown = await workload.shown(who, target)
+        if shown is not None and shown["amount_capturable"] > 1:
+            part_minor = int(shown["amount_capturable"] * chance.uniform(0.3, 0.7))
+            break
+    if not part_minor:
+        return
+    await workload.post(who, f"{target}/capture", {"amount": part_minor, "final": False})
+    await asyncio.sleep(chance.choice([2.0, 8.0]))
+    await workload.post(who, f"{target}/capture", {})
+    for _ in range(3):
+        await asyncio.sleep(chance.uniform(0.0, 3.0))
+        await workload.post(who, "/refunds", {"payment": payment, "amount": chance.randint(1, part_minor)})
+
+
+async def _take_a_part_and_cancel(
+    workload: "Workload", who: "Caller", payment: str, chance: random.Random
+) -> None:
+    """Capture a part, and give the rest back once whatever became of that is decided."""
+    target, asked = f"/payments/{payment}", False
+    for _ in range(ASKS_MAX):
+        await asyncio.sleep(chance.uniform(1.0, 3.0))
+        shown = await workload.shown(who, target)
+        if shown is None or shown["amount_capturable"] <= 1:
+            continue
+        if asked:
+            await workload.post(who, f"{target}/cancel", {})
+        else:
+            part = {
+                "amount": chance.randint(1, shown["amount_capturable"] - 1),
+                "final": chance.random() < 0.2,
+            }
+            await workload.post(who, f"{target}/capture", part)
+        asked = True
+
+
+async def _wait_first(workload: "Workload", who: "Caller", payment: str, chance: random.Random) -> None:
+    """Leave it alone for a while, and go on as merchants do."""
+    await asyncio.sleep(chance.uniform(6.0, 14.0))
+    await workload.go_on(who, payment)
+
+
+class Constellation:
+    """That of one world, or none: then nothing here is asked for anything, and draws nothing."""
+
+    def __init__(self, world: "World", chance: random.Random) -> None:
+        self._world = world
+        self._chance = chance
+        self.kind: Kind | None = chance.choice(WORLDS)
+        self.keeps_back = self.kind is KEPT_BACK
+        """Whether evidence is still to come that operators had better wait for."""
+        self.is_doubted = self.kind is OTHER_NAME
+        """Whether operators take what is astray for nothing that was asked for."""
+        self._refused: int | None = None
+        """Which deliveries the database of ``webhook_ingest`` refuses for a while, by the rest of their digest."""
+        self._refuses = False
+        self._charged = 0
+
+    def of(self, drawn: Circumstances) -> Circumstances:
+        """The circumstances under which it comes about."""
+        return drawn if self.kind is None else replace(drawn, **self.kind.terms)
+
+    def worsen(self, likelihoods: dict[str, float]) -> None:
+        """Let faults strike as often as it takes."""
+        if self.kind is not None:
+            likelihoods.update(self.kind.likelihoods)
+
+    def wish(self) -> dict[str, Any] | None:
+        """The payment that a client asks for; none where clients ask as ever."""
+        if self.kind is None or not self.kind.cards:
+            return None
+        return {
+            "amount": self._chance.randint(1_000, 20_000),
+            "currency": "EUR",
+            "capture_method": self._chance.choice(self.kind.capture_methods),
+            "max_attempts": 3,
+            "payment_method": self._chance.choice(self.kind.cards),
+        }
+
+    @property
+    def course(self) -> Course | None:
+        """What a client does with such a payment; none where it goes on as ever."""
+        return self.kind.course if self.kind is not None else None
+
+    async def go(self, workload: "Workload", who: "Caller", payment: str) -> None:
+        """Let a client take its course."""
+        if self.course is not None:
+            await self.course(workload, who, payment, self._chance)
+
+    async def run(self) -> None:
+        """What happens outside meanwhile."""
+        if self.kind is None:
+            return
+        self._world.history.tell("world", f"constellation:{self.kind.name}")
+        for rule in self.kind.rules:
+            await self._say("/script/v1/faults", rule)
+        if self.kind.meanwhile is not None:
+            await self.kind.meanwhile(self)
+
+    def end(self) -> None:
+        """Leave no trace in a database that the next world uses."""
+        self._refuse_no_more()
+
+    def refuses(self, digest: bytes) -> bool:
+        """Whether a delivery is one that the database refuses, or did."""
+        return self._refused is not None and digest[0] % 4 == self._refused
+
+    async def fail_what_was_done_otherwise(self) -> None:
+        """What was taken in another amount than asked for fails as soon as it was taken."""
+        async for (capture,) in self._found(_STANDING, _OTHERWISE):
+            await self._say(f"/alpha/v1/script/captures/{capture}", {"do": "fail"})
+
+    async def charge_by_hand(self) -> None:
+        """Somebody charges a part of a hold at the processor's own pages."""
+        async for hold, amount_minor, currency in self._found(_HELD):
+            await asyncio.sleep(self._chance.uniform(0.0, 3.0))
+            self._charged += 1
+            part_minor = self._chance.randint(1, amount_minor - 1)
+            value = {"total": f"{part_minor // 100}.{part_minor % 100:02}", "currency_code": currency}
+            body = {"merchant_ref": f"{BY_HAND}{self._charged}", "value": value}
+            await self._say(f"/beta/v2/transactions/{hold}/charge", body)
+
+    async def release(self) -> None:
+        """What nothing has told of for minutes comes to light."""
+        await asyncio.sleep(self._chance.uniform(*RELEASED_S))
+        for processor in ("alpha", "beta"):
+            for (payment,) in self._world.storage.sandbox.execute(_OF_PAYMENTS.format(processor).encode()):
+                await self._say("/script/v1/release", {"payment": payment})
+        self.keeps_back = False
+
+    async def refuse_some_deliveries(self) -> None:
+        """The database refuses some deliveries until the faults end, whatever it is that it does not like."""
+        await asyncio.sleep(self._chance.uniform(0.0, 3.0))
+        self._refused = self._chance.randrange(4)
+        self._world.storage.admin["webhook_ingest"].execute(_REFUSE.format(self._refused).encode())
+        self._refuses = True
+        while self._world.faults.raging:
+            await asyncio.sleep(1.0)
+        self._refuse_no_more()
+
+    def _refuse_no_more(self) -> None:
+        if self._refuses:
+            self._world.storage.admin["webhook_ingest"].execute(_REFUSE_NO_MORE.encode())
+            self._refuses = False
+
+    async def _found(self, query: str, *values: object) -> AsyncIterator[tuple[Any, ...]]:
+        """What is there again and again, as long as things go wrong."""
+        while self._world.faults.raging:
+            await asyncio.sleep(self._chance.uniform(*LOOKS_EVERY_S))
+            for row in self._world.storage.sandbox.execute(query.encode(), values or None).fetchall():
+                yield row
+
+    async def _say(self, target: str, body: Mapping[str, Any]) -> None:
+        await self._world.outside.say(target, json.dumps(body).encode())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What is arranged."""
+
+    name: str
+    terms: Mapping[str, Any] = field(default_factory=dict)
+    likelihoods: Mapping[str, float] = field(default_factory=dict)
+    cards: Sequence[str] = ()
+    """With what clients pay; none: as ever."""
+    capture_methods: Sequence[str] = ("automatic",)
+    rules: Sequence[Mapping[str, Any]] = ()
+    """What the sandbox's script says."""
+    course: Course | None = None
+    meanwhile: Callable[[Constellation], Awaitable[None]] | None = None
+
+
+CAME_AND_WENT = Kind(
+    name="came_and_went",
+    terms=_AT_ALPHA,
+    cards=("pm_card_captureFail", "pm_card_captureFail", _OTHERWISE),
+    rules=({"processor": "alpha", "operation": "authorization", "not_found_s": 6} | _UNHEARD,),
+    course=_wait_first,
+    meanwhile=Constellation.fail_what_was_done_otherwise,
+)
+"""Of a capture the first that is heard is that it failed."""
+CHARGED_LATE = Kind(
+    name="charged_late",
+    terms=_AT_BETA | _IN_HASTE,
+    cards=("pm_card_createDispute", "pm_card_createDisputeLost", "pm_card_createReversal"),
+    rules=(
+        {
+            "processor": "beta",
+            "operation": "authorization",
+            "not_found_s": 10,
+            "feed": "late",
+            "feed_delay_s": 25,
+        }
+        | _UNHEARD,
+    ),
+    course=_insist,
+)
+"""A charge takes effect after it was given up, and a dispute speaks of it before it is shown."""
+LOST_CAPTURE = Kind(
+    name="lost_capture",
+    terms=_AT_ALPHA,
+    cards=("pm_card_createDispute", "pm_card_createPartialReversal", "pm_card_createReversal"),
+    capture_methods=("manual",),
+    course=_take_twice_and_give_back,
+)
+"""Of two captures one is disputed or taken back, and refunds are asked for."""
+KEPT_BACK = Kind(
+    name="kept_back",
+    cards=("pm_no_evidence", "pm_no_evidence_on_authorization", "pm_no_evidence_on_refund"),
+    course=_wait_first,
+    meanwhile=Constellation.release,
+)
+"""Nothing tells what was done until it has been put before people, who wait; then evidence does."""
+CHARGED_BY_HAND = Kind(
+    name="charged_by_hand",
+    terms=_AT_BETA,
+    cards=("pm_card_visa", "pm_card_mastercard"),
+    capture_methods=("manual",),
+    course=_wait_first,
+    meanwhile=Constellation.charge_by_hand,
+)
+"""A hold that can be charged once is charged by somebody else."""
+OTHER_NAME = Kind(
+    name="other_name",
+    terms=_AT_ALPHA,
+    cards=("pm_fault_wrong_reference_on_capture",),
+    capture_methods=("manual",),
+    course=_take_a_part_and_cancel,
+)
+"""A capture is answered under somebody else's name, so that a part of the hold has gone astray, and the rest goes back."""
+DELIVERIES_REFUSED = Kind(name="deliveries_refused", meanwhile=Constellation.refuse_some_deliveries)
+"""A database refuses some webhooks, which come together with others."""
+OWNERS_STOPPED = Kind(name="owners_stopped", likelihoods={"thread_stopped": 0.3})
+"""Whoever has a reply to store is often stopped until somebody else has stored one."""
+KINDS = (
+    CAME_AND_WENT, CHARGED_LATE, LOST_CAPTURE, KEPT_BACK, CHARGED_BY_HAND, OTHER_NAME, DELIVERIES_REFUSED,
+    OWNERS_STOPPED,
+)  # fmt: skip
+WORLDS: tuple[Kind | None, ...] = (*KINDS, *(None,) * 20)
+"""A kind more takes the place of a world without any: all other worlds stay what they were."""
