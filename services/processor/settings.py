@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import math
 from itertools import pairwise
 from typing import Final, Self
 
@@ -17,8 +17,13 @@ RUNGS_MIN: Final = 3
 LEASE_FACTOR_MIN: Final = 1.5
 """A lease leaves half of a call's time for waiting in line between taking it and calling."""
 
+WAIT_MAX_S: Final = 366 * 86_400.0
+"""Longer than any processor keeps anybody waiting; more is a slip of the pen, and no date at last."""
 
-LADDER_NAME: Final = re.compile(r"(alpha|beta)(\.(authorize|capture|cancel|refund))?")
+PROCESSORS: Final = ("alpha", "beta")
+KINDS: Final = ("authorize", "capture", "cancel", "refund", "dispute_evidence", "dispute_accept")
+NAMES: Final = frozenset({*PROCESSORS, *(f"{name}.{kind}" for name in PROCESSORS for kind in KINDS)})
+"""Whose waits can be named: a processor, or one kind of operation there."""
 
 
 class ProcessorSettings(ServiceSettings):
@@ -103,19 +108,22 @@ class ProcessorSettings(ServiceSettings):
     @classmethod
     def _named(cls, text: str) -> str:
         for where, ladder in _named_ladders(text).items():
-            if not LADDER_NAME.fullmatch(where):
-                raise ValueError(f"{where!r} is no processor or processor.kind")
-            _check_ladder(ladder)
+            try:
+                _check_ladder(ladder)
+            except ValueError as error:
+                raise ValueError(f"{where}: {error}") from None
         return text
 
     @field_validator("pending_limits_s")
     @classmethod
     def _limits(cls, text: str) -> str:
         for where, limit_s in _named_ladders(text).items():
-            if not LADDER_NAME.fullmatch(where) or len(ladder_of(limit_s)) != 1 or ladder_of(limit_s)[0] <= 0:
-                raise ValueError(
-                    f"{where}={limit_s} is not a processor or processor.kind and a positive number"
-                )
+            try:
+                limits_s = _waits_of(limit_s)
+            except ValueError as error:
+                raise ValueError(f"{where}: {error}") from None
+            if len(limits_s) != 1:
+                raise ValueError(f"{where}={limit_s} is not one positive number")
         return text
 
     @model_validator(mode="after")
@@ -155,14 +163,31 @@ def _named_ladders(text: str) -> dict[str, str]:
         where, separator, ladder = part.partition("=")
         if not separator:
             raise ValueError(f"{part!r} is not spelled name=1,5,30")
+        if where not in NAMES:
+            raise ValueError(
+                f"{where!r} is no processor ({', '.join(PROCESSORS)}) or processor.kind ({', '.join(KINDS)})"
+            )
+        if where in ladders:
+            raise ValueError(f"{where!r} is named twice")
         ladders[where] = ladder
     return ladders
 
 
 def _check_ladder(text: str) -> None:
-    rungs = ladder_of(text)
-    if len(rungs) < RUNGS_MIN or rungs[0] <= 0 or any(b < a for a, b in pairwise(rungs)):
+    rungs = _waits_of(text)
+    if len(rungs) < RUNGS_MIN or any(b < a for a, b in pairwise(rungs)):
         raise ValueError(f"needs at least {RUNGS_MIN} ascending, positive numbers")
+
+
+def _waits_of(text: str) -> tuple[float, ...]:
+    try:
+        waits_s = ladder_of(text)
+    except ValueError:
+        waits_s = (math.nan,)
+    # Also what is no number at all (nan, inf): it would be accepted here, and end the worker at its first wait.
+    if not all(0 < wait_s <= WAIT_MAX_S for wait_s in waits_s):
+        raise ValueError(f"{text!r} is not positive numbers of seconds, at most a year, separated by commas")
+    return waits_s
 
 
 def ladder_of(text: str) -> tuple[float, ...]:

@@ -31,8 +31,9 @@ HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://.+")]
 class ProcessSettings(BaseSettings):
     """What every process needs: where it listens and how it logs. A service's class sets ``env_prefix``."""
 
+    # No nan and no inf: a wait of such a length is none, and would be found out long after the start.
     model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", case_sensitive=False, validate_default=True
+        frozen=True, extra="ignore", case_sensitive=False, validate_default=True, allow_inf_nan=False
     )
 
     http_host: str = Field("127.0.0.1", description="address to listen on, e.g. 0.0.0.0")

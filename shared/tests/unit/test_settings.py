@@ -31,6 +31,7 @@ def test_the_environment_is_read_under_the_prefix():
         ({"SHOP_DATABASE_URL": "mysql://x"}, "SHOP_DATABASE_URL", "PostgreSQL URL of the application role"),
         ({"SHOP_DATABASE_URL": URL, "SHOP_HTTP_PORT": "http"}, "SHOP_HTTP_PORT", "port to listen on"),
         ({"SHOP_DATABASE_URL": URL, "SHOP_HTTP_PORT": "70000"}, "SHOP_HTTP_PORT", "port to listen on"),
+        ({"SHOP_DATABASE_URL": URL, "SHOP_DRAIN_TIMEOUT_S": "inf"}, "SHOP_DRAIN_TIMEOUT_S", "seconds"),
         ({"SHOP_DATABASE_URL": URL, "SHOP_LOG_FORMAT": "xml"}, "SHOP_LOG_FORMAT", "json or pretty"),
         ({"SHOP_DATABASE_URL": URL, "SHOP_SECRETS_DIR": "/no/such"}, "SHOP_SECRETS_DIR", "expected one with"),
     ],

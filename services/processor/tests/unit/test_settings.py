@@ -1,8 +1,10 @@
-"""Leases outlast the calls of every processor that is switched on, and of no other."""
+"""Leases outlast the calls of every processor that is switched on, and of no other; waits are lengths of time."""
 
 import pytest
 from pydantic import ValidationError
 
+from services.processor import settings
+from services.processor.domain.operation import KINDS
 from services.processor.settings import ProcessorSettings
 
 GIVEN = {
@@ -29,6 +31,16 @@ def test_how_long_it_may_pend_is_said_by_processor_and_kind_and_else_by_kind():
     assert made.pending_limit_s("alpha", "authorize") is None
 
 
+def test_every_kind_of_operation_may_have_a_ladder_and_a_limit_of_its_own():
+    assert settings.KINDS == KINDS
+    for kind in KINDS:
+        made = ProcessorSettings(
+            **GIVEN, look_up_ladders_s=f"beta.{kind}=1,2,3", pending_limits_s=f"beta.{kind}=7"
+        )
+        assert (made.ladder_s("beta", kind), made.pending_limit_s("beta", kind)) == ((1, 2, 3), 7)
+        assert made.ladder_s("alpha", kind) != (1, 2, 3)
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
@@ -37,8 +49,17 @@ def test_how_long_it_may_pend_is_said_by_processor_and_kind_and_else_by_kind():
         ({"beta_base_url": "http://beta", "beta_timeout_s": 1}, "beta_api_key"),
         ({"pending_limits_s": "gamma=5"}, "gamma"),
         ({"pending_limits_s": "alpha=0"}, "positive"),
+        ({"pending_limits_s": "alpha=nan"}, "alpha: 'nan' is not positive"),
+        ({"pending_limits_s": "alpha=1e12"}, "at most a year"),
+        ({"pending_limits_s": "alpha=5,6"}, "alpha=5,6 is not one"),
+        ({"pending_limits_s": "alpha=5 alpha=6"}, "'alpha' is named twice"),
+        ({"look_up_ladders_s": "beta.payout=1,2,3"}, "dispute_accept"),
+        ({"look_up_ladders_s": "beta=1,x,3"}, "beta: '1,x,3'"),
+        ({"look_up_ladders_s": "beta=1,nan,3"}, "beta: '1,nan,3'"),
+        ({"look_up_ladder_s": "1,5,inf"}, "'1,5,inf'"),
+        ({"beta_visibility_window_s": float("inf")}, "beta_visibility_window_s"),
     ],
 )
-def test_a_lease_shorter_than_a_call_and_a_half_processor_are_refused(changes, named):
+def test_what_could_not_be_kept_is_refused_by_its_name(changes, named):
     with pytest.raises(ValidationError, match=named):
         ProcessorSettings(**GIVEN | changes)
