@@ -67,8 +67,9 @@ def build(settings: ProcessorSettings, surroundings: Surroundings | None = None)
 
     def feed() -> PeriodicRole:
         action = _edge("worker").FeedReader(
-            processors, parts.transactions, owner=parts.owner_id, interval_s=settings.feed_interval_s
-        )
+            processors, parts.transactions, owner=parts.owner_id, interval_s=settings.feed_interval_s,
+            patience_max_s=settings.retry_after_cap_s, clock=parts.clock,
+        )  # fmt: skip
         return PeriodicRole("work.feed", min(FEED_TURN_S, settings.feed_interval_s), action, parts.clock)
 
     def queue() -> PeriodicRole:

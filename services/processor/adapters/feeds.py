@@ -18,22 +18,27 @@ _ENSURE: Final = """
 INSERT INTO feeds (processor, account, next_at, lease_epoch) VALUES (%(processor)s, %(account)s, %(now)s, 0)
 ON CONFLICT (processor, account) DO NOTHING
 """
+# An overlap is as long before the last reading as it says: of what was listed late then, also an outage later nobody
+# else tells. A round that steps back and does not come to the end goes on where it stopped, and steps back no further:
+# a feed longer than a round would be begun anew for ever, and one that broke off would leave out what was before it.
 _TAKE: Final = """
 UPDATE feeds AS f
    SET lease_owner = %(owner)s, lease_epoch = f.lease_epoch + 1, next_at = %(lease_until)s,
-       overlapped_at = CASE WHEN due.overlaps THEN %(now)s ELSE f.overlapped_at END
-  FROM (SELECT processor, account, cursor,
-               coalesce(overlapped_at <= %(overlap_due)s, true) AS overlaps
+       overlapped_at = CASE WHEN due.overlaps THEN %(now)s ELSE f.overlapped_at END,
+       cursor = CASE WHEN due.overlaps THEN (
+                       SELECT c.cursor FROM feed_checkpoints AS c
+                        WHERE c.processor = f.processor AND c.account = f.account
+                          AND c.reached_at <= f.read_to_end_at - make_interval(secs => %(overlap_s)s)
+                        ORDER BY c.reached_at DESC LIMIT 1)
+                     ELSE f.cursor END
+  FROM (SELECT processor, account,
+               overlapped_at IS NULL
+               OR (overlapped_at <= %(overlap_due)s AND coalesce(read_to_end_at >= overlapped_at, false)) AS overlaps
           FROM feeds
          WHERE processor = %(processor)s AND account = %(account)s AND next_at <= %(now)s
            FOR UPDATE SKIP LOCKED) AS due
  WHERE f.processor = due.processor AND f.account = due.account
-RETURNING f.lease_epoch,
-          CASE WHEN due.overlaps THEN (
-                 SELECT c.cursor FROM feed_checkpoints AS c
-                  WHERE c.processor = f.processor AND c.account = f.account AND c.reached_at <= %(overlap_from)s
-                  ORDER BY c.reached_at DESC LIMIT 1)
-               ELSE f.cursor END
+RETURNING f.lease_epoch, f.cursor
 """
 _ADVANCE: Final = """
 WITH moved AS (
@@ -49,7 +54,9 @@ WITH moved AS (
   ON CONFLICT DO NOTHING
 ), pruned AS (
   DELETE FROM feed_checkpoints
-   WHERE processor = %(processor)s AND account = %(account)s AND reached_at < %(keep_from)s
+   WHERE processor = %(processor)s AND account = %(account)s
+     AND reached_at < (SELECT max(o.reached_at) FROM feed_checkpoints AS o
+                        WHERE o.processor = %(processor)s AND o.account = %(account)s AND o.reached_at < %(keep_from)s)
 )
 SELECT count(*) FROM moved
 """
@@ -69,6 +76,7 @@ SELECT %(processor)s, %(account)s, id, reason, %(now)s
 ON CONFLICT (processor, account, processor_event_id) DO NOTHING RETURNING 1
 """
 CHECKPOINTS_KEPT: Final = timedelta(days=2)
+"""And the newest one before: after an outage that was longer, the next round need not begin at the feed's start."""
 
 
 class PostgresFeeds:
@@ -89,7 +97,7 @@ class PostgresFeeds:
             "now": self._now,
             "lease_until": self._now + timedelta(seconds=lease_s),
             "overlap_due": self._now - timedelta(seconds=OVERLAP_EVERY_S),
-            "overlap_from": self._now - timedelta(seconds=overlap_s),
+            "overlap_s": overlap_s,
         }
         self._connection.exec_driver_sql(_ENSURE, parameters)
         row = self._connection.exec_driver_sql(_TAKE, parameters).one_or_none()

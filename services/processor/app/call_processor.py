@@ -34,6 +34,7 @@ IDLE_S: Final = 0.05
 """How often an idle lane looks for work; half of it is the price of a command's latency."""
 UNAVAILABLE_PAUSE_S: Final = 1.0
 ADAPTER_FAILED: Final = "adapter_failed"
+TOOK_TOO_LONG: Final = "took_too_long"
 
 _log = logger(__name__)
 T = TypeVar("T")
@@ -125,25 +126,41 @@ class Lane:
         sending = attempt.phase is Phase.SENDING
         crash_point("processor.before_send")
         began_s = self._clock.monotonic_s()
-        got = await self._asked(attempt, sending=sending)
+        record_by_s = asked_s + self._policy.lease_s - self._policy.lease_margin_s
+        got = await self._asked(attempt, sending=sending, left_s=record_by_s - began_s)
         crash_point("processor.after_reply")
         self._observe(attempt, got, self._clock.monotonic_s() - began_s)
         policy = self._policy.of(attempt.operation.kind)
         wait_s = self._jitter.full(policy.backoff_ceiling_s(attempt.not_sent_count + 1))
         self._outcomes.put_nowait(Outcome(held=attempt, got=got, wait_s=wait_s))
 
-    async def _asked(self, attempt: Attempt, *, sending: bool) -> Answer | LookUp:
+    async def _asked(self, attempt: Attempt, *, sending: bool, left_s: float) -> Answer | LookUp:
         """What the processor said. A fault of the adapter's own leaves this one call in doubt, and no other."""
         try:
             if sending:
                 return await self._processor.send(attempt.operation)
-            since = self._policy.searched_since(attempt.first_sent_at)
-            return await self._processor.look_up(attempt.operation, since=since)
+            return await self._looked_up(attempt, left_s=left_s)
         except Exception:  # noqa: BLE001 - whatever it is, the call may have had its effect
             _log.exception("adapter_failed", operation_id=attempt.operation.operation_id, sending=sending)
             if sending:
                 return Answer(result=Result.UNKNOWN, error_code=ADAPTER_FAILED, healthy=False)
             return LookUp(found=Found.UNREACHABLE, error_code=ADAPTER_FAILED, healthy=False)
+
+    async def _looked_up(self, attempt: Attempt, *, left_s: float) -> LookUp:
+        """What a look-up saw within the lease, or that it took longer.
+
+        A send is one call, which ends by itself; a list is read in as many as it has pages. What ends after the lease
+        is recorded by nobody: an attempt that is asked about in vain for ever would climb to no review.
+        """
+        since = self._policy.searched_since(attempt.first_sent_at)
+        try:
+            async with asyncio.timeout(left_s) as lease:
+                return await self._processor.look_up(attempt.operation, since=since)
+        except TimeoutError:
+            if not lease.expired():
+                raise
+            _log.warning("look_up_took_too_long", operation_id=attempt.operation.operation_id)
+            return LookUp(found=Found.UNREACHABLE, error_code=TOOK_TOO_LONG)
 
     def _observe(self, attempt: Attempt, got: Answer | LookUp, duration_s: float) -> None:
         result = got.result.value if isinstance(got, Answer) else got.found.value

@@ -45,7 +45,20 @@ class FeedPage:
 
 
 class FeedUnreachable(Exception):  # noqa: N818 - a state of the outside
-    """The feed did not answer in order; the next round tries again."""
+    """The feed did not answer in order, and what that says of the processor; the next round tries again."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        healthy: bool = False,
+        throttled: bool = False,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.healthy = healthy
+        self.throttled = throttled
+        self.retry_after_s = retry_after_s
 
 
 class Processor(Protocol):

@@ -37,6 +37,6 @@ def record_page(
     return True
 
 
-def leave_feed(turn: FeedTurn, uow: ProcessorUnitOfWork, *, interval_s: float) -> bool:
+def leave_feed(turn: FeedTurn, uow: ProcessorUnitOfWork, *, wait_s: float) -> bool:
     """Give the turn back unfinished: one page that did not come costs an interval, not the rest of a lease."""
-    return uow.feeds.leave(turn, next_at=uow.now + timedelta(seconds=interval_s))
+    return uow.feeds.leave(turn, next_at=uow.now + timedelta(seconds=wait_s))

@@ -27,8 +27,9 @@ from shared.runtime.logs import logger
 
 THREADS_PER_LANE: Final = 2
 """One transaction takes while another records."""
-PAGES_MAX: Final = 1_000
-"""Of one round; a feed that never ends is left to the next one."""
+PAGES_MAX: Final = 100
+FEED_TURN_S: Final = 5.0
+"""Of one turn at one feed, so that the loop shows that it moves: what is left is the next turn's, at once."""
 
 _log = logger(__name__)
 T = TypeVar("T")
@@ -143,46 +144,56 @@ class FeedReader:
         *,
         owner: str,
         interval_s: float,
+        patience_max_s: float,
+        clock: Clock,
     ) -> None:
         self._make_processors = make_processors
         self._transactions = transactions
         self._owner = owner
         self._interval_s = interval_s
+        self._patience_max_s = patience_max_s
+        self._clock = clock
 
     def __call__(self) -> bool:
-        """Read what is due; the role calls again after its pause."""
-        asyncio.run(self.read_all())
-        return False
+        """Read what is due; true if a feed goes on at once, else the role calls again after its pause."""
+        return asyncio.run(self.read_all())
 
-    async def read_all(self) -> None:
+    async def read_all(self) -> bool:
         """Read every feed that is due, inside an event loop that runs already."""
+        goes_on = False
         for processor in self._make_processors():
             try:
                 if processor.capabilities.feed:
-                    await self._read(processor)
+                    goes_on |= await self._read(processor)
             except FeedUnreachable as unreachable:
                 _log.warning("feed_unreachable", processor=processor.name, reason=str(unreachable))
             finally:
                 await processor.close()
+        return goes_on
 
-    async def _read(self, processor: Processor) -> None:
+    async def _read(self, processor: Processor) -> bool:
         take = partial(take_feed, processor.name, processor.account, owner=self._owner)
         turn = self._transactions.run(take, name="take_feed")
         if turn is None:
-            return
-        cursor = turn.cursor
+            return False
+        cursor, until_s = turn.cursor, self._clock.monotonic_s() + FEED_TURN_S
         for _ in range(PAGES_MAX):
             try:
                 page = await processor.read_feed(cursor)
-            except FeedUnreachable:
-                leave = partial(leave_feed, turn, interval_s=self._interval_s)
-                self._transactions.run(leave, name="leave_feed")
+            except FeedUnreachable as unreachable:
+                patience_s = min(unreachable.retry_after_s or 0.0, self._patience_max_s)
+                self._leave(turn, max(self._interval_s, patience_s))
                 raise
-            if not self._record(turn, page):
-                return
+            if not self._record(turn, page) or not page.has_more:
+                return False
             cursor = page.next_cursor or cursor
-            if not page.has_more:
-                return
+            if self._clock.monotonic_s() >= until_s:
+                break
+        self._leave(turn, 0.0)
+        return True
+
+    def _leave(self, turn: FeedTurn, wait_s: float) -> None:
+        self._transactions.run(partial(leave_feed, turn, wait_s=wait_s), name="leave_feed")
 
     def _record(self, turn: FeedTurn, page: object) -> bool:
         work = partial(_page_recorded, turn, page, interval_s=self._interval_s)

@@ -153,11 +153,11 @@ class AlphaProcessor:
         """Return the page of the feed after the cursor."""
         query = httpx2.QueryParams({"limit": FEED_PAGE} | ({"after": cursor} if cursor else {}))
         try:
-            status, raw, _headers = await self._exchange.call("GET", f"events?{query}", {}, None)
+            status, raw, headers = await self._exchange.call("GET", f"events?{query}", {}, None)
         except Broken as broken:
             raise FeedUnreachable(str(broken)) from broken
         if status != httpx2.codes.OK:
-            raise FeedUnreachable(f"http_{status}")
+            raise FeedUnreachable(f"http_{status}", retry_after_s=_retry_after_s(headers))
         try:
             return _page_of(read_document(raw), account=self.account)
         except (Unrecognised, ValueError) as error:

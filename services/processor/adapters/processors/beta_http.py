@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -10,7 +9,7 @@ from typing import Any, Final
 import httpx2
 import orjson
 
-from services.processor.adapters.processors.beta_list import DelayedListReader
+from services.processor.adapters.processors.beta_list import DelayedListReader, retry_after_s
 from services.processor.adapters.processors.exchange import (
     Broken,
     Exchange,
@@ -60,7 +59,6 @@ REFUSED: Final[Mapping[int, frozenset[str]]] = {
 }
 """Faults by which beta refuses a request for good: nothing was done, and nothing would be."""
 NAMES_A_TRANSACTION: Final = frozenset({"capture", "cancel", "refund"}) | ANSWERS
-_MILLISECONDS: Final = re.compile(r"[0-9]{1,9}")
 
 
 class BetaProcessor:
@@ -111,7 +109,7 @@ class BetaProcessor:
         except (Unrecognised, ValueError) as error:
             return Answer(
                 result=Result.UNKNOWN, error_code=_shape(error), body_sha256=sha256(raw), healthy=False,
-                retry_after_s=_retry_after_s(replied), throttled=status == httpx2.codes.TOO_MANY_REQUESTS,
+                retry_after_s=retry_after_s(replied), throttled=status == httpx2.codes.TOO_MANY_REQUESTS,
             )  # fmt: skip
 
     async def look_up(self, operation: Operation, *, since: datetime | None = None) -> LookUp:
@@ -124,11 +122,14 @@ class BetaProcessor:
             facts = await self._list.facts_under(
                 operation.operation_id, payment_id=operation.payment_id, since=since - CLOCKS_DIFFER
             )
-        except (Broken, FeedUnreachable) as failed:
-            code = failed.failure.value if isinstance(failed, Broken) else str(failed)
+        except FeedUnreachable as away:
+            return LookUp(
+                found=Found.UNREACHABLE, error_code=str(away), healthy=away.healthy, throttled=away.throttled,
+                retry_after_s=away.retry_after_s,
+            )  # fmt: skip
+        except (Broken, Unrecognised, ValueError) as error:
+            code = error.failure.value if isinstance(error, Broken) else _shape(error)
             return LookUp(found=Found.UNREACHABLE, error_code=code, healthy=False)
-        except (Unrecognised, ValueError) as error:
-            return LookUp(found=Found.UNREACHABLE, error_code=_shape(error), healthy=False)
         if not facts:
             return LookUp(found=Found.NOT_FOUND)
         result = result_of(operation.kind, facts, sale=operation.sale)
@@ -146,7 +147,7 @@ class BetaProcessor:
             return LookUp(
                 found=Found.UNREACHABLE,
                 error_code=f"http_{status}",
-                retry_after_s=_retry_after_s(headers),
+                retry_after_s=retry_after_s(headers),
                 healthy=status < httpx2.codes.INTERNAL_SERVER_ERROR,
                 throttled=status == httpx2.codes.TOO_MANY_REQUESTS,
             )
@@ -204,12 +205,12 @@ def _answer_of(
         return Answer(
             result=refusal_of(status, code, not_executed=NOT_EXECUTED, final=final),
             error_code=fault.get("id") or f"http_{status}", message=fault.get("text"), body_sha256=digest,
-            retry_after_s=_retry_after_s(headers), healthy=status not in OURS_TO_FIX,
+            retry_after_s=retry_after_s(headers), healthy=status not in OURS_TO_FIX,
             throttled=status == httpx2.codes.TOO_MANY_REQUESTS,
         )  # fmt: skip
     return Answer(
         result=Result.UNKNOWN, error_code=f"http_{status}", body_sha256=digest,
-        retry_after_s=_retry_after_s(headers), healthy=False,
+        retry_after_s=retry_after_s(headers), healthy=False,
     )  # fmt: skip
 
 
@@ -233,11 +234,6 @@ def _fault_of(document: Mapping[str, Any]) -> dict[str, str]:
     if not isinstance(fault, dict):
         return {}
     return {name: value for name, value in fault.items() if isinstance(value, str)}
-
-
-def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    value = headers.get("x-beta-retry-in-ms", "")
-    return int(value) / 1000 if _MILLISECONDS.fullmatch(value) else None
 
 
 def _shape(error: Exception) -> str:

@@ -7,6 +7,7 @@ their times and answers them all. A backlog of a thousand doubts costs one readi
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,7 @@ from services.processor.app.ports import FeedPage, FeedUnreachable
 from services.processor.domain.beta_facts import fact_of_notice
 from services.processor.domain.fact import Fact, Unrecognised
 
+_MILLISECONDS: Final = re.compile(r"[0-9]{1,9}")
 PAGE: Final = 500
 PAGES_MAX: Final = 400
 """Of one reading; a list that never ends proves nothing about what was not seen in it."""
@@ -96,7 +98,7 @@ class DelayedListReader:
                 if not page.has_more:
                     return
                 cursor = page.next_cursor
-            raise FeedUnreachable("list_too_long")
+            raise FeedUnreachable("list_too_long", healthy=True)
 
     async def _document(self, after: str | None, since: datetime | None) -> Mapping[str, Any]:
         query: dict[str, str | int] = {"limit": PAGE}
@@ -106,15 +108,26 @@ class DelayedListReader:
             query["since_ms"] = max(0, int(since.timestamp() * 1000))
         path = f"transactions?{httpx2.QueryParams(query)}"
         try:
-            status, raw, _headers = await self._exchange.call("GET", path, {}, None)
+            status, raw, headers = await self._exchange.call("GET", path, {}, None)
         except Broken as broken:
             raise FeedUnreachable(broken.failure.value) from broken
         if status != httpx2.codes.OK:
-            raise FeedUnreachable(f"http_{status}")
+            raise FeedUnreachable(
+                f"http_{status}",
+                healthy=status < httpx2.codes.INTERNAL_SERVER_ERROR,
+                throttled=status == httpx2.codes.TOO_MANY_REQUESTS,
+                retry_after_s=retry_after_s(headers),
+            )
         try:
             return read_document(raw)
         except (Unrecognised, ValueError) as error:
             raise FeedUnreachable("shape:not_json") from error
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return how long beta asks to be left alone."""
+    value = headers.get("x-beta-retry-in-ms", "")
+    return int(value) / 1000 if _MILLISECONDS.fullmatch(value) else None
 
 
 def _unreadable(document: Mapping[str, Any], *, account: str) -> dict[_Bears, str]:

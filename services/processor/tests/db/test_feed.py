@@ -52,6 +52,13 @@ def test_one_reader_at_a_time_and_not_before_it_is_due(service):
     assert take(service, "w2") is not None
 
 
+def reader_of(service, processor, interval_s=5.0):
+    return FeedReader(
+        lambda: [processor], service.transactions, owner="w1", interval_s=interval_s, patience_max_s=600.0,
+        clock=service.clock,
+    )  # fmt: skip
+
+
 class Away:
     """A processor whose feed breaks off after its first page."""
 
@@ -72,7 +79,7 @@ class Away:
 
 def test_a_feed_that_breaks_off_is_read_again_after_an_interval_from_its_last_page(service):
     processor = Away()
-    reader = FeedReader(lambda: [processor], service.transactions, owner="w1", interval_s=5.0)
+    reader = reader_of(service, processor)
     read_at = "SELECT read_to_end_at FROM feeds"
     reader()
     assert take(service, "w2") is None
@@ -87,7 +94,7 @@ def test_who_lost_its_turn_does_not_give_back_that_of_another(service):
     old = take(service)
     service.clock.advance(121)
     assert take(service, "w2") is not None
-    assert not service.run(partial(leave_feed, old, interval_s=0.0))
+    assert not service.run(partial(leave_feed, old, wait_s=0.0))
     assert take(service, "w3") is None
 
 
@@ -104,8 +111,87 @@ def test_rounds_begin_an_hour_back(service):
         turn = take(service)
         record(service, turn, page(number, cursor=f"c{number}"))
         service.clock.advance(300)
-    # 30 rounds of 5 minutes: the newest checkpoint that is an hour old is that of round 18.
-    assert take(service).cursor == "c18"
+    # 30 rounds of 5 minutes: the newest checkpoint that was an hour old at the last of them is that of round 17.
+    assert take(service).cursor == "c17"
+
+
+def test_after_an_outage_the_hour_before_it_is_read_again(service):
+    for number in range(30):
+        record(service, take(service), page(number, cursor=f"c{number}"))
+        service.clock.advance(300)
+    service.clock.advance(5 * 86_400)
+    assert take(service).cursor == "c17", "what was listed late just before it stopped is still seen"
+
+
+def test_a_round_that_stepped_back_and_broke_off_goes_on_from_there(service):
+    for number in range(30):
+        record(service, take(service), page(number, cursor=f"c{number}"))
+        service.clock.advance(300)
+    for _ in range(3):
+        turn = take(service)
+        assert turn.cursor == "c17"
+        service.run(partial(leave_feed, turn, wait_s=300.0))
+        service.clock.advance(301)
+    assert record(service, take(service), page(99, cursor="c18", more=True))
+    service.clock.advance(301)
+    assert take(service).cursor == "c18", "not begun anew: a feed longer than a round comes to its end"
+
+
+def test_after_days_without_a_reading_a_feed_is_not_begun_at_its_start(service):
+    for number in range(30):
+        record(service, take(service), page(number, cursor=f"c{number}"))
+        service.clock.advance(300)
+    service.clock.advance(5 * 86_400)
+    for number in (30, 31):
+        turn = take(service)
+        record(service, turn, page(number, cursor=f"c{number}"))
+        service.clock.advance(301)
+    assert turn.cursor == "c29"
+
+
+class Endless(Away):
+    """A processor whose feed always has one more page."""
+
+    async def read_feed(self, cursor):
+        self.asked.append(cursor)
+        return page(len(self.asked), cursor=f"c{len(self.asked)}", more=True)
+
+
+def test_a_feed_longer_than_a_turn_is_gone_on_with_at_once(service, monkeypatch):
+    monkeypatch.setattr("services.processor.entrypoints.worker.PAGES_MAX", 3)
+    processor = Endless()
+    reader = reader_of(service, processor)
+    assert reader(), "there is more"
+    assert reader()
+    assert processor.asked == [None, "c1", "c2", "c3", "c4", "c5"]
+
+
+def test_a_turn_ends_by_the_clock_too_so_that_the_loop_is_seen_to_move(service):
+    class Slow(Endless):
+        async def read_feed(self, cursor):
+            service.clock.advance(3)
+            return await super().read_feed(cursor)
+
+    processor = Slow()
+    assert reader_of(service, processor)()
+    assert processor.asked == [None, "c1"]
+
+
+def test_a_feed_that_asks_for_more_patience_than_an_interval_gets_it(service):
+    class Busy(Away):
+        async def read_feed(self, cursor):
+            self.asked.append(cursor)
+            raise FeedUnreachable("http_429", retry_after_s=60.0)
+
+    processor = Busy()
+    reader = reader_of(service, processor)
+    for _ in range(3):
+        reader()
+        service.clock.advance(25)
+    assert processor.asked == [None]
+    service.clock.advance(25)
+    reader()
+    assert processor.asked == [None, None]
 
 
 def test_a_feed_read_every_few_seconds_steps_back_only_now_and_then(service):

@@ -278,6 +278,25 @@ def test_a_list_that_cannot_be_read_whole_proves_nothing(answer):
     assert looked_up(answer)[0].found is Found.UNREACHABLE
 
 
+def test_a_list_that_asks_for_patience_gets_it_and_is_not_ill():
+    busy = reply(429, {"fault": {"id": "SLOW_DOWN"}}, "X-Beta-Retry-In-Ms: 2500")
+    seen, _ = looked_up(busy)
+    assert (seen.found, seen.error_code) == (Found.UNREACHABLE, "http_429")
+    assert (seen.throttled, seen.retry_after_s, seen.healthy) == (True, 2.5, True)
+    with pytest.raises(FeedUnreachable) as away:
+        against(busy, lambda processor: processor.read_feed(None))
+    assert away.value.retry_after_s == 2.5
+
+
+def test_a_key_of_ours_that_the_list_refuses_is_no_sign_of_betas_health():
+    denied, _ = looked_up(reply(401, {"fault": {"id": "ACCESS_DENIED"}}))
+    ill, _ = looked_up(reply(503, {}))
+    assert [(seen.found, seen.healthy) for seen in (denied, ill)] == [
+        (Found.UNREACHABLE, True),
+        (Found.UNREACHABLE, False),
+    ]
+
+
 def test_somebody_elses_unreadable_notice_does_not_hide_that_ours_is_absent():
     strange = shown(merchant_ref="op_8", txn_type="VOUCHER")
     assert looked_up(page(strange))[0].found is Found.NOT_FOUND

@@ -11,9 +11,9 @@ import pytest
 
 from services.processor.app.call_processor import Lane, LaneLimits, Store, StoreUnavailable
 from services.processor.app.record_outcomes import Recorded
-from services.processor.domain.attempt import Attempt, take
+from services.processor.domain.attempt import Attempt, Phase, take
 from services.processor.domain.operation import Operation
-from services.processor.domain.outcome import Answer, Result
+from services.processor.domain.outcome import Answer, Found, LookUp, Result
 from services.processor.domain.policy import Policy
 from shared.kernel.clock import SystemClock
 from shared.kernel.jitter import Jitter
@@ -164,6 +164,26 @@ def test_an_outage_stops_the_taking_so_that_the_backlog_stays_due():
     run((calls, books), until=lambda: calls.calls >= 5, concurrent=5)
     assert calls.calls <= 10
     assert len(books.due) >= 490
+
+
+class LongList(Calls):
+    """A processor that is looked for in a list of more pages than can be read within a lease."""
+
+    async def look_up(self, _operation, *, since):
+        del since
+        self.calls += 1
+        await asyncio.sleep(30)
+        return LookUp(found=Found.NOT_FOUND)
+
+
+def test_a_look_up_that_takes_longer_than_its_lease_ends_with_it_and_is_recorded():
+    books, calls = Books(3), LongList()
+    books.due = deque(replace(each, phase=Phase.LOOKING_UP) for each in books.due)
+    policy = replace(POLICY, lease_s=5.5, lease_margin_s=5.0)
+    run((calls, books), until=lambda: len(books.recorded) == 3, policy=policy, timeout_s=0.1)
+    assert {(said.found, said.error_code, said.healthy) for said in books.said.values()} == {
+        (Found.UNREACHABLE, "took_too_long", True)
+    }
 
 
 @pytest.mark.parametrize("lease_s", [1.0])
