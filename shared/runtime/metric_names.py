@@ -1,6 +1,4 @@
-"""Every metric's name in one typed list, each with a sentence that says what is counted, over what, and
-how to read it.
-"""
+"""Every metric's name in one typed list, each with a sentence: what is counted, over what, and how to read it."""
 
 from __future__ import annotations
 
@@ -115,33 +113,28 @@ CONSUMED: Final = _counter(
 CONSUMER_LAG_AGE_S: Final = _gauge(
     "tieout_consumer_lag_age_seconds",
     "Age of the record that the consumer applied last, while it lags.",
-    "consumer",
-    "topic",
-)
+    "consumer", "topic",
+)  # fmt: skip
 CONSUMER_LAG_RECORDS: Final = _gauge(
     "tieout_consumer_lag_records",
     "Records that wait in the partitions this process holds, as the client knew a second ago.",
-    "consumer",
-    "topic",
-)
+    "consumer", "topic",
+)  # fmt: skip
 PARKED_KEYS: Final = _gauge(
     "tieout_parked_keys",
     "What is blocked for one consumer now, by reason: keys for gap and poison, single records for unreadable.",
-    "consumer",
-    "reason",
-)
+    "consumer", "reason",
+)  # fmt: skip
 PARKED_OLDEST_S: Final = _gauge(
     "tieout_parked_oldest_seconds",
     "Age of what is parked longest, by reason; a gap heals itself, so one over 60 s needs somebody.",
-    "consumer",
-    "reason",
-)
+    "consumer", "reason",
+)  # fmt: skip
 QUARANTINED: Final = _gauge(
     "tieout_quarantined_records",
     "Records refused because an event id or version came with other content.",
-    "consumer",
-    "reason",
-)
+    "consumer", "reason",
+)  # fmt: skip
 WAITING_FACTS: Final = _gauge(
     "tieout_waiting_facts", "Facts stored that wait for their object to become known."
 )
@@ -178,6 +171,13 @@ STRAYS: Final = _counter(
     "tieout_strays_total", "Money or holds found under no live operation of ours, by kind.", "kind"
 )
 CASES_OPEN: Final = _gauge("tieout_cases_open", "Cases that wait for an operator, by reason.", "reason")
+RISK_REVIEWS: Final = _gauge(
+    "tieout_risk_reviews", "Operations that wait now for a person's word about risk; nothing else ends them."
+)
+RISK_REVIEWS_OLDEST_S: Final = _gauge(
+    "tieout_risk_reviews_oldest_seconds",
+    "Age of the oldest of those operations, since it was asked for; 0 without one.",
+)
 REFUNDS: Final = _counter(
     "tieout_refunds_total",
     "Refunds by outcome: succeeded, failed. Failure rate = failed over both, per day.",

@@ -28,7 +28,7 @@ VALUES = {
     "payment_id": f"pay_{ULID}", "dispute_id": f"dp_{ULID}", "operation_id": f"op_{ULID}", "stray_id": f"str_{ULID}",
     "case_id": f"case_{ULID}", "decision_id": f"dec_{ULID}", "version": "1",
     "adjustment_id": f"adj_{ULID}", "close_id": f"cls_{ULID}", "break_id": f"brk_{ULID}", "file_id": f"file_{ULID}",
-    "term_id": f"trm_{ULID}", "hand_match_id": f"hnd_{ULID}",
+    "term_id": f"trm_{ULID}", "hand_match_id": f"hnd_{ULID}", "waiting_id": "evd_" + "0" * 32,
 }  # fmt: skip
 """An id of each kind that a path may hold, good enough to reach the handler."""
 

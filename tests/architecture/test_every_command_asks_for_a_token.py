@@ -35,7 +35,7 @@ OWN: dict[str, dict[str, OperatorRole]] = {
     },
     "payment": {
         "decide operation": OPERATOR, "decide stray": OPERATOR, "decide approve": APPROVER, "decide reject": OPERATOR,
-        "decide close-case": OPERATOR, "risk-reviews approve": OPERATOR, "risk-reviews refuse": OPERATOR,
+        "decide close-case": OPERATOR, "decide dismiss-fact": OPERATOR, "risk-reviews approve": OPERATOR, "risk-reviews refuse": OPERATOR,
         "routes set": ADMIN, "merchants add": ADMIN, "keys issue": ADMIN, "keys revoke": ADMIN, "prices set": ADMIN,
     },
     "reconciliation": {

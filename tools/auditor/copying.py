@@ -151,7 +151,10 @@ _PAYMENT: Final = (
     ),
     ("stored_legal", "SELECT subject, from_state, to_state FROM legal_transitions"),
     ("evidence", "SELECT DISTINCT payment_id, fact_key FROM evidence"),
-    ("waiting", "SELECT waiting_id, payment_id, (deadline_at < now())::int FROM waiting_facts"),
+    (
+        "waiting",
+        "SELECT waiting_id, payment_id, (deadline_at < now())::int FROM waiting_facts WHERE dismissed_at IS NULL",
+    ),
     (
         "cases",
         "SELECT case_id, payment_id, reason, (closed_at IS NOT NULL)::int, subject, operation_id FROM cases",

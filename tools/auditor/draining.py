@@ -53,7 +53,7 @@ _STUCK: Final[dict[str, tuple[tuple[str, str], ...]]] = {
             "fact waits",
             (
                 "SELECT waiting_id || ' of ' || coalesce(payment_id, '?') || ' about ' || array_to_string(refs, ', ')"
-                " FROM waiting_facts LIMIT 100"
+                " FROM waiting_facts WHERE dismissed_at IS NULL LIMIT 100"
             ),
         ),
     ),

@@ -74,7 +74,7 @@ CHECKS: Final = (
     Check(
         "I6.operations_decided",
         "no operation is left requested (unless risk has put it before a person), sent, pending or uncertain, and no"
-        " fact still waits for its payment",
+        " fact still waits for its payment, unless an operator has dismissed it",
         Moment.QUIESCENT,
         "SELECT count(*) FROM operations",
         f"""

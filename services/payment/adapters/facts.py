@@ -12,7 +12,7 @@ from services.payment.adapters import tables
 from services.payment.adapters.batch_writer import BatchWriter
 from services.payment.adapters.rows import fact_from, fact_json
 from services.payment.app.apply_fact import refs_of
-from services.payment.app.ports import Evidence, Ref, WaitingFact
+from services.payment.app.ports import NEVER, Evidence, Ref, WaitingFact
 from services.payment.domain.facts import Fact
 from services.payment.domain.payment import Payment
 from services.payment.domain.status import Source
@@ -46,6 +46,14 @@ UPDATE waiting_facts SET next_check_at = %(now)s WHERE waiting_id IN (
 _CLAIM_DUE: Final = """
 SELECT to_jsonb(w) FROM waiting_facts AS w WHERE w.next_check_at <= %(now)s
  ORDER BY w.next_check_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+"""
+_LOCK_WAITING: Final = (
+    "SELECT to_jsonb(w) FROM waiting_facts AS w WHERE w.waiting_id = %(waiting_id)s FOR UPDATE"
+)
+_DISMISS: Final = """
+UPDATE waiting_facts SET dismissed_at = %(at)s, dismissed_by = %(by)s, dismissed_reason = %(reason)s,
+       next_check_at = %(never)s
+ WHERE waiting_id = %(waiting_id)s
 """
 _EVIDENCE: Final = "SELECT fact FROM evidence WHERE evidence_id = %(evidence_id)s"
 _FINISH: Final = "DELETE FROM waiting_facts WHERE waiting_id = ANY(%(ids)s::text[])"
@@ -124,6 +132,16 @@ class StoredWaitingFacts:
         """It goes on waiting; past its deadline it shows as stuck."""
         row = _waiting_row(waiting)
         self._postponed.append(row | {"next_check_at": next_check_at, "checks": waiting.checks + 1})
+
+    def locked(self, waiting_id: str) -> WaitingFact | None:
+        """One of them, locked until the transaction ends."""
+        row = self._connection.exec_driver_sql(_LOCK_WAITING, {"waiting_id": waiting_id}).scalar()
+        return None if row is None else _waiting_from(row)
+
+    def dismiss(self, waiting_id: str, *, by: str, reason: str, at: datetime) -> None:
+        """Nobody need look at it any more; what it names still wakes it."""
+        values = {"waiting_id": waiting_id, "by": by, "reason": reason, "at": at, "never": NEVER}
+        self._connection.exec_driver_sql(_DISMISS, values)
 
     def write(self, writer: BatchWriter) -> None:
         """Hand what changed to the writer."""
@@ -207,7 +225,7 @@ def _waiting_row(waiting: WaitingFact) -> dict[str, Any]:
 
 
 def _waiting_from(row: dict[str, Any]) -> WaitingFact:
-    times = ("received_at", "next_check_at", "deadline_at")
+    times = ("received_at", "next_check_at", "deadline_at", "dismissed_at")
     return WaitingFact(
         waiting_id=row["waiting_id"],
         fact=fact_from(row["fact"]),
@@ -216,5 +234,5 @@ def _waiting_from(row: dict[str, Any]) -> WaitingFact:
         cause_id=row["cause_id"],
         payment_id=row["payment_id"],
         checks=row["checks"],
-        **{name: datetime.fromisoformat(row[name]) for name in times},
+        **{name: datetime.fromisoformat(row[name]) for name in times if row[name] is not None},
     )

@@ -44,7 +44,7 @@ SELECT waiting_id, payment_id, fact->>'processor' AS processor, fact->>'object_t
        fact->>'object_id' AS object_id, fact->>'status' AS status, (fact->>'amount_minor')::bigint AS amount_minor,
        fact->>'currency' AS currency, source, received_at, {_AGE.format("received_at")}, next_check_at, deadline_at,
        checks, deadline_at < clock_timestamp() AS stuck
-  FROM waiting_facts ORDER BY received_at LIMIT %(limit)s""",
+  FROM waiting_facts WHERE dismissed_at IS NULL ORDER BY received_at LIMIT %(limit)s""",
 }
 
 

@@ -1,4 +1,4 @@
-"""Gauges of this service, read from its tables when they are scraped: money in doubt, cases, waiting facts."""
+"""Gauges of this service, read from its tables when they are scraped: money in doubt, cases, reviews, waiting facts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from shared.runtime.metric_names import (
     DOUBT_MINOR,
     DOUBT_OLDEST_S,
     DOUBT_OPERATIONS,
+    RISK_REVIEWS,
+    RISK_REVIEWS_OLDEST_S,
     WAITING_FACTS,
     WAITING_FACTS_STUCK,
     Metric,
@@ -26,8 +28,15 @@ _DOUBT: Final[dict[Metric, Callable[[Exposure], float]]] = {
 }
 _QUERIES: Final[dict[Metric, str]] = {
     CASES_OPEN: "SELECT reason, count(*)::float8 FROM cases WHERE closed_at IS NULL GROUP BY reason",
-    WAITING_FACTS: "SELECT count(*)::float8 FROM waiting_facts",
-    WAITING_FACTS_STUCK: "SELECT count(*)::float8 FROM waiting_facts WHERE deadline_at < clock_timestamp()",
+    RISK_REVIEWS: "SELECT count(*)::float8 FROM operations WHERE risk = 'REVIEW'",
+    RISK_REVIEWS_OLDEST_S: (
+        "SELECT coalesce(max(extract(epoch FROM clock_timestamp() - created_at)), 0)::float8"
+        " FROM operations WHERE risk = 'REVIEW'"
+    ),
+    WAITING_FACTS: "SELECT count(*)::float8 FROM waiting_facts WHERE dismissed_at IS NULL",
+    WAITING_FACTS_STUCK: (
+        "SELECT count(*)::float8 FROM waiting_facts WHERE deadline_at < clock_timestamp() AND dismissed_at IS NULL"
+    ),
 }
 
 

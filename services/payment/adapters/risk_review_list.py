@@ -12,6 +12,7 @@ import sqlalchemy as sa
 _OPEN: Final = """
 SELECT o.operation_id, o.payment_id, p.merchant_id, CASE WHEN o.capture THEN 'sale' ELSE o.type END AS operation_type,
        o.amount_minor, p.currency, o.risk_by AS asked_by, o.risk_proposed_by AS approved_first_by, o.created_at,
+       extract(epoch FROM clock_timestamp() - o.created_at)::float8 AS age_s,
        (SELECT n.detail FROM payment_notes AS n WHERE n.payment_id = o.payment_id
            AND n.operation_id = o.operation_id AND n.kind = 'risk_decided' ORDER BY n.at DESC LIMIT 1) AS reasons
   FROM operations AS o JOIN payments AS p USING (payment_id)
@@ -33,6 +34,7 @@ class RiskReviewRow:
     asked_by: str
     approved_first_by: str | None
     created_at: datetime
+    age_s: float
     reasons: str | None
 
 

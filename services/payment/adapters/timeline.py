@@ -253,6 +253,8 @@ def _waiting(row: Row) -> Entry:
         "status": fact["status"],
         "checks": row["checks"],
         "deadline_at": _time(row["deadline_at"]),
+        "dismissed_by": row["dismissed_by"],
+        "dismissed_reason": row["dismissed_reason"],
         "cause_id": row["cause_id"],
         "position": 0,
     }

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from datetime import UTC, datetime
+from typing import Final, Protocol
 
 from services.payment.domain.decisions import Decision
 from services.payment.domain.facts import Fact
@@ -17,6 +17,8 @@ from shared.kernel.operators import Actor
 
 #: (processor, account, object id or reference)
 Ref = tuple[str, str, str]
+#: A fact that was dismissed is looked at no more by the clock; what it names still wakes it, should that become known.
+NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,8 @@ class WaitingFact:
     next_check_at: datetime
     deadline_at: datetime
     checks: int = 0
+    #: When an operator said that nothing is left to do about it.
+    dismissed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,14 @@ class WaitingFacts(Protocol):
 
     def postpone(self, waiting: WaitingFact, next_check_at: datetime) -> None:
         """It goes on waiting; past its deadline it shows as stuck."""
+        ...
+
+    def locked(self, waiting_id: str) -> WaitingFact | None:
+        """One of them, locked until the transaction ends."""
+        ...
+
+    def dismiss(self, waiting_id: str, *, by: str, reason: str, at: datetime) -> None:
+        """Nobody need look at it any more; what it names still wakes it."""
         ...
 
 

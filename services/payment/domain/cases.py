@@ -3,7 +3,7 @@
 What contradicts a closed case opens another that names it: what somebody decided, and on what, is never rewritten.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -30,6 +30,8 @@ OF_STATE: Final = frozenset(
 OF_REVIEW: Final = frozenset(
     {"ladder_exhausted", "decided_without_proof", "closed_in_doubt", "echo_mismatch"}
 )
+#: A fact of a known payment that has fitted nowhere.
+FACT_STUCK: Final = "fact_stuck"
 #: What turns up although somebody had decided: they name that decision's case also where they name no operation.
 OF_FINDS: Final = frozenset(
     {"stray_found", "capture_adopted", "refund_adopted", "decision_contradicted", "contradicting_evidence"}
@@ -296,3 +298,8 @@ class CaseBook:
                 at=moment.now,
             )
         )
+
+
+def of_stuck_fact(cases: Iterable[Case], object_id: str) -> list[Case]:
+    """Those that say of this object's fact that it fits nowhere."""
+    return [case for case in cases if case.reason == FACT_STUCK and case.subject == object_id]

@@ -54,7 +54,9 @@ def add_operator_commands(cli: typer.Typer) -> None:
     """Add ``waiting`` and ``decide``; the second person approves with another token."""
     line = command_line(cli)
     _add_waiting(cli, line)
-    decide = typer.Typer(no_args_is_help=True, help="Decide operations in review, strays and cases.")
+    decide = typer.Typer(
+        no_args_is_help=True, help="Decide operations in review, strays, cases and stuck facts."
+    )
     cli.add_typer(decide, name="decide")
     _add_deciding(decide, line)
     _add_settling(decide, line)
@@ -145,6 +147,21 @@ def _add_settling(decide: typer.Typer, line: CommandLine) -> None:
         command = CloseCase(case_id=case_id, reason=reason, actor=who)
         payment_id = line.run(lambda uow: close_case(command, uow), "close case")
         emit({"case_id": case_id, "payment_id": payment_id, "closed_by": who.name}, as_json=as_json)
+
+    @decide.command("dismiss-fact")
+    def dismiss(
+        waiting_id: Annotated[str, typer.Argument(help="The waiting fact's id.")],
+        token_file: TokenFile,
+        reason: Reason,
+        as_json: JsonFlag = False,
+    ) -> None:
+        """Let a fact rest that has fitted nowhere; should it fit one day, it counts all the same."""
+        from services.payment.app.dismiss_fact import DismissFact, dismiss_fact
+
+        who = acting(line, token_file, "operator")
+        command = DismissFact(waiting_id=waiting_id, reason=reason, actor=who)
+        payment_id = line.run(lambda uow: dismiss_fact(command, uow), "dismiss fact")
+        emit({"waiting_id": waiting_id, "payment_id": payment_id, "dismissed_by": who.name}, as_json=as_json)
 
 
 def _propose(

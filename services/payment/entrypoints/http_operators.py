@@ -16,6 +16,7 @@ from services.payment.adapters.timeline import read_timeline
 from services.payment.adapters.unit_of_work import PaymentUnitOfWork
 from services.payment.app.close_case import CloseCase, close_case
 from services.payment.app.decide import Propose, Settle, propose, settle
+from services.payment.app.dismiss_fact import DismissFact, dismiss_fact
 from services.payment.domain.decisions import Decision, DecisionKind, Outcome
 from services.payment.entrypoints.edge_parts import EdgeParts, not_found, own_id
 from services.payment.entrypoints.requests import (
@@ -24,9 +25,11 @@ from services.payment.entrypoints.requests import (
     OPERATION_ID,
     PAYMENT_ID,
     STRAY_ID,
+    WAITING_ID,
     CloseCaseBody,
     DecideOperationBody,
     DecideStrayBody,
+    DismissFactBody,
     ReasonBody,
 )
 from shared.runtime.http import document
@@ -81,7 +84,7 @@ def operator_routes(parts: EdgeParts) -> APIRouter:
 
 
 class DecisionsApi:
-    """What operators do, each under a key of their own: decide, approve, reject, close."""
+    """What operators do, each under a key of their own: decide, approve, reject, close, dismiss."""
 
     def __init__(self, parts: EdgeParts) -> None:
         self._parts = parts
@@ -90,6 +93,7 @@ class DecisionsApi:
         self._approve = self._endpoint("/operator/decisions/{decision_id}/approve", ReasonBody)
         self._reject = self._endpoint("/operator/decisions/{decision_id}/reject", ReasonBody)
         self._close = self._endpoint("/operator/cases/{case_id}/close", CloseCaseBody)
+        self._dismiss = self._endpoint("/operator/waiting-facts/{waiting_id}/dismiss", DismissFactBody)
 
     def router(self) -> APIRouter:
         """The routes."""
@@ -103,6 +107,7 @@ class DecisionsApi:
         router.add_api_route("/decisions/{decision_id}/approve", self.approve, methods=["POST"])
         router.add_api_route("/decisions/{decision_id}/reject", self.reject, methods=["POST"])
         router.add_api_route("/cases/{case_id}/close", self.close, methods=["POST"])
+        router.add_api_route("/waiting-facts/{waiting_id}/dismiss", self.dismiss, methods=["POST"])
         return router
 
     async def decide_operation(self, request: Request, operation_id: str) -> Response:
@@ -164,6 +169,22 @@ class DecisionsApi:
 
         return await self._close.handle(
             request, caller, execute, path_ids={"case_id": case_id}, resource_id=case_id
+        )
+
+    async def dismiss(self, request: Request, waiting_id: str) -> Response:
+        """Let a fact rest that has fitted nowhere until its deadline; should it fit one day, it counts all the same."""
+        own_id(waiting_id, WAITING_ID, "waiting_fact")
+        caller = self._caller(request, OperatorRole.OPERATOR)
+
+        def execute(uow: PaymentUnitOfWork, body: DismissFactBody) -> Done:
+            payment_id = dismiss_fact(
+                DismissFact(waiting_id=waiting_id, reason=body.reason, actor=actor_of(caller)), uow
+            )
+            dismissed = {"id": waiting_id, "payment": payment_id, "dismissed_by": caller.operator.subject}
+            return Done(resource_id=waiting_id, reply=json_answer(200, dismissed))
+
+        return await self._dismiss.handle(
+            request, caller, execute, path_ids={"waiting_id": waiting_id}, resource_id=waiting_id
         )
 
     async def _settle(

@@ -23,6 +23,7 @@ OPERATION_ID: Final = r"^op_[0-9a-z]{26}$"
 STRAY_ID: Final = r"^str_[0-9a-z]{26}$"
 CASE_ID: Final = r"^case_[0-9a-z]{26}$"
 DECISION_ID: Final = r"^dec_[0-9a-z]{26}$"
+WAITING_ID: Final = r"^evd_[0-9a-f]{32}$"
 
 Amount = Annotated[int, Field(ge=1, le=AMOUNT_MINOR_MAX, description="Integer in the currency's minor unit.")]
 Currency = Annotated[
@@ -116,6 +117,12 @@ class SetRouteBody(ApiModel):
 
 class CloseCaseBody(ApiModel):
     """POST /operator/cases/{id}/close."""
+
+    reason: Reason
+
+
+class DismissFactBody(ApiModel):
+    """POST /operator/waiting-facts/{id}/dismiss."""
 
     reason: Reason
 

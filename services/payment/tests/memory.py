@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from services.payment.app.ports import Evidence, Ref, Terms, WaitingFact
+from services.payment.app.ports import NEVER, Evidence, Ref, Terms, WaitingFact
 from services.payment.domain.cases import CaseStep
 from services.payment.domain.changes import Changes, HistoryStep
 from services.payment.domain.commands import ProcessorCommand
@@ -115,6 +115,13 @@ class MemoryWaiting:
         self.rows[waiting.waiting_id] = replace(
             waiting, next_check_at=next_check_at, checks=waiting.checks + 1
         )
+
+    def locked(self, waiting_id: str) -> WaitingFact | None:
+        return self.rows.get(waiting_id)
+
+    def dismiss(self, waiting_id: str, *, by: str, reason: str, at: datetime) -> None:  # noqa: ARG002
+        waiting = self.rows[waiting_id]
+        self.rows[waiting_id] = replace(waiting, next_check_at=NEVER, dismissed_at=at)
 
 
 class MemoryEvidence:

@@ -15,6 +15,7 @@ from services.payment.adapters.routes import find_terms
 from services.payment.entrypoints.cli import cli
 from services.payment.tests.db.scenes import exhaust, held, told
 from services.payment.tests.db.shop import PEPPER, open_shop
+from services.payment.tests.world import fact
 from shared.kernel.money import all_currencies
 from shared.persistence.engine import make_engine
 from shared.persistence.provision import ServiceUrls
@@ -120,6 +121,20 @@ def test_two_people_decide_in_the_terminal_what_is_in_review(
         assert run("decide", "approve", decision, "--token-file", bob, "--reason", "r")["state"] == "applied"
         assert shop.payment(payment_id).operations[operation_id].state == "DECLINED"
         assert run("waiting", "cases") == []
+
+
+def test_a_fact_that_is_none_of_ours_is_dismissed_by_a_command(
+    run: Run, urls: ServiceUrls, operators: TokenFiles
+) -> None:
+    olga = operators("olga", OperatorRole.OPERATOR)
+    with open_shop(urls) as shop:
+        shop.tell(fact(object_type="capture", object_id="cap_old", status="succeeded", parent_id="auth_old"))
+        (waits,) = run("waiting", "waiting-facts")
+        words = ("decide", "dismiss-fact", waits["waiting_id"], "--token-file", olga, "--reason", "not ours")
+        run(*words, fails=True)
+        shop.change("UPDATE waiting_facts SET deadline_at = now() - interval '1 second'")
+        assert run(*words)["dismissed_by"] == "olga"
+        assert run("waiting", "waiting-facts") == []
 
 
 def test_a_route_holds_from_its_command_on_and_the_most_special_one_counts(

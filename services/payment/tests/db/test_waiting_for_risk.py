@@ -14,14 +14,17 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
+from services.payment.adapters.probes import _QUERIES, _reader
 from services.payment.adapters.risk_waits import risk_left_s
 from services.payment.app.apply_risk_decided import ApplyRiskDecided, apply_risk_decided
 from services.payment.domain.risk_states import NEXT, RiskState
 from services.payment.entrypoints.cli import cli
 from services.payment.entrypoints.worker import end_due_risk_checks, end_risk_checks_if_due
+from services.payment.tests.db.desk import Desk
 from services.payment.tests.db.shop import PEPPER, Shop, open_shop
 from shared.kernel.ids import UlidIds
 from shared.persistence.provision import ServiceUrls
+from shared.runtime.metric_names import RISK_REVIEWS, RISK_REVIEWS_OLDEST_S
 from shared.runtime.operator_tokens import OperatorRole, TokenIssuer
 from shared.testing.operators import TokenFiles
 from shared.testing.waiting import eventually
@@ -163,6 +166,23 @@ def test_a_review_that_moves_money_takes_two_people_and_each_word_counts_once(sh
         say(shop, operation_id, "refuse", "ada", OperatorRole.OPERATOR).document["code"]
         == "not_in_risk_review"
     )
+
+
+def test_what_waits_for_a_person_is_counted_with_its_age(shop: Shop) -> None:
+    def read() -> tuple[float, float]:
+        metrics = (RISK_REVIEWS, RISK_REVIEWS_OLDEST_S)
+        samples = [_reader(shop.parts.common.engine, _QUERIES[metric])() for metric in metrics]
+        return samples[0][()], samples[1][()]
+
+    assert read() == (0, 0)
+    _, operation_id = reviewed(shop)
+    shop.change("UPDATE operations SET created_at = created_at - interval '1 hour'")
+    waiting, oldest_s = read()
+    assert waiting == 1
+    assert 3_600 <= oldest_s < 3_700
+    (review,) = Desk(shop).get("/risk-reviews")
+    assert review["operation_id"] == operation_id
+    assert 3_600 <= review["age_s"] < 3_700
 
 
 def test_a_refused_review_fails_the_payment(shop: Shop) -> None:
