@@ -195,6 +195,18 @@ OUT_OF_REACH = {
     "dead-key": "no processor forgets a key within the minutes of a seed",
     "readers-use-no-rung": _PACE,
     "feed-turn-given-back": _PACE,
+    "look-up-within-lease": "no list of a seed has more pages than a lease has time for",
+    **dict.fromkeys(
+        ("feed-hour-before-reading", "feed-round-goes-on", "feed-checkpoint-kept"),
+        "no feed of a seed is an hour long: every round begins at its start",
+    ),
+    **dict.fromkeys(("feed-turn-by-the-clock", "feed-patience", "list-patience"), _PACE),
+    "waits-are-lengths": "a seed's processes start with settings that are right",
+    **dict.fromkeys(
+        ("dismissed-once-stuck", "dismissed-once-stuck-in-sql", "dismissed-stays", "dismissed-rests"),
+        "nobody dismisses a fact while a seed runs",
+    ),
+    **dict.fromkeys(("proposal-has-its-proof", "proposal-can-be-returned"), _SECOND_LINE),
     "refused-cancel-forgotten": "no seed reads what a payment says went wrong",
     "hold-became-money": "no seed judges a case that stays open",
     "risk-late-arrival": _UNTOLD,

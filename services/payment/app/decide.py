@@ -15,7 +15,13 @@ from services.payment.domain.holding import release_hold
 from services.payment.domain.operations import ANSWERS, Operation, OperationState, OperationType
 from services.payment.domain.operator_facts import proof_of_success
 from services.payment.domain.payment import Payment
-from services.payment.domain.resolving_strays import accept, check_acceptable, request_return, request_void
+from services.payment.domain.resolving_strays import (
+    accept,
+    check_acceptable,
+    check_returnable,
+    request_return,
+    request_void,
+)
 from services.payment.domain.status import Source
 from services.payment.domain.strays import Stray
 from shared.kernel.errors import InvariantViolation, Rejected
@@ -76,7 +82,7 @@ def propose(command: Propose, uow: OperatorUnit) -> Decision:
             decided_reason=command.reason,
         )
     else:
-        _check(payment, decision, truth)
+        _check(payment, decision, truth, uow)
     uow.decisions.add(decision)
     if decision.state is DecisionState.APPLIED:
         _apply(payment, decision, command.actor, uow)
@@ -171,10 +177,15 @@ def _same_wish(before: Decision, now: Decision) -> bool:
     )
 
 
-def _check(payment: Payment, decision: Decision, truth: Fact | None) -> None:
-    """Tell the proposer now what could only fail later."""
+def _check(payment: Payment, decision: Decision, truth: Fact | None, uow: OperatorUnit) -> None:
+    """Tell the proposer now what could only fail later, in the hands of somebody else who cannot mend it."""
     if decision.kind is DecisionKind.OPERATION:
-        _in_review(payment.operations[decision.subject_id])
+        operation = payment.operations[decision.subject_id]
+        _in_review(operation)
+        if decision.outcome is Outcome.SUCCEEDED:
+            proof_of_success(payment, operation, decision.object_id, decision.evidence, uow.now)
+    elif decision.outcome is Outcome.RETURN:
+        check_returnable(payment, payment.strays[decision.subject_id])
     elif decision.outcome is Outcome.ACCEPT:
         check_acceptable(payment, payment.strays[decision.subject_id])
     elif truth is not None:

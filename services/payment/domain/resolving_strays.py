@@ -47,8 +47,8 @@ def stray_given_back(payment: Payment, refund: Stray) -> Stray | None:
     return payment.strays.get(parent.stray_id or "") if parent is not None else None
 
 
-def request_return(payment: Payment, stray: Stray, moment: Moment) -> Operation:
-    """Give all back that is still astray; what is under way stays reserved, so it goes out at most once."""
+def check_returnable(payment: Payment, stray: Stray) -> None:
+    """Refuse what cannot be given back, or not now."""
     refuse_under_way(payment, stray)
     if stray.kind is not StrayKind.MONEY:
         raise refused("stray_not_returnable", "only money that was taken can be given back", stray)
@@ -56,9 +56,14 @@ def request_return(payment: Payment, stray: Stray, moment: Moment) -> Operation:
         raise refused("stray_disputed", "a disputed stray is not returned", stray)
     if given_back_otherwise(payment, stray):
         raise refused("stray_refund_astray", "a refund of it is astray itself; decide that one first", stray)
-    amount_minor = stray.returnable_minor
-    if amount_minor <= 0:
+    if stray.returnable_minor <= 0:
         raise refused("stray_settled", "nothing of it is astray any more", stray)
+
+
+def request_return(payment: Payment, stray: Stray, moment: Moment) -> Operation:
+    """Give all back that is still astray; what is under way stays reserved, so it goes out at most once."""
+    check_returnable(payment, stray)
+    amount_minor = stray.returnable_minor
     stray.reserved_minor += amount_minor
     stray.dirty = True
     operation = _operation(payment, stray, OperationType.STRAY_RETURN, amount_minor, moment)

@@ -23,6 +23,7 @@ from tools.sabotage.cases.exchanging import EXCHANGING
 from tools.sabotage.cases.files_in_doubt import FILES_IN_DOUBT
 from tools.sabotage.cases.growing import GROWING
 from tools.sabotage.cases.importing import IMPORTING
+from tools.sabotage.cases.looking import LOOKING
 from tools.sabotage.cases.matching import MATCHING
 from tools.sabotage.cases.months import MONTHS
 from tools.sabotage.cases.noting import NOTING
@@ -51,6 +52,7 @@ CASES: Final[tuple[Case, ...]] = (
     *PAYMENTS,
     *STRAYS,
     *CALLING,
+    *LOOKING,
     *PEOPLE,
     *TERMINAL,
     *POLICY,

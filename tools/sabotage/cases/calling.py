@@ -187,8 +187,8 @@ CALLING: Final = (
         patches=(
             Patch(
                 "services/processor/entrypoints/worker.py",
-                '                self._transactions.run(leave, name="leave_feed")\n',
-                "                del leave\n",
+                "                self._leave(turn, max(self._interval_s, patience_s))\n",
+                "                del patience_s\n",
             ),
         ),
         tests=(

@@ -30,7 +30,7 @@ def test_a_claimed_stray_is_not_returned_by_code_nor_by_plain_sql(desk: Desk, sh
     payment_id, stray_id = astray(shop)
     for what in claim(shop.payment(payment_id)):
         shop.tell(what)
-    refused = desk.decided(f"/strays/{stray_id}/decision", action="return")
+    refused = desk.post("ann", f"/strays/{stray_id}/decision", action="return", reason="twice")
     assert (refused.status, refused.document["code"]) == (409, "stray_disputed")
     return_due_strays(shop.transactions, 0.0)
     reserved = shop.transactions.run(lambda uow: uow.payments.reserve_stray(stray_id, 3_000), name="test")
@@ -60,10 +60,9 @@ def test_a_return_is_withdrawn_by_the_dispute_and_not_asked_for_again_until_that
     )  # fmt: skip
     shop.transactions.run(lambda uow: apply_attempt_closed(closed, uow), name="test")
     assert shop.rows("SELECT reserved_minor, returned_minor FROM strays") == [(0, 0)]
-    refused = desk.decided(path, action="return")
+    refused = desk.post("ann", path, action="return", reason="once more")
     assert refused.document["code"] == "stray_disputed"
-    (open_one,) = desk.get("/decisions")
-    assert desk.post("bob", f"/decisions/{open_one['decision_id']}/reject", reason="disputed").status == 200
+    assert desk.get("/decisions") == []
     shop.tell(disputed(shop.payment(payment_id), "won", 2, **OF_STRAY))
     assert desk.decided(path, action="return").status == 200
     assert len(told(shop, "RefundPayment.v1")) == 2
