@@ -52,7 +52,7 @@ ORDERS: Final = f"""
 SELECT c.*, s.processor, s.account, f.received_at
   FROM contradicted_files AS c JOIN report_files AS f USING (file_id) JOIN sources AS s USING (source)
  WHERE NOT EXISTS (SELECT FROM preferred_files AS p JOIN report_files AS a ON a.file_id = p.after_file_id
-                    WHERE a.nth >= f.nth AND {SETTLES.format(p="p.file_id")}) /*of bank*/"""
+                    WHERE a.staged_nth >= f.staged_nth AND {SETTLES.format(p="p.file_id")}) /*of bank*/"""
 
 # A file is made good where another one has all its payouts, or all its statements, in whole.
 _PAYOUTS_ELSEWHERE: Final = """
@@ -102,13 +102,13 @@ SELECT DISTINCT ON (f.source, h.currency, h.account_number, h.statement_id, h.se
        coalesce(h.opens, true) AS opens, coalesce(h.closes, true) AS closes
   FROM statement_heads AS h JOIN stated_statements AS s ON (s.file_id, s.head) = (h.file_id, h.nth)
   JOIN report_files AS f ON f.file_id = h.file_id
-  LEFT JOIN LATERAL (SELECT p.nth, a.nth AS place FROM preferred_files AS p
+  LEFT JOIN LATERAL (SELECT p.nth, a.staged_nth AS place FROM preferred_files AS p
                        JOIN report_files AS a ON a.file_id = p.after_file_id
                       WHERE p.file_id = h.file_id ORDER BY p.nth DESC LIMIT 1) AS last ON true
  WHERE NOT s.overtaken AND (h.final OR h.part IS NOT NULL) AND h.opening_on IS NOT NULL
    AND h.opening_minor IS NOT NULL AND h.closing_minor IS NOT NULL /*of bank*/
  ORDER BY f.source, h.currency, h.account_number, h.statement_id, h.sequence, h.part, h.opening_on,
-          coalesce(last.place, f.nth) DESC, last.nth DESC NULLS LAST, f.nth DESC, h.nth DESC"""
+          coalesce(last.place, f.staged_nth) DESC, last.nth DESC NULLS LAST, f.staged_nth DESC, h.nth DESC"""
 #: Statements that open with what none closed with, neither of the day before that there is one of nor of their own.
 #: Days without a statement are nothing: its money would show in the next opening balance.
 GAPS: Final = f"""

@@ -23,7 +23,7 @@ _WAITING: Final = f"SELECT {_COLUMNS} FROM asked_preferences WHERE source = %(so
 _ASK: Final = f"""
 INSERT INTO asked_preferences (source, file_id, after_file_id, asked_by, reason, asked_at, state)
 SELECT source, %(file_id)s, file_id, %(by)s, %(reason)s, %(now)s, 'WAITING' FROM report_files
- WHERE source = %(source)s AND state = 'STAGED' ORDER BY nth DESC LIMIT 1 RETURNING {_COLUMNS}
+ WHERE source = %(source)s AND state = 'STAGED' ORDER BY staged_nth DESC LIMIT 1 RETURNING {_COLUMNS}
 """
 # The source is held as by whoever stages a file of it: nothing of it is staged or told meanwhile.
 _SOURCE: Final = """

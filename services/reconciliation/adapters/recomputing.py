@@ -74,12 +74,13 @@ _RULE_TABLES: Final = (
     "hand_match_lines",
     "hand_match_items",
 )
+# They come as they were staged then: of two at once the later one may have been whole first.
 _FILES: Final = """
-INSERT INTO report_files (file_id, nth, source, sha256, name, byte_count, state, received_at, received_by,
+INSERT INTO report_files (file_id, nth, staged_nth, source, sha256, name, byte_count, state, received_at, received_by,
                           feed_sequence)
 OVERRIDING SYSTEM VALUE
-SELECT f.file_id, f.nth, f.source, p.sha256, f.name, f.byte_count, 'RECEIVED', f.received_at, f.received_by,
-       f.feed_sequence
+SELECT f.file_id, f.staged_nth, f.staged_nth, f.source, p.sha256, f.name, f.byte_count, 'RECEIVED', f.received_at,
+       f.received_by, f.feed_sequence
   FROM public.period_files AS p JOIN public.report_files AS f USING (file_id) WHERE p.period = %(period)s
 """
 _COLUMNS: Final = ", ".join(ITEM)

@@ -35,7 +35,7 @@ _PATIENCE: Final = (
 _PREFER: Final = """
 INSERT INTO preferred_files (file_id, after_file_id, preferred_by, reason, at)
 SELECT %(file_id)s, file_id, %(by)s, %(reason)s, %(now)s FROM report_files
- WHERE source = %(source)s AND state = 'STAGED' ORDER BY nth DESC LIMIT 1
+ WHERE source = %(source)s AND state = 'STAGED' ORDER BY staged_nth DESC LIMIT 1
 """
 _IN_DOUBT: Final = f"""
 SELECT EXISTS (SELECT FROM stated_statements WHERE file_id = %(file_id)s)
@@ -44,12 +44,12 @@ SELECT EXISTS (SELECT FROM stated_statements WHERE file_id = %(file_id)s)
        EXISTS (SELECT FROM contradicted_files AS c JOIN report_files AS later USING (file_id)
                  JOIN report_files AS this ON this.file_id = %(file_id)s
                  JOIN breaks AS b ON b.subject = 'order:' || c.file_id || ':' || c.former_file_id || ':' || c.currency
-                WHERE later.nth > this.nth AND b.state IN ('PROPOSED', 'APPLYING', 'RESOLVED')
+                WHERE later.staged_nth > this.staged_nth AND b.state IN ('PROPOSED', 'APPLYING', 'RESOLVED')
                   AND (this.file_id IN (c.file_id, c.former_file_id)
                        OR %(after_file_id)s::text IS NOT NULL AND {SETTLES.format(p="this.file_id")})) AS is_decided,
        EXISTS (SELECT FROM contradicted_files AS c JOIN report_files AS later USING (file_id)
                  JOIN report_files AS seen ON seen.file_id = %(after_file_id)s AND seen.source = later.source
-                WHERE later.nth > seen.nth AND {SETTLES.format(p="%(file_id)s")}) AS is_outdated
+                WHERE later.staged_nth > seen.staged_nth AND {SETTLES.format(p="%(file_id)s")}) AS is_outdated
 """
 _SAYS: Final = {SourceKind.SETTLEMENT: SETTLEMENT_SAYS, SourceKind.BANK: BANK_SAYS}
 _STANDS: Final = {SourceKind.SETTLEMENT: SETTLEMENT_STANDS, SourceKind.BANK: BANK_STANDS}

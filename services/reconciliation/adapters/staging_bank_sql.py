@@ -23,7 +23,7 @@ def _of(alias: str) -> str:
 STATED_ACCOUNT: Final = """
 SELECT coalesce(
     (SELECT h.account_number FROM statement_heads AS h JOIN report_files AS f USING (file_id)
-      WHERE f.source = %(source)s ORDER BY f.nth, h.nth LIMIT 1),
+      WHERE f.source = %(source)s ORDER BY f.staged_nth, h.nth LIMIT 1),
     (SELECT account_number FROM bank_lines WHERE source = %(source)s LIMIT 1))
 """
 _OTHERS: Final = """

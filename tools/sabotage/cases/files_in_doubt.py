@@ -84,7 +84,7 @@ FILES_IN_DOUBT: Final = (
         patches=(
             Patch(
                 _ADAPTERS + "file_breaks_sql.py",
-                "coalesce(last.place, f.nth) DESC, last.nth DESC NULLS LAST, ",
+                "coalesce(last.place, f.staged_nth) DESC, last.nth DESC NULLS LAST, ",
                 "",
             ),
         ),

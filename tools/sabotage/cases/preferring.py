@@ -6,6 +6,7 @@ from tools.sabotage.case import Case, Patch
 
 _ADAPTERS: Final = "services/reconciliation/adapters/"
 _DB: Final = "services/reconciliation/tests/db/"
+_AT_ONCE: Final = _DB + "test_files_at_once.py::"
 _ORDER: Final = _DB + "test_file_order.py::"
 _PREFERRING: Final = _DB + "test_preferring.py::"
 
@@ -134,5 +135,39 @@ PREFERRING: Final = (
             ),
         ),
         tests=(_PREFERRING + "test_what_cannot_be_held_is_refused_and_holds_up_nothing",),
+    ),
+    Case(
+        name="recon-order-of-staging",
+        protection="a month is computed again in the order in which its files were staged, not begun",
+        change="in the order in which they were begun",
+        patches=(
+            Patch(
+                _ADAPTERS + "recomputing.py",
+                "SELECT f.file_id, f.staged_nth, f.staged_nth,",
+                "SELECT f.file_id, f.nth, f.nth,",
+            ),
+        ),
+        tests=(
+            _AT_ONCE + "test_a_month_is_computed_again_in_the_order_in_which_files_were_whole_not_begun",
+            _AT_ONCE + "test_a_file_that_is_read_again_after_a_refusal_came_when_it_was_read",
+        ),
+    ),
+    Case(
+        name="recon-decided-by-staging",
+        protection="two people's word holds against the file that was staged earlier, whichever was begun first",
+        change="the one that was begun later is the later one",
+        patches=(
+            Patch(
+                _ADAPTERS + "staging.py",
+                "WHERE later.staged_nth > this.staged_nth AND b.state",
+                "WHERE later.nth > this.nth AND b.state",
+            ),
+            Patch(
+                "services/reconciliation/migrations/versions/0032_number_files_as_they_are_staged.py",
+                "later.staged_nth > this.staged_nth",
+                "later.nth > this.nth",
+            ),
+        ),
+        tests=(_AT_ONCE + "test_what_two_people_decided_counts_in_the_order_in_which_files_were_staged",),
     ),
 )

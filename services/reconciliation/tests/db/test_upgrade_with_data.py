@@ -42,6 +42,8 @@ MATCHED = "SELECT rule, source, line_id, item_key FROM claims ORDER BY rule, sou
 WRONG = "SELECT subject, type, state, at_risk_minor FROM breaks ORDER BY subject"
 ALLOCATED = "SELECT source, line_id, payout_id, allocation_number, amount_minor FROM payout_allocations ORDER BY 1, 2, 3, 4"
 ROLLS = "SELECT period, leg, account, currency, opening_minor, ours_minor, theirs_minor, closing_minor FROM period_rolls ORDER BY 1, 2, 3, 4"
+ANEW = "touched_bank"
+"""The next run looks anew at what files lack: by which one came later."""
 ASKED = "SELECT at_risk_minor FROM breaks WHERE type = 'file_order_unknown' AND state = 'OPEN'"
 
 
@@ -98,11 +100,12 @@ def upgraded(born_now, postgres_admin_url, reconciliation_urls, former_urls):
         psycopg.connect(postgres_admin_url, dbname=name_of(former_urls)) as former,
     ):
         copy(written, former)
-        held = contents(former)
+        tables = columns_of(former)
+        held = contents(former, tables)
     migrate(former_urls.owner, "reconciliation")
     engine = make_engine(former_urls.app, application_name="upgraded", pool_size=4)
     made = type(born_now.desk)(engine)
-    yield made, held
+    yield made, held, tables
     engine.dispose()
 
 
@@ -113,7 +116,7 @@ def name_of(urls):
 def copy(written, former):
     """Every row of every table that the older version has; no trigger adds to them."""
     former.execute("SET session_replication_role = replica")
-    for table, columns in former.execute(TABLES, (VERSION_TABLE,)).fetchall():
+    for table, columns in columns_of(former).items():
         names = sql.SQL(", ").join(map(sql.Identifier, columns))
         into, out = (
             sql.SQL(text).format(sql.Identifier(table), names)
@@ -132,10 +135,15 @@ def copy(written, former):
     former.commit()
 
 
-def contents(connection):
-    """By table: how many rows, and a digest of all of them."""
+def columns_of(connection):
+    """By table, without what a database works out by itself."""
+    return dict(connection.execute(TABLES, (VERSION_TABLE,)).fetchall())
+
+
+def contents(connection, tables):
+    """By table: how many rows, and a digest of these columns of all of them."""
     found = {}
-    for table, columns in connection.execute(TABLES, (VERSION_TABLE,)).fetchall():
+    for table, columns in tables.items():
         row = sql.SQL(", ").join(map(sql.Identifier, columns))
         found[table] = connection.execute(
             sql.SQL(
@@ -156,7 +164,7 @@ def answers(desk):
 
 
 def test_nothing_of_what_an_older_release_wrote_is_lost_or_changed(upgraded, postgres_admin_url, former_urls):
-    _, held = upgraded
+    _, held, tables = upgraded
     filled = {table for table, (count, _) in held.items() if count}
     assert filled >= {
         "report_files", "report_file_chunks", "report_lines", "quarantined_lines", "statement_lines", "settlement_lines",
@@ -164,12 +172,12 @@ def test_nothing_of_what_an_older_release_wrote_is_lost_or_changed(upgraded, pos
         "period_items", "period_breaks", "period_explained", "outbox",
     }  # fmt: skip
     with psycopg.connect(postgres_admin_url, dbname=name_of(former_urls)) as connection:
-        found = contents(connection)
-    assert {table: found[table] for table in held} == held
+        found = contents(connection, tables)
+    assert {name for name in held if found[name] != held[name]} <= {ANEW}
 
 
 def test_an_upgraded_database_answers_as_one_that_was_never_older(upgraded, born_now):
-    desk, _ = upgraded
+    desk, *_ = upgraded
     assert answers(desk) == answers(born_now.desk)
     assert desk.rows(ASKED) == [(50,)], (
         "nobody is asked about files of before, and about what came since everybody"
