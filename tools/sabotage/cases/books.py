@@ -12,6 +12,7 @@ _SEALS = "services/ledger/migrations/versions/0003_seal_journals.py"
 _SEALING_TESTS = "services/ledger/tests/db/test_sealing.py::"
 _SNAPSHOTS = "services/ledger/adapters/snapshots.py"
 _SNAPSHOT_TESTS = "services/ledger/tests/db/test_snapshots.py::"
+_DAMAGED_TESTS = "services/ledger/tests/db/test_damaged_snapshots.py::"
 _PROOF_TESTS = "services/ledger/tests/db/test_proofs.py::"
 _HORIZON = "services/ledger/domain/horizon.py"
 _HORIZON_TESTS = "services/ledger/tests/property/test_horizon.py::"
@@ -188,7 +189,7 @@ BOOKS: Final = (
                 "    wrong = None\n",
             ),
         ),
-        tests=(_SNAPSHOT_TESTS + "test_a_damaged_snapshot_is_found_named_and_made_anew",),
+        tests=(_DAMAGED_TESTS + "test_a_damaged_snapshot_is_found_named_and_made_anew",),
     ),
     Case(
         name="seal-times-in-order",

@@ -10,6 +10,7 @@ _PROPOSE = "services/ledger/app/propose_import.py"
 _APPROVE_SQL = "services/ledger/migrations/versions/0018_approve_imports.py"
 _SQL_TESTS = "services/ledger/tests/db/test_approving_imports.py::"
 _TESTS = "services/ledger/tests/db/test_importing.py::"
+_IN_SQL = "services/ledger/tests/db/test_imports_in_sql.py::"
 _TWO_PEOPLE = "services/ledger/tests/unit/test_propose_import.py::"
 
 IMPORTING: Final = (
@@ -159,7 +160,7 @@ IMPORTING: Final = (
         protection="a journal of the rule for imports names one that somebody began and nobody finished",
         change="the trigger on journals never looks",
         patches=(Patch(_MIGRATION, "WHEN (NEW.rule = 'imported')", "WHEN (false)"),),
-        tests=(_TESTS + "test_sql_refuses_a_journal_of_an_import_that_nobody_began_or_that_is_done",),
+        tests=(_IN_SQL + "test_sql_refuses_a_journal_of_an_import_that_nobody_began_or_that_is_done",),
     ),
     Case(
         name="import-counted",
@@ -179,8 +180,8 @@ IMPORTING: Final = (
             ),
         ),
         tests=(
-            _TESTS + "test_sql_refuses_to_change_what_an_import_was",
-            _TESTS + "test_sql_refuses_an_import_that_is_finished_with_another_number_of_journals",
+            _IN_SQL + "test_sql_refuses_to_change_what_an_import_was",
+            _IN_SQL + "test_sql_refuses_an_import_that_is_finished_with_another_number_of_journals",
         ),
     ),
 )
