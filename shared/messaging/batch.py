@@ -9,6 +9,7 @@ from typing import Final, Generic
 
 import sqlalchemy as sa
 
+from schemas.catalogue import ContractViolation
 from shared.kernel.crash_points import crash_point
 from shared.kernel.errors import Poison
 from shared.messaging.broker import Record
@@ -44,6 +45,11 @@ class RefusedByDatabase(Exception):  # noqa: N818 - says what happened
         super().__init__(reason)
         self.event_ids = tuple(event_ids)
         self.reason = reason
+
+
+def poison_of(broken: ContractViolation) -> Poison:
+    """What makes its consumer announce something that no contract allows can never work, as what breaks its own."""
+    return Poison(str(broken), code=broken.code)
 
 
 def blame(event_ids: Sequence[str], poison: Poison) -> Exception:
@@ -204,6 +210,8 @@ class BatchApplier(Generic[U]):
                 self._routes.handlers[event.topic, event.event_type, event.version](event, uow)
             except Poison as poison:
                 raise PoisonedEvent(event.event_id, poison.reason) from poison
+            except ContractViolation as broken:
+                raise PoisonedEvent(event.event_id, poison_of(broken).reason) from broken
 
     def _dead_letter(self, letters: DeadLetters, step: Step) -> None:
         topic = self._subscription.dead_letter_topics[step.arrival.stream.topic]

@@ -1,8 +1,8 @@
 """Processing owns the transactions of a consumer: a batch in one, a failing batch one by one, and what is retried.
 
-Four kinds of failure: the database is away (``Unavailable``: wait and try again, for ever), a handler says poison
-(the record is parked, the rest goes on), the database refuses what a record writes (a few tries, then the record is
-poison), anything else (a few tries, then the process ends).
+Four kinds of failure: the database is away (``Unavailable``: wait and try again, for ever), a handler says poison or
+announces what a contract forbids (the record is parked, the rest goes on), the database refuses what a record writes
+(a few tries, then the record is poison), anything else (a few tries, then the process ends).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +11,7 @@ from typing import Final, Generic
 
 import sqlalchemy as sa
 
+from schemas.catalogue import ContractViolation
 from shared.kernel.clock import Clock
 from shared.kernel.errors import CommitUnknown, InvariantViolation, Poison
 from shared.kernel.jitter import Jitter
@@ -21,6 +22,7 @@ from shared.messaging.batch import (
     PoisonedTogether,
     RefusedByDatabase,
     blame,
+    poison_of,
 )
 from shared.messaging.broker import Record
 from shared.messaging.inbox import POISON, Stream, Verdict
@@ -188,6 +190,10 @@ class BatchProcessor(Generic[U]):
             return self._transactions.run(keep, name=f"consume.{self._subscription.consumer}")
         except Poison as poison:  # raised while the repositories were written out, after the handlers
             raise blame(done[0].applied_ids if done else (), poison) from poison
+        except ContractViolation as broken:  # the same of what they announce
+            if done and done[0].applied_ids:
+                raise blame(done[0].applied_ids, poison_of(broken)) from broken
+            raise
         except CommitUnknown as error:  # the inbox knows: a repeat of what committed is a duplicate
             raise Unavailable(str(error)) from error
         except sa.exc.TimeoutError as error:

@@ -51,11 +51,22 @@ SUBSCRIPTION: Final = Subscription(
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
-    """The bench's only payload; ``poison`` makes the handler refuse it for ever, the other one the repository."""
+    """The bench's only payload.
+
+    ``poison`` makes the handler refuse it for ever, ``poison_at_flush`` the repository; with ``untold`` and
+    ``untold_at_flush`` they announce what no contract allows.
+    """
 
     number: int
     poison: bool = False
     poison_at_flush: bool = False
+    untold: bool = False
+    untold_at_flush: bool = False
+
+
+FLAGS: Final = frozenset(Moved.__struct_fields__) - {"number"}
+#: As the outbox raises it where an event is announced.
+UNTOLD: Final = ContractViolation(FACTS, "Moved.v1", "number", "a number that things may have")
 
 
 def encode(topic: str, event: Any) -> Encoded:
@@ -86,6 +97,8 @@ class BenchUnit(UnitOfWork):
         for event in self.effects:
             if event.data.poison_at_flush:
                 raise Poison("the thing cannot be stored")
+            if event.data.untold_at_flush:
+                raise UNTOLD
         if self.effects:
             rows = [
                 {"topic": e.topic, "key": e.key, "version": e.stream_version, "event_id": e.event_id,
@@ -187,6 +200,8 @@ class MessagingBench:
             self.refuse(event)
             if event.data.poison:
                 raise Poison("the thing is poison")
+            if event.data.untold:
+                raise UNTOLD
             uow.effects.append(event)
 
         routes: Routes[BenchUnit] = Routes(
@@ -209,7 +224,7 @@ class MessagingBench:
         """Produce a record straight to the broker; ``changes`` replace what the envelope says."""
         topic = changes.pop("topic", FACTS)
         event_id: str = changes.pop("event_id", f"evt_{key}_{version}")
-        flags = {name: changes.pop(name) for name in ("poison", "poison_at_flush") if name in changes}
+        flags = {name: changes.pop(name) for name in FLAGS if name in changes}
         body = Moved(number=changes.pop("number", version), **flags)
         payload = changes.pop("payload", None)
         row: dict[str, Any] = {

@@ -214,6 +214,22 @@ CONSUMING: Final = (
         ),
     ),
     Case(
+        name="announces-what-may-be",
+        protection="what makes its consumer announce something that no contract allows parks its key, the rest goes on",
+        change="it is a failure like any other, and ends the process",
+        patches=(
+            Patch(
+                "shared/messaging/processing.py",
+                "                raise blame(done[0].applied_ids, poison_of(broken)) from broken\n",
+                "                raise\n",
+            ),
+        ),
+        tests=(
+            _REFUSED_TESTS + "test_what_could_not_be_announced_parks_its_payment_and_no_other",
+            _TESTS + "test_poison_found_while_the_batch_is_written_parks_its_own_key_only",
+        ),
+    ),
+    Case(
         name="text-not-storable",
         protection="no service reads an event with text that no database stores; its key is parked, the rest goes on",
         change="NUL is read like any text",
