@@ -167,6 +167,7 @@ OUT_OF_REACH = {
     **{case.name: _NOT_IMPORTED for case in IMPORTING},
     **{case.name: _NOT_REBUILT for case in (*REBUILDING, *REBUILDING_MONTHS)},
     **{case.name: _ONE_PARTITION for case in GROWING},
+    "settled-sealed-in-sql": _NO_SQL,
     **{case.name: _NO_REPORTS for case in READING},
     **{case.name: _NO_REPORTS for case in SETTLING},
     **{case.name: _NO_REPORTS for case in BY_HAND},

@@ -124,6 +124,19 @@ VERIFYING: Final = (
         tests=(_AHEAD + "test_the_application_puts_no_journal_where_nothing_may_appear",),
     ),
     Case(
+        name="settled-sealed-in-sql",
+        protection="the database settles no position over a journal that has no seal, nor one that nobody has drawn",
+        change="the trigger never looks",
+        patches=(
+            Patch(
+                "services/ledger/migrations/versions/0027_settle_what_is_sealed.py",
+                "    WHEN (NEW.settled_position > OLD.settled_position) EXECUTE",
+                "    WHEN (false) EXECUTE",
+            ),
+        ),
+        tests=(_AHEAD + "test_the_application_settles_nothing_that_is_not_sealed",),
+    ),
+    Case(
         name="undrawn-position-awaited",
         protection="whoever books at a position that somebody else drew is awaited by the sealer, however slow",
         change="only those who drew positions count as writers",

@@ -117,3 +117,35 @@ def test_a_journal_at_a_position_that_somebody_else_drew_is_awaited_and_sealed(l
     assert finding(ledger) is None
     assert ledger.rows("SELECT count(*) FROM seals") == [(5,)]
     assert settled(ledger) == rolled_back + 3
+
+
+SETTLE = "UPDATE seal_shards SET settled_position = %(to)s"
+HASTE = {
+    "over a journal without a seal": (SETTLE, "has no seal"),
+    "beyond what is drawn": (SETTLE.replace("%(to)s", "%(to)s + 1"), "nobody has drawn"),
+    "in a shard of its own": ("INSERT INTO seal_shards VALUES (7, %(to)s)", "begins with nothing settled"),
+}
+
+
+@pytest.mark.parametrize("how", HASTE)
+def test_the_application_settles_nothing_that_is_not_sealed(ledger, app_sql, gap, how):
+    """Else the sealer never looks there, and nothing that rests on what is settled has the journal."""
+    statement, why = HASTE[how]
+    book(ledger, 3)
+    with pytest.raises(psycopg.errors.IntegrityConstraintViolation, match=why) as told:
+        app_sql.execute(statement, {"to": gap + 2})
+    assert told.value.diag.constraint_name == "settled_sealed"
+    app_sql.rollback()
+    Sealer(ledger.transactions).turn()
+    assert settled(ledger) == gap + 2
+    assert finding(ledger) is None
+
+
+def test_what_was_rolled_back_and_what_is_sealed_may_be_settled(ledger, app_sql, gap):
+    book(ledger, 3)
+    draw(app_sql)
+    app_sql.rollback()
+    Sealer(ledger.transactions).turn()
+    assert settled(ledger) == gap + 3
+    app_sql.execute(SETTLE, {"to": gap + 3})
+    app_sql.commit()
