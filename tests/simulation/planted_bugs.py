@@ -279,6 +279,7 @@ OUT_OF_REACH = {
     "page-behind-a-place": "nobody asks what is open while a seed runs",
     "page-of-debts": "nobody asks what is open while a seed runs",
     "cursor-of-this-list": _NOBODY_ASKS,
+    "cursor-is-no-card": _NOBODY_ASKS,
 }
 """Cases that no seed can find, and why."""
 

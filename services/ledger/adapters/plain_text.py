@@ -2,12 +2,12 @@
 
 Debits are positive there, as in every plain-text ledger; amounts are in major units, exactly, and in minor units of a
 currency that nobody can count any more, which the head names. A journal is dated by its effective time in UTC and
-carries its ids as metadata.
+carries its ids as metadata; journals stand in the order of the chain, not of their dates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from services.ledger.adapters.long_reads import long_read
 from services.ledger.adapters.plain_text_names import Language, account_name
 from services.ledger.domain.seals import SHARD
-from shared.kernel.money import is_currency, signed_major_units
+from shared.kernel.money import currency_scale, is_currency, signed_major_units
 
 PAGE_SEALS: Final = 1_000
 _ACCOUNTS: Final = """
@@ -67,24 +67,31 @@ def plain_text(engine: sa.Engine, as_of: int, language: Language = Language.BEAN
     with long_read(engine) as connection:
         yield f"; sealed journals 1 to {as_of}"
         accounts = connection.exec_driver_sql(_ACCOUNTS, {"shard": SHARD, "as_of": as_of}).mappings().all()
-        for currency in sorted({code for row in accounts for code in row["currencies"].split(",")}):
+        currencies = sorted({code for row in accounts for code in row["currencies"].split(",")})
+        for currency in currencies:
             if not is_currency(currency):
                 yield f"; amounts of {currency} are in minor units"
-        yield from _head(accounts, language)
+        yield from _head(accounts, currencies, language)
         for after in range(0, as_of, PAGE_SEALS):
             values = {"shard": SHARD, "after": after, "page": PAGE_SEALS, "as_of": as_of}
             rows = connection.exec_driver_sql(_JOURNALS, values).mappings().all()
             yield from _journals(rows, _FORMS[language])
 
 
-def _head(accounts: Any, language: Language) -> Iterator[str]:
+def _head(accounts: Any, currencies: Sequence[str], language: Language) -> Iterator[str]:
     if language is Language.HLEDGER:
         yield "decimal-mark ."
+        # What is not declared is refused by its strict checks.
+        yield from (f"commodity 1000.{'0' * _digits_of(currency)} {currency}" for currency in currencies)
         yield from (f"account {account_name(row['family'], row['owner'])}" for row in accounts)
         return
     yield 'option "title" "Tieout"'
     for row in accounts:
         yield f"{row['since']} open {account_name(row['family'], row['owner'])} {row['currencies']}"
+
+
+def _digits_of(currency: str) -> int:
+    return currency_scale(currency) if is_currency(currency) else 0
 
 
 def _journals(rows: Any, form: _Form) -> Iterator[str]:

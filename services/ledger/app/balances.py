@@ -65,7 +65,7 @@ class Accounts(Protocol):
 def no_such_account(account: AccountRef, moment: Moment, books: Accounts) -> Rejected:
     """The refusal that says what there is instead, at the same moment."""
     if account.family not in FAMILIES:
-        return invalid("family", f"One of {', '.join(FAMILIES)}.")
+        return no_such_family()
     held = sorted(one.currency for one in books.of_owner(account.owner, (account.family,), None, moment))
     if held:
         return Rejected(
@@ -73,6 +73,17 @@ def no_such_account(account: AccountRef, moment: Moment, books: Accounts) -> Rej
             status=404, param="currency", stored=False,
         )  # fmt: skip
     return Rejected("account_not_found", "There is no such account.", status=404, stored=False)
+
+
+def check_family(family: str | None) -> None:
+    """Refuse a family that the chart does not have: nothing found would look as if nothing were there. None: any."""
+    if family is not None and family not in FAMILIES:
+        raise no_such_family()
+
+
+def no_such_family() -> Rejected:
+    """The refusal that names those there are."""
+    return invalid("family", f"One of {', '.join(FAMILIES)}.")
 
 
 def trial_balance_of(currency: str | None, moment: Moment, books: Balances) -> TrialBalance:

@@ -77,19 +77,20 @@ class ClearingReport:
 
 def report_clearing(wanted: ClearingWanted, clearing: Clearing) -> ClearingReport:
     """What is open now. Raises ``Rejected`` for a family that need not return to zero."""
-    family = FAMILIES.get(wanted.family) if wanted.family is not None else None
-    if wanted.family is not None and (family is None or not family.transitional):
-        names = ", ".join(sorted(name for name, each in FAMILIES.items() if each.transitional))
-        raise Rejected(
-            "field_invalid",
-            f"Only these return to zero: {names}.",
-            status=422,
-            param="family",
-            stored=False,
-        )
+    check_returns_to_zero(wanted.family)
     keys = tuple(clearing.open_keys(wanted))
     return ClearingReport(
         sums=tuple(clearing.open_sums(wanted)),
         keys=keys,
         next_cursor=next_cursor(keys, wanted.limit),
+    )
+
+
+def check_returns_to_zero(family: str | None) -> None:
+    """Refuse a family of which nothing is ever open: it would look as if all had returned to zero. None: of any."""
+    if family is None or (family in FAMILIES and FAMILIES[family].transitional):
+        return
+    names = ", ".join(sorted(name for name, each in FAMILIES.items() if each.transitional))
+    raise Rejected(
+        "field_invalid", f"Only these return to zero: {names}.", status=422, param="family", stored=False
     )

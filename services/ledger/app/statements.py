@@ -16,11 +16,13 @@ from typing import Final, Protocol
 
 from services.ledger.app.balances import Accounts, no_such_account
 from services.ledger.app.moments import Chain, Moment, TimeKind, in_future, invalid, sealed_position
+from services.ledger.app.pages import read_spelt, spelt
 from services.ledger.app.views import AccountBalance
 from services.ledger.domain.chart import FAMILIES, AccountRef
 from shared.kernel.errors import Rejected
 
 PAGE_MAX: Final = 1_000
+CURSOR_MAX: Final = 200
 _CURSOR: Final = re.compile(r"(\d{1,18})_([^_ ]{20,40})_(\d{1,18})_(\d{1,5})_(-?\d{1,30})")
 
 
@@ -51,12 +53,12 @@ class Cursor:
 
     def written(self) -> str:
         at = self.at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        return f"{self.as_of}_{at}_{self.seal_position}_{self.line}_{self.balance_minor}"
+        return spelt(f"{self.as_of}_{at}_{self.seal_position}_{self.line}_{self.balance_minor}")
 
     @classmethod
     def read(cls, text: str) -> Cursor:
         """What ``written`` made; anything else is refused."""
-        parts = _CURSOR.fullmatch(text)
+        parts = _CURSOR.fullmatch(read_spelt(text))
         try:
             at = datetime.fromisoformat(parts[2]) if parts else None
         except ValueError:

@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from services.ledger.app.clearing import check_returns_to_zero
 from services.ledger.app.pages import BY_ACCOUNT, entry_behind, next_cursor, next_entry, place_of
 from services.ledger.entrypoints.cli_adjustments import add_adjustments
 from services.ledger.entrypoints.cli_balances import add_balances
@@ -44,9 +45,11 @@ add_clearing(cli)
 def journals(
     payment: Annotated[str, typer.Argument(help="The payment's id.")], as_json: JsonFlag = False
 ) -> None:
-    """Show a payment's journals in the order of booking."""
+    """Show a payment's journals in the order of booking; exit 1 if there are none."""
     with _reader() as reader:
         found = reader.journals_of_payment(payment, None)
+    if not found:
+        _nothing_booked(payment)
     if as_json:
         typer.echo(json.dumps([asdict(journal) for journal in found], default=str))
         return
@@ -89,9 +92,14 @@ def entries(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 1_000,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show a payment's entries in the order of booking, each with its journal and its place in the chain."""
+    """Show a payment's entries in the order of booking, each with its journal and its place in the chain.
+
+    Exit 1 if there are none.
+    """
     with _reader() as reader:
         found = reader.entries_of_payment(payment, None, after=entry_behind(cursor), limit=limit)
+    if not found and cursor is None:
+        _nothing_booked(payment)
     show(
         [asdict(entry) for entry in found],
         [
@@ -121,6 +129,7 @@ def open_items(
 ) -> None:
     """Show what has not returned to zero on transitional accounts, oldest first."""
     with _reader() as reader:
+        check_returns_to_zero(family)
         found = reader.open_items(family=family, limit=limit, after=place_of(cursor, BY_ACCOUNT))
     show(
         [asdict(item) for item in found],
@@ -144,6 +153,12 @@ def posting_rules() -> None:
     from services.ledger.domain.rules_document import render
 
     typer.echo(render(), nl=False)
+
+
+def _nothing_booked(payment: str) -> NoReturn:
+    """A mistyped id must not look like a payment that moved nothing."""
+    typer.echo(f"Nothing is booked of a payment {payment}.", err=True)
+    raise typer.Exit(1)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from services.ledger.entrypoints.tables_on_terminals import show
+from shared.kernel.decisions import DecisionState
 from shared.runtime.cli import JsonFlag, Reason, command_line, emit
 from shared.runtime.cli_token import TokenFile, acting
 
@@ -41,7 +42,7 @@ def _add_reads(cli: typer.Typer, group: typer.Typer) -> None:
 
     @group.command("list")
     def list_all(
-        state: Annotated[str | None, typer.Option(help="PROPOSED, APPROVED or REJECTED.")] = None,
+        state: Annotated[DecisionState | None, typer.Option(help="Only those that are so.")] = None,
         limit: Annotated[int, typer.Option(min=1, max=1_000, help="At most so many.")] = 100,
         as_json: JsonFlag = False,
     ) -> None:

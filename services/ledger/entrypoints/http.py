@@ -17,9 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import StreamingResponse
 
 from services.ledger.app.balances import Balances
+from services.ledger.app.clearing import check_returns_to_zero
 from services.ledger.app.moments import TimeKind
 from services.ledger.app.pages import BY_ACCOUNT, entry_behind, next_cursor, next_entry, place_of
 from services.ledger.app.statements import (
+    CURSOR_MAX,
     PAGE_MAX,
     DrawUpStatement,
     Statement,
@@ -116,6 +118,7 @@ def _add_open_items(app: FastAPI, reader: BooksReader, viewer: Callable[..., obj
 
         The keys are those of `/clearing`: a line counts under the object that it was matched to.
         """
+        check_returns_to_zero(family)
         found = reader.open_items(family=family, limit=limit, after=place_of(cursor, BY_ACCOUNT))
         return OpenItemsReply(data=found, next_cursor=next_cursor(found, limit))
 
@@ -177,7 +180,7 @@ class StatementQuery(BaseModel):
     until: datetime = Field(description="Up to just before this time")
     by: TimeKind = Field(TimeKind.BOOKED, description="Which time counts: that of booking or that of effect")
     as_of: int | None = Field(None, ge=0, le=2**63 - 1, description="Seal position; without it that of now")
-    cursor: str | None = Field(None, max_length=100, description="next_cursor of the page before")
+    cursor: str | None = Field(None, max_length=CURSOR_MAX, description="next_cursor of the page before")
     limit: int = Field(100, ge=1, le=PAGE_MAX, description="At most so many")
     format: StatementFormat = Field(
         StatementFormat.JSON, description="json: a page; csv and jsonl: all from there on, as text"

@@ -11,6 +11,7 @@ from services.ledger.app.account_tree import Branch, account_tree
 from services.ledger.app.balances import (
     Balances,
     account_balance,
+    check_family,
     families_of,
     merchant_balances,
     trial_balance_of,
@@ -146,6 +147,7 @@ def add_whole_books(
         limit: Limit = 100,
     ) -> AccountsReply:
         """Accounts with what stands on each side, a page at a time in the order in which they were opened."""
+        check_family(family)
         moment = moment_of(asked, balances, now())
         found = reader.account_balances(
             family=family, owner=owner, currency=currency, after=after, limit=limit, moment=moment

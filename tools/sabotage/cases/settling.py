@@ -11,6 +11,7 @@ _SETTLING_TESTS: Final = "services/ledger/tests/db/test_settling.py::"
 _BOUNDS_TESTS: Final = "services/ledger/tests/unit/test_bounds.py::"
 _LINES_TESTS: Final = "services/ledger/tests/unit/test_settlement_lines.py::"
 _CLEARING_TESTS: Final = "services/ledger/tests/db/test_clearing.py::"
+_PAGES: Final = "services/ledger/app/pages.py"
 _PAGES_TESTS: Final = "services/ledger/tests/db/test_pages.py::"
 
 SETTLING: Final = (
@@ -225,7 +226,7 @@ SETTLING: Final = (
         change="anything behind a time is taken",
         patches=(
             Patch(
-                "services/ledger/app/pages.py",
+                _PAGES,
                 'BY_ACCOUNT: Final = "[0-9]{1,18}"',
                 'BY_ACCOUNT: Final = ".*"',
             ),
@@ -233,6 +234,22 @@ SETTLING: Final = (
         tests=(
             _PAGES_TESTS + "test_a_cursor_that_no_page_said_is_refused_with_its_field",
             _PAGES_TESTS + "test_a_cursor_of_another_list_is_refused",
+        ),
+    ),
+    Case(
+        name="cursor-is-no-card",
+        protection="a list goes on behind any key: no cursor is refused as a card number",
+        change="cursors hold keys as they are",
+        patches=(
+            Patch(
+                _PAGES,
+                '    return _FOUR_DIGITS.sub(r"\\g<0>~.", cursor.replace("~", "~~"))\n',
+                "    return cursor\n",
+            ),
+        ),
+        tests=(
+            _PAGES_TESTS + "test_no_cursor_is_refused_as_a_card_number",
+            _PAGES_TESTS + "test_a_key_that_looks_like_a_card_number_ends_no_list",
         ),
     ),
 )

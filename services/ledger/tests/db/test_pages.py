@@ -10,6 +10,9 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from services.ledger.app.pages import BY_ACCOUNT, Place
+from services.ledger.app.pages import CURSOR_MAX as PLACES_MAX
+from services.ledger.app.statements import CURSOR_MAX as SUMS_MAX
+from services.ledger.app.statements import Cursor
 from services.ledger.bootstrap import build
 from services.ledger.entrypoints.cli import cli
 from services.ledger.settings import LedgerSettings
@@ -97,12 +100,49 @@ def test_a_cursor_that_no_page_said_is_refused_with_its_field(told, client, path
     assert (reply.status_code, reply.json()["param"]) == (422, "cursor")
 
 
+def cards(texts):
+    return [text for text in texts if has_card_number(text)]
+
+
 def test_no_cursor_is_refused_as_a_card_number():
-    """An address with one is, and of plain microseconds every tenth would be."""
+    """An address with one is, and of plain microseconds every tenth would be, or of a processor's ids or long sums."""
     at = datetime(2026, 11, 1, tzinfo=UTC)
     places = [Place(at + timedelta(microseconds=7_919 * nth), "17", "re_1") for nth in range(1_000)]
-    assert not [place for place in places if has_card_number(place.written())]
+    texts = [
+        "4111111111111111",
+        "4111-1111-1111-1111",
+        "line:alpha:3782-822463-10005",
+        "~4~.~~1~",
+        "~" * 512,
+        "1" * 512,
+    ]
+    keys = [*texts, *(f"adyen:main:{8_835_000_000_000_000 + 7_919 * nth}" for nth in range(1_000))]
+    places += [Place(at, "17", key) for key in keys]
+    assert not cards(place.written() for place in places)
     assert [Place.read(place.written(), BY_ACCOUNT) for place in places] == places
+    sums = [
+        Cursor(as_of=9, at=at, seal_position=7, line=1, balance_minor=10**15 - 7_919 * nth)
+        for nth in range(1_000)
+    ]
+    sums.append(
+        Cursor(as_of=10**17, at=places[1].since, seal_position=10**17, line=2**15, balance_minor=-(10**29))
+    )
+    assert not cards(cursor.written() for cursor in sums)
+    assert [Cursor.read(cursor.written()) for cursor in sums] == sums
+    assert max(len(cursor.written()) for cursor in sums) <= SUMS_MAX
+    assert max(len(place.written()) for place in places) <= PLACES_MAX
+
+
+def test_a_key_that_looks_like_a_card_number_ends_no_list(ledger, client):
+    """Found by what was shown before it, and a line by what its report calls it."""
+    for line_id in ("4111111111111111", "5555555555554444", "last"):
+        ledger.tell(report.accepted(line_id, "charge", 500))
+    shown, cursor = [], {}
+    while cursor is not None:
+        page = asked(client, "/open-items", family="processor_receivable", limit=1, **cursor).json()
+        shown += [item["clearing_key"] for item in page["data"]]
+        cursor = page["next_cursor"] and {"cursor": page["next_cursor"]}
+    assert shown == [report.line_key(name) for name in ("4111111111111111", "5555555555554444", "last")]
 
 
 def test_a_cursor_of_another_list_is_refused(told, client):

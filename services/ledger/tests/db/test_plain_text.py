@@ -49,6 +49,7 @@ def added_up(text):
 HLEDGER = {
     "comment": re.compile(r"(    )?; \S.*"),
     "decimal-mark": re.compile(r"decimal-mark \."),
+    "commodity": re.compile(r"commodity 1000\.0{0,4} (?P<currency>[A-Z]{3})"),
     "account": re.compile(r"account (?P<name>[A-Z][A-Za-z0-9-]*(:[A-Z0-9][A-Za-z0-9-]*)+)"),
     "empty": re.compile(r""),
     "transaction": re.compile(r"\d{4}-\d{2}-\d{2} \* [a-z_:]+"),
@@ -59,17 +60,17 @@ HLEDGER = {
 
 
 def added_up_strictly(lines):
-    """The sums of a file for hledger, whose every transaction balances and whose accounts are all declared."""
+    """The sums of a file for hledger, whose every transaction balances and which declares its accounts and currencies."""
     declared, sums, nets = set(), defaultdict(Decimal), []
     for line in lines:
         (kind,) = [name for name, pattern in HLEDGER.items() if pattern.fullmatch(line)]
         found = HLEDGER[kind].fullmatch(line)
-        if kind == "account":
-            declared.add(found["name"])
+        if kind in {"account", "commodity"}:
+            declared.add(found["name" if kind == "account" else "currency"])
         elif kind == "transaction":
             nets.append(defaultdict(Decimal))
         elif kind == "posting":
-            assert found["name"] in declared
+            assert {found["name"], found["currency"]} <= declared
             nets[-1][found["currency"]] += Decimal(found["amount"])
             sums[found["name"], found["currency"]] += Decimal(found["amount"])
     assert not [net for net in nets if any(net.values())]

@@ -152,6 +152,20 @@ def test_a_bad_question_is_refused_with_its_field(client, query):
     assert (reply.status_code, reply.json()["param"]) == (422, query.partition("=")[0])
 
 
+@pytest.mark.parametrize(
+    "path", ["/accounts?family=petty_cash", "/open-items?family=petty_cash", "/open-items?family=fee_revenue"]
+)
+def test_a_family_of_which_nothing_can_be_found_is_refused_and_those_there_are_named(client, path):
+    """An empty list would say that all has returned to zero."""
+    reply = client.get(path, headers=OPERATOR)
+    assert (reply.status_code, reply.json()["code"], reply.json()["param"]) == (
+        422,
+        "field_invalid",
+        "family",
+    )
+    assert "suspense" in reply.json()["detail"]
+
+
 def run(ledger_urls, *words):
     environment = {"LEDGER_DATABASE_URL": ledger_urls.app}
     return CliRunner().invoke(cli, list(words), env=environment)
@@ -185,3 +199,22 @@ def test_the_command_line_draws_tables_for_people(told, ledger_urls, words, show
     result = run(ledger_urls, *words)
     assert result.exit_code == 0, result.output
     assert shown in result.stdout
+
+
+NOBODYS = "pay_" + "9" * 26
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "says"),
+    [
+        (["journals", NOBODYS], 1, f"Nothing is booked of a payment {NOBODYS}."),
+        (["entries", NOBODYS, "--json"], 1, f"Nothing is booked of a payment {NOBODYS}."),
+        (["journal", "jrn_nobodys"], 1, "There is no journal jrn_nobodys."),
+        (["open-items", "--family", "fee_revenue"], 1, "Only these return to zero"),
+        (["adjustments", "list", "--state", "BOOKED"], 2, "APPROVED"),
+    ],
+)
+def test_the_command_line_says_what_there_is_not(told, ledger_urls, words, status, says):
+    result = run(ledger_urls, *words)
+    assert (result.exit_code, result.stdout) == (status, "")
+    assert says in result.stderr
