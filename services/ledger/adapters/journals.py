@@ -102,6 +102,7 @@ class PostedJournals:
         self._by_subject: dict[SubjectKey, Journal] = {}
         self._by_fact: dict[FactKey, Journal] = {}
         self._by_payment: defaultdict[str | None, list[Journal]] = defaultdict(list)
+        self._grounds: defaultdict[str | None, list[Journal]] = defaultdict(list)
         self._added: dict[FactKey, Journal] = {}
         self._booked: dict[FactKey, Money] = {}
         self._positions: dict[str, int] = {}
@@ -132,9 +133,8 @@ class PostedJournals:
         """
         self._connection.execute(_INDEXES_ONLY)
         wanted = {"payment_ids": list(payment_ids), "rules": list(rules)}
-        for position, journal in _journals(self._connection.exec_driver_sql(_GROUNDS, wanted).all()):
-            self._positions[journal.journal_id] = position
-            self._by_subject[_subject(journal)] = journal
+        for _, journal in _journals(self._connection.exec_driver_sql(_GROUNDS, wanted).all()):
+            self._grounds[journal.payment_id].append(journal)
 
     def load_amended(self, facts: Collection[FactKey]) -> None:
         """Read the journals of these facts with their entries."""
@@ -154,6 +154,9 @@ class PostedJournals:
 
     def of_payment(self, payment_id: str) -> Sequence[Journal]:
         return self._by_payment[payment_id]
+
+    def grounds_of(self, payment_id: str) -> Sequence[Journal]:
+        return [*self._grounds[payment_id], *self._by_payment[payment_id]]
 
     def add(self, journal: Journal) -> None:
         """One fact has one effect; the same fact with other money is a contradiction that people must see."""

@@ -49,7 +49,8 @@ class StoredLineMatches:
         if kept != rekeying.clearing_key:
             raise Poison(
                 f"match {rekeying.number} of revision {rekeying.revision} of {rekeying.line_key} was told already,"
-                " of another object"
+                " of another object",
+                code="matched_otherwise",
             )
         self._told.append(rekeying)
 

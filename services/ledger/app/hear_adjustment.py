@@ -21,7 +21,8 @@ def hear_adjustment(
     the same one there. What one person alone decided is poison: people see the parked key.
     """
     if proposed_by == approved_by:
-        raise Poison(f"one person alone proposed and approved the adjustment for {proposed.attachment}")
+        alone = f"one person alone proposed and approved the adjustment for {proposed.attachment}"
+        raise Poison(alone, code="four_eyes")
     if work.adjustments.is_asked(asked_event_id):
         return
     named, adjustment_id = "adj_" + asked_event_id.removeprefix("evt_"), None

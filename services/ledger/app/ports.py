@@ -42,7 +42,7 @@ class JournalStore(Protocol):
         ...
 
     def load_grounds(self, payment_ids: Collection[str], rules: Collection[str]) -> None:
-        """Read the journals of these rules only, in one statement, so that ``find`` answers for them from memory."""
+        """Read the journals of these rules only, in one statement, so that ``grounds_of`` answers from memory."""
         ...
 
     def load_amended(self, facts: Collection[tuple[str, str]]) -> None:
@@ -59,6 +59,10 @@ class JournalStore(Protocol):
 
     def of_payment(self, payment_id: str) -> Iterable[Journal]:
         """Every journal of a payment that was loaded, with those added since."""
+        ...
+
+    def grounds_of(self, payment_id: str) -> Iterable[Journal]:
+        """Of a payment what ``load_grounds`` or ``load_payments`` has read, with what was added since."""
         ...
 
     def add(self, journal: Journal) -> None:

@@ -23,8 +23,7 @@ from services.ledger.domain.posting_rules import (
 )
 
 _OF_PAYMENTS: Final = REVERSING_EVENT_TYPES | BOUNDED_EVENT_TYPES
-_ON_GROUNDS: Final = frozenset(event_type for event_type, _ in GROUNDS)
-_GROUND_RULES: Final = sorted({rule for _, rule in GROUNDS})
+_GROUND_RULES: Final = sorted({rule for rules in GROUNDS.values() for rule in rules})
 
 
 class IncomingEvent(Protocol):
@@ -58,7 +57,7 @@ def load_books(events: Sequence[IncomingEvent], work: LedgerWork) -> None:
     payment_ids = {event.data.payment_id for event in events if event.event_type in _OF_PAYMENTS}
     if payment_ids:
         work.journals.load_payments(sorted(payment_ids))
-    on_grounds = {event.data.payment_id for event in events if event.event_type in _ON_GROUNDS} - payment_ids
+    on_grounds = {event.data.payment_id for event in events if event.event_type in GROUNDS} - payment_ids
     if on_grounds:
         work.journals.load_grounds(sorted(on_grounds), _GROUND_RULES)
 

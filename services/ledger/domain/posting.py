@@ -7,9 +7,10 @@ earlier (also earlier in the same batch) through ``Books`` and returns the journ
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-from services.ledger.domain.chart import PLATFORM_OWNER, AccountRef, Family, Owner
+from services.ledger.domain.bounds import check_bound, check_footing, joined_key
+from services.ledger.domain.chart import PLATFORM_OWNER, AccountRef, Owner
 from services.ledger.domain.journal import (
     REVERSED_SUFFIX,
     Cause,
@@ -24,14 +25,12 @@ from services.ledger.domain.posting_rules import POSTING_RULES
 from services.ledger.domain.rules import (
     Amendment,
     Amount,
-    Ground,
     Leg,
     NoPosting,
     Posting,
     Rekeying,
     Reversal,
     Row,
-    Within,
 )
 from services.ledger.domain.settlement_lines import completed
 from shared.kernel.errors import Poison
@@ -40,21 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
-
-class Books(Protocol):
-    """What is already booked. Adapters answer from what they loaded for the whole batch."""
-
-    def find(self, payment_id: str, rule: str, subject: str) -> Journal | None:
-        """The journal of this rule for this subject of a payment, if it was posted."""
-        ...
-
-    def find_fact(self, rule: str, fact_key: str) -> Journal | None:
-        """The journal of this rule for this fact, if it was posted; only of facts that events of the batch name."""
-        ...
-
-    def of_payment(self, payment_id: str) -> Iterable[Journal]:
-        """Every journal of a payment of which the batch takes something back."""
-        ...
+    from services.ledger.domain.bounds import Books
 
 
 def _rows_by_event() -> Mapping[str, tuple[Row, ...]]:
@@ -75,7 +60,7 @@ def row_for(event_type: str, fields: Mapping[str, Any]) -> Row:
     for row in _ROWS.get(event_type, ()):
         if row.when is None or fields[row.when.field] == row.when.value:
             return row
-    raise Poison(f"no posting rule covers {event_type}")
+    raise Poison(f"no posting rule covers {event_type}", code="no_posting_rule")
 
 
 def facts_of(event_type: str, fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -109,7 +94,7 @@ def rekeying_of(event_type: str, fields: Mapping[str, Any]) -> tuple[str, int, i
     fields = completed(event_type, fields)
     row = row_for(event_type, fields)
     if not isinstance(row, Rekeying | Amendment):
-        raise Poison(f"{event_type} changes no clearing key")
+        raise Poison(f"{event_type} changes no clearing key", code="no_posting_rule")
     revision, number = [fields[name] for name in row.rank]
     return fields[row.key], revision, number, fields[row.becomes]
 
@@ -132,12 +117,7 @@ def journals_for(
         journal = _post(row, cause, fields, effective_at, new_journal_id)
         # Told again, it books nothing: then the store compares it with what is booked of it.
         if journal is not None and books.find_fact(row.rule, journal.fact_key) is None:
-            if row.completes is not None:
-                _check_completed(*row.completes, fields, journal, books)
-            if row.within is not None:
-                _check_within(row.within, journal, books)
-            if row.ground is not None:
-                _check_ground(row.ground, fields[row.ground.named_by], journal, books)
+            check_footing(row, fields, journal, books)
         return (journal,) if journal else ()
     return tuple(_reverse(row, cause, fields, effective_at, books, new_journal_id))
 
@@ -149,7 +129,7 @@ def _post(
     effective_at: datetime,
     new_journal_id: Callable[[], str],
 ) -> Journal | None:
-    _check_bound(row, fields)
+    check_bound(row, fields)
     entries = entries_for(row.legs, fields)
     if not entries:
         return None
@@ -186,81 +166,16 @@ def entries_for(legs: Iterable[Leg], fields: Mapping[str, Any]) -> tuple[Entry, 
     return tuple(entry for leg in legs if (entry := _entry(leg, fields)) is not None)
 
 
-def _check_bound(row: Posting, fields: Mapping[str, Any]) -> None:
-    """What moves money moves some, and its way: the other way round is another event."""
-    for name, _ in row.stated:
-        if row.least_minor is not None and fields[name] < row.least_minor:
-            code = "amount_not_positive" if row.least_minor else "amount_negative"
-            raise Poison(f"{row.on}: {name} is {fields[name]}", code=code)
-    if row.part is not None:
-        part, whole = row.part
-        if fields[part] > fields[whole]:
-            told = f"{row.on}: {part} is {fields[part]} of {fields[whole]}"
-            raise Poison(told, code=f"{part.removesuffix('_minor')}_above_amount")
-
-
-def _check_completed(
-    rule: str, named_by: str, fields: Mapping[str, Any], journal: Journal, books: Books
-) -> None:
-    """What was asked for is completed as it was asked: other money would leave a residue that nobody ever clears.
-
-    A stream tells both in order, so that what was never asked for, or came to nothing, is no fact that came early.
-    """
-    asked = books.find_fact(rule, fields[named_by])
-    if asked is None or books.find_fact(rule + REVERSED_SUFFIX, fields[named_by]) is not None:
-        told = f"{journal.rule} of {fields[named_by]}, of which no {rule} stands"
-        raise Poison(told, code="never_requested")
-    if _money(journal) != _money(asked):
-        told = f"{journal.rule}: {_money(journal)} for {fields[named_by]}, of which {_money(asked)} is booked"
-        raise Poison(told, code="differs_from_request")
-
-
-def _check_within(within: Within, journal: Journal, books: Books) -> None:
-    (taken,) = [entry for entry in journal.entries if entry.account.family == within.family.name]
-    stands_minor = sum(
-        entry.amount_minor if entry.side is taken.side.opposite else -entry.amount_minor
-        for booked in books.of_payment(journal.payment_id or "")
-        if within.rules is None or booked.rule in within.rules
-        for entry in booked.entries
-        if (entry.account, entry.clearing_key) == (taken.account, taken.clearing_key)
-    )
-    if taken.amount_minor > stands_minor:
-        told = f"{journal.rule}: {taken.amount_minor} of {taken.clearing_key}, where {stands_minor} stand"
-        raise Poison(told, code="more_than_stands")
-
-
-def _check_ground(ground: Ground, named: str, journal: Journal, books: Books) -> None:
-    """A stream tells both in order: what rests on something that is not booked is no fact that came early."""
-    stands = books.find(journal.payment_id or "", ground.rule, named)
-    if stands is None:
-        raise Poison(f"{journal.rule} of {named}, of which no {ground.rule} stands", code="without_ground")
-    taken = {(e.account, e.side): e.amount_minor for e in _on(ground.family, journal)}
-    there = {(e.account, e.side.opposite): e.amount_minor for e in _on(ground.family, stands)}
-    if taken != there:
-        told = (
-            f"{journal.rule} of {named} takes other money than its {ground.rule} put on {ground.family.name}"
-        )
-        raise Poison(told, code="differs_from_ground")
-
-
-def _on(family: Family, journal: Journal) -> list[Entry]:
-    return [entry for entry in journal.entries if entry.account.family == family.name]
-
-
-def _money(journal: Journal) -> tuple[int, str, str | None]:
-    return journal.amount_minor, journal.currency, journal.merchant_id
-
-
 def _stated(row: Posting, fields: Mapping[str, Any]) -> tuple[int, str]:
     for amount, currency in row.stated:
         if fields[amount]:
             return abs(fields[amount]), fields[currency]
-    raise Poison(f"{row.on} moves money and states no amount")
+    raise Poison(f"{row.on} moves money and states no amount", code="amount_missing")
 
 
 def _entry(leg: Leg, fields: Mapping[str, Any]) -> Entry | None:
     account = AccountRef(leg.family.name, owner_of(leg.family.owner, fields), fields[leg.currency])
-    key = ":".join([fields[name] for name in leg.key]) if leg.key else None
+    key = joined_key(leg.key, fields) if leg.key else None
     return signed_entry(account, leg.side, _sum(leg.amount, fields), key)
 
 
@@ -320,7 +235,7 @@ def _amend(
     """Reverse the revision that stands and post this one; never leave two of them standing."""
     as_told = row_for(row.as_if, fields)
     if not isinstance(as_told, Posting):
-        raise Poison(f"{cause.event_type} amends what posts nothing")
+        raise Poison(f"{cause.event_type} amends what posts nothing", code="no_posting_rule")
     posted = _post(as_told, cause, fields, effective_at, new_journal_id)
     if posted is not None and books.find_fact(row.rule, posted.fact_key) is not None:
         # A second event about this revision; if it says something else, the store tells.

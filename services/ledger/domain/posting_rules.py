@@ -31,6 +31,7 @@ from services.ledger.domain.chart import (
     D,
     R,
 )
+from services.ledger.domain.journal import REVERSED_SUFFIX
 from services.ledger.domain.rules import (
     Amendment,
     Amount,
@@ -70,7 +71,7 @@ PAYMENT_RULES: Final[tuple[Row, ...]] = (
     Posting(
         on="CaptureSettled",
         rule="capture_settled",
-        ground=Ground("capture", "object_id", MP),
+        ground=Ground("capture", OBJECT, MP),
         fact_key="fact_key",
         subject="fact_key",
         legs=(debit(MP, AMOUNT - FEE), credit(MA, AMOUNT - FEE)),
@@ -315,10 +316,12 @@ REVERSING_EVENT_TYPES: Final = frozenset(row.on for row in POSTING_RULES if isin
 BOUNDED_EVENT_TYPES: Final = frozenset(
     row.on for row in POSTING_RULES if isinstance(row, Posting) and row.within
 )
-#: The (event type, rule) of each ground: of a payment no other journal is asked for.
-GROUNDS: Final = frozenset(
-    (row.on, row.ground.rule) for row in POSTING_RULES if isinstance(row, Posting) and row.ground
-)
+#: By event type that has a ground the rules of what is asked for of its payment: the ground's own, and what took it.
+GROUNDS: Final = {
+    row.on: (row.ground.rule, row.rule, row.rule + REVERSED_SUFFIX)
+    for row in POSTING_RULES
+    if isinstance(row, Posting) and row.ground
+}
 AMENDING_EVENT_TYPES: Final = frozenset(row.on for row in POSTING_RULES if isinstance(row, Amendment))
 REKEYING_EVENT_TYPES: Final = frozenset(
     row.on for row in POSTING_RULES if isinstance(row, Rekeying | Amendment)

@@ -62,13 +62,14 @@ class Within:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """A journal of this rule stands booked of the same payment, for the subject that the field names.
+    """A journal of this rule stands booked of the same payment, under the clearing key that these fields make.
 
-    The leg on ``family`` takes exactly what that journal put there: other money would stay there for ever.
+    The leg on ``family`` takes exactly what that journal put there, and once: other money, or the same again, would
+    stay there for ever.
     """
 
     rule: str
-    named_by: str
+    key: tuple[str, ...]
     family: Family
 
 

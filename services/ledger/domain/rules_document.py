@@ -73,7 +73,7 @@ def _row(row: Row) -> str:
         sides = f"{_side(row, Side.DEBIT)} | {_side(row, Side.CREDIT)}"
         same = f" (the same money as {row.completes[0]})" if row.completes else ""
         same += f" (within what stands on {row.within.family.symbol})" if row.within else ""
-        same += f" (what its {row.ground.rule} put on {row.ground.family.symbol})" if row.ground else ""
+        same += f" (what its {row.ground.rule} put on {row.ground.family.symbol}, once)" if row.ground else ""
         return f"| {event} | {row.rule}{same} | {sides} | {row.fact_key} | {parties} |"
     if isinstance(row, Reversal):
         names = ", ".join(rule + REVERSED_SUFFIX for rule in row.reverses)

@@ -5,6 +5,7 @@ Everything here is integers and exact fractions. The rate is the processor's, be
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from fractions import Fraction
@@ -18,6 +19,8 @@ Fields = Mapping[str, Any]
 
 #: So many earlier revisions of a line are looked at; no report is corrected more often.
 REVISIONS_LOOKED_AT: Final = 100
+#: As contracts have it.
+_DECIMAL: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,18})?", re.ASCII)
 #: However coarse the rate, nobody's rounding takes more than one part in so many.
 ROUNDING_ONE_PART_IN: Final = 1_000
 
@@ -41,16 +44,16 @@ def completed(event_type: str, fields: Fields) -> Fields:
 
 def _accepted(fields: Fields) -> dict[str, Any]:
     if fields["revision"] != 1:
-        raise Poison(
-            f"{_line_key(fields)} is accepted in revision {fields['revision']}: that is an amendment"
-        )
+        told = f"{_line_key(fields)} is accepted in revision {fields['revision']}: that is an amendment"
+        raise Poison(told, code="revision_not_first")
     return _line(fields)
 
 
 def _amended(fields: Fields) -> dict[str, Any]:
     revision, amended = fields["revision"], fields["amended_revision"]
     if revision < 2 or (amended or 0) >= revision:  # noqa: PLR2004 - the second reading is the first to amend
-        raise Poison(f"{_line_key(fields)}: revision {revision} cannot amend revision {amended}")
+        told = f"{_line_key(fields)}: revision {revision} cannot amend revision {amended}"
+        raise Poison(told, code="revision_out_of_order")
     former = {*range(max(1, revision - REVISIONS_LOOKED_AT), revision)} | ({amended} if amended else set())
     return {
         **_line(fields),
@@ -179,6 +182,11 @@ def _rate(fields: Fields) -> tuple[Fraction, Fraction]:
         given = None
     if given is None:
         return Fraction(0), Fraction(0)
+    # Contracts are looked at where events are written: anybody's text would be any work to read.
+    if _DECIMAL.fullmatch(given) is None:
+        raise Poison(
+            f"exchange_rate of {_line_key(fields)} is no decimal number", code="exchange_rate_invalid"
+        )
     decimals = len(given.partition(".")[2])
     return Fraction(given) * scale, Fraction(1, 2 * 10**decimals) * scale
 

@@ -114,6 +114,8 @@ class _Books:
         """Everything that tells of the example's payment."""
         return [journal for journal in self.journals if journal.payment_id == payment_id]
 
+    grounds_of = of_payment
+
 
 def booked(example: Example) -> list[Journal]:
     """The example's journals, in order."""

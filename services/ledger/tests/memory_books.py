@@ -32,6 +32,8 @@ class MemoryBooks:
     def of_payment(self, payment_id):
         return [journal for journal in self.journals if journal.payment_id == payment_id]
 
+    grounds_of = of_payment
+
     def post(self, event_type, fields, effective_at=NOW):
         cause = Cause(event_id=f"evt_{next(self._number)}", event_type=event_type, version=1)
         posted = journals_for(cause, fields, effective_at, self, lambda: f"jrn_{next(self._number)}")

@@ -6,9 +6,10 @@ from tools.sabotage.case import Case, Patch
 
 _SCHEMA: Final = "services/ledger/migrations/versions/0025_bound_adjustments.py"
 _TESTS: Final = "services/ledger/tests/db/test_ceilings.py::"
-_POSTING: Final = "services/ledger/domain/posting.py"
+_BOUNDS: Final = "services/ledger/domain/bounds.py"
 _RULES: Final = "services/ledger/domain/posting_rules.py"
 _REFUSED: Final = "services/ledger/tests/db/test_refused_events.py::"
+_LINES: Final = "services/ledger/tests/db/test_refused_lines.py::"
 _GROUND: Final = "services/ledger/tests/property/test_nothing_without_its_ground.py::"
 _ANY: Final = _GROUND + "test_it_is_refused_by_its_code_and_books_nothing"
 _LIVES: Final = "services/ledger/tests/unit/test_lives.py::"
@@ -72,7 +73,7 @@ BOUNDING: Final = (
         change="what has no request is booked",
         patches=(
             Patch(
-                _POSTING,
+                _BOUNDS,
                 "    if asked is None or books.find_fact(rule + REVERSED_SUFFIX, fields[named_by]) is not None:\n",
                 "    if asked is None:\n        return\n    if False:\n",
             ),
@@ -86,7 +87,7 @@ BOUNDING: Final = (
         name="loss-within-what-is-held",
         protection="no loss is written off beyond what its dispute holds, nor taken back beyond what was written off",
         change="nobody looks what stands",
-        patches=(Patch(_POSTING, "    if taken.amount_minor > stands_minor:\n", "    if False:\n"),),
+        patches=(Patch(_BOUNDS, "    if taken.amount_minor > stands_minor:\n", "    if False:\n"),),
         tests=(
             _REFUSED + "test_a_loss_of_more_than_the_dispute_holds_is_parked",
             _ANY,
@@ -96,11 +97,63 @@ BOUNDING: Final = (
         name="settled-was-captured",
         protection="nothing becomes available that was not captured, nor more or less of it than was pending",
         change="a settled capture is booked whatever stands of it",
-        patches=(Patch(_RULES, '        ground=Ground("capture", "object_id", MP),\n', ""),),
+        patches=(Patch(_RULES, '        ground=Ground("capture", OBJECT, MP),\n', ""),),
         tests=(
             _REFUSED + "test_what_settles_is_a_capture_that_is_booked_with_the_same_money_or_parked",
             _ANY,
         ),
+    ),
+    Case(
+        name="settled-once",
+        protection="a capture becomes available once, and again only after it was taken back",
+        change="nobody counts what took it already",
+        patches=(
+            Patch(
+                _BOUNDS,
+                "    if sum(_on(ground.family, each) == taken for each in took) >= there:\n",
+                "    if False:\n",
+            ),
+        ),
+        tests=(_REFUSED + "test_what_settled_settles_again_only_after_it_was_taken_back", _ANY),
+    ),
+    Case(
+        name="settled-at-its-processor",
+        protection="what settles rests on the capture of its own processor, not on one that has the same id elsewhere",
+        change="the object's id alone names the capture",
+        patches=(
+            Patch(
+                _BOUNDS,
+                "entry.clearing_key == key for entry",
+                'str(entry.clearing_key).endswith(key.split(":")[-1]) for entry',
+            ),
+        ),
+        tests=(_REFUSED + "test_what_settles_rests_on_the_capture_of_its_own_processor",),
+    ),
+    Case(
+        name="stray-is-named",
+        protection="money of a stray that no event names parks its payment, and the consumer goes on",
+        change="a key is made of whatever there is",
+        patches=(
+            Patch(
+                _BOUNDS,
+                "    if None in values:\n",
+                "    if not (values := [str(value) for value in values]):\n",
+            ),
+        ),
+        tests=(_REFUSED + "test_money_of_a_stray_that_is_not_named_parks_its_payment_and_no_other",),
+    ),
+    Case(
+        name="rate-is-a-number",
+        protection="a rate that is no decimal number parks its line, and the consumer goes on",
+        change="whatever is short is read as a number",
+        patches=(
+            Patch(
+                "services/ledger/domain/settlement_lines.py",
+                "    if _DECIMAL.fullmatch(given) is None:\n",
+                "    if _DECIMAL.fullmatch(given) is None and len(given) > len('1e9'):\n",
+            ),
+        ),
+        tests=(_LINES + "test_what_reconciliation_may_not_say_is_parked_and_books_nothing",),
     ),
     Case(
         name="loss-taken-back-of-losses",

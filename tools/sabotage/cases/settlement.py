@@ -107,7 +107,7 @@ SETTLEMENT: Final = (
         change="whatever is told is booked, and the difference stays in flight",
         patches=(
             Patch(
-                _POSTING,
+                "services/ledger/domain/bounds.py",
                 "    if _money(journal) != _money(asked):\n",
                 "    if _money(journal) != _money(journal):\n",
             ),

@@ -26,7 +26,7 @@ SETTLING: Final = (
         name="moves-its-way",
         protection="what moves money moves some, and its way: zero and less are poison, not another booking",
         change="an amount may be anything",
-        patches=(Patch(_POSTING, "    _check_bound(row, fields)\n", ""),),
+        patches=(Patch(_POSTING, "    check_bound(row, fields)\n", ""),),
         tests=(_BOUNDS_TESTS + "test_whatever_moves_money_is_refused_where_it_moves_none_or_the_other_way",),
     ),
     Case(

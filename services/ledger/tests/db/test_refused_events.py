@@ -33,9 +33,9 @@ TOLD = (
 )
 
 
-def bent(data, **changes):
+def bent(data, *, topic=TOPIC, **changes):
     """An event as somebody would write it who minds no contract."""
-    encoded = encode(TOPIC, data)
+    encoded = encode(topic, data)
     payload = msgspec.json.encode(msgspec.json.decode(encoded.payload) | changes)
     return Encoded(event_type=encoded.event_type, data_schema=encoded.data_schema, payload=payload)
 
@@ -95,6 +95,50 @@ def test_what_the_books_cannot_store_parks_its_payment_and_no_other(ledger, stre
     assert parked(ledger) == [(odd.payment_id, "poison", code)]
     assert ledger.rows("SELECT payment_id, amount_minor FROM journals") == [(even.payment_id, 70)]
     assert ledger.rows("SELECT event_type FROM outbox WHERE topic LIKE '%dlq%'") == [("DeadLettered.v1",)]
+
+
+#: What readers let pass, and the contract of the ledger's own announcement does not.
+UNTOLD = {
+    "a merchant by another name": {"merchant_id": "shop 7"},
+    "a fact key with a space": {"fact_key": "alpha acct cap"},
+    "a time that is not in UTC": {"effective_at": "2026-11-22T13:00:00+01:00"},
+    "a time before the year 1": {"effective_at": "0001-01-01T00:00:00+01:00"},
+    "a time behind the year 9999": {"effective_at": "9999-12-31T23:59:59-01:00"},
+}
+
+
+@pytest.mark.parametrize("what", UNTOLD)
+def test_what_could_not_be_announced_parks_its_payment_and_no_other(ledger, stream, what):
+    odd, even = Payment(1), Payment(2)
+    stream.publish_bytes(TOPIC, odd.payment_id, bent(odd.captured(10_000), **UNTOLD[what]))
+    stream.publish(odd.refund_requested(5), even.captured(70))
+    stream.drain()
+    assert parked(ledger) == [(odd.payment_id, "poison", "contract_violated")]
+    (told,) = ledger.rows("SELECT detail FROM parked_keys")[0]
+    assert next(iter(UNTOLD[what])) in told
+    assert ledger.rows("SELECT payment_id, amount_minor FROM journals") == [(even.payment_id, 70)]
+
+
+TAKEN_FROM_A_STRAY = {
+    "dispute": lambda payment: payment.dispute_withdrawn(500, "row"),
+    "reinstatement": lambda payment: payment.dispute_reinstated(500, 0, "row"),
+    "reversal": lambda payment: payment.reversal_received(500, "row"),
+    "reversal given back": lambda payment: payment.reversal_given_back(500, "row"),
+}
+
+
+@pytest.mark.parametrize("what", TAKEN_FROM_A_STRAY)
+def test_money_of_a_stray_that_is_not_named_parks_its_payment_and_no_other(ledger, stream, what):
+    """The contract lets a stray be left out: what is taken from a merchant has none."""
+    odd, even = Payment(1), Payment(2)
+    nobodys = bent(TAKEN_FROM_A_STRAY[what](odd), charged_to="suspense")
+    stream.publish_bytes(TOPIC, odd.payment_id, nobodys)
+    stream.publish(even.captured(70))
+    stream.drain()
+    assert ledger.rows(
+        "SELECT key, split_part(detail, ':', 1), split_part(detail, ':', 2) FROM parked_keys"
+    ) == [(odd.payment_id, "field_missing", " stray_id")]
+    assert ledger.rows("SELECT payment_id, amount_minor FROM journals") == [(even.payment_id, 70)]
 
 
 COMPLETED = {
@@ -210,6 +254,45 @@ def test_what_settles_is_a_capture_that_is_booked_with_the_same_money_or_parked(
     stream.drain()
     assert parked(ledger) == [(payment.payment_id, "poison", code)]
     assert ledger.rows("SELECT rule FROM journals") == [("capture",)]
+
+
+@pytest.mark.parametrize("same_batch", [True, False], ids=["in one batch", "later"])
+def test_what_settles_rests_on_the_capture_of_its_own_processor(ledger, stream, same_batch):
+    """Two processors may give two captures of one payment the same id."""
+    payment = Payment(1)
+    at_beta = {"processor": "beta", "account": "acct_beta"}
+    stream.publish(payment.captured(10_000, 300))
+    beta = bent(payment.captured(4_000), **at_beta, fact_key="beta:acct_beta:cap_1_0:succeeded:1")
+    stream.publish_bytes(TOPIC, payment.payment_id, beta)
+    if not same_batch:
+        stream.drain()
+    stream.publish(report.settled(payment, 10_000, 300))
+    settled = bent(report.settled(payment, 4_000), **at_beta, fact_key="beta:acct_beta:cap_1_0:settled:1")
+    stream.publish_bytes(TOPIC, payment.payment_id, settled)
+    stream.drain()
+    assert parked(ledger) == []
+    assert ledger.balances()["merchant_available", payment.merchant_id, "EUR"] == 13_700
+    nobodys = bent(report.settled(payment, 4_000, number=2), processor="gamma")
+    stream.publish_bytes(TOPIC, payment.payment_id, nobodys)
+    stream.drain()
+    assert parked(ledger) == [(payment.payment_id, "poison", "without_ground")]
+
+
+@pytest.mark.parametrize("same_batch", [True, False], ids=["in one batch", "later"])
+@pytest.mark.parametrize("captures", [1, 2])
+def test_what_settled_settles_again_only_after_it_was_taken_back(ledger, stream, captures, same_batch):
+    """Else a merchant's pending money would come below zero, for ever, and as much would be available twice."""
+    payment = Payment(1)
+    stream.publish(*(payment.captured(10_000, 300, nth=nth) for nth in range(captures)))
+    stream.publish(*(report.settled(payment, 10_000, 300, nth=nth) for nth in range(captures)))
+    stream.publish(report.unsettled(payment, 10_000, 300), report.settled(payment, 10_000, 300, number=2))
+    if not same_batch:
+        stream.drain()
+    stream.publish(report.settled(payment, 10_000, 300, number=3))
+    stream.drain()
+    assert parked(ledger) == [(payment.payment_id, "poison", "ground_taken")]
+    assert ledger.balances()["merchant_available", payment.merchant_id, "EUR"] == captures * 9_700
+    assert ("merchant_pending", payment.merchant_id, "EUR") not in ledger.balances()
 
 
 @pytest.mark.parametrize("stated", [3_999, 4_000, 4_001])

@@ -50,6 +50,13 @@ def settled_without_its_capture(history, amount):
         yield "differs_from_ground", settled
 
 
+def settled_again(history, _amount):
+    for nth, (captured, fee, settled, _times) in history.captures.items():
+        alike = [each for each in history.captures.values() if each[:2] == (captured, fee) and not each[2]]
+        if settled and not alike and captured != fee:
+            yield "ground_taken", report.settled(history.payment, captured, fee, nth=nth, number=UNKNOWN)
+
+
 def told(history, event, **named):
     return any(
         type(each).__name__ == f"{event}V1"
@@ -63,6 +70,7 @@ WRONG = [
     success_after_the_failure,
     more_than_stands,
     settled_without_its_capture,
+    settled_again,
 ]
 
 
