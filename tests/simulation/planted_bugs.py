@@ -213,6 +213,7 @@ OUT_OF_REACH = {
         "nobody dismisses a fact while a seed runs",
     ),
     **dict.fromkeys(("proposal-has-its-proof", "proposal-can-be-returned"), _SECOND_LINE),
+    "list-behind-a-place": "no list of a seed is longer than its page",
     "refused-cancel-forgotten": "no seed reads what a payment says went wrong",
     "hold-became-money": "no seed judges a case that stays open",
     "risk-late-arrival": _UNTOLD,

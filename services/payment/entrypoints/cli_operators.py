@@ -14,7 +14,10 @@ from shared.runtime.cli_token import TokenFile, acting
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from services.payment.adapters.unit_of_work import PaymentUnitOfWork
+
 Limit = Annotated[int, typer.Option(min=1, max=1_000, help="How many, oldest first.")]
+CursorText = Annotated[str | None, typer.Option("--cursor", help="Go on behind a page, by what it said.")]
 Evidence = Annotated[
     str,
     typer.Option(
@@ -67,16 +70,21 @@ def _add_waiting(cli: typer.Typer, line: CommandLine) -> None:
     def waiting(
         what: Annotated[Listing, typer.Argument(help="What to list.")],
         limit: Limit = 100,
+        cursor: CursorText = None,
+        payment: Annotated[str | None, typer.Option(help="Of this payment alone.")] = None,
         as_json: JsonFlag = False,
     ) -> None:
         """List what waits for somebody, with ages and the money at risk."""
-        from services.payment.adapters.operator_lists import read_list
+        from services.payment.adapters.operator_lists import Behind, Page, read_list
 
-        with line.opened() as runtime:
-            rows = runtime.transactions.read(
-                lambda uow: read_list(uow.connection, what.value, limit), name="waiting"
-            )
-        emit(rows, as_json=as_json)
+        def look(uow: PaymentUnitOfWork) -> Page:
+            behind = Behind.read(cursor) if cursor is not None else None
+            return read_list(uow.connection, what.value, limit, behind=behind, payment_id=payment)
+
+        page = line.run(look, "waiting")
+        emit(page.rows, as_json=as_json)
+        if page.next_cursor is not None:
+            typer.echo(f"there is more: --cursor {page.next_cursor}", err=True)
 
     @cli.command("exposure")
     def exposure(as_json: JsonFlag = False) -> None:

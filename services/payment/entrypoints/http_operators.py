@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from services.payment.adapters.exposure import read_exposure
-from services.payment.adapters.operator_lists import QUERIES, read_list
+from services.payment.adapters.operator_lists import QUERIES, Behind, read_list
 from services.payment.adapters.read_models import find_payment
 from services.payment.adapters.timeline import read_timeline
 from services.payment.adapters.unit_of_work import PaymentUnitOfWork
@@ -40,6 +40,8 @@ from shared.runtime.operator_tokens import OperatorRole, operator_with
 
 LIST_MAX: Final = 1_000
 Limit = Annotated[int, Query(ge=1, le=LIST_MAX)]
+CursorText = Annotated[str | None, Query(max_length=100)]
+PaymentId = Annotated[str | None, Query(pattern=PAYMENT_ID)]
 
 
 def operator_routes(parts: EdgeParts) -> APIRouter:
@@ -48,8 +50,12 @@ def operator_routes(parts: EdgeParts) -> APIRouter:
     router = APIRouter(prefix="/operator", dependencies=[viewer])
 
     def listing(name: str) -> Callable[..., Any]:
-        async def read(limit: Limit = 100) -> Response:
-            return document({"data": await parts.read(lambda connection: read_list(connection, name, limit))})
+        async def read(limit: Limit = 100, cursor: CursorText = None, payment: PaymentId = None) -> Response:
+            behind = Behind.read(cursor) if cursor is not None else None
+            page = await parts.read(
+                lambda connection: read_list(connection, name, limit, behind=behind, payment_id=payment)
+            )
+            return document({"data": page.rows, "next_cursor": page.next_cursor})
 
         read.__doc__ = f"The {name.replace('-', ' ')} that wait, oldest first."
         return read

@@ -11,6 +11,7 @@ _LANE_TESTS: Final = "services/processor/tests/unit/test_lane.py::"
 _BETA_TESTS: Final = "services/processor/tests/unit/test_beta_http.py::"
 _FEED_TESTS: Final = "services/processor/tests/db/test_feed.py::"
 _DISMISSED_TESTS: Final = "services/payment/tests/db/test_dismissed_facts.py::"
+_LIST_TESTS: Final = "services/payment/tests/db/test_operator_lists.py::"
 _OPERATORS_TESTS: Final = "services/payment/tests/db/test_operators_decide.py::"
 
 LOOKING: Final = (
@@ -174,5 +175,18 @@ LOOKING: Final = (
         change="only whoever approves it hears of it",
         patches=(Patch(_DECIDE, "elif decision.outcome is Outcome.RETURN:", "elif False:"),),
         tests=(_OPERATORS_TESTS + "test_a_stray_is_returned_once_and_only_by_two_people",),
+    ),
+    Case(
+        name="list-behind-a-place",
+        protection="a page of what waits goes on behind its last row, whatever others stand since the same moment",
+        change="it goes on behind that moment",
+        patches=(
+            Patch(
+                "services/payment/adapters/operator_lists.py",
+                "({1}, {2}) > (%(behind_at)s, %(behind_id)s::text)",
+                "{1} > %(behind_at)s",
+            ),
+        ),
+        tests=(_LIST_TESTS + "test_pages_leave_nothing_out_though_rows_of_one_moment_come_and_go",),
     ),
 )

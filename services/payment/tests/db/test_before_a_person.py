@@ -92,7 +92,7 @@ def test_going_before_a_person_does_not_make_a_doubt_young_again(shop: Shop) -> 
     # Whatever counts from the last state gives an age below zero now.
     shop.change("UPDATE operations SET since = now() + interval '1 hour'")
     with shop.parts.common.engine.connect() as connection:
-        (doubt,) = read_list(connection, "doubts", 10)
+        (doubt,) = read_list(connection, "doubts", 10).rows
         (exposed,) = read_exposure(connection)
     assert doubt["doubtful_since"] == doubtful_since
     assert exposed.oldest_s is not None

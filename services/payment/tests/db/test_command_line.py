@@ -130,6 +130,9 @@ def test_a_fact_that_is_none_of_ours_is_dismissed_by_a_command(
     with open_shop(urls) as shop:
         shop.tell(fact(object_type="capture", object_id="cap_old", status="succeeded", parent_id="auth_old"))
         (waits,) = run("waiting", "waiting-facts")
+        more = CliRunner().invoke(cli, ["waiting", "waiting-facts", "--limit", "1", "--json"])
+        assert "--cursor" in more.stderr
+        assert run("waiting", "waiting-facts", "--cursor", more.stderr.split()[-1]) == []
         words = ("decide", "dismiss-fact", waits["waiting_id"], "--token-file", olga, "--reason", "not ours")
         run(*words, fails=True)
         shop.change("UPDATE waiting_facts SET deadline_at = now() - interval '1 second'")
