@@ -40,10 +40,11 @@ def run_seed(seed: int, storage: Storage) -> Verdict:
     began_s, busy_s = time.monotonic(), time.process_time()
     storage.clear()
     # Rubbish is collected between seeds, and not what was there before the first: modules, tables, compiled statements.
-    # Here, where nothing names the last seed's world any more: frozen with it, it would stay for ever.
+    # Frozen once only: something always names a part of the last seed's world still, and frozen it would stay for ever.
     _forget_applications()
     gc.collect()
-    gc.freeze()
+    if not gc.get_freeze_count():
+        gc.freeze()
     gc.disable()
     world = World(seed, storage)
     loop = VirtualLoop(world.clock, world.faults.latency_s)
