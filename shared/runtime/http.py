@@ -21,6 +21,7 @@ from shared.kernel.errors import Rejected
 from shared.persistence.idempotency import KEY_CHARS_MAX
 from shared.runtime.edge import API_BODY_BYTES_MAX, BODY_DEADLINE_S, Edge
 from shared.runtime.models import ApiModel, read_model, validate_model
+from shared.runtime.openapi import Bodies, complete
 from shared.runtime.problems import Problem
 from shared.runtime.server import ASGIApp
 from shared.runtime.strict_json import invalid, malformed, refuse_bad_text
@@ -44,8 +45,12 @@ def api(
     lifespan: Any = None,
     log_requests: bool = True,
     streamed: re.Pattern[str] | None = None,
+    bearer: str | None = None,
 ) -> Api:
-    """A FastAPI application whose every error is problem+json and whose every reply has a Request-Id."""
+    """A FastAPI application whose every error is problem+json and whose every reply has a Request-Id.
+
+    ``bearer``: which token each of its routes asks for, where that is so.
+    """
     edge = partial(
         Edge,
         body_bytes_max=body_bytes_max,
@@ -58,6 +63,7 @@ def api(
         telemetry={"tracing": False, "metrics": False, "logs": False},  # the edge does all three
     )  # fmt: skip
     app.shortcuts = {}
+    app.bearer = bearer
     app.by_shortcut = edge(_answer_shortcut)
     app.add_exception_handler(Rejected, _rejected)
     app.add_exception_handler(HTTPException, _http_exception)
@@ -95,6 +101,15 @@ class Api(FastAPI):
 
     shortcuts: dict[tuple[str, str], _Shortcut]
     by_shortcut: ASGIApp
+    bodies: Callable[[], Bodies] = dict
+    """Asked once, when all routes are there: what POSTs take."""
+    bearer: str | None = None
+
+    def openapi(self) -> dict[str, Any]:
+        """What the framework knows of the routes, and the rest."""
+        if self.openapi_schema is None:
+            complete(super().openapi(), self.bodies(), self.bearer)
+        return super().openapi()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and (found := self.shortcuts.get((scope["method"], scope["path"]))):

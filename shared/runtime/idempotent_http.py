@@ -138,6 +138,10 @@ class IdempotentHttp(Generic[U]):
         """The POSTs under this layer, as method and route."""
         return frozenset(self._endpoints)
 
+    def bodies(self) -> dict[tuple[str, str], type[BaseModel]]:
+        """What each of them takes, by method and route."""
+        return {(made.method, made.route): made.model for made in self._endpoints.values()}
+
     def completer(self, every_s: float = COMPLETE_EVERY_S) -> PeriodicRole:
         """The role that runs ``complete_abandoned``; start it in every process that serves or works."""
         return PeriodicRole("completer", every_s, lambda: self.complete_abandoned() == COMPLETE_BATCH)
@@ -180,9 +184,9 @@ class IdempotentEndpoint(Generic[U, M]):
     ) -> None:
         self.name = f"{method} {route}"
         self._http = http
-        self._method = method
-        self._route = route
-        self._model = model
+        self.method = method
+        self.route = route
+        self.model = model
         self.key_says = KeyAnswers(render, present)
 
     async def handle(
@@ -299,8 +303,8 @@ class IdempotentEndpoint(Generic[U, M]):
     def _read(self, request: Request, raw: bytes, path_ids: Mapping[str, str]) -> Asked[M]:
         key = idempotency_key(request)
         wait_s = wait_seconds(request.headers.get("prefer"), self._http.default_wait_s)
-        body = read_model(self._model, raw)
-        fingerprint = fingerprint_of(self._method, self._route, path_ids, body.model_dump(mode="json"))
+        body = read_model(self.model, raw)
+        fingerprint = fingerprint_of(self.method, self.route, path_ids, body.model_dump(mode="json"))
         return Asked(key, wait_s, body, fingerprint, request_id(request))
 
     def _claim(self, asked: Asked[M], principal: Principal, resource_id: str | None) -> Claim:

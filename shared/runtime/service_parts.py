@@ -250,6 +250,7 @@ class ServiceParts(Generic[U]):
         http: IdempotentHttp[U] = IdempotentHttp(self.transactions, ids=self.ids, tally=self.repeats)
         self._closing.append(http.close)
         take_in(app, mechanism_routes(http, self.operations(), self.operator_tokens()))
+        app.bodies = http.bodies
         return http
 
     def watch(self) -> None:

@@ -80,7 +80,7 @@ def application(
     merchants: TokenVerifier | None,
 ) -> FastAPI:
     """The application. Without a public key nobody of that kind gets in."""
-    app = api(title="ledger")
+    app = api(title="ledger", bearer="An operator's token; or for a merchant's own books its read token.")
     viewer = operator_with(operators, OperatorRole.VIEWER)
     scope_of = _scope_of(operators, merchants)
     now = now or SystemClock().now

@@ -21,6 +21,7 @@ from shared.runtime.operator_tokens import READ_LIFE_S
 def make_app(parts: EdgeParts) -> FastAPI:
     """Return the application."""
     app = api(title="payment")
+    app.bodies = parts.http.bodies
     payments = PaymentsApi(parts)
     take_in(app, payments.router())
     shortcut(app, "POST", "/payments", payments.create)

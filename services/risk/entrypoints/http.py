@@ -38,6 +38,7 @@ def make_app(
 ) -> FastAPI:
     """Return the application; without a verifier nobody gets in."""
     app = api(title="risk")
+    app.bodies = http.bodies
     take_in(app, mechanism_routes(http, operations, verifier))
     _add_reads(app, http, verifier)
     _add_changes(app, http, verifier)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 
 from services.ledger.bootstrap import LedgerParts, build
@@ -38,6 +41,36 @@ def test_every_role_is_there():
         assert {"/balances", "/trial-balance"} <= set(runtime.make_app().openapi()["paths"])
     finally:
         runtime.close()
+
+
+def test_the_api_describes_what_it_takes_how_it_refuses_and_who_may_call():
+    runtime = build(load_settings(LedgerSettings, ENVIRONMENT))
+    try:
+        told = runtime.make_app().openapi()
+    finally:
+        runtime.close()
+    assert told["security"] == [{"token": []}]
+    assert told["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    schemas = told["components"]["schemas"]
+    operations = [(path, *each) for path, methods in told["paths"].items() for each in methods.items()]
+    for path, method, operation in operations:
+        refused = operation["responses"]["default"]["content"]["application/problem+json"]["schema"]
+        assert refused == {"$ref": "#/components/schemas/Problem"}, path
+        if method == "post":
+            assert [each["name"] for each in operation["parameters"]][-1] == "Idempotency-Key", path
+            reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+            assert reference.rpartition("/")[2] in schemas, path
+    assert {path for path, method, _ in operations if method == "post"} > {"/adjustments", "/period-closes"}
+    assert set(schemas["ProposeBody"]["required"]) == {
+        "template",
+        "amount",
+        "currency",
+        "reason",
+        "attachment",
+    }
+    named = set(re.findall("#/components/schemas/([A-Za-z]+)", json.dumps(told)))
+    assert named <= set(schemas)
+    assert "HTTPValidationError" not in schemas
 
 
 @pytest.mark.parametrize("consumers", [1, 3])
