@@ -59,14 +59,17 @@ def _differ(columns: Sequence[str]) -> str:
     return f"({said}) IS DISTINCT FROM ({stands})"
 
 
-# Lines that only earlier files have which stated the same payout in whole, as this one does.
+# Lines that only earlier files have which stated the same payout in whole, as this one does. First those that this file
+# lacks: joined the other way round each line of a payout would look through all lines of the payout.
 _GONE: Final = """
-SELECT n.source, n.line_id, n.revision FROM settlement_lines AS n
-  JOIN stated_payouts AS p
-    ON p.file_id = %(file_id)s AND p.whole AND p.payout_id = n.payout_id AND p.currency = n.net_currency
- WHERE n.source = %(source)s AND n.stands AND NOT n.withdrawn
-   AND NOT EXISTS (SELECT FROM report_lines AS r WHERE r.file_id = %(file_id)s AND r.line_id = n.line_id)
-   AND EXISTS (SELECT FROM stated_payouts AS e JOIN report_files AS f USING (file_id)
+WITH lacking AS MATERIALIZED (
+    SELECT n.source, n.line_id, n.revision, n.payout_id, n.net_currency FROM settlement_lines AS n
+      JOIN stated_payouts AS p
+        ON p.file_id = %(file_id)s AND p.whole AND p.payout_id = n.payout_id AND p.currency = n.net_currency
+     WHERE n.source = %(source)s AND n.stands AND NOT n.withdrawn
+       AND NOT EXISTS (SELECT FROM report_lines AS r WHERE r.file_id = %(file_id)s AND r.line_id = n.line_id))
+SELECT n.source, n.line_id, n.revision FROM lacking AS n
+ WHERE EXISTS (SELECT FROM stated_payouts AS e JOIN report_files AS f USING (file_id)
                  JOIN report_lines AS r ON r.file_id = e.file_id AND r.payout_id = e.payout_id
                 WHERE f.source = %(source)s AND e.whole AND e.file_id <> %(file_id)s AND e.payout_id = n.payout_id
                   AND e.currency = n.net_currency AND r.line_id = n.line_id)"""

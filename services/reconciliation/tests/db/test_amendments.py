@@ -6,7 +6,9 @@ import itertools
 
 import pytest
 
-from services.reconciliation.tests.reports import declare, payout, report, take_in
+from services.reconciliation.adapters.readers import READERS
+from services.reconciliation.app.stage_file import stage_next
+from services.reconciliation.tests.reports import declare, payout, receive, report, take_in
 from services.reconciliation.tests.writers import tieout_payout, tieout_row
 
 pytestmark = pytest.mark.db
@@ -130,3 +132,27 @@ def test_a_line_moves_to_the_payout_that_a_corrected_file_says(desk):
     take_in(desk, report(payout("po_2", (2, {}))))
     assert standing(desk) == [("txn_1", 1, 9_830, False), ("txn_2", 2, 9_830, False)]
     assert payouts(desk) == [("po_1", 19_660, 9_830, 1, True), ("po_2", 9_830, 9_830, 1, True)]
+
+
+READ = """
+SELECT coalesce(sum(seq_tup_read + idx_tup_fetch), 0) FROM pg_stat_xact_user_tables
+ WHERE relname IN ('report_lines', 'settlement_lines', 'stated_payouts')
+"""
+
+
+def rows_read_to_amend(desk, name, count):
+    """Rows that staging reads, as PostgreSQL counts them, of a file that amends each line of one payout."""
+    take_in(desk, report(payout(name, *((f"{name}_{n}", {}) for n in range(count)))))
+    receive(desk, report(payout(name, *((f"{name}_{n}", {"fee_minor": 160}) for n in range(count)))))
+
+    def stage(uow):
+        before = uow.connection.exec_driver_sql(READ).scalar_one()
+        assert stage_next(READERS, uow) is not None
+        return uow.connection.exec_driver_sql(READ).scalar_one() - before
+
+    return desk.run(stage)
+
+
+def test_amending_a_payout_costs_its_lines_and_not_their_square(desk):
+    count = 1_600
+    assert rows_read_to_amend(desk, "po_1", count) < 100 * count
