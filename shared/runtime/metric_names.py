@@ -295,7 +295,7 @@ RECONCILIATION_STATEMENT_GAP_AGE_S: Final = _gauge(
 )
 RECONCILIATION_FILES_IN_DOUBT: Final = _gauge(
     "tieout_reconciliation_files_in_doubt",
-    "Breaks of files themselves by source and type: totals that do not come out, lines that nobody could read.",
+    "Breaks of files themselves by source and type: totals, lines that nobody could read, contradicting files.",
     "source",
     "type",
 )

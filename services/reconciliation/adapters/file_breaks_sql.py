@@ -14,6 +14,7 @@ from services.reconciliation.domain.breaks import BreakType
 #: What keeps a month from being closed while it stands.
 HOLDING_UP: Final = (
     BreakType.PAYOUT_TOTAL_MISMATCH, BreakType.STATEMENT_TOTAL_MISMATCH, BreakType.UNREADABLE_LINES,
+    BreakType.FILE_ORDER_UNKNOWN,
 )  # fmt: skip
 #: Subjects of these breaks, as ranges of text.
 SUBJECTS: Final = " OR ".join(
@@ -47,10 +48,12 @@ SETTLES: Final = """
                          WHERE w.file_id = {p} AND w.whole AND NOT w.overtaken
                            AND (e.account_number, e.statement_id, e.sequence, e.currency, e.opening_on)
                              = (h.account_number, h.statement_id, h.sequence, h.currency, h.opening_on)))))"""
-# Files that say other money than one before them, of which no person said by then or later which one holds.
+# Files that say other money than one before them, of which no person said by then or later which one holds. What they
+# contradict each other about happened in the time of one of both, whenever they came.
 ORDERS: Final = f"""
-SELECT c.*, s.processor, s.account, f.received_at
+SELECT c.*, s.processor, s.account, coalesce(least(f.period_from, e.period_from), f.received_at) AS since
   FROM contradicted_files AS c JOIN report_files AS f USING (file_id) JOIN sources AS s USING (source)
+  JOIN report_files AS e ON e.file_id = c.former_file_id
  WHERE NOT EXISTS (SELECT FROM preferred_files AS p JOIN report_files AS a ON a.file_id = p.after_file_id
                     WHERE a.staged_nth >= f.staged_nth AND {SETTLES.format(p="p.file_id")}) /*of bank*/"""
 

@@ -249,7 +249,7 @@ SELECT 'statement:' || g.source || ':' || g.account_number || ':' || g.currency 
 _ORDERS: Final = f"""
 SELECT 'order:' || o.file_id || ':' || o.former_file_id || ':' || o.currency,
        {_type({Sign.SAID_OTHERWISE: "true"})} AS type, o.currency, 0::bigint, o.at_risk_minor, o.processor, o.account,
-       NULL, o.received_at, NULL::timestamptz
+       NULL, o.since, NULL::timestamptz
   FROM ({ORDERS}) AS o
 """
 QUERIES: Final = tuple(

@@ -60,7 +60,8 @@ SELECT coalesce(extract(epoch FROM %(now)s - least(
 _GAP: Final = "SELECT coalesce(extract(epoch FROM %(now)s - min(received_at)), 0) FROM statement_gaps"
 _IN_DOUBT: Final = f"""
 SELECT s.source, b.type, count(*)
-  FROM breaks AS b LEFT JOIN report_files AS f ON b.subject = 'file:' || f.file_id
+  FROM breaks AS b LEFT JOIN report_files AS f
+    ON f.file_id = split_part(b.subject, ':', 2) AND split_part(b.subject, ':', 1) IN ('file', 'order')
   JOIN sources AS s
     ON s.source = f.source OR (f.file_id IS NULL AND (s.processor, s.account) = (b.processor, b.account))
  WHERE b.type IN ({", ".join(f"'{kind.value}'" for kind in HOLDING_UP)}) AND b.state IN ({STANDING})

@@ -23,7 +23,8 @@ class Unfinished:
     files_waiting: int
     touched: int
     parked_keys: int
-    #: Files that do not add up or were not read in whole, by break: type and subject; the first of them.
+    #: Files that do not add up, were not read in whole or contradict each other, by break: type and subject; the first
+    #: of them.
     files_in_doubt: tuple[str, ...]
     #: Differences that no break and no reason names, by subject; the first of them.
     unnamed: tuple[str, ...]
@@ -44,8 +45,8 @@ def check_finished(month: months.Month, unfinished: Unfinished) -> None:
     if unfinished.files_in_doubt:
         raise Rejected(
             "period_files_in_doubt",
-            f"{month}: {', '.join(unfinished.files_in_doubt)}: have a corrected file sent, or have two people accept"
-            " the break with the reason",
+            f"{month}: {', '.join(unfinished.files_in_doubt)}: have a corrected file sent, say which of two files"
+            " holds, or have two people accept the break with the reason",
             stored=False,
             extra={"breaks": list(unfinished.files_in_doubt)},
         )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from services.reconciliation.app.announce_lines import announce_lines
 from services.reconciliation.app.close_month import approve_close, propose_close
-from services.reconciliation.tests.reports import declare, report, take_in
+from services.reconciliation.tests.reports import declare, prefer, report, take_in
 from services.reconciliation.tests.three_legs import World
 from services.reconciliation.tests.writers import (
     camt_entry,
@@ -56,6 +56,11 @@ class Shop(World):
         staged = take_in(self.desk, report([*written, own | days]))
         self.desk.run(announce_lines)
         return staged
+
+    def corrected(self, payout_id: str, due: tuple[int, int], *rows: tuple[int, int, tuple[int, int]]):
+        """A report of the payout that holds over the one that came before, as a person says."""
+        staged = self.reported(payout_id, due, *rows)
+        return prefer(self.desk, staged)
 
     def credited(self, *entries: tuple[int, str, tuple[int, int]]):
         """A statement: entries of minor units, text and day."""

@@ -48,7 +48,7 @@ def everything_comes_late(shop):
     """A sale that was unknown, a sale's line as it should have been, a line taken out, and the rest of a credit."""
     shop.sold(9, 40, 1, 12)
     shop.sold(77, 800, 1, 18)
-    shop.reported("po_january", (1, 14), (1, 10_000, (1, 10)), (2, 7_000, (1, 11)))
+    shop.corrected("po_january", (1, 14), (1, 10_000, (1, 10)), (2, 7_000, (1, 11)))
     shop.reported("po_late", (1, 13), (9, 40, (1, 12)))
     shop.credited((500, "PAYOUT po_short", (1, 22)), (9, "nobody's", (1, 23)))
     take_in(

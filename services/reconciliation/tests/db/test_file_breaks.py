@@ -141,10 +141,15 @@ def test_what_files_of_a_later_month_lack_holds_up_that_one(shop):
 def test_what_stands_of_files_is_counted_by_source(bank):
     take_in(bank, report(payout("po_1", (1, {}), net=19_660), tieout_row(2, "po_1", gross="a hundred")))
     take_in(bank, statement(0, 500, "2026-11-26", minor=300), source="bank", name="a.xml")
+    for fee_minor in (100, 90):
+        take_in(bank, report(payout("po_2", (3, {"fee_minor": fee_minor}))))
+        take_in(bank, statement(0, 500 + fee_minor, "2026-11-20"), source="bank", name="c.xml")
     found(bank)
     gauges = StandingGauges(bank.engine, SystemClock())
     assert dict(gauges.samples_of(metric_names.RECONCILIATION_FILES_IN_DOUBT)) == {
         ("alpha", "payout_total_mismatch"): 1,
         ("alpha", "unreadable_lines"): 1,
+        ("alpha", "file_order_unknown"): 1,
+        ("bank", "file_order_unknown"): 1,
         ("bank", "statement_total_mismatch"): 1,
     }

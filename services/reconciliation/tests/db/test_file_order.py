@@ -258,8 +258,8 @@ def test_a_month_with_a_preferred_file_comes_to_the_same_when_it_is_computed_onc
     corrected = shop.reported("po_twice", (1, 20), (8, 400, (1, 12)))
     shop.reported("po_twice", (1, 20), (8, 300, (1, 12)))
     prefer(desk, corrected, "a correction")
-    shop.reported("po_other", (1, 20), (9, 77, (1, 12)))
-    shop.reported("po_other", (1, 20), (9, 78, (1, 12)))
+    shop.reported("po_other", (2, 20), (9, 77, (2, 12)))
+    shop.reported("po_other", (2, 20), (9, 78, (2, 12)))
     shop.match()
     shop.close(JANUARY)
     assert shop.rows("SELECT type FROM period_breaks WHERE type = 'file_order_unknown'") == [
@@ -267,6 +267,33 @@ def test_a_month_with_a_preferred_file_comes_to_the_same_when_it_is_computed_onc
     ]
     done = desk.run(lambda uow: recompute(READERS, JANUARY, uow.connection, uow.now, uow.ids))
     assert done.differences == []
+
+
+def test_a_month_is_not_closed_over_files_of_which_nobody_said_which_holds(desk):
+    """Whenever they came: what they say happened in the month."""
+    shop = Shop(desk)
+    shop.january()
+    corrected = shop.reported("po_twice", (1, 20), (8, 400, (1, 12)))
+    later = shop.reported("po_twice", (1, 20), (8, 300, (1, 12)))
+    with pytest.raises(Rejected) as refused:
+        shop.propose(JANUARY)
+    assert refused.value.code == "period_files_in_doubt"
+    assert refused.value.extra == {"breaks": [f"file_order_unknown {about(later, corrected)}"]}
+    prefer(desk, corrected, "a correction")
+    assert shop.close(JANUARY).state == "APPROVED"
+
+
+def test_a_month_is_closed_where_two_people_let_the_later_file_hold(desk):
+    shop = Shop(desk)
+    shop.january()
+    former = shop.reported("po_twice", (1, 20), (8, 400, (1, 12)))
+    later = shop.reported("po_twice", (1, 20), (8, 300, (1, 12)))
+    shop.match()
+    break_id = propose(desk, later, former)
+    with pytest.raises(Rejected, match="period_files_in_doubt"):
+        shop.propose(JANUARY)
+    deciding.approve(shop, break_id)
+    assert shop.close(JANUARY).state == "APPROVED"
 
 
 def came_before_the_question(urls):
@@ -291,8 +318,8 @@ def test_a_month_is_computed_once_more_without_asking_about_files_that_came_befo
     shop.reported("po_twice", (1, 20), (8, 400, (1, 12)))
     shop.reported("po_twice", (1, 20), (8, 300, (1, 12)))
     came_before_the_question(reconciliation_urls)
-    shop.reported("po_other", (1, 20), (9, 77, (1, 12)))
-    shop.reported("po_other", (1, 20), (9, 78, (1, 12)))
+    shop.reported("po_other", (2, 20), (9, 77, (2, 12)))
+    shop.reported("po_other", (2, 20), (9, 78, (2, 12)))
     shop.match()
     shop.close(JANUARY)
     assert shop.rows("SELECT at_risk_minor FROM period_breaks WHERE type = 'file_order_unknown'") == [(1,)]

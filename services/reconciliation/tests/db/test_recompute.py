@@ -100,7 +100,7 @@ def named_otherwise(shop):
     """A sale of January that the report has under another name; its line is as it was amended once."""
     shop.sold(8, 400, 1, 12)
     shop.reported("po_named", (1, 20), (9, 300, (1, 12)))
-    shop.reported("po_named", (1, 20), (9, 400, (1, 12)))
+    shop.corrected("po_named", (1, 20), (9, 400, (1, 12)))
     shop.match()
     ((line_id,),) = shop.rows("SELECT line_id FROM settlement_lines WHERE object_id = 'cap_9' AND stands")
     return line_id, item(8, account="acct_1")
