@@ -57,6 +57,9 @@ WHERE e.booked_on <= %(until)s AND NOT EXISTS (
     WHERE q.entry_id = e.id AND p.fate <> 'arrives')
 ORDER BY md5(%(drawn_by)s || e.id), e.id COLLATE "C" LIMIT %(limit)s
 """
+ENTRY_BEFORE: Final = (
+    "SELECT 1 FROM bank_entries WHERE currency = %(currency)s AND booked_on < %(day)s LIMIT 1"
+)
 ENTRIES_OF: Final = f"""
 SELECT {ENTRY_COLUMNS}, {PARTS} FROM bank_entries e
 WHERE e.id IN (SELECT entry_id FROM bank_entry_parts WHERE processor = %(processor)s AND payout_id = %(payout_id)s)
@@ -111,6 +114,10 @@ class PlantedStore:
         found = await self._connections.fetch(PLANTABLE_ENTRIES, asked)
         return [rows.to_entry(row) for row in found]
 
+    async def has_entries_before(self, currency: str, day: date) -> bool:
+        """Whether the bank has booked anything on the account before that day."""
+        return bool(await self._connections.fetch(ENTRY_BEFORE, {"currency": currency, "day": day}))
+
     async def entries_of(self, payout: Payout) -> Sequence[BankEntry]:
         """The entries that have a part of the payout, in order."""
         asked = {"processor": payout.processor, "payout_id": payout.id}
@@ -141,8 +148,11 @@ def to_planted(document: Mapping[str, Any]) -> Planted:
         EntryShift(**each | {"booked_on": date.fromisoformat(each["booked_on"])})
         for each in own["entry_shifts"]
     )
-    for name in ("unbooked", "invented"):
-        own[name] = _entry(own[name]) if own[name] else None
+    # What was planted by a former version has none of what came since.
+    for name in ("unbooked", "invented", "unwritten"):
+        own[name] = _entry(own[name]) if own.get(name) else None
+    for name in ("unreadable", "said_before"):
+        own[name] = _line(own[name]) if own.get(name) else None
     return Planted(**own)
 
 

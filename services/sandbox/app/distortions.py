@@ -31,6 +31,16 @@ class Distortions:
     """Entries that the statement does not have, by id."""
     invented: Sequence[BankEntry] = ()
     """Entries that it has too many."""
+    totals: Mapping[LineKey, int] = field(default_factory=dict)
+    """What a payout's own row is more than its lines, by processor and payout."""
+    unreadable: Mapping[str, Sequence[BalanceTransaction]] = field(default_factory=dict)
+    """Rows that nobody can read, by payout: they count nowhere."""
+    said_before: Mapping[str, Sequence[BalanceTransaction]] = field(default_factory=dict)
+    """Lines as the first edition of a report tells them, by payout."""
+    unwritten: Sequence[BankEntry] = ()
+    """Entries that the statement of their day does not have, though its closing balance does."""
+    unheard: Sequence[BankEntry] = ()
+    """Entries of a statement that never came: the opening balance of their day has them."""
 
     def line(self, line: BalanceTransaction) -> BalanceTransaction | None:
         """The line as the report tells it; none where it leaves it out."""
@@ -56,8 +66,21 @@ class Distortions:
         shifts = (shift for found in self.shifted.values() for shift in found)
         return (
             sum(shift.amount_minor for shift in shifts if _counts(shift, currency, before))
-            + sum(entry.amount_minor for entry in self.invented if _counts(entry, currency, before))
+            + sum(
+                entry.amount_minor
+                for found in (self.invented, self.unwritten, self.unheard)
+                for entry in found
+                if _counts(entry, currency, before)
+            )
             - sum(entry.amount_minor for entry in self.unbooked.values() if _counts(entry, currency, before))
+        )
+
+    def opening_shift(self, currency: str, day: date) -> int:
+        """What the balance is more that the statement of that day opens with: what was booked there and never told."""
+        return self.balance_shift(currency, day) + sum(
+            entry.amount_minor
+            for entry in self.unheard
+            if entry.currency == currency and entry.booked_on == day
         )
 
     def invented_on(self, day: date) -> Iterable[BankEntry]:

@@ -1,14 +1,23 @@
 """Owns planting errors by seed, and telling them: once planted, a seed's errors and their key stay as they are."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from services.sandbox.app.distortions import HONEST, Distortions, LineKey, line_key
 from services.sandbox.app.settlement_ports import PlantedErrors
+from services.sandbox.domain.balance_transactions import BalanceTransaction
+from services.sandbox.domain.bank import BankEntry
 from services.sandbox.domain.error_makers import damaged
-from services.sandbox.domain.planted_errors import TEMPLATES, Candidate, EntryShift, Error, Planted
+from services.sandbox.domain.planted_errors import (
+    ALL_TEMPLATES,
+    TEMPLATES,
+    Candidate,
+    EntryShift,
+    Error,
+    Planted,
+)
 from services.sandbox.domain.planter import Planter
 from shared.kernel.clock import Clock
 from shared.kernel.errors import Rejected
@@ -25,8 +34,13 @@ class PlantErrors:
     store: PlantedErrors
     clock: Clock
 
-    async def plant(self, seed: str, *, each: int, processors: Sequence[str]) -> Sequence[Planted]:
-        """The errors of a seed, planted now unless they are already: at each processor ``each`` of every kind."""
+    async def plant(
+        self, seed: str, *, each: int, processors: Sequence[str], of_files: bool = False
+    ) -> Sequence[Planted]:
+        """The errors of a seed, planted now unless they are already: at each processor ``each`` of every kind.
+
+        ``of_files``: also what is wrong with reports and statements themselves.
+        """
         if not 0 < each <= EACH_MAX:
             raise Rejected("field_invalid", f"1 to {EACH_MAX} of each kind.", status=400, param="each")
         if found := await self.store.planted(seed):
@@ -35,10 +49,12 @@ class PlantErrors:
         made = [
             planted
             for processor in processors
-            for error in TEMPLATES
+            for error in (ALL_TEMPLATES if of_files else TEMPLATES)
             for planted in await self._of_lines(planter, error, processor, each)
         ]
         made += await self._of_entries(planter, each * len(processors))
+        if of_files:
+            made += await self._of_statements(planter, each)
         await self.store.add_planted(seed, made)
         return await self.store.planted(seed)
 
@@ -85,7 +101,7 @@ class PlantErrors:
     ) -> AsyncIterator[Candidate]:
         drawn_by = f"{planter.seed}|{error}"
         for payout, line in await self.store.plantable(
-            processor, TEMPLATES[error], self._today, drawn_by, limit
+            processor, ALL_TEMPLATES[error], self._today, drawn_by, limit
         ):
             if planter.has_used(line):
                 continue
@@ -106,6 +122,22 @@ class PlantErrors:
         unbooked = [planted for entry in found if (planted := planter.unbook(entry)) is not None][:each]
         beside = await self.store.plantable_entries(self._today, f"{planter.seed}|{Error.INVENTED}", each)
         return [*unbooked, *(planter.invent(entry) for entry in beside)]
+
+    async def _of_statements(self, planter: Planter, each: int) -> Sequence[Planted]:
+        """Of the first statement of all nobody could tell that one before it is missing."""
+        made: list[Planted] = []
+        for error in (Error.ENTRY_LOST, Error.STATEMENT_LOST):
+            drawn_by = f"{planter.seed}|{error}"
+            found = await self.store.plantable_entries(self._today, drawn_by, each * SPARE)
+            lost = [
+                planted
+                for entry in found
+                if error is Error.ENTRY_LOST
+                or await self.store.has_entries_before(entry.currency, entry.booked_on)
+                if (planted := planter.lose(error, entry)) is not None
+            ]
+            made += lost[:each]
+        return made
 
 
 def distortions_of(planted: Sequence[Planted]) -> Distortions:
@@ -137,4 +169,27 @@ def distortions_of(planted: Sequence[Planted]) -> Distortions:
         shifted=shifted,
         unbooked={each.unbooked.id: each.unbooked for each in planted if each.unbooked},
         invented=[each.invented for each in planted if each.invented],
+        totals={
+            (each.processor, each.payout_id or ""): each.in_total_minor
+            for each in planted
+            if each.in_total_minor
+        },
+        unreadable=_by_payout(planted, lambda each: each.unreadable),
+        said_before=_by_payout(planted, lambda each: each.said_before),
+        unwritten=_unwritten(planted, Error.ENTRY_LOST),
+        unheard=_unwritten(planted, Error.STATEMENT_LOST),
     )
+
+
+def _by_payout(
+    planted: Sequence[Planted], line_of: Callable[[Planted], BalanceTransaction | None]
+) -> dict[str, list[BalanceTransaction]]:
+    found: dict[str, list[BalanceTransaction]] = {}
+    for each in planted:
+        if (line := line_of(each)) is not None:
+            found.setdefault(each.payout_id or "", []).append(line)
+    return found
+
+
+def _unwritten(planted: Sequence[Planted], error: Error) -> list[BankEntry]:
+    return [each.unwritten for each in planted if each.unwritten and each.error is error]

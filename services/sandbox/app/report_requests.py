@@ -1,6 +1,6 @@
 """Owns what a report may be asked for: the same words over HTTP and on the command line."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final, TypeVar
@@ -15,8 +15,10 @@ from shared.kernel.money import normalise_currency
 
 SETTLEMENT: Final = "settlement"
 BANK: Final = "bank"
+EDITION: Final = "edition"
+FIRST, LAST = "first", "last"
 FIELDS: Final[Mapping[str, frozenset[str]]] = {
-    SETTLEMENT: frozenset({"processor", "format", "from", "to", "seed"}),
+    SETTLEMENT: frozenset({"processor", "format", "from", "to", "seed", "edition"}),
     BANK: frozenset({"currency", "format", "from", "to", "seed"}),
 }
 DAYS_MAX: Final = 366
@@ -50,14 +52,17 @@ class ReportDesk:
         if what == SETTLEMENT:
             writer = _one_of(query, "format", SETTLEMENT_FORMATS)()
             processor = _one_of(query, "processor", {name: name for name in self.processors})
-            return Report(
-                media_type=writer.media_type, pieces=self.reports.settlement(processor, span, writer, told)
-            )
+            edition = _one_of({EDITION: LAST} | dict(query), EDITION, self._editions)
+            return Report(media_type=writer.media_type, pieces=edition(processor, span, writer, told))
         statements = _one_of(query, "format", BANK_FORMATS)()
         currency = normalise_currency(query.get("currency", ""))
         return Report(
             media_type=statements.media_type, pieces=self.reports.bank(currency, span, statements, told)
         )
+
+    @property
+    def _editions(self) -> Mapping[str, Callable[..., AsyncIterator[bytes]]]:
+        return {LAST: self.reports.settlement, FIRST: self.reports.first_edition}
 
     def _span(self, query: Mapping[str, str]) -> Span:
         """The days asked for, none after today: what has not come yet is on no report."""

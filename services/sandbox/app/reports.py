@@ -31,17 +31,31 @@ class Reports:
     ) -> AsyncIterator[bytes]:
         """The payouts made on the days of the span, each with its lines and its own row after them."""
         yield writer.head()
+        async for payout in self._payouts(processor, span):
+            try:
+                async for piece in self._payout(payout, writer, told):
+                    yield piece
+            except _CutOffError:
+                return
+        if end := writer.end():
+            yield end
+
+    async def first_edition(
+        self, processor: str, span: Span, writer: SettlementWriter, told: Distortions
+    ) -> AsyncIterator[bytes]:
+        """Those lines of the same payouts that were told otherwise before, as they were, and nothing else."""
+        yield writer.head()
+        async for payout in self._payouts(processor, span):
+            yield b"".join(writer.line(payout, line) for line in told.said_before.get(payout.id, ()))
+        if end := writer.end():
+            yield end
+
+    async def _payouts(self, processor: str, span: Span) -> AsyncIterator[Payout]:
         after_batch = 0
         while page := await self.books.payouts(processor, span, after_batch=after_batch, limit=PAGE):
             for payout in page:
-                try:
-                    async for piece in self._payout(payout, writer, told):
-                        yield piece
-                except _CutOffError:
-                    return
+                yield payout
             after_batch = page[-1].batch_number
-        if end := writer.end():
-            yield end
 
     async def bank(
         self, currency: str, span: Span, writer: StatementWriter, told: Distortions = HONEST
@@ -54,23 +68,21 @@ class Reports:
             if entry.currency == currency and span.first <= entry.booked_on <= span.last
         }
         days = sorted(found) or [span.last]
-        opening_minor = await self.books.balance_before(currency, days[0]) + told.balance_shift(
-            currency, days[0]
-        )
+        before_minor = await self.books.balance_before(currency, days[0])
         for day in days:
             after_minor = await self.books.balance_before(currency, day + _DAY)
             statement = Statement(
                 account=account_number(currency),
                 currency=currency,
                 day=day,
-                opening_minor=opening_minor,
+                opening_minor=before_minor + told.opening_shift(currency, day),
                 closing_minor=after_minor + told.balance_shift(currency, day + _DAY),
             )
             if day == days[0]:
                 yield writer.head(statement)
             async for piece in self._statement(statement, writer, told):
                 yield piece
-            opening_minor = statement.closing_minor
+            before_minor = after_minor
         if end := writer.end():
             yield end
 
@@ -88,8 +100,14 @@ class Reports:
                 raise _CutOffError
             after = page[-1].id
         more: tuple[BalanceTransaction, ...] = tuple(told.added.get(payout.id, ()))
-        net_minor += sum(line.net_minor for line in more)
-        yield b"".join(writer.line(payout, line) for line in more) + writer.total(payout, net_minor)
+        net_minor += sum(line.net_minor for line in more) + told.totals.get((payout.processor, payout.id), 0)
+        yield b"".join(
+            [
+                *(writer.line(payout, line) for line in more),
+                *(_without_end(writer.line(payout, line)) for line in told.unreadable.get(payout.id, ())),
+                writer.total(payout, net_minor),
+            ]
+        )
 
     async def _statement(
         self, statement: Statement, writer: StatementWriter, told: Distortions
@@ -115,3 +133,8 @@ def _written(
             return b"".join([*pieces, piece[: len(piece) // 2]]), True
         pieces.append(piece * 2 if line_key(line) in told.twice else piece)
     return b"".join(pieces), False
+
+
+def _without_end(row: bytes) -> bytes:
+    """The row without its last column: too short to be read in any format."""
+    return row.rstrip(b"\n").rpartition(b",")[0] + b"\n"

@@ -110,6 +110,10 @@ class PlantedErrors(Protocol):
         """Entries by then of payouts that came as they were to come, by lot."""
         ...
 
+    async def has_entries_before(self, currency: str, day: date) -> bool:
+        """Whether the bank has booked anything on the account before that day."""
+        ...
+
     async def entries_of(self, payout: Payout) -> Sequence[BankEntry]:
         """The entries that have a part of the payout, in order."""
         ...

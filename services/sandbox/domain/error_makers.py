@@ -22,6 +22,7 @@ from shared.kernel.money import currency_scale
 _HUNDREDTHS_SCALE: Final = 2
 _LATER: Final = timedelta(seconds=1)
 _FEE_STEPS: Final = 100
+_TOTAL_STEPS: Final = 10_000
 
 
 def entry_shifts(payout_id: str, entries: Sequence[BankEntry], more_minor: int) -> tuple[EntryShift, ...]:
@@ -180,6 +181,37 @@ def _late(found: Candidate, drawn: int) -> Planted | None:  # noqa: ARG001 - eac
     )
 
 
+def _total(found: Candidate, drawn: int) -> Planted:
+    more_minor = 1 + drawn % _TOTAL_STEPS
+    made = _planted(Error.TOTAL, found, true_minor=0, told_minor=more_minor, more_minor=0)
+    return replace(
+        made,
+        currency=found.payout.currency,
+        transaction_id=None,
+        object_id=None,
+        payment_id=None,
+        reference=found.payout.trace,
+        in_total_minor=more_minor,
+    )
+
+
+def _unreadable(found: Candidate, drawn: int) -> Planted:
+    row = _again(found.line, drawn)
+    made = _planted(Error.UNREADABLE, found, true_minor=0, told_minor=row.gross_minor, more_minor=0)
+    return replace(
+        made, transaction_id=row.id, object_id=row.object_id, at_risk_minor=0, unreadable=row
+    )  # Nobody knows what it says.
+
+
+def _said_before(found: Candidate, drawn: int) -> Planted:
+    line, more_minor = found.line, 1 + drawn % _FEE_STEPS
+    before = replace(line, fee_minor=line.fee_minor + more_minor, net_minor=line.net_minor - more_minor)
+    made = _planted(
+        Error.SAID_BEFORE, found, true_minor=line.fee_minor, told_minor=before.fee_minor, more_minor=0
+    )
+    return replace(made, currency=line.net_currency, said_before=before)
+
+
 def damaged(error: Error, payout: Payout, line: BalanceTransaction) -> Planted:
     """The file that is cut off in the middle of this line, or has it twice; its payout's total stays as it is."""
     told_minor = 0 if error is Error.CUT_OFF else 2 * line.gross_minor
@@ -222,4 +254,7 @@ MAKERS: Final[Mapping[Error, Callable[[Candidate, int], Planted | None]]] = {
     Error.LATE: _late,
     Error.CHARGE_LEFT_OUT: _left_out(Error.CHARGE_LEFT_OUT),
     Error.FEE: _fee,
+    Error.TOTAL: _total,
+    Error.UNREADABLE: _unreadable,
+    Error.SAID_BEFORE: _said_before,
 }

@@ -30,6 +30,11 @@ class Error(StrEnum):
     FEE = "fee"
     UNBOOKED = "unbooked"
     INVENTED = "invented"
+    TOTAL = "total"
+    UNREADABLE = "unreadable"
+    SAID_BEFORE = "said_before"
+    ENTRY_LOST = "entry_lost"
+    STATEMENT_LOST = "statement_lost"
     CUT_OFF = "cut_off"
     LINE_TWICE = "line_twice"
 
@@ -47,12 +52,17 @@ BREAK_TYPES: Final[Mapping[Error, str]] = {
     Error.FEE: "fee_mismatch",
     Error.UNBOOKED: "missing_in_bank",
     Error.INVENTED: "unexpected_in_bank",
+    Error.TOTAL: "payout_total_mismatch",
+    Error.UNREADABLE: "unreadable_lines",
+    Error.SAID_BEFORE: "file_order_unknown",
+    Error.ENTRY_LOST: "statement_total_mismatch",
+    Error.STATEMENT_LOST: "statement_missing",
     Error.CUT_OFF: "truncated",
     Error.LINE_TWICE: "line_repeated",
 }
 """The break that the error must be found as, once it is due: a charge that was left out is a settlement delay first.
 
-What is wrong with the file itself is no break: a file that is cut off is refused, a repeated line is in quarantine.
+Two kinds of damage are no break: a file that is cut off is refused, a repeated line is in quarantine.
 """
 OF_FILES: Final = (Error.CUT_OFF, Error.LINE_TWICE)
 """Only planted where they are asked for: no other error could be found in a file that is refused."""
@@ -69,6 +79,16 @@ TEMPLATES: Final[Mapping[Error, Kind]] = {
     Error.FEE: Kind.CHARGE,
 }
 """The line that an error of a processor's report is made from."""
+FILE_TEMPLATES: Final[Mapping[Error, Kind]] = {
+    Error.TOTAL: Kind.CHARGE,
+    Error.UNREADABLE: Kind.CHARGE,
+    Error.SAID_BEFORE: Kind.CHARGE,
+}
+"""The same for what is wrong with the file and not with what it says of payments: only where it is asked for.
+
+Books are not closed over most of it, so nobody gets it who only wants lines that differ.
+"""
+ALL_TEMPLATES: Final[Mapping[Error, Kind]] = {**TEMPLATES, **FILE_TEMPLATES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,3 +146,11 @@ class Planted:
     entry_shifts: tuple[EntryShift, ...] = ()
     unbooked: BankEntry | None = None
     invented: BankEntry | None = None
+    in_total_minor: int = 0
+    """What the payout's own row is more than its lines come to."""
+    unreadable: BalanceTransaction | None = None
+    """A row too many, of which the last column is missing."""
+    said_before: BalanceTransaction | None = None
+    """The line as the first edition of the report tells it; the report itself is right."""
+    unwritten: BankEntry | None = None
+    """An entry that balances have, and no statement."""

@@ -22,12 +22,14 @@ class Planter:
     def plant(self, error: Error, found: Candidate) -> Planted | None:
         """The error made from this line; none where the line is used or does not allow it."""
         line = found.line
-        if self.has_used(line):
+        if self.has_used(line) or (error is Error.TOTAL and self._has_total(found)):
             return None
         made = MAKERS[error](found, self._draw(error, line.id))
         if made is None or not self._shift(made.entry_shifts, (*found.entries, *found.next_entries)):
             return None
         self.used.add((line.processor, line.id))
+        if error is Error.TOTAL:
+            self.used.add((line.processor, found.payout.id))
         return made
 
     def has_used(self, line: BalanceTransaction) -> bool:
@@ -56,33 +58,40 @@ class Planter:
 
     def invent(self, beside: BankEntry) -> Planted:
         """An entry of that day that nobody booked."""
-        drawn = self._draw(Error.INVENTED, beside.id)
-        amount_minor = 1 + drawn % 100_000
+        entry = self._incoming(Error.INVENTED, beside)
+        return _of_entry(Error.INVENTED, entry, told_minor=entry.amount_minor, invented=entry)
+
+    def lose(self, error: Error, beside: BankEntry) -> Planted | None:
+        """An entry that balances have and no statement does: the statement of its day lost it, or was lost before it.
+
+        None where one is lost there already: of one day nobody could tell two apart.
+        """
+        place = (f"{error}|{beside.currency}", beside.booked_on.isoformat())
+        if place in self.used:
+            return None
+        self.used.add(place)
+        entry = self._incoming(error, beside)
+        return _of_entry(error, entry, told_minor=0, unwritten=entry)
+
+    def _incoming(self, error: Error, beside: BankEntry) -> BankEntry:
+        drawn = self._draw(error, beside.id)
         reference = f"UNKNOWN{drawn % 10**9:09d}"
-        return Planted(
-            error=Error.INVENTED,
-            break_type=BREAK_TYPES[Error.INVENTED],
-            processor=None,
-            account=None,
+        return BankEntry(
+            id=f"ent_{reference}",
             currency=beside.currency,
-            payout_id=None,
+            amount_minor=1 + drawn % 100_000,
+            booked_on=beside.booked_on,
+            value_on=beside.value_on,
             reference=reference,
-            true_minor=0,
-            told_minor=amount_minor,
-            at_risk_minor=amount_minor,
-            invented=BankEntry(
-                id=f"ent_{reference}",
-                currency=beside.currency,
-                amount_minor=amount_minor,
-                booked_on=beside.booked_on,
-                value_on=beside.value_on,
-                reference=reference,
-                bank_reference=bank_reference(reference),
-                text=f"INCOMING PAYMENT {reference}",
-                returns=None,
-                parts=(),
-            ),
+            bank_reference=bank_reference(reference),
+            text=f"INCOMING PAYMENT {reference}",
+            returns=None,
+            parts=(),
         )
+
+    def _has_total(self, found: Candidate) -> bool:
+        """Whether the payout's own row says another sum already."""
+        return (found.line.processor, found.payout.id) in self.used
 
     def _draw(self, error: Error, subject: str) -> int:
         return int.from_bytes(hashlib.sha256(f"{self.seed}|{error}|{subject}".encode()).digest()[:8])
@@ -98,3 +107,28 @@ class Planter:
                 return False
         self.shifted.update(sums)
         return True
+
+
+def _of_entry(
+    error: Error,
+    entry: BankEntry,
+    *,
+    told_minor: int,
+    invented: BankEntry | None = None,
+    unwritten: BankEntry | None = None,
+) -> Planted:
+    """What an entry of nobody's is planted as: one that the bank never booked, or one that it told nobody of."""
+    return Planted(
+        error=error,
+        break_type=BREAK_TYPES[error],
+        processor=None,
+        account=None,
+        currency=entry.currency,
+        payout_id=None,
+        reference=entry.reference,
+        true_minor=entry.amount_minor - told_minor,
+        told_minor=told_minor,
+        at_risk_minor=entry.amount_minor,
+        invented=invented,
+        unwritten=unwritten,
+    )

@@ -61,10 +61,14 @@ def add_reports(app: typer.Typer) -> None:
         first: First = None,
         last: Last = None,
         seed: Seed = None,
+        edition: Annotated[
+            str | None, typer.Option(help="first: only the lines that were told otherwise before.")
+        ] = None,
         out: Out = None,
     ) -> None:
         """Write a processor's report: stripe_payout_csv, adyen_settlement_csv or tieout_csv."""
-        written("settlement", out, format=form, processor=processor, from_=first, to=last, seed=seed)
+        asked = {"format": form, "processor": processor, "from_": first, "to": last, "seed": seed}
+        written("settlement", out, **asked, edition=edition)
 
     @report.command()
     def bank(
@@ -125,10 +129,15 @@ def _add_steps(app: typer.Typer, with_parts: Callable[[Callable[[Parts], Awaitab
         payment: Annotated[
             str | None, typer.Option(help="With --file: the payment whose charge it strikes.")
         ] = None,
+        of_files: Annotated[
+            bool,
+            typer.Option("--of-files", help="Also what is wrong with reports and statements themselves."),
+        ] = False,
         as_json: JsonFlag = False,
     ) -> None:
         """Choose what reports asked for with the seed say wrongly; the same seed again chooses nothing new."""
-        emit(act("errors", seed=seed, each=each, file=file, payment=payment)["data"], as_json=as_json)
+        said = {"seed": seed, "each": each, "of_files": of_files or None, "file": file, "payment": payment}
+        emit(act("errors", **said)["data"], as_json=as_json)
 
     @app.command("answer-key")
     def answer_key(

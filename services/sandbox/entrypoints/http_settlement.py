@@ -14,7 +14,7 @@ from services.sandbox.domain.planted_errors import OF_FILES, Error, Planted
 from shared.kernel.errors import Rejected
 
 PAYOUT_FIELDS: Final = frozenset({"processor", "fate", "everything"})
-ERROR_FIELDS: Final = frozenset({"seed", "each", "file", "payment"})
+ERROR_FIELDS: Final = frozenset({"seed", "each", "of_files", "file", "payment"})
 SEED_CHARACTERS_MAX: Final = 32
 
 
@@ -63,7 +63,8 @@ class SettlementScript:
         elif "payment" in body:
             raise refused("payment", "Goes with file, and only with that.")
         else:
-            planted = await self.planting.plant(seed, each=each, processors=processors)
+            of_files = parsing.flag(body, "of_files")
+            planted = await self.planting.plant(seed, each=each, processors=processors, of_files=of_files)
         return {"data": [shown_error(error) for error in planted]}
 
     async def _damage(
@@ -71,6 +72,8 @@ class SettlementScript:
     ) -> Sequence[Planted]:
         if "each" in body:
             raise refused("each", "A file has one such error; leave it out with file.")
+        if "of_files" in body:
+            raise refused("of_files", "Goes without file: that damages every report as it is.")
         if body["file"] not in list(OF_FILES):
             raise refused("file", f"One of {', '.join(OF_FILES)}.")
         payment = parsing.text(body, "payment") if "payment" in body else None
@@ -96,7 +99,7 @@ def shown_payout(payout: Payout) -> dict[str, Any]:
 
 def shown_error(planted: Planted) -> dict[str, Any]:
     """An error as the answer key tells it."""
-    entry = planted.unbooked or planted.invented
+    entry = planted.unbooked or planted.invented or planted.unwritten
     return {
         "error": str(planted.error),
         "break_type": planted.break_type,

@@ -51,6 +51,8 @@ def test_files_are_damaged_by_command_too_and_nothing_that_was_not_paid_out(trad
         ({"file": "burnt"}, "file"),
         ({"file": "cut_off", "each": 2}, "each"),
         ({"payment": "pay_1"}, "payment"),
+        ({"file": "cut_off", "of_files": True}, "of_files"),
+        ({"of_files": "yes"}, "of_files"),
     ],
 )
 def test_what_does_not_fit_a_damaged_file_is_named(alpha, said, param):
