@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import sql
 
+from services.reconciliation.domain.breaks import BreakType
 from shared.kernel.ids import UlidIds
 from shared.messaging.kafka import KafkaBroker
 from shared.persistence.migrate import migrate
@@ -48,11 +49,14 @@ def main() -> int:
         left = unexplained(desk, month.world, month.key.answers(plan.stops[-1]))
         parked = desk.rows("SELECT key FROM parked_keys")
     _print(score, month)
+    unplanted = {kind.value for kind in BreakType} - {kind for _, kind in month.key.planted_breaks()}
+    for kind in sorted(unplanted):
+        _say(f"no {kind} is planted: the month says nothing of it")
     for wrong in left[:20]:
         _say(f"not explained to zero: {wrong}")
     verdict = "all" if not left else "NOT ALL"
     _say(f"payouts explained to zero but for named breaks: {verdict}; parked keys {len(parked)}")
-    return 0 if not (score.missed or score.invented or left or parked) else 1
+    return 0 if not (score.missed or score.invented or left or parked or unplanted) else 1
 
 
 def _print(score: Score, month: Month) -> None:

@@ -40,14 +40,22 @@ from shared.messaging.envelope import write_headers
 from shared.messaging.memory import MemoryBroker
 from shared.persistence.engine import make_engine
 from shared.persistence.unit_of_work import Transactions
-from tests.integration.months.key import LOST_AFTER_DAYS, Answer, line_name
+from tests.integration.months.answers import Answer
+from tests.integration.months.key import LOST_AFTER_DAYS
+from tests.integration.months.naming import names_of
 from tests.integration.months.trade import PROCESSORS, START, Told
-from tests.integration.months.world import BANK_FORMAT_OF, CLOSED_DAYS, FORMAT_OF, TERMS_OF, Delivery
+from tests.integration.months.world import (
+    BANK_FORMAT_OF,
+    CLOSED_DAYS,
+    FORMAT_OF,
+    TERMS_OF,
+    Delivery,
+    bank_source,
+)
 
 ADA = Actor(name="ada", role="operator")
 _HUNDRED = 100
 SENT_AT_ONCE = 10_000
-_LINES = "SELECT source, line_id, processor, category, object_id, gross_minor FROM matchable_lines"
 _OWN_EVENTS = """
 SELECT position, event_id, event_type, convert_from(payload, 'UTF8') AS payload FROM outbox
  WHERE position > %(after)s AND event_type IN (
@@ -108,7 +116,7 @@ class MonthDesk:
                 )
             )  # fmt: skip
         for currency, form in BANK_FORMAT_OF.items():
-            name = f"bank_{currency.lower()}"
+            name = bank_source(currency)
             own = {"account_number": account_number(currency)}
             self._declare(
                 Source(source=name, kind=SourceKind.BANK, format=form, bank_account=name, options=own)
@@ -136,6 +144,16 @@ class MonthDesk:
         )
         self._send("ledger.events", journal_id, journal, f"evt_j{cause[5:]}", at)
         self._flush()
+
+    def hear(self, topic: str, key: str, said: Any, event_id: str) -> None:
+        """One event of another service, told now."""
+        self._send(topic, key, said, event_id, self.clock.at)
+        self._flush()
+
+    def tell_what_is_proved(self) -> None:
+        """Tell payments what lines prove of their objects."""
+        while self.run(lambda uow: uow.reporting.tell(timedelta(0))):
+            pass
 
     def consume(self) -> None:
         """Until nothing waits on the topics."""
@@ -193,9 +211,8 @@ class MonthDesk:
             found = connection.exec_driver_sql(
                 "SELECT subject, type, at_risk_minor FROM breaks WHERE state <> 'SELF_CLOSED'"
             ).all()
-            lines = _line_names(connection, [s for s, _, _ in found if s.startswith("line:")])
-            banks = _bank_names(connection, [s for s, _, _ in found if s.startswith("bank:")])
-        return {Answer({**lines, **banks}.get(subject, subject), kind, risk) for subject, kind, risk in found}
+            names = names_of(connection, [subject for subject, _, _ in found])
+        return {Answer(names[subject], kind, at_risk_minor) for subject, kind, at_risk_minor in found}
 
     def explained(self) -> list[dict[str, Any]]:
         """Every payout of the month."""
@@ -266,24 +283,3 @@ def _journal(event_id: str, event_type: str, at: datetime, amount_minor: int) ->
         cause_event_type=event_type if ".v" in event_type else f"{event_type[:-2]}.v1", currency="EUR",
         amount_minor=amount_minor, effective_at=datetime.combine(at.date(), time(), at.tzinfo),
     )  # fmt: skip
-
-
-def _line_names(connection: sa.Connection, subjects: list[str]) -> dict[str, str]:
-    found = connection.exec_driver_sql(
-        f"SELECT 'line:' || source || ':' || line_id, processor, category, object_id, gross_minor > 0 FROM ({_LINES}) AS l"
-        " WHERE 'line:' || source || ':' || line_id = ANY(%(subjects)s)",
-        {"subjects": subjects},
-    )
-    return {subject: line_name(processor, category, name) for subject, processor, category, name, _ in found}
-
-
-def _bank_names(connection: sa.Connection, subjects: list[str]) -> dict[str, str]:
-    found = connection.exec_driver_sql(
-        "SELECT 'bank:' || source || ':' || line_id, currency, \"references\" FROM bank_lines"
-        " WHERE stands AND 'bank:' || source || ':' || line_id = ANY(%(subjects)s)",
-        {"subjects": subjects},
-    )
-    return {
-        subject: f"bank:{currency}:" + next((ref for ref in refs if ref.startswith("UNKNOWN")), str(refs))
-        for subject, currency, refs in found
-    }

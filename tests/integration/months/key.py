@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from typing import NamedTuple
 
 from services.sandbox.domain.business_days import business_days_after
 from services.sandbox.domain.payouts import Payout
 from services.sandbox.domain.planted_errors import Error, Planted
-from tests.integration.months.trade import Expected, Story, Told, Wrong
+from tests.integration.months.answers import Answer, payout_name
+from tests.integration.months.file_key import OF_FILES, Files
+from tests.integration.months.trade import DECIDED, Expected, HeardLate, Story, Told, Wrong
 from tests.integration.months.world import TERMS_OF, World
 
 LOST_AFTER_DAYS = 5
@@ -33,12 +34,10 @@ _OF_OUR_SIDE = {
 }  # fmt: skip
 
 
-class Answer(NamedTuple):
-    """A break that has to be found."""
-
-    about: str
-    type: str
-    at_risk_minor: int
+_DECIDED = {
+    Wrong.ADJUSTED: ("processor_success_internal_missing", "unfounded_adjustment", "adjustment"),
+    Wrong.RETURNED: ("duplicate_charge", "unfounded_return", "return"),
+}
 
 
 def end_of(day: date) -> datetime:
@@ -57,16 +56,45 @@ class Key:
 
     world: World
     planted: Sequence[Planted]
+    stops: Sequence[date]
+    """After these days files come and people look: each file has the days since the last one."""
+    late: Sequence[HeardLate] = ()
+    files: Files = field(init=False)
+    found_on: dict[str, date] = field(init=False)
+    """By object: when people decide what to do about a charge that we hear of late."""
     items: list[Expected] = field(default_factory=list)
     unposted: list[Told] = field(default_factory=list)
     unexplained: list[tuple[datetime, str, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """What follows from when the files come."""
+        self.files = Files(self.world, self.planted, self.stops)
+        wanted = {each.object_id for each in self.late}
+        made_on = {
+            line.object_id: payout.made_on
+            for payouts in self.world.payouts_of.values()
+            for payout in payouts
+            for line in (self.world.lines_of[payout.id] if wanted else ())
+            if line.object_id in wanted
+        }
+        self.found_on = {
+            each.object_id: next(day for day in self.stops if day >= made_on[each.object_id])
+            for each in self.late
+        }
+        self.items += [
+            Expected(
+                item_key=f"refund:{each.processor}:acct_{each.processor}:{each.returned_as}", category="refund",
+                processor=each.processor, object_id=each.returned_as, amount_minor=-each.amount_minor,
+                at=end_of(self.found_on[each.object_id]),
+            )
+            for each in self.late if each.wrong is Wrong.RETURNED
+        ]  # fmt: skip
 
     def know(self, story: Story) -> None:
         """A payment more."""
         self.items += story.expected
         self.unposted += story.unposted
-        first = story.told[-1]
-        self.unexplained += [(first.at, journal_id, 4_711) for journal_id in story.unexplained]
+        self.unexplained += [(story.told[-1].at, journal_id, 4_711) for journal_id in story.unexplained]
 
     def answers(self, day: date) -> set[Answer]:
         """The breaks after that day, if files and events of it and all days before are in."""
@@ -79,10 +107,11 @@ class Key:
         }
         return {
             *self._of_lines({payout.id for payout in payouts}),
-            *self._of_items(reported, as_of),
+            *self._of_items(reported, day, as_of),
             *self._of_payouts(payouts, day, as_of),
             *self._of_bank(day),
             *self._of_books(as_of),
+            *self.files.answers(day),
         }
 
     def planted_breaks(self) -> Iterator[tuple[str, str]]:
@@ -93,6 +122,8 @@ class Key:
             if each.error in _ON_A_LINE:
                 line = each.changed or each.added[0].line
                 about = line_name(line.processor, str(line.kind), str(line.object_id))
+            elif each.error in OF_FILES:
+                about = self.files.about(each)
             elif each.error is Error.UNBOOKED:
                 about = payout_name(payouts[str(each.payout_id)])
             elif each.error is Error.INVENTED:
@@ -105,6 +136,8 @@ class Key:
                 yield f"item:{item.item_key}", _OF_OUR_SIDE[item.wrong]
             elif item.wrong in _OF_OUR_SIDE:
                 yield line_name(item.processor, item.category, item.object_id), _OF_OUR_SIDE[item.wrong]
+            elif item.wrong in DECIDED:
+                yield from ((each.about, each.type) for each in _of_decided(item))
         yield from ((f"event:{told.event_id}", "unposted") for told in self.unposted)
         yield from ((f"journal:{journal_id}", "unexplained_journal") for _, journal_id, _ in self.unexplained)
 
@@ -116,9 +149,14 @@ class Key:
                 yield Answer(about, each.break_type, each.at_risk_minor)
 
     def _of_items(
-        self, reported: set[tuple[str, str, str | None, bool]], as_of: datetime
+        self, reported: set[tuple[str, str, str | None, bool]], day: date, as_of: datetime
     ) -> Iterator[Answer]:
         for item in self.items:
+            if item.wrong in DECIDED:
+                found_on = self.found_on[item.object_id]
+                if day >= found_on:
+                    yield _of_decided(item)[day > found_on]
+                continue
             if _is_reported(item, reported):
                 if item.wrong in _OF_OUR_SIDE:
                     about = line_name(item.processor, item.category, item.object_id)
@@ -159,10 +197,11 @@ class Key:
                 yield Answer(f"journal:{journal_id}", "unexplained_journal", amount_minor)
 
 
-def payout_name(payout: Payout) -> str:
-    """As reconciliation names a payout."""
-    name = str(payout.batch_number) if payout.processor == "beta" else payout.id
-    return f"payout:{payout.processor}:{payout.account}:{name}:{payout.currency}"
+def _of_decided(item: Expected) -> tuple[Answer, Answer]:
+    """What people find and decide about, and what becomes of it as we hear of the charge."""
+    about, at_risk_minor = line_name(item.processor, item.category, item.object_id), item.amount_minor
+    kind, undone, prefix = _DECIDED[item.wrong]
+    return Answer(about, kind, at_risk_minor), Answer(f"{prefix}:{about}", undone, at_risk_minor)
 
 
 _KINDS = {"dispute": ("dispute", "dispute_reversal"), "reversal": ("reversal", "reversal_return")}

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from services.reconciliation.app.run_matching import RunKind
+from tests.integration.months.answers import Answer
 from tests.integration.months.desk import MonthDesk
-from tests.integration.months.key import Answer, Key, end_of
-from tests.integration.months.trade import START, Story, Told, Wrong, story
+from tests.integration.months.key import Key, end_of
+from tests.integration.months.people import decide
+from tests.integration.months.trade import DECIDED, START, Story, Told, Wrong, story
 from tests.integration.months.world import LAST_DAY, World
 
 TWIN_EVERY = 50
@@ -33,7 +35,9 @@ class Plan:
     @property
     def wrong(self) -> dict[int, Wrong]:
         """Which payments are wrong on our side, spread over the month's numbers."""
-        kinds = [wrong for wrong in Wrong if wrong is not Wrong.NOTHING for _ in range(self.each)]
+        # Whoever looks only once decides nothing on the way.
+        left_out = {Wrong.NOTHING} if len(self.stops) > 1 else {Wrong.NOTHING, *DECIDED}
+        kinds = [wrong for wrong in Wrong if wrong not in left_out for _ in range(self.each)]
         step = self.payments // len(kinds)
         return {(at + 1) * step - 1: kind for at, kind in enumerate(kinds)}
 
@@ -97,9 +101,10 @@ class Month:
             rows += [(made.processor, row) for row in made.rows]
             before = made
         self.world = World(plan.seed, rows)
+        self.late = [late for number in wrong for late in self.stories[number].late]
         not_plantable = {item.object_id for number in wrong for item in self.stories[number].expected}
-        self.planted = self.world.plant(plan.each, not_plantable)
-        self.key = Key(self.world, self.planted)
+        self.planted = self.world.plant(plan.each, not_plantable | {late.returned_as for late in self.late})
+        self.key = Key(self.world, self.planted, plan.stops, self.late)
         for made in self.stories:
             self.key.know(made)
 
@@ -125,6 +130,7 @@ class Month:
             desk.announce()
             desk.match()
             score.hold(self.key.answers(day), desk.breaks())
+            decide(desk, [late for late in self.late if self.key.found_on[late.object_id] == day])
             first = day + timedelta(days=1)
             report(f"{day}: matched and held to the key after {time.monotonic() - started:.1f} s")
         desk.match(RunKind.FULL)

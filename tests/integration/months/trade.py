@@ -23,6 +23,8 @@ MERCHANT = "mer_" + "m" * 26
 PROCESSORS = ("alpha", "beta", "gamma")
 CURRENCIES = ("EUR",) * 12 + ("USD",) * 5 + ("KWD",) * 2 + ("JPY",)
 _MINUTES = DAYS * 24 * 60
+RETURNS_SETTLE_AFTER_DAYS = 46
+"""From the month's first day on: when what was given back is booked, after whoever decided it has."""
 
 
 class Wrong(StrEnum):
@@ -37,6 +39,12 @@ class Wrong(StrEnum):
     REFUND_GIVEN_UP = "refund_given_up"
     UNPOSTED = "unposted"
     UNEXPLAINED = "unexplained"
+    ADJUSTED = "adjusted"
+    RETURNED = "returned"
+
+
+DECIDED = frozenset({Wrong.ADJUSTED, Wrong.RETURNED})
+"""Two people decide before we hear of the charge."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +70,21 @@ class Told:
     posted: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeardLate:
+    """A charge that we hear of only when two people have adjusted the books for it, or have had it given back."""
+
+    wrong: Wrong
+    processor: str
+    object_id: str
+    amount_minor: int
+    told: Told
+    returned_as: str
+    """The refund, where it is given back, and the operation and the stray that it is of."""
+    operation_id: str
+    stray_id: str
+
+
 @dataclass(slots=True)
 class Story:
     """One payment: rows of the processor's book, events in their order, and what we expect of it."""
@@ -74,6 +97,7 @@ class Story:
     expected: list[Expected] = field(default_factory=list)
     unposted: list[Told] = field(default_factory=list)
     unexplained: list[str] = field(default_factory=list)
+    late: list[HeardLate] = field(default_factory=list)
 
     def id(self, prefix: str, nth: int = 0) -> str:
         """An id of ours that nobody else has."""
@@ -190,13 +214,19 @@ def _capture(made: Story, dice: random.Random, at: datetime, amount_minor: int) 
 
 
 def _captured(made: Story, at: datetime, object_id: str, amount_minor: int, operation: str, nth: int) -> None:
-    made.tell(
-        at, events.PaymentCapturedV1, posted=True, operation_id=operation, **made.account, object_id=object_id,
-        fact_key=made.fact(object_id), amount_minor=amount_minor, currency=made.currency,
-        fee_minor=amount_minor // 50, amount_captured_minor=amount_minor, capture_number=nth + 1, implied=False,
-        effective_at=at,
-    )  # fmt: skip
+    fields = _capture_fields(made, at, object_id, amount_minor, operation, nth)
+    made.tell(at, events.PaymentCapturedV1, posted=True, **fields)
     made.expect("charge", object_id, amount_minor, at)
+
+
+def _capture_fields(
+    made: Story, at: datetime, object_id: str, amount_minor: int, operation: str, nth: int
+) -> dict[str, Any]:
+    return {
+        "operation_id": operation, **made.account, "object_id": object_id, "fact_key": made.fact(object_id),
+        "amount_minor": amount_minor, "currency": made.currency, "fee_minor": amount_minor // 50,
+        "amount_captured_minor": amount_minor, "capture_number": nth + 1, "implied": False, "effective_at": at,
+    }  # fmt: skip
 
 
 def _refunds(made: Story, dice: random.Random, at: datetime, left_minor: int) -> None:
@@ -350,7 +380,45 @@ def _settled_all_the_same(made: Story, at: datetime, amount_minor: int, wrong: W
     _conflict(made, "charge", object_id, amount_minor, at, wrong)
 
 
+def _adjusted(made: Story, at: datetime, amount_minor: int) -> None:
+    """A charge that nobody told us of, until the books are adjusted for it."""
+    object_id = f"cap_{made.number}"
+    made.book(at, MovementKind.CAPTURED, amount_minor, object_id, reference=made.id("op_"))
+    _heard_late(made, at, object_id, amount_minor, made.id("op_"), Wrong.ADJUSTED)
+
+
+def _returned(made: Story, at: datetime, amount_minor: int) -> None:
+    """A second charge under one reference, which turns out to be another one of ours as it is given back."""
+    first, second = f"cap_{made.number}", f"cap_{made.number}x"
+    for object_id in (first, second):
+        made.book(
+            at, MovementKind.CAPTURED, amount_minor, object_id, reference=made.id("op_"), charge_id=object_id
+        )
+    _captured(made, at, first, amount_minor, made.id("op_"), 0)
+    late = _heard_late(made, at, second, amount_minor, made.id("op_", 1), Wrong.RETURNED)
+    made.book(
+        START + timedelta(days=RETURNS_SETTLE_AFTER_DAYS), MovementKind.REFUNDED, -amount_minor, late.returned_as,
+        reference=late.operation_id, charge_id=second,
+    )  # fmt: skip
+
+
+def _heard_late(
+    made: Story, at: datetime, object_id: str, amount_minor: int, operation: str, wrong: Wrong
+) -> HeardLate:
+    fields = _capture_fields(made, at, object_id, amount_minor, operation, 0)
+    told = Told(at, made.id("evt_", 50), events.PaymentCapturedV1(**made.names, **fields), posted=True)
+    late = HeardLate(
+        wrong=wrong, processor=made.processor, object_id=object_id, amount_minor=amount_minor, told=told,
+        returned_as=f"ref_{made.number}_x", operation_id=made.id("op_", 40), stray_id=made.id("str_"),
+    )  # fmt: skip
+    made.late.append(late)
+    made.expect("charge", object_id, amount_minor, at, wrong=wrong)
+    return late
+
+
 _WRONG = {
+    Wrong.ADJUSTED: _adjusted,
+    Wrong.RETURNED: _returned,
     Wrong.STRAY: _stray,
     Wrong.STRAY_WITHOUT_LINE: _stray_without_line,
     Wrong.IN_DOUBT: _doubt,

@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from services.sandbox.app.distortions import Distortions
 from services.sandbox.app.plant_errors import PlantErrors, distortions_of
 from services.sandbox.app.report_formats import BANK_FORMATS, SETTLEMENT_FORMATS
+from services.sandbox.app.report_formats.writers import SettlementWriter
 from services.sandbox.app.reports import Reports
 from services.sandbox.app.settlement_ports import Span
 from services.sandbox.domain.balance_transactions import (
@@ -187,7 +188,8 @@ class World:
         """Plant ``each`` error of every kind at every processor, but none in what is about these objects."""
         self._not_plantable = frozenset(not_plantable)
         clock = VirtualClock(datetime.combine(LAST_DAY, time(), UTC))
-        planted = asyncio.run(PlantErrors(self, clock).plant(self.seed, each=each, processors=PROCESSORS))
+        planting = PlantErrors(self, clock).plant(self.seed, each=each, processors=PROCESSORS, of_files=True)
+        planted = asyncio.run(planting)
         self.told = distortions_of(planted)
         return planted
 
@@ -235,6 +237,13 @@ class World:
         ]
         return sorted(found, key=lambda entry: _lot(drawn_by, entry.id))[:limit]
 
+    async def has_entries_before(self, currency: str, day: date) -> bool:
+        """Whether the account had a statement with anything on it by then."""
+        return any(
+            entries and code == currency and booked_on < day
+            for (code, booked_on), entries in self.entries_by_day.items()
+        )
+
     async def entries_of(self, payout: Payout) -> Sequence[BankEntry]:
         """In order."""
         return sorted(self.entries_by_payout[payout.id], key=lambda entry: (entry.booked_on, entry.id))
@@ -253,22 +262,54 @@ class World:
 
     # What comes out.
 
-    def files(self, first: date, last: date) -> Iterator[Delivery]:
-        """The reports and statements of these days, one file of each source that has anything to say."""
+    def files(self, first: date, last: date, told: Distortions | None = None) -> Iterator[Delivery]:
+        """The reports and statements of these days, one file of each source that has anything to say.
+
+        Before a report that tells some lines otherwise than they were told at first comes what was told of these.
+        ``told``: with these errors instead of those that were planted.
+        """
+        told = told or self.told
         span = Span(first=first, last=last)
         for processor in PROCESSORS:
-            if any(first <= payout.made_on <= last for payout in self.payouts_of[processor]):
-                writer = SETTLEMENT_FORMATS[FORMAT_OF[processor]]()
-                pieces = Reports(self).settlement(processor, span, writer, self.told)
-                yield Delivery(processor, f"{processor}-{first}.csv", asyncio.run(_whole(pieces)))
+            paid = [payout for payout in self.payouts_of[processor] if first <= payout.made_on <= last]
+            if any(payout.id in told.said_before for payout in paid):
+                pieces = Reports(self).first_edition(processor, span, self._writer(processor), told)
+                yield Delivery(processor, first_edition_name(first), asyncio.run(_whole(pieces)))
+            if paid:
+                pieces = Reports(self).settlement(processor, span, self._writer(processor), told)
+                yield Delivery(processor, report_name(first), asyncio.run(_whole(pieces)))
         for currency, form in BANK_FORMAT_OF.items():
-            pieces = Reports(self).bank(currency, span, BANK_FORMATS[form](), self.told)
-            yield Delivery(f"bank_{currency.lower()}", f"{currency}-{first}.txt", asyncio.run(_whole(pieces)))
+            pieces = Reports(self).bank(currency, span, BANK_FORMATS[form](), told)
+            yield Delivery(bank_source(currency), statement_name(first), asyncio.run(_whole(pieces)))
+
+    @staticmethod
+    def _writer(processor: str) -> SettlementWriter:
+        return SETTLEMENT_FORMATS[FORMAT_OF[processor]]()
 
     def told_lines(self, payout: Payout) -> list[BalanceTransaction]:
         """The payout's lines as its report tells them."""
         own = [told for line in self.lines_of[payout.id] if (told := self.told.line(line)) is not None]
         return [*own, *self.told.added.get(payout.id, ())]
+
+
+def bank_source(currency: str) -> str:
+    """Whose statements of that account are."""
+    return f"bank_{currency.lower()}"
+
+
+def report_name(first: date) -> str:
+    """The name of a report that begins with that day."""
+    return f"{first}.csv"
+
+
+def first_edition_name(first: date) -> str:
+    """That of what was told before it."""
+    return f"{first}-first.csv"
+
+
+def statement_name(first: date) -> str:
+    """That of the statements from that day on."""
+    return f"{first}.txt"
 
 
 def _is_unusual(line: BalanceTransaction) -> bool:
