@@ -84,7 +84,7 @@ _NOT_REBUILT = "no books are lost and rebuilt while a seed runs"
 _ONE_PARTITION = "no partition of entries fills while a seed runs"
 _NOT_VERIFIED = "nobody verifies a chain while a seed runs; of its own the auditor finds no wrong one"
 _NEVER_AWAY = "a server of this world answers, or ends a session with a word"
-_NO_STRANGER = "nobody but our own services writes a record while a seed runs"
+_NO_STRANGER = "no record is applied while a seed runs but those of our own services"
 _NO_SQL = "nobody writes the books by plain SQL while a seed runs"
 _NOT_HOSTILE = "nobody sends a body that is made to hurt while a seed runs"
 _UNTOLD = "no seed counts anew what risk counted in its windows"
@@ -198,7 +198,7 @@ OUT_OF_REACH = {
     "late-journal-sealed": _ONE_AT_A_TIME,
     "one-sealer": _ONE_AT_A_TIME,
     "chain-continued": _SECOND_LINE,
-    "dead-key": "no processor forgets a key within the minutes of a seed",
+    "dead-key": "no processor has agreed to forget a key within the minutes of a seed: one that does so has broken its word",
     "readers-use-no-rung": _PACE,
     "feed-turn-given-back": _PACE,
     "look-up-within-lease": "no list of a seed has more pages than a lease has time for",
