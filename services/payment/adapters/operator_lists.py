@@ -1,4 +1,4 @@
-"""What waits for somebody, as operators see it: cases, doubts, strays, decisions, facts that fit nowhere."""
+"""What waits for somebody, as operators see it: cases, doubts, strays, decisions, facts that fit nowhere, reviews."""
 
 from __future__ import annotations
 
@@ -53,6 +53,14 @@ SELECT waiting_id, payment_id, fact->>'processor' AS processor, fact->>'object_t
        fact->>'currency' AS currency, source, received_at, {_AGE.format("received_at")}, next_check_at, deadline_at,
        checks, deadline_at < clock_timestamp() AS stuck
   FROM waiting_facts WHERE dismissed_at IS NULL {_PART.format("payment_id", "received_at", "waiting_id")}""",
+    "risk-reviews": f"""
+SELECT o.operation_id, o.payment_id, p.merchant_id, CASE WHEN o.capture THEN 'sale' ELSE o.type END AS operation_type,
+       o.amount_minor, p.currency, o.risk_by AS asked_by, o.risk_proposed_by AS approved_first_by, o.created_at,
+       {_AGE.format("o.created_at")},
+       (SELECT n.detail FROM payment_notes AS n WHERE n.payment_id = o.payment_id
+           AND n.operation_id = o.operation_id AND n.kind = 'risk_decided' ORDER BY n.at DESC LIMIT 1) AS reasons
+  FROM operations AS o JOIN payments AS p USING (payment_id)
+ WHERE o.risk = 'REVIEW' {_PART.format("o.payment_id", "o.created_at", "o.operation_id")}""",
 }
 #: What each is in order of, and what tells rows of one moment apart.
 _ORDER: Final[Mapping[str, tuple[str, str]]] = {
@@ -61,6 +69,7 @@ _ORDER: Final[Mapping[str, tuple[str, str]]] = {
     "strays": ("found_at", "stray_id"),
     "decisions": ("proposed_at", "decision_id"),
     "waiting-facts": ("received_at", "waiting_id"),
+    "risk-reviews": ("created_at", "operation_id"),
 }
 _CURSOR: Final = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{6})?Z)_([a-z]{2,4}_[0-9a-z]{26,32})",

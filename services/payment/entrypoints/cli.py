@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.payment.entrypoints.cli_operators import add_operator_commands
+from services.payment.entrypoints.cli_operators import (
+    CursorText,
+    Limit,
+    Listing,
+    PaymentId,
+    add_operator_commands,
+    print_page,
+)
 from shared.runtime.cli import JsonFlag, Reason, command_line, emit, service_cli
 from shared.runtime.cli_token import TokenFile, acting, require, verified_operator
 
@@ -36,9 +43,6 @@ MerchantArgument = Annotated[str, typer.Argument(help="The merchant's id.")]
 OperationArgument = Annotated[str, typer.Argument(help="The operation's id.")]
 ALL_CURRENCIES = "all"
 NO_PROCESSOR = "none"
-
-
-REVIEWS_MAX = 1_000
 
 
 class KeyMode(StrEnum):
@@ -208,14 +212,11 @@ def list_routes(as_json: JsonFlag = False) -> None:
 
 
 @risk_reviews.command("list")
-def list_reviews(as_json: JsonFlag = False) -> None:
-    """List what waits for a person, oldest first."""
-    from services.payment.adapters.risk_review_list import list_risk_reviews
-
-    found = command_line(cli).run(
-        lambda uow: list_risk_reviews(uow.connection, REVIEWS_MAX), "risk-reviews list"
-    )
-    emit([asdict(row) for row in found], as_json=as_json)
+def list_reviews(
+    limit: Limit = 100, cursor: CursorText = None, payment: PaymentId = None, as_json: JsonFlag = False
+) -> None:
+    """List what waits for a person, oldest first, as ``waiting risk-reviews`` does."""
+    print_page(command_line(cli), Listing.RISK_REVIEWS, limit, cursor, payment, as_json=as_json)
 
 
 @risk_reviews.command()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from services.payment.adapters.unit_of_work import PaymentUnitOfWork
 
 Limit = Annotated[int, typer.Option(min=1, max=1_000, help="How many, oldest first.")]
+PaymentId = Annotated[str | None, typer.Option("--payment", help="Of this payment alone.")]
 CursorText = Annotated[str | None, typer.Option("--cursor", help="Go on behind a page, by what it said.")]
 Evidence = Annotated[
     str,
@@ -35,6 +36,7 @@ class Listing(StrEnum):
     STRAYS = "strays"
     DECISIONS = "decisions"
     WAITING_FACTS = "waiting-facts"
+    RISK_REVIEWS = "risk-reviews"
 
 
 class OperationOutcome(StrEnum):
@@ -65,26 +67,33 @@ def add_operator_commands(cli: typer.Typer) -> None:
     _add_settling(decide, line)
 
 
+def print_page(
+    line: CommandLine, what: Listing, limit: int, cursor: str | None, payment: str | None, *, as_json: bool
+) -> None:
+    """Print a page of one of the lists; where there is more, standard error says how to go on."""
+    from services.payment.adapters.operator_lists import Behind, Page, read_list
+
+    def look(uow: PaymentUnitOfWork) -> Page:
+        behind = Behind.read(cursor) if cursor is not None else None
+        return read_list(uow.connection, what.value, limit, behind=behind, payment_id=payment)
+
+    page = line.run(look, what.value)
+    emit(page.rows, as_json=as_json)
+    if page.next_cursor is not None:
+        typer.echo(f"there is more: --cursor {page.next_cursor}", err=True)
+
+
 def _add_waiting(cli: typer.Typer, line: CommandLine) -> None:
     @cli.command("waiting")
     def waiting(
         what: Annotated[Listing, typer.Argument(help="What to list.")],
         limit: Limit = 100,
         cursor: CursorText = None,
-        payment: Annotated[str | None, typer.Option(help="Of this payment alone.")] = None,
+        payment: PaymentId = None,
         as_json: JsonFlag = False,
     ) -> None:
         """List what waits for somebody, with ages and the money at risk."""
-        from services.payment.adapters.operator_lists import Behind, Page, read_list
-
-        def look(uow: PaymentUnitOfWork) -> Page:
-            behind = Behind.read(cursor) if cursor is not None else None
-            return read_list(uow.connection, what.value, limit, behind=behind, payment_id=payment)
-
-        page = line.run(look, "waiting")
-        emit(page.rows, as_json=as_json)
-        if page.next_cursor is not None:
-            typer.echo(f"there is more: --cursor {page.next_cursor}", err=True)
+        print_page(line, what, limit, cursor, payment, as_json=as_json)
 
     @cli.command("exposure")
     def exposure(as_json: JsonFlag = False) -> None:

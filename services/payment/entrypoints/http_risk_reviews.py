@@ -1,24 +1,20 @@
-"""Reviews over the operator API: listed, approved, refused, each POST under a key of its own."""
+"""Reviews over the operator API: approved or refused, each POST under a key of its own; listed with all that waits."""
 
 from __future__ import annotations
 
 import re
-from typing import Final
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from services.payment.adapters.risk_review_list import list_risk_reviews
 from services.payment.adapters.unit_of_work import PaymentUnitOfWork
 from services.payment.entrypoints.edge_parts import EdgeParts, not_found
 from services.payment.entrypoints.requests import OPERATION_ID, RiskReviewBody
 from services.payment.entrypoints.risk_reviews import Word, say
 from shared.persistence.idempotency import Principal
-from shared.runtime.http import document, request_id
+from shared.runtime.http import request_id
 from shared.runtime.idempotent_http import Outcome, Reply, json_answer
 from shared.runtime.operator_tokens import Operator, OperatorRole, bearer, unauthorized
-
-LIST_MAX: Final = 1_000
 
 
 class RiskReviewsApi:
@@ -33,16 +29,9 @@ class RiskReviewsApi:
     def router(self) -> APIRouter:
         """The routes."""
         router = APIRouter(prefix="/operator/risk-reviews")
-        router.add_api_route("", self.page, methods=["GET"])
         router.add_api_route("/{operation_id}/approve", self.approve, methods=["POST"])
         router.add_api_route("/{operation_id}/refuse", self.refuse, methods=["POST"])
         return router
-
-    async def page(self, request: Request) -> Response:
-        """What waits for a person, oldest first."""
-        self._operator(request, OperatorRole.VIEWER)
-        rows = await self._parts.read(lambda connection: list_risk_reviews(connection, LIST_MAX))
-        return document({"data": rows})
 
     async def approve(self, request: Request, operation_id: str) -> Response:
         """Let it go; where money moves by it a second person, an approver, must say so too."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.payment.adapters.notes import Note
-from services.payment.adapters.risk_review_list import payment_of
+from services.payment.adapters.payment_of_operation import payment_of
 from services.payment.adapters.unit_of_work import PaymentUnitOfWork
 from services.payment.app.resolve_risk_review import ResolveRiskReview, resolve_risk_review
 from shared.kernel.errors import Rejected

@@ -34,11 +34,16 @@ class Desk:
         return self.shop.server.call("POST", f"/operator{path}", body, headers)
 
     def get(self, path: str, who: str = "vera") -> list[dict[str, Any]]:
+        """The rows of a list's page."""
+        return list(self.page(path, who)["data"])
+
+    def page(self, path: str, who: str = "vera") -> dict[str, Any]:
+        """A page as it is told."""
         reply = self.shop.server.call(
             "GET", f"/operator{path}", headers={"Authorization": f"Bearer {self.tokens[who]}"}
         )
         assert reply.status == 200, reply
-        return list(reply.document["data"])
+        return dict(reply.document)
 
     def decided(self, path: str, **body: Any) -> Answer:
         """Proposed by Ann, approved by Bob."""

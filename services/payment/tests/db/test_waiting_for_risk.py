@@ -185,6 +185,20 @@ def test_what_waits_for_a_person_is_counted_with_its_age(shop: Shop) -> None:
     assert 3_600 <= review["age_s"] < 3_700
 
 
+def test_reviews_come_in_pages_and_of_one_payment_alone(shop: Shop) -> None:
+    desk = Desk(shop)
+    payment_ids = [reviewed(shop)[0] for _ in range(3)]
+    shop.change("UPDATE operations SET created_at = '2026-01-01T00:00:00.000001Z'")
+    walked, behind = [], ""
+    for _ in payment_ids:
+        page = desk.page(f"/risk-reviews?limit=1{behind}")
+        walked += [row["payment_id"] for row in page["data"]]
+        behind = f"&cursor={page['next_cursor']}"
+    assert sorted(walked) == sorted(payment_ids)
+    assert desk.page(f"/risk-reviews?limit=1{behind}") == {"data": [], "next_cursor": None}
+    assert [row["payment_id"] for row in desk.get(f"/risk-reviews?payment={walked[1]}")] == walked[1:2]
+
+
 def test_a_refused_review_fails_the_payment(shop: Shop) -> None:
     payment_id, operation_id = reviewed(shop)
     assert say(shop, operation_id, "refuse", "ada", OperatorRole.OPERATOR).document["status"] == "FAILED"
@@ -226,7 +240,8 @@ def test_the_command_line_lists_and_resolves(
         assert done.exit_code == 0, done.output
         return json.loads(done.stdout)
 
-    (row,) = run("list")
+    assert run("list", "--payment", f"pay_{'0' * 26}") == []
+    (row,) = run("list", "--limit", "1")
     assert (row["payment_id"], row["operation_id"], row["asked_by"]) == (payment_id, operation_id, "deadline")
     by = ("--reason", "a test", "--token-file")
     assert run("approve", operation_id, *by, ada)["awaits_second_person"]
