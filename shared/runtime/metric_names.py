@@ -224,15 +224,13 @@ WEBHOOKS: Final = _counter(
 WEBHOOK_DELAY_SECONDS: Final = _histogram(
     "tieout_webhook_delay_seconds",
     "Seconds from an event's occurrence to our receipt of its first delivery.",
-    _DELAY_S,
-    "source",
-)
+    _DELAY_S, "source",
+)  # fmt: skip
 WEBHOOK_APPLY_SECONDS: Final = _histogram(
     "tieout_webhook_apply_seconds",
     "Seconds from our receipt of a delivery to the transaction of its effect.",
-    _DELAY_S,
-    "source",
-)
+    _DELAY_S, "source",
+)  # fmt: skip
 
 # Risk
 RISK_DECISIONS: Final = _counter(
@@ -293,12 +291,14 @@ RECONCILIATION_STATEMENT_GAP_AGE_S: Final = _gauge(
     "tieout_reconciliation_statement_gap_age_seconds",
     "Seconds since the oldest part of a bank's statement came that does not go on where another ended; 0 without.",
 )
+RECONCILIATION_PREFERENCES_FAILED: Final = _gauge(
+    "tieout_reconciliation_preferences_failed", "Files that were to hold, given up; asked for no more since."
+)
 RECONCILIATION_FILES_IN_DOUBT: Final = _gauge(
     "tieout_reconciliation_files_in_doubt",
     "Breaks of files themselves by source and type: totals, lines that nobody could read, contradicting files.",
-    "source",
-    "type",
-)
+    "source", "type",
+)  # fmt: skip
 
 # Books
 JOURNALS_POSTED: Final = _counter("tieout_journals_posted_total", "Journals posted, by rule.", "rule")

@@ -121,7 +121,8 @@ _OF_REPORTS = (
     "recon-preferred-reading", "recon-preferred-settles", "recon-preferred-settles-no-more",
     "recon-preferred-in-doubt", "recon-preferred-undecided", "recon-preferred-was-read", "recon-preferred-overtaken",
     "recon-preferred-alone", "recon-preferred-alone-in-sql", "recon-preferred-in-turn", "recon-preferred-unseen",
-    "recon-preferred-storable", "recon-order-of-staging", "recon-decided-by-staging",
+    "recon-preferred-storable", "recon-preferred-ends", "recon-preferred-ends-whole",
+    "recon-order-of-staging", "recon-decided-by-staging",
 )  # fmt: skip
 _NAMED = "both processors of every seed name what a refund gives back"
 OUT_OF_REACH = {

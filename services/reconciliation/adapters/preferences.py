@@ -7,9 +7,11 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
+import psycopg
 import sqlalchemy as sa
 
 from services.reconciliation.domain.files import Preference, PreferenceState, ReportFile
+from shared.persistence.commit_lookup import is_refusal, refusal_of
 
 _COLUMNS: Final = ", ".join(field.name for field in fields(Preference))
 _TURN: Final = "SELECT pg_advisory_xact_lock(file_order_turn(%(source)s))"
@@ -28,11 +30,22 @@ SELECT source, %(file_id)s, file_id, %(by)s, %(reason)s, %(now)s, 'WAITING' FROM
 # The source is held as by whoever stages a file of it: nothing of it is staged or told meanwhile.
 _SOURCE: Final = """
 SELECT s.source FROM sources AS s JOIN asked_preferences AS p ON p.source = s.source AND p.state = 'WAITING'
- ORDER BY p.nth LIMIT 1 FOR NO KEY UPDATE OF s SKIP LOCKED
+ WHERE p.next_try_at IS NULL OR p.next_try_at <= %(now)s ORDER BY p.nth LIMIT 1 FOR NO KEY UPDATE OF s SKIP LOCKED
 """
 _END: Final = f"""
 UPDATE asked_preferences SET state = %(state)s, ended_at = %(now)s, refused_code = %(code)s, refused = %(refused)s
  WHERE nth = %(nth)s AND state = 'WAITING' RETURNING {_COLUMNS}
+"""
+# Whoever works at it still, though its session seemed lost, writes its row last and finds it changed: it is counted
+# once, and nothing holds that failed.
+_TRIED: Final = f"""
+UPDATE asked_preferences SET tries = tries + 1, next_try_at = %(next_try_at)s
+ WHERE nth = %(nth)s AND state = 'WAITING' AND tries = %(tries)s RETURNING {_COLUMNS}
+"""
+_FAILED: Final = f"""
+UPDATE asked_preferences
+   SET tries = tries + 1, state = 'FAILED', ended_at = %(now)s, refused_code = %(code)s, refused = %(refused)s
+ WHERE nth = %(nth)s AND state = 'WAITING' AND tries = %(tries)s RETURNING {_COLUMNS}
 """
 _OF_FILE: Final = f"SELECT {_COLUMNS} FROM asked_preferences WHERE file_id = %(file_id)s ORDER BY nth"
 
@@ -77,7 +90,7 @@ class StoredPreferences:
 
     def next_waiting(self) -> Preference | None:
         """The first of a source that nobody works at; its source is this transaction's until it ends."""
-        source = self._connection.exec_driver_sql(_SOURCE).scalar_one_or_none()
+        source = self._connection.exec_driver_sql(_SOURCE, {"now": self._now}).scalar_one_or_none()
         return None if source is None else self.waiting(source)
 
     def done(self, asked: Preference) -> Preference | None:
@@ -88,6 +101,16 @@ class StoredPreferences:
         """Close it as refused."""
         return self._end(nth, PreferenceState.REFUSED, code, refused)
 
+    def tried(self, asked: Preference, next_try_at: datetime) -> Preference | None:
+        """Count a try that failed; it is not done again before then. None where it changed meanwhile."""
+        values = {"nth": asked.nth, "tries": asked.tries, "next_try_at": next_try_at}
+        return self._one(_TRIED, values)
+
+    def failed(self, asked: Preference, code: str, why: str) -> Preference | None:
+        """Close it as failed with the last try; None where it changed meanwhile."""
+        values = {"nth": asked.nth, "tries": asked.tries, "now": self._now, "code": code, "refused": why}
+        return self._one(_FAILED, values)
+
     def _end(
         self, nth: int, state: PreferenceState, code: str | None, refused: str | None
     ) -> Preference | None:
@@ -97,6 +120,16 @@ class StoredPreferences:
     def _one(self, query: str, values: Mapping[str, Any]) -> Preference | None:
         rows = self._connection.exec_driver_sql(query, values).mappings()
         return next((_preference(row) for row in rows), None)
+
+
+def named(error: Exception) -> str:
+    """What stopped it, for a person: the database's own words, which name no value, or the kind of our fault."""
+    if not isinstance(error, sa.exc.DBAPIError):
+        return type(error).__name__
+    if is_refusal(error):
+        return refusal_of(error)
+    said = error.orig.diag.message_primary if isinstance(error.orig, psycopg.Error) else None
+    return said or type(error.orig).__name__
 
 
 def preferences_of(connection: sa.Connection, file_id: str) -> list[Preference]:

@@ -58,6 +58,16 @@ SELECT coalesce(extract(epoch FROM %(now)s - least(
       WHERE coalesce(a.outcome, 'accepted') = 'accepted'))), 0)
 """
 _GAP: Final = "SELECT coalesce(extract(epoch FROM %(now)s - min(received_at)), 0) FROM statement_gaps"
+# Asked for again it is not counted, nor once nobody asks any more which file holds.
+_PREFERENCES_FAILED: Final = f"""
+SELECT count(*) FROM asked_preferences AS p
+ WHERE p.state = 'FAILED'
+   AND NOT EXISTS (SELECT FROM asked_preferences AS n WHERE n.file_id = p.file_id AND n.nth > p.nth)
+   AND EXISTS (SELECT FROM contradicted_files AS c
+                 JOIN breaks AS b
+                   ON b.subject = 'order:' || c.file_id || ':' || c.former_file_id || ':' || c.currency
+                WHERE p.file_id IN (c.file_id, c.former_file_id) AND b.state IN ({STANDING}))
+"""
 _IN_DOUBT: Final = f"""
 SELECT s.source, b.type, count(*)
   FROM breaks AS b LEFT JOIN report_files AS f
@@ -77,6 +87,7 @@ GAUGES: Final = (
     metric_names.RECONCILIATION_UNEXPLAINED_AGE_S,
     metric_names.RECONCILIATION_UNANSWERED_AGE_S,
     metric_names.RECONCILIATION_STATEMENT_GAP_AGE_S,
+    metric_names.RECONCILIATION_PREFERENCES_FAILED,
     metric_names.RECONCILIATION_FILES_IN_DOUBT,
 )
 
@@ -113,7 +124,7 @@ class StandingGauges:
                 return list(connection.exec_driver_sql(query, values))
 
             breaks, files = ask(_BREAKS), dict(map(tuple, ask(_FILES)))
-            queries = (_UNTOLD, _RUN_AGE, _UNEXPLAINED, _UNANSWERED, _GAP)
+            queries = (_UNTOLD, _RUN_AGE, _UNEXPLAINED, _UNANSWERED, _GAP, _PREFERENCES_FAILED)
             in_doubt: Samples = {(row[0], row[1]): float(row[2]) for row in ask(_IN_DOUBT)}
             single = [float(ask(query)[0][0]) for query in queries]
         figures: list[Samples] = [

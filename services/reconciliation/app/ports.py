@@ -148,7 +148,15 @@ class Preferences(Protocol):
         ...
 
     def done(self, asked: Preference) -> Preference | None:
-        """Close it as done."""
+        """Close it as done; None where it does not wait any more."""
+        ...
+
+    def tried(self, asked: Preference, next_try_at: datetime) -> Preference | None:
+        """Count a try that failed; it is not done again before then. None where it changed meanwhile."""
+        ...
+
+    def failed(self, asked: Preference, code: str, why: str) -> Preference | None:
+        """Close it as failed with the last try; None where it changed meanwhile."""
         ...
 
 

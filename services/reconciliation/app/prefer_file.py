@@ -1,18 +1,27 @@
 """A person says which of two files that contradict each other holds, where neither says when it was made.
 
 It is asked for in a request and done by the worker in its turn: a file of a million lines takes minutes. In between
-nobody proposes or approves which file of the source holds, so one person and two never decide the same at once.
+nobody proposes or approves which file of the source holds, so one person and two never decide the same at once. What an
+unexpected error stops is tried again some times and then given up: files of the source go on meanwhile, and it can be
+asked for again.
 """
 
 from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
 
 from services.reconciliation.app.declare_source import declared_source
 from services.reconciliation.app.find_file import found_file
 from services.reconciliation.app.ports import ReconciliationUnit
 from services.reconciliation.domain.files import FileState, InDoubt, Preference
 from services.reconciliation.domain.lines import UnreadableFileError
-from shared.kernel.errors import Rejected
+from shared.kernel.errors import InvariantViolation, Rejected
 from shared.kernel.operators import Actor, OperatorAct
+
+#: After each try that failed but the last: time for what was in the way to go, not for what will never work.
+TRY_AGAIN_AFTER: Final = (timedelta(minutes=1), timedelta(minutes=10))
+KEEPS_FAILING: Final = "prefer_keeps_failing"
 
 
 class PreferenceRefused(Exception):  # noqa: N818 - what became of it, told to whoever does it
@@ -45,15 +54,12 @@ def ask_to_prefer(file_id: str, reason: str, actor: Actor, work: ReconciliationU
     return asked
 
 
-def prefer_next(work: ReconciliationUnit) -> Preference | None:
-    """Let the next file that was asked for hold, whole and in this transaction; None where none waits.
+def let_hold(asked: Preference, work: ReconciliationUnit) -> Preference:
+    """Let it hold, whole and in this transaction, which has the source since it was found waiting.
 
     Raises ``PreferenceRefused`` where it cannot: this transaction must then be rolled back, and the wish refused in
     another. What was asked about since it was asked for nobody decided: then it is refused as well.
     """
-    asked = work.preferences.next_waiting()
-    if asked is None:
-        return None
     work.staging.be_patient()
     try:
         _check_in_doubt(asked.file_id, work.staging.in_doubt(asked.file_id, asked.after_file_id))
@@ -62,7 +68,27 @@ def prefer_next(work: ReconciliationUnit) -> Preference | None:
         raise PreferenceRefused(asked.nth, refused.code, refused.message) from refused
     except UnreadableFileError as refused:
         raise PreferenceRefused(asked.nth, refused.code, f"expected {refused.expected}") from refused
-    return work.preferences.done(asked)
+    done = work.preferences.done(asked)
+    if done is None:
+        raise InvariantViolation(
+            "preference_waits", f"{asked.file_id} is to hold no more: nothing of it is done"
+        )
+    return done
+
+
+def count_failure(asked: Preference, error: str, work: ReconciliationUnit) -> Preference | None:
+    """An unexpected error stopped it and nothing of it is done: try again later, or give it up after the last try.
+
+    None where somebody else did it, or counted it, meanwhile.
+    """
+    if asked.tries < len(TRY_AGAIN_AFTER):
+        return work.preferences.tried(asked, work.now + TRY_AGAIN_AFTER[asked.tries])
+    return work.preferences.failed(
+        asked,
+        KEEPS_FAILING,
+        f"tried {asked.tries + 1} times, and each time stopped by an error that is not the file's; the last one:"
+        f" {error}. Nothing of it is done: the file that came later holds still. Ask again once the cause is gone",
+    )
 
 
 def _check_in_doubt(file_id: str, found: InDoubt) -> None:

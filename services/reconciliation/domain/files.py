@@ -71,6 +71,8 @@ class PreferenceState(StrEnum):
     WAITING = "WAITING"
     DONE = "DONE"
     REFUSED = "REFUSED"
+    FAILED = "FAILED"
+    """Tried as often as it is worth, and stopped each time by an error that is not the file's; it may be asked anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,11 @@ class Preference:
     ended_at: datetime | None
     refused_code: str | None
     refused: str | None
+    """Why it was refused, or failed."""
+    tries: int
+    """How often it failed so far."""
+    next_try_at: datetime | None
+    """Not before; None where it may be done now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from sqlalchemy.exc import DBAPIError
+
+from services.reconciliation.adapters.preferences import named
 from services.reconciliation.adapters.spooling import Spool
 from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
 from services.reconciliation.adapters.watched_folder import WatchedFolder
 from services.reconciliation.app.announce_lines import announce_lines
-from services.reconciliation.app.prefer_file import PreferenceRefused, prefer_next
+from services.reconciliation.app.prefer_file import PreferenceRefused, count_failure, let_hold
 from services.reconciliation.app.stage_file import READER_FAILED, stage_next
-from services.reconciliation.domain.files import FileRefused
+from services.reconciliation.domain.files import FileRefused, Preference, PreferenceState
 from services.reconciliation.domain.readers import Reader
 from services.reconciliation.entrypoints.receiving import receive_spooled
 from shared.persistence.unit_of_work import Transactions
@@ -32,19 +35,48 @@ def take_turn(readers: Mapping[str, Reader], transactions: Transactions[Reconcil
 def prefer_one(transactions: Transactions[ReconciliationUnitOfWork]) -> bool:
     """Let the next file hold that a person asked for, or refuse it; false where none waits.
 
-    It is done whole or not at all: a crash leaves it to be done anew.
+    It is done whole or not at all: a crash leaves it to be done anew. An unexpected error is counted, whatever it is:
+    it must hold up neither the files behind it nor other sources.
     """
+    found: list[Preference] = []
+
+    def work(uow: ReconciliationUnitOfWork) -> Preference | None:
+        asked = uow.preferences.next_waiting()
+        if asked is None:
+            return None
+        found[:] = [asked]
+        return let_hold(asked, uow)
+
     try:
-        done = transactions.run(prefer_next, name="prefer file")
+        done = transactions.run(work, name="prefer file")
     except PreferenceRefused as refused:
         nth, code, message = refused.nth, refused.code, refused.message
         transactions.run(lambda uow: uow.preferences.refused(nth, code, message), name="refuse preference")
         _log.warning("preference_refused", nth=nth, code=code)
         return True
+    except Exception as error:
+        if not found:
+            raise
+        _count_failure(found[0], error, transactions)
+        return True
     if done is None:
         return False
     _log.info("file_preferred", file_id=done.file_id, source=done.source)
     return True
+
+
+def _count_failure(
+    asked: Preference, error: Exception, transactions: Transactions[ReconciliationUnitOfWork]
+) -> None:
+    """Where the database is away this fails too, and nothing is counted."""
+    said = named(error)
+    counted = transactions.run(lambda uow: count_failure(asked, said, uow), name="count failed preference")
+    if counted is None:
+        return
+    told = _log.error if counted.state is PreferenceState.FAILED else _log.warning
+    told("preference_failed", nth=asked.nth, file_id=asked.file_id, tries=counted.tries, error=said)
+    if not isinstance(error, DBAPIError):
+        _log.error("preference_fault", nth=asked.nth, exc_info=error)
 
 
 def stage_one(readers: Mapping[str, Reader], transactions: Transactions[ReconciliationUnitOfWork]) -> bool:

@@ -9,6 +9,7 @@ _DB: Final = "services/reconciliation/tests/db/"
 _AT_ONCE: Final = _DB + "test_files_at_once.py::"
 _ORDER: Final = _DB + "test_file_order.py::"
 _PREFERRING: Final = _DB + "test_preferring.py::"
+_ENDS: Final = _DB + "test_preferring_ends.py::"
 
 PREFERRING: Final = (
     Case(
@@ -135,6 +136,32 @@ PREFERRING: Final = (
             ),
         ),
         tests=(_PREFERRING + "test_what_cannot_be_held_is_refused_and_holds_up_nothing",),
+    ),
+    Case(
+        name="recon-preferred-ends",
+        protection="a file that is to hold and keeps failing is given up, and files behind it go on",
+        change="it is tried for ever",
+        patches=(
+            Patch(
+                "services/reconciliation/app/prefer_file.py",
+                "    if asked.tries < len(TRY_AGAIN_AFTER):\n",
+                "    if True:\n        return work.preferences.tried(asked, work.now)\n    if asked.tries < 0:\n",
+            ),
+        ),
+        tests=(_ENDS + "test_what_fails_each_time_ends_and_files_behind_it_go_on",),
+    ),
+    Case(
+        name="recon-preferred-ends-whole",
+        protection="a file that was given up while somebody is at it does not hold",
+        change="whoever is at it does it",
+        patches=(
+            Patch(
+                "services/reconciliation/app/prefer_file.py",
+                "    done = work.preferences.done(asked)\n    if done is None:\n",
+                "    done = work.preferences.done(asked) or asked\n    if done is None:\n",
+            ),
+        ),
+        tests=(_ENDS + "test_given_up_while_somebody_is_at_it_nothing_of_it_is_done",),
     ),
     Case(
         name="recon-order-of-staging",

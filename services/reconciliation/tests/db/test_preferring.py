@@ -10,7 +10,7 @@ import pytest
 from services.reconciliation.adapters.readers import READERS
 from services.reconciliation.app.approve_break import approve_break
 from services.reconciliation.app.bulk_breaks import BulkAction, Selection, Wanted, preview_bulk
-from services.reconciliation.app.prefer_file import ask_to_prefer, prefer_next
+from services.reconciliation.app.prefer_file import ask_to_prefer, let_hold
 from services.reconciliation.app.resolve_break import propose_acceptance
 from services.reconciliation.app.run_matching import RunKind, run_matching
 from services.reconciliation.entrypoints.http_matching import break_view
@@ -188,7 +188,7 @@ def test_killed_in_its_midst_it_is_done_anew_and_once(desk, two):
     ask(desk, two[0])
 
     def killed(uow):
-        prefer_next(uow)
+        let_hold(uow.preferences.next_waiting(), uow)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -202,7 +202,7 @@ def test_while_it_is_done_files_come_in_and_no_other_worker_is_held_up(desk, two
     ask(desk, two[0])
 
     def beside(uow):
-        assert prefer_next(uow).state == "DONE"
+        assert let_hold(uow.preferences.next_waiting(), uow).state == "DONE"
         assert receive(desk, of_fee(80)).is_new
         assert not take_turn(READERS, desk.transactions), "the source is held: what came is staged behind it"
 

@@ -114,4 +114,4 @@ def test_however_often_they_are_scraped_they_are_read_once_per_interval(desk, ga
     for _ in range(50):
         for metric in GAUGES:
             gauges.samples_of(metric)
-    assert len(asked) == 8
+    assert len(asked) == 9
