@@ -1,4 +1,4 @@
-"""What hardly ever comes together by chance, brought together in two worlds of seven.
+"""What hardly ever comes together by chance, brought together in nine worlds of 28.
 
 Drawn by a chance of its own, so that a world without is to the letter what it was before there were any. Everything in
 it is something that processors, people and networks do; only that it happens at once is arranged.
@@ -29,6 +29,15 @@ _AT_BETA: Mapping[str, Any] = _AT_ALPHA | {"default_processor": "beta"}
 _IN_HASTE: Mapping[str, Any] = {"beta_visibility_window_s": BETA_HASTE_S, "beta_held_back": 0.7}
 _UNHEARD: Mapping[str, Any] = {"reply": "timeout_after", "webhooks": "lost", "calls": None}
 """It is done, and its reply and its webhooks are lost."""
+_REVIEW_ALL: Mapping[str, Any] = {
+    "limits": [
+        {"name": f"review_{operation}", "decision": "review", "currency": "EUR", "operations": [operation],
+         "max_minor": 1}
+        for operation in ("sale", "capture")
+    ],
+    "velocity": [],
+    "blocked": {"customers": []},
+}  # fmt: skip
 _OTHERWISE = "pm_fault_wrong_amount"
 _STANDING = """
 SELECT id FROM alpha_objects WHERE kind = 'capture' AND status = 'succeeded' AND payment_method = %s ORDER BY id
@@ -299,9 +308,22 @@ DELIVERIES_REFUSED = Kind(name="deliveries_refused", meanwhile=Constellation.ref
 """A database refuses some webhooks, which come together with others."""
 OWNERS_STOPPED = Kind(name="owners_stopped", likelihoods={"thread_stopped": 0.3})
 """Whoever has a reply to store is often stopped until somebody else has stored one."""
+REVIEWED = Kind(
+    name="reviewed",
+    terms={
+        "risk_mode": "required",
+        "risk_deadline_ms": 5_000,
+        "risk_recheck_after_s": 2.0,
+        "rule_sets": ((0.0, _REVIEW_ALL),),
+        "outages": (),
+    },
+    cards=("pm_card_visa", "pm_card_mastercard"),
+    capture_methods=("automatic", "manual"),
+)
+"""Risk leaves to people whatever takes money, so that at times the one who said yes is asked once more."""
 KINDS = (
     CAME_AND_WENT, CHARGED_LATE, LOST_CAPTURE, KEPT_BACK, CHARGED_BY_HAND, OTHER_NAME, DELIVERIES_REFUSED,
-    OWNERS_STOPPED,
+    OWNERS_STOPPED, REVIEWED,
 )  # fmt: skip
-WORLDS: tuple[Kind | None, ...] = (*KINDS, *(None,) * 20)
+WORLDS: tuple[Kind | None, ...] = (*KINDS, *(None,) * 19)
 """A kind more takes the place of a world without any: all other worlds stay what they were."""
