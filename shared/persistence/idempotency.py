@@ -195,7 +195,7 @@ _FINISH: Final = """
 _ABANDONED: Final = sa.text(
     """
     SELECT scope FROM idempotency_keys
-     WHERE state = 'in_flight' AND lease_until < clock_timestamp()
+     WHERE state = 'in_flight' AND lease_until < clock_timestamp() AND scope <> ALL (:left_out)
      ORDER BY lease_until LIMIT :limit
     """
 )
@@ -305,9 +305,10 @@ def _finish_values(scope: str, owner: str, reply: StoredReply, resource_id: str 
     return {"scope": scope, "owner": owner, "resource_id": resource_id, **_reply_columns(reply)}
 
 
-def abandoned_keys(connection: sa.Connection, limit: int) -> Sequence[str]:
+def abandoned_keys(connection: sa.Connection, limit: int, left_out: Sequence[str] = ()) -> Sequence[str]:
     """Scopes of keys in flight whose owner must be dead: their lease outlasted every wait, and has ended."""
-    return list(connection.execute(_ABANDONED, {"limit": limit}).scalars())
+    values = {"limit": limit, "left_out": list(left_out)}
+    return list(connection.execute(_ABANDONED, values).scalars())
 
 
 def prune_keys(connection: sa.Connection, limit: int) -> int:

@@ -21,7 +21,6 @@ from shared.persistence.idempotency import (
     Claim,
     Principal,
     StoredReply,
-    abandoned_keys,
     claim_key,
     claim_key_later,
     fingerprint_of,
@@ -31,6 +30,7 @@ from shared.persistence.idempotency import (
 )
 from shared.persistence.key_repeats import Repeat
 from shared.persistence.unit_of_work import Steps, Transactions, UnitOfWork, in_steps
+from shared.runtime.completing import complete_each
 from shared.runtime.group_commit import Apart, GroupCommit
 from shared.runtime.http import idempotency_key, read_body, request_id
 from shared.runtime.key_answers import KeyAnswers, Present, Render
@@ -131,8 +131,7 @@ class IdempotentHttp(Generic[U]):
 
     def complete_abandoned(self, limit: int = COMPLETE_BATCH) -> int:
         """Store the replies of keys whose owner died; returns how many. Safe beside other completers and retries."""
-        scopes = self.transactions.run(lambda uow: abandoned_keys(uow.connection, limit), name="abandoned")
-        return sum(self._complete(scope) for scope in scopes)
+        return complete_each(self.transactions, self._complete, limit)
 
     def endpoints(self) -> frozenset[str]:
         """The POSTs under this layer, as method and route."""

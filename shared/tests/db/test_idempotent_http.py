@@ -238,6 +238,18 @@ def test_the_completer_stores_what_a_dead_owner_left(shop, web, sql, key):
     assert shop.executions == 1
 
 
+def test_keys_that_cannot_be_completed_keep_no_other_waiting(shop, web, sql, key):
+    """One whose reply cannot be made, one whose endpoint is gone: neither ends the process nor stands in the way."""
+    broken, homeless, whole = (
+        abandon(sql, shop, web, {**key, "Idempotency-Key": UlidIds().new("k_")}) for _ in range(3)
+    )
+    sql("DELETE FROM things WHERE thing_id = %s", [broken])
+    sql("UPDATE idempotency_keys SET endpoint = 'POST /gone' WHERE resource_id = %s", [homeless])
+    assert [shop.http.complete_abandoned(limit=1) for _ in range(2)] == [1, 0]
+    finished = sql("SELECT resource_id FROM idempotency_keys WHERE state = 'finished'").fetchall()
+    assert finished == [(whole,)]
+
+
 def test_ten_retries_and_a_completer_on_one_abandoned_key_agree(shop, web, sql, key):
     abandon(sql, shop, web, key)
     with ThreadPoolExecutor(11) as pool:
