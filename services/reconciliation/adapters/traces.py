@@ -17,7 +17,7 @@ from services.reconciliation.domain.matching import BY_HAND, PASSES, SEVERAL_RAN
 from shared.kernel.errors import Rejected
 
 ROWS_MAX: Final = 1_000
-"""Of each side; what has more is no trace any more."""
+"""Of each side, looked up by what is asked for; what has more is no trace any more, and says so (`truncated`)."""
 _WHY: Final = {one.rule.value: one.why for one in (BY_HAND, *PASSES)}
 _ITEMS: Final = """
 SELECT item_key FROM our_items WHERE payment_id = %(payment_id)s
@@ -91,7 +91,7 @@ class Asked:
 
 
 def trace(connection: sa.Connection, asked: Asked) -> dict[str, Any]:
-    """Both sides with the rule that matched them, payouts with their credits, and breaks.
+    """Both sides with the rule that matched them, payouts with their credits, and breaks; whether a side has more.
 
     Raises ``Rejected`` where it is not said what is asked for, or nothing of it is known.
     """
@@ -118,13 +118,15 @@ class _Trace:
 
     def followed(self) -> dict[str, Any]:
         asked = self._asked
-        names = {"payment_id": asked.payment_id, "object_id": asked.object_id, "rows_max": ROWS_MAX}
-        items = {row["item_key"] for row in self._rows(_ITEMS, names)}
+        # One more than is shown: it says that there are more.
+        names = {"payment_id": asked.payment_id, "object_id": asked.object_id, "rows_max": ROWS_MAX + 1}
+        ours_named = self._rows(_ITEMS, names)
+        items = {row["item_key"] for row in ours_named[:ROWS_MAX]}
         lines: set[tuple[str | None, str | None]] = set()
         if asked.line_id is not None:
             lines.add((asked.source, asked.line_id))
         named = self._rows(_NAMED, names | {"item_keys": sorted(items)}) if asked.line_id is None else []
-        lines |= {(row["source"], row["line_id"]) for row in named}
+        lines |= {(row["source"], row["line_id"]) for row in named[:ROWS_MAX]}
         matched = self._rows(_MATCHED, {"item_keys": sorted(items), **_of(lines)})
         items |= {row["item_key"] for row in matched if row["item_key"] is not None}
         lines |= {(row["source"], row["line_id"]) for row in matched if row["line_id"] is not None}
@@ -144,6 +146,7 @@ class _Trace:
             ],
             "payouts": self._payouts(revisions),
             "breaks": self._breaks(items, lines, matched, ours),
+            "truncated": max(len(ours_named), len(named)) > ROWS_MAX,
         }
 
     def _payouts(self, revisions: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -35,7 +35,7 @@ def add_trace(cli: typer.Typer) -> None:
         as_json: JsonFlag = False,
     ) -> None:
         """Show what is known of a payment, an object or a line: both sides, by which rule they match, and breaks."""
-        from services.reconciliation.adapters.traces import Asked, trace
+        from services.reconciliation.adapters.traces import ROWS_MAX, Asked, trace
 
         asked = Asked(payment_id=payment, object_id=object_id, source=source, line_id=line)
         found = command_line(cli).run(lambda uow: trace(uow.connection, asked), "trace")
@@ -45,6 +45,11 @@ def add_trace(cli: typer.Typer) -> None:
         for what, rows in _tables(found):
             typer.echo(f"{what}:")
             emit(rows, as_json=False)
+        if found["truncated"]:
+            typer.echo(
+                f"more than {ROWS_MAX:,} items or lines: only the first are shown. Trace a line of it.",
+                err=True,
+            )
 
 
 def _tables(found: Mapping[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:

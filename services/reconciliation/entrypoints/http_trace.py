@@ -31,7 +31,7 @@ def add_trace(
         """What is known of a payment, of an object, or of a line of a source.
 
         Our items and every revision of the lines, each with the rule that matched it; payouts with the bank's credits;
-        breaks.
+        breaks. `truncated` where more items or lines name it than are shown.
         """
         asked = Asked(payment_id=payment_id, object_id=object_id, source=source, line_id=line_id)
         return document(http.transactions.read(lambda uow: trace(uow.connection, asked), name="trace"))

@@ -7,9 +7,10 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from services.reconciliation.adapters import traces
 from services.reconciliation.adapters.traces import Asked, trace
 from services.reconciliation.entrypoints.cli import cli
-from services.reconciliation.tests.three_legs import World, pay
+from services.reconciliation.tests.three_legs import World, op, pay
 from shared.kernel.errors import Rejected
 from shared.runtime.operator_tokens import OperatorRole
 
@@ -108,6 +109,26 @@ def test_what_cannot_be_traced_says_why(world, asked, code):
     with pytest.raises(Rejected) as refused:
         traced(world, **asked)
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize(("rows_max", "truncated"), [(1, True), (2, False)])
+@pytest.mark.parametrize("side", ["lines", "items"])
+def test_what_has_more_on_a_side_than_is_shown_says_so(
+    world, office, terminal, monkeypatch, side, rows_max, truncated
+):
+    monkeypatch.setattr(traces, "ROWS_MAX", rows_max)
+    for number in (1, 2):
+        if side == "items":
+            world.captured(5, 70, object_id=f"cap_5_{number}", operation_id=op(50 + number))
+        else:
+            world.line(f"of_88_{number}", 70, object_id="cap_88")
+    name, value = ("payment_id", pay(5)) if side == "items" else ("object_id", "cap_88")
+    found = traced(world, **{name: value})
+    assert (len(found[side]), found["truncated"]) == (rows_max, truncated)
+    reply = office.call("GET", f"/trace?{name}={value}", role=OperatorRole.VIEWER)
+    assert reply.document["truncated"] is truncated
+    shown = CliRunner().invoke(cli, ["trace", f"--{name.removesuffix('_id')}", value], env=terminal)
+    assert ("only the first are shown" in shown.output) is truncated
 
 
 def test_over_http_and_in_the_terminal_it_is_the_same(world, office, terminal):
