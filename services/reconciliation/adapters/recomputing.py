@@ -1,9 +1,9 @@
 """Computes a closed month once more, from the bytes of its files and the words that it kept, and compares.
 
-Nothing of the live lines, matches and breaks is read: the files are hashed and staged again, our items are those that
-the month and the ones before it kept, tolerances, sources and matches by hand are those of each close, and what people
-had decided of a break is what the month and the history of breaks say. The breaks of the books alone are not computed
-again: they name no difference of a leg.
+Nothing of the live lines, matches and breaks is read: the files are hashed and staged again, each as its source was
+declared when it was staged, our items are those that the month and the ones before it kept, tolerances and matches by
+hand are those of each close, and what people had decided of a break is what the month and the history of breaks say.
+The breaks of the books alone are not computed again: they name no difference of a leg.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from services.reconciliation.app.find_file import found_file
 from services.reconciliation.app.stage_file import stage_next
 from services.reconciliation.domain.announcing import UntoldLine
 from services.reconciliation.domain.breaks import OF_THE_BOOKS
-from services.reconciliation.domain.files import CHUNK_BYTES, FileRefused, Staged
+from services.reconciliation.domain.files import CHUNK_BYTES, FileRefused, ReportFile, Staged
 from services.reconciliation.domain.readers import Reader
 from services.reconciliation.domain.sources import Source
 from shared.kernel.errors import InvariantViolation, Rejected
@@ -74,14 +74,20 @@ _RULE_TABLES: Final = (
     "hand_match_lines",
     "hand_match_items",
 )
-# They come as they were staged then: of two at once the later one may have been whole first.
+# They come as they were staged then: of two at once the later one may have been whole first. How the source was
+# declared by then nobody knows of the oldest files: they are read as it was at the close.
 _FILES: Final = """
 INSERT INTO report_files (file_id, nth, staged_nth, source, sha256, name, byte_count, state, received_at, received_by,
-                          feed_sequence)
+                          feed_sequence, read_format, read_options)
 OVERRIDING SYSTEM VALUE
 SELECT f.file_id, f.staged_nth, f.staged_nth, f.source, p.sha256, f.name, f.byte_count, 'RECEIVED', f.received_at,
-       f.received_by, f.feed_sequence
-  FROM public.period_files AS p JOIN public.report_files AS f USING (file_id) WHERE p.period = %(period)s
+       f.received_by, f.feed_sequence, coalesce(f.read_format, s.format), coalesce(f.read_options, s.options)
+  FROM public.period_files AS p JOIN public.report_files AS f USING (file_id) JOIN sources AS s ON s.source = f.source
+ WHERE p.period = %(period)s
+"""
+_DECLARED: Final = """
+UPDATE sources AS s SET format = f.read_format, options = f.read_options
+  FROM report_files AS f WHERE f.file_id = %(file_id)s AND s.source = f.source
 """
 _COLUMNS: Final = ", ".join(ITEM)
 _ITEMS: Final = f"""
@@ -159,6 +165,20 @@ class _Silent(Outbox):
         return self._ids.new("evt_")
 
 
+class _ShadowFiles(StoredFiles):
+    """Gives each file with its source as it was declared when the file was staged."""
+
+    def __init__(self, connection: sa.Connection, now: datetime) -> None:
+        super().__init__(connection, now)
+        self._shadows = connection
+
+    def next_waiting(self) -> ReportFile | None:
+        file = super().next_waiting()
+        if file is not None:
+            self._shadows.exec_driver_sql(_DECLARED, {"file_id": file.file_id})
+        return file
+
+
 class _ShadowStaging(SqlStaging):
     """Stages a file as it was staged then: what was not asked of it is not asked now."""
 
@@ -180,7 +200,7 @@ class _ShadowUnit:
         self.now = now
         self.ids = ids
         self.sources = StoredSources(connection, now)
-        self.files = StoredFiles(connection, now)
+        self.files = _ShadowFiles(connection, now)
         self.staging = _ShadowStaging(connection, now)
         self.preferences = StoredPreferences(connection, now)
         self.announcing = SqlAnnouncing(connection, now)

@@ -9,12 +9,14 @@ import psycopg
 import pytest
 
 from services.reconciliation.adapters.readers import READERS
+from services.reconciliation.adapters.recomputing import recompute
 from services.reconciliation.entrypoints.feeding import feed
 from services.reconciliation.entrypoints.worker import stage_one
 from services.reconciliation.tests.db.test_feed import piece
 from services.reconciliation.tests.db.test_sources import WAITING
-from services.reconciliation.tests.reports import ADA, ALPHA, declare, payout, receive, report
-from services.reconciliation.tests.writers import tieout_row
+from services.reconciliation.tests.months import JANUARY, Shop
+from services.reconciliation.tests.reports import ADA, ALPHA, declare, payout, receive, report, take_in
+from services.reconciliation.tests.writers import csv_bytes, tieout_row
 from shared.kernel.errors import Rejected
 from shared.testing.waiting import eventually
 
@@ -104,3 +106,54 @@ def test_sql_changes_nothing_over_a_file_that_waits(desk):
             assert caught.value.diag.constraint_name == "source_no_file_waits"
         raw.execute("UPDATE sources SET declared_by = 'bob'")
         raw.rollback()
+
+
+SEMICOLONS = dataclasses.replace(ALPHA, options={"delimiter": ";"})
+
+
+def more_of_january(desk):
+    row = tieout_row(
+        5,
+        "po_1",
+        minor=700,
+        fee_minor=0,
+        created_utc="2026-01-20 10:00:00",
+        available_on_utc="2026-01-21 10:00:00",
+    )
+    staged = take_in(desk, csv_bytes([row], delimiter=";"))
+    assert (staged.state, staged.line_count) == ("STAGED", 1)
+
+
+def test_a_month_in_which_it_was_declared_otherwise_comes_to_the_same_when_it_is_computed_once_more(desk):
+    """Each of its files is read as the source was declared when the file was staged, not as at the close."""
+    shop = Shop(desk)
+    shop.january()
+    declare(desk, SEMICOLONS)
+    more_of_january(desk)
+    shop.close(JANUARY)
+    declare(desk)
+    done = desk.run(lambda uow: recompute(READERS, JANUARY, uow.connection, uow.now, uow.ids))
+    assert (done.differences, done.files) == ([], 3)
+
+
+def test_of_files_from_before_it_was_kept_the_declaration_at_the_close_is_taken(desk, reconciliation_urls):
+    shop = Shop(desk)
+    shop.january()
+    shop.close(JANUARY)
+    with psycopg.connect(reconciliation_urls.owner) as owner:
+        owner.execute("ALTER TABLE report_files DISABLE TRIGGER USER")
+        owner.execute("UPDATE report_files SET read_format = NULL, read_options = NULL")
+    declare(desk, SEMICOLONS)
+    done = desk.run(lambda uow: recompute(READERS, JANUARY, uow.connection, uow.now, uow.ids))
+    assert (done.differences, done.files) == ([], 2)
+
+
+def test_plain_sql_changes_nothing_of_how_a_file_was_read(desk, app_sql, reconciliation_urls):
+    declare(desk)
+    take_in(desk, CONTENT)
+    assert desk.rows("SELECT read_format, read_options FROM report_files") == [("tieout_csv", {})]
+    change = """UPDATE report_files SET read_options = '{"delimiter": ";"}'"""
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        app_sql.execute(change)
+    with psycopg.connect(reconciliation_urls.owner) as owner, pytest.raises(psycopg.errors.RestrictViolation):
+        owner.execute(change)
