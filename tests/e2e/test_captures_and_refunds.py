@@ -11,7 +11,14 @@ from tests.e2e.side_by_side import side_by_side
 
 AMOUNT = 8_000
 PART = 3_000
-NOTHING_TAKEN = frozenset({"canceled", "refused later"})
+DECLINED = {
+    "pm_card_chargeDeclined": "generic_decline",
+    "pm_card_visa_chargeDeclined": "generic_decline",
+    "pm_card_visa_chargeDeclinedInsufficientFunds": "insufficient_funds",
+    "pm_card_chargeDeclinedExpiredCard": "expired_card",
+    "pm_card_pendingAuthorizationDeclined": "generic_decline",
+}
+NOTHING_TAKEN = DECLINED.keys() | {"canceled"}
 GIVES_NOTHING = frozenset({"pm_card_refundFail", "pm_card_refundDeclined"})
 
 
@@ -75,6 +82,7 @@ def test_every_course_of_a_hold_a_capture_and_a_refund_ends_as_the_processor_has
         body = order(AMOUNT, method=method, max_attempts=1)
         payment_id: str = shop_there.post("/payments", body).document["id"]
         shows(shop_there, payment_id, "FAILED", captured=0)
+        assert shop_there.payment(payment_id)["last_error"]["decline_code"] == DECLINED[method]
         assert books.at_processors(payment_id)["captured_minor"] == 0
         return payment_id
 
@@ -106,7 +114,7 @@ def test_every_course_of_a_hold_a_capture_and_a_refund_ends_as_the_processor_has
             "canceled": canceled,
             "pending sale": partial(captured, "pm_card_pendingAuthorization", "CAPTURED"),
             "pending hold": partial(held_later, "pm_card_pendingAuthorization"),
-            "refused later": partial(refused, "pm_card_pendingAuthorizationDeclined"),
+            **{method: partial(refused, method) for method in DECLINED},
             "pending capture": partial(captured, "pm_card_pendingCapture", "CAPTURED", reversed=0),
             "capture fails later": partial(captured, "pm_card_captureFail", "REVERSED", reversed=AMOUNT),
             "reversed": partial(captured, "pm_card_createReversal", "REVERSED", reversed=AMOUNT),

@@ -11,7 +11,7 @@ import pytest
 from shared.testing.waiting import eventually
 from tests.e2e.books import Books
 from tests.e2e.claims import AMOUNT, ClaimScript, sold
-from tests.e2e.shop import SETTLE_S, Shop
+from tests.e2e.shop import SETTLE_S, Shop, order
 from tests.e2e.side_by_side import side_by_side
 from tools.local_stack.stack import LocalStack
 
@@ -106,6 +106,48 @@ def test_reversals_are_taken_and_given_back(shop_there: Shop, books: Books, scri
     becomes(shop_there, payment_id, "CAPTURED", reversed=0)
     script("captures", capture_id, "fail")
     becomes(shop_there, payment_id, "REVERSED", reversed=AMOUNT)
+
+
+def test_a_card_brings_its_dispute_or_reversal_to_its_own_end(shop_there: Shop, books: Books) -> None:
+    def disputed(method: str, status: str, *disputes: str, **amounts: int) -> None:
+        payment_id: str = shop_there.post("/payments", order(AMOUNT, method=method)).document["id"]
+
+        def words() -> tuple[str, ...]:
+            told = shop_there.get(f"/disputes?payment={payment_id}").document["data"]
+            return tuple(dispute["status"] for dispute in told)
+
+        eventually(lambda: words() == disputes, timeout_s=SETTLE_S, describe=lambda: f"{disputes}: {words()}")
+        becomes(shop_there, payment_id, status, captured=AMOUNT, **amounts)
+        if "won" in disputes:
+            eventually(
+                lambda: dispute_of(shop_there, payment_id)["amount_reinstated"] == AMOUNT, timeout_s=SETTLE_S
+            )
+
+    def given_back() -> None:
+        body = order(AMOUNT, method="pm_card_createReversalGivenBack")
+        payment_id: str = shop_there.post("/payments", body).document["id"]
+        books.journals(payment_id, rule="reversal_given_back")
+        becomes(shop_there, payment_id, "CAPTURED", captured=AMOUNT, reversed=0)
+
+    side_by_side(
+        {
+            "disputed": partial(disputed, "pm_card_createDispute", "DISPUTED", "opened", disputed=AMOUNT),
+            "for another reason": partial(
+                disputed, "pm_card_createDisputeProductNotReceived", "DISPUTED", "opened", disputed=AMOUNT
+            ),
+            "asked about": partial(
+                disputed, "pm_card_createDisputeInquiry", "CAPTURED", "inquiry", disputed=0, reversed=0
+            ),
+            "twice": partial(
+                disputed, "pm_card_createMultipleDisputes", "DISPUTED", "opened", "opened", disputed=AMOUNT
+            ),
+            "won": partial(disputed, "pm_card_createDisputeWon", "CAPTURED", "won", disputed=0, reversed=0),
+            "lost": partial(
+                disputed, "pm_card_createDisputeLost", "REVERSED", "lost", disputed=0, reversed=AMOUNT
+            ),
+            "given back": given_back,
+        }
+    )
 
 
 REPLIES = ("timeout_after", "500_after", "timeout_before")

@@ -121,10 +121,11 @@ class Narrator:
         until_s = clock.monotonic_s() + PATIENCE_S
         while True:
             reply = httpx2.get(
-                self.stack.url("payment") + f"/operator{path}?limit=1000", headers=self._token("ann")
+                self.stack.url("payment") + f"/operator{path}?payment={self.payment_id}",
+                headers=self._token("ann"),
             )
             told = reply.raise_for_status().json()["data"]
-            found = [row for row in told if row.items() >= {"payment_id": self.payment_id, **like}.items()]
+            found = [row for row in told if row.items() >= like.items()]
             if found:
                 return found
             if clock.monotonic_s() > until_s:
