@@ -15,6 +15,7 @@ from shared.messaging.memory import MemoryBroker
 from tests.simulation import books
 from tests.simulation.answers import wrong_answers
 from tests.simulation.circumstances import PROCESSORS
+from tests.simulation.decided import closed_too_soon
 from tests.simulation.excuses import NOBODYS, Excuses
 from tests.simulation.mishaps import event_id_of
 from tests.simulation.storage import KAFKA_SERVICES
@@ -121,7 +122,7 @@ class Auditor:
             self._same_answers, self._free_stay_free, self._nothing_lost, self._charged_once,
             self._declined_did_not_happen, self._offsets_reached, self._risk_obeyed, self._went_where_routed,
             self._revoked_keys_end, self._months_by_two, self._returned_by_policy, self._answers_by_lease,
-            self._put_aside, self._nothing_unforeseen, self._seen_as_it_came,
+            self._put_aside, self._nothing_unforeseen, self._seen_as_it_came, self._before_people,
         ):  # fmt: skip
             violations += [f"{check.__doc__.split(':')[0]}: {found}" for found in check()]
         sum_up(self._world)
@@ -300,6 +301,10 @@ class Auditor:
     def _seen_as_it_came(self) -> Iterator[str]:
         """I14.seen_as_it_came: no webhook is counted more often than it came, or what was committed was done again."""
         yield from self._world.outside.deliveries.seen_too_often(self._rows)
+
+    def _before_people(self) -> Iterator[str]:
+        """I6.before_people: what is in review keeps its case until it is decided."""
+        yield from closed_too_soon(partial(self._rows, "payment"))
 
     def _put_aside(self) -> Iterator[str]:
         """I15.version_conflict: another event under an applied version is put aside by all who read it, and no more."""

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.simulation.planted_bugs import MISSED, OUT_OF_REACH, REACHED, not_yet_seen
+from tests.simulation.planted_bugs import MISSED, NEVER_MET, OUT_OF_REACH, REACHED, not_yet_seen
 from tools.sabotage.case import Case
 from tools.sabotage.cases import CASES
 from tools.sabotage.scratch import REPOSITORY, Scratch, scratch_copy
@@ -35,11 +35,11 @@ def page_rows() -> list[str]:
     """What docs/simulation.md says of the cases that are not hunted."""
     rows = [f"| {name} | {why} |" for name, why in OUT_OF_REACH.items()]
     unasked = "reachable, not hunted since the draws changed"
-    left = {
-        name: f"reachable, missed by seeds 0 to {MISSED[name] - 1}" if name in MISSED else unasked
-        for name in not_yet_seen()
+    left = {name: f"reachable, missed by seeds 0 to {seeds - 1}" for name, seeds in MISSED.items()} | {
+        name: f"reachable, not hunted: in seeds 0 to {seeds - 1} it never comes to what it is about"
+        for name, seeds in NEVER_MET.items()
     }
-    return [*rows, *(f"| {name} | {why} |" for name, why in left.items())]
+    return [*rows, *(f"| {name} | {left.get(name, unasked)} |" for name in not_yet_seen())]
 
 
 @dataclass(frozen=True, slots=True)
