@@ -52,7 +52,8 @@ class SqlFaultStore:
     async def rules(self, processor: str) -> Sequence[Rule]:
         """The rules that may still strike, oldest first."""
         found = await self._connections.fetch(RULES, {"processor": processor})
-        return [read_rule(document, rule_id=rule_id)[1] for rule_id, document in found]
+        rules = [_readable(document, rule_id) for rule_id, document in found]
+        return [rule for rule in rules if rule is not None]
 
     async def all_rules(self) -> Sequence[StoredRule]:
         """Every rule as it was sent, with how often it has struck."""
@@ -73,3 +74,11 @@ class SqlFaultStore:
     async def advance_clock(self, seconds: int) -> float:
         """Set the clock ahead; returns how far it is now."""
         return float((await self._connections.fetch(ADVANCE, {"seconds": seconds}))[0][0])
+
+
+def _readable(document: dict[str, Any], rule_id: int) -> Rule | None:
+    """The rule; none where a former release took what is refused now, which must not keep the others from striking."""
+    try:
+        return read_rule(document, rule_id=rule_id)[1]
+    except Rejected:
+        return None

@@ -54,6 +54,10 @@ SAID_WITH: Final[Mapping[str, frozenset[ReplyFault]]] = {
     "status": STATED,
     "code": STATED | {ReplyFault.REFUSED},
 }
+#: What a reading can be known by, beside its kind: alpha is asked for what is under a reference, and that is all.
+READ_BY: Final[Mapping[tuple[str, Reading], frozenset[str]]] = {
+    ("alpha", Reading.LOOK_UP): frozenset({"reference"}),
+}
 READING_FIELDS: Final = frozenset({"reply", "status", "code", "delay_ms"})
 STATUS_MIN: Final = 400
 STATUS_MAX: Final = 599
@@ -75,6 +79,10 @@ def read_rule(body: Mapping[str, Any], *, rule_id: int = 0) -> tuple[str, Rule]:
         operation=_one_of(body, "operation", OPERATIONS),
         **{name: parsing.text(body, name) for name in MATCHES - {"operation"} if body.get(name) is not None},
     )
+    if isinstance(match.operation, Reading):
+        for name in sorted(MATCHES - {"operation"} - READ_BY.get((processor, match.operation), frozenset())):
+            if body.get(name) is not None:
+                _refuse(name, "No such reading says it, so the rule would never strike.")
     if "random" in body:
         return processor, _random(body, match, rule_id)
     fault = _fault(body, match)
@@ -142,6 +150,8 @@ def _code(body: Mapping[str, Any]) -> str | None:
 
 
 def _random(body: Mapping[str, Any], match: Match, rule_id: int) -> Rule:
+    if isinstance(match.operation, Reading):
+        _refuse("operation", "Lots are drawn for what has an effect, not for reading.")
     for name in sorted((FAULTS | {"calls"}) & set(body)):
         _refuse(name, "A lot decides what happens; leave it out with random.")
     given = body["random"]

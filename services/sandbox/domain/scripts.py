@@ -20,7 +20,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """What a call must be like; what is left out fits every call."""
+    """What a call must be like; what is left out fits every call, but reading must be named to be meant.
+
+    Somebody reads feeds every few seconds: a rule for one call, whichever it be, would be spent before anybody asks.
+    """
 
     operation: Operation | Reading | None = None
     reference: str | None = None
@@ -30,12 +33,17 @@ class Match:
     def fits(self, asked: Asked) -> bool:
         """Whether the call is meant."""
         wanted = (
-            (self.operation, asked.operation),
             (self.reference, asked.reference),
             (self.payment, asked.payment),
             (self.payment_method, asked.payment_method),
         )
-        return all(want is None or want == have for want, have in wanted)
+        return self.means(asked.operation) and all(want is None or want == have for want, have in wanted)
+
+    def means(self, operation: Operation | Reading) -> bool:
+        """Whether calls of this kind are meant at all."""
+        if self.operation is None:
+            return isinstance(operation, Operation)
+        return self.operation is operation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,4 +76,4 @@ def fitting(rules: Iterable[Rule], asked: Asked) -> list[Rule]:
 
 def concerns(rules: Iterable[Rule], operation: Operation | Reading) -> bool:
     """Whether any rule might be meant for such a call: asked before anything is read for it."""
-    return any(rule.match.operation in (None, operation) for rule in rules)
+    return any(rule.match.means(operation) for rule in rules)

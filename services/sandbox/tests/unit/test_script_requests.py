@@ -93,6 +93,44 @@ def test_a_rule_strikes_one_call_unless_it_says_otherwise(given, calls):
     assert read_rule(RULE | given)[1].calls == calls
 
 
+@pytest.mark.parametrize("reading", Reading)
+def test_reading_is_disturbed_by_its_name_alone(reading):
+    """A feed is read every few seconds: it would spend a rule that is meant for the next call."""
+    assert not read_rule({"processor": "alpha", "reply": "500_before"})[1].match.fits(
+        Asked(operation=reading)
+    )
+    named = read_rule({"processor": "alpha", "reply": "500_before", "operation": str(reading)})[1].match
+    assert [named.fits(Asked(operation=each)) for each in (reading, Operation.CAPTURE)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"processor": "alpha", "operation": "look_up", "payment": "pay_1"}, "payment"),
+        ({"processor": "alpha", "operation": "look_up", "payment_method": "pm_card_visa"}, "payment_method"),
+        ({"processor": "alpha", "operation": "feed", "reference": "op_1"}, "reference"),
+        ({"processor": "beta", "operation": "look_up", "reference": "op_1"}, "reference"),
+    ],
+)
+def test_a_rule_by_what_no_reading_says_is_refused_by_name(body, param):
+    with pytest.raises(Rejected) as refused:
+        read_rule(body | {"reply": "500_before"})
+    assert (refused.value.code, refused.value.param) == ("field_invalid", param)
+
+
+def test_a_lookup_at_alpha_is_known_by_its_reference():
+    _, rule = read_rule(
+        {"processor": "alpha", "operation": "look_up", "reference": "op_1", "reply": "500_before"}
+    )
+    assert rule.match.fits(Asked(operation=Reading.LOOK_UP, reference="op_1"))
+
+
+def test_no_lot_is_drawn_for_reading():
+    with pytest.raises(Rejected) as refused:
+        read_rule({"processor": "alpha", "operation": "feed", "random": {"seed": 7, "rate": 50}})
+    assert refused.value.param == "operation"
+
+
 def test_a_lot_is_drawn_by_the_callers_reference():
     _, rule = read_rule({"processor": "beta", "random": {"seed": 7, "rate": 50}})
     asked = [Asked(operation=Operation.REFUND, reference=f"r{number}") for number in range(100)]

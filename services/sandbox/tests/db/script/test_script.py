@@ -34,6 +34,18 @@ def test_only_what_a_rule_names_is_struck(alpha, script, match, struck):
     assert alpha.sell("k1").status_code == (500 if struck else 201)
 
 
+def test_a_rule_that_is_refused_now_keeps_no_other_from_striking(alpha, script):
+    """A former release took it; it never struck then either."""
+    stored = '{"processor": "alpha", "operation": "feed", "payment": "pay_1", "reply": "500_before"}'
+    alpha.rows(
+        f"INSERT INTO script_faults (processor, rule, calls) VALUES ('alpha', '{stored}', 1) RETURNING id",
+        url=alpha.app_url,
+    )
+    script.add(reply="500_before")
+    assert alpha.sell("k1").status_code == 500
+    assert script.struck() == [0, 1]
+
+
 def test_captures_and_refunds_are_found_by_the_payment_that_they_belong_to(alpha, script):
     script.add(operation="refund", payment="pay_1", reply="500_after")
     capture_id = alpha.sell("k1").json()["captures"][0]["id"]
