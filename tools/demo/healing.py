@@ -33,6 +33,7 @@ HEALERS: Final[Mapping[str, str]] = {
     "poll": "a look-up",
     "webhook": "a webhook",
     "feed": "the event feed",
+    "settlement": "a line of a settlement report",
     "operator": "a person",
 }
 """By the source of the evidence that decided."""

@@ -5,7 +5,8 @@ from itertools import count
 
 import pytest
 
-from tools.demo.healing import NOT_HEALED, OWN_WORD, PROVED_ABSENT, TOLD_OF_EACH, Doubts, Healed
+from services.payment.domain.status import Source
+from tools.demo.healing import HEALERS, NOT_HEALED, OWN_WORD, PROVED_ABSENT, TOLD_OF_EACH, Doubts, Healed
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NUMBERS = count(1)
@@ -55,3 +56,8 @@ def test_what_decides_nothing_is_not_called_healed_and_only_what_was_given_up_wa
     (told,) = doubts.hear([step("op_1", end, 1, from_state="UNCERTAIN")])
     assert word in told
     assert [kind.by for kind in doubts.healed()] == [by]
+
+
+def test_whatever_evidence_can_come_from_has_its_word():
+    decide_nothing_themselves = {Source.MERCHANT, Source.TIMER, Source.RISK}
+    assert set(HEALERS) == set(Source) - decide_nothing_themselves
