@@ -27,7 +27,7 @@ SELECT coalesce(
     (SELECT account_number FROM bank_lines WHERE source = %(source)s LIMIT 1))
 """
 _OTHERS: Final = """
-SELECT e.*, s.whole FROM statement_heads AS e
+SELECT e.*, s.overtaken, f.staged_nth FROM statement_heads AS e
   JOIN stated_statements AS s ON (s.file_id, s.head) = (e.file_id, e.nth)
   JOIN report_files AS f ON f.file_id = e.file_id
  WHERE f.source = %(source)s AND s.whole AND e.file_id <> h.file_id
@@ -66,6 +66,23 @@ _GONE: Final = f"""
                  JOIN statement_lines AS r ON r.file_id = e.file_id AND r.line_id = n.line_id
                 WHERE r.line_number BETWEEN e.first_line AND e.last_line)
 """
+# Lines that only this file has of the whole readings of one statement: the same as ``_GONE``, had this one come first.
+# The last of those that the bank does not say to be older is what lacks them.
+_MORE: Final = f"""
+SELECT last.file_id, s.line_id, h.statement_id, s.currency, h.created_at, abs(s.amount_minor)
+  FROM ({_SAID}) AS s
+  JOIN statement_heads AS h ON h.file_id = %(file_id)s AND s.line_number BETWEEN h.first_line AND h.last_line
+  JOIN stated_statements AS p ON (p.file_id, p.head) = (h.file_id, h.nth) AND p.whole
+ CROSS JOIN LATERAL (
+       SELECT e.file_id FROM ({_OTHERS}) AS e
+        WHERE NOT e.overtaken AND NOT coalesce(e.created_at < h.created_at, false)
+        ORDER BY e.staged_nth DESC LIMIT 1) AS last
+ WHERE (SELECT count(*) FROM statement_lines AS r WHERE r.file_id = last.file_id AND r.line_id = s.line_id) = 0
+   AND (SELECT count(*) FROM bank_lines AS n
+         WHERE n.source = %(source)s AND n.line_id = s.line_id AND n.stands AND n.file_id = last.file_id) = 0
+   AND (SELECT count(*) FROM ({_OTHERS}) AS e
+          JOIN statement_lines AS r ON r.file_id = e.file_id AND r.line_id = s.line_id
+         WHERE NOT e.overtaken AND r.line_number BETWEEN e.first_line AND e.last_line) = 0"""
 # Of a statement that was made later, by the bank's own times, no one asks.
 _CONTRADICTED: Final = f"""
 INSERT INTO contradicted_files (file_id, former_file_id, currency, line_count, at_risk_minor)
@@ -80,7 +97,9 @@ SELECT %(file_id)s, o.file_id, o.currency, count(*), sum(o.minor)
          WHERE n.withdrawn OR (s.amount_minor, s.currency) <> (n.amount_minor, n.currency)
         UNION
         SELECT n.file_id, n.line_id, n.statement_id, n.currency, h.created_at, abs(n.amount_minor)
-        {_GONE.format(joined="CROSS JOIN bank_lines AS n WHERE")}) AS o
+        {_GONE.format(joined="CROSS JOIN bank_lines AS n WHERE")}
+        UNION
+        {_MORE}) AS o
  WHERE NOT EXISTS (SELECT FROM statement_heads AS e
                     WHERE e.file_id = o.file_id AND e.statement_id = o.statement_id AND e.created_at < o.created_at)
  GROUP BY o.file_id, o.currency

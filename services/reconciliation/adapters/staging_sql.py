@@ -73,6 +73,30 @@ SELECT n.source, n.line_id, n.revision FROM lacking AS n
                  JOIN report_lines AS r ON r.file_id = e.file_id AND r.payout_id = e.payout_id
                 WHERE f.source = %(source)s AND e.whole AND e.file_id <> %(file_id)s AND e.payout_id = n.payout_id
                   AND e.currency = n.net_currency AND r.line_id = n.line_id)"""
+# Lines that only this file has of those which stated the same payout in whole: the same as ``_GONE``, had this one come
+# first. The last of the others is what lacks them: where another one has a line, it was asked about when that came.
+# What the last one withdrew is another reading of a line that is there. Line by line, by key: of a file that nobody
+# knows yet no plan is to be trusted.
+_MORE: Final = f"""
+WITH told AS MATERIALIZED (
+    SELECT FROM stated_payouts AS p JOIN stated_payouts AS o USING (payout_id, currency)
+      JOIN report_files AS f ON f.file_id = o.file_id
+     WHERE p.file_id = %(file_id)s AND p.whole AND o.whole AND o.file_id <> p.file_id AND f.source = %(source)s LIMIT 1)
+SELECT last.file_id, s.net_currency, s.gross_minor, s.net_minor FROM ({_SAID.format(table="report_lines")}) AS s
+ CROSS JOIN LATERAL (
+       SELECT o.file_id FROM stated_payouts AS p JOIN stated_payouts AS o USING (payout_id, currency)
+         JOIN report_files AS f ON f.file_id = o.file_id
+        WHERE p.file_id = %(file_id)s AND p.whole AND p.payout_id = s.payout_id AND p.currency = s.net_currency
+          AND o.whole AND o.file_id <> p.file_id AND f.source = %(source)s
+        ORDER BY f.staged_nth DESC LIMIT 1) AS last
+ WHERE EXISTS (SELECT FROM told) AND s.category <> 'payout'
+   AND (SELECT count(*) FROM report_lines AS r WHERE r.file_id = last.file_id AND r.line_id = s.line_id) = 0
+   AND (SELECT count(*) FROM settlement_lines AS n
+         WHERE n.source = %(source)s AND n.line_id = s.line_id AND n.stands AND n.file_id = last.file_id) = 0
+   AND (SELECT count(*) FROM stated_payouts AS o JOIN report_files AS f USING (file_id)
+          JOIN report_lines AS r ON r.file_id = o.file_id AND r.payout_id = o.payout_id
+         WHERE f.source = %(source)s AND o.whole AND o.file_id <> %(file_id)s AND o.payout_id = s.payout_id
+           AND o.currency = s.net_currency AND r.line_id = s.line_id) = 0"""
 # No report says when it was made: a file that says other money than an earlier one may correct it, or be what that one
 # corrected. Pieces of a feed are numbered by who sends them. A payout's own row is held to its lines elsewhere.
 _CONTRADICTED: Final = f"""
@@ -90,7 +114,10 @@ SELECT %(file_id)s, former.file_id, o.currency, count(*), sum(o.minor)
         UNION ALL
         SELECT n.file_id, n.net_currency, greatest(abs(n.gross_minor), abs(n.net_minor))
           FROM ({_GONE}) AS gone JOIN settlement_lines AS n USING (source, line_id, revision)
-         WHERE n.category <> 'payout') AS o
+         WHERE n.category <> 'payout'
+        UNION ALL
+        SELECT more.file_id, more.net_currency, greatest(abs(more.gross_minor), abs(more.net_minor))
+          FROM ({_MORE}) AS more) AS o
   JOIN report_files AS former ON former.file_id = o.file_id
   JOIN report_files AS this ON this.file_id = %(file_id)s
  WHERE former.feed_sequence IS NULL OR this.feed_sequence IS NULL

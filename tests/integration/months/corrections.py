@@ -1,8 +1,8 @@
 """Files of a month that are corrected: of one day of each source there is an original beside the file that is right.
 
 The original of a report has a line too many, a line too few and a fee that is another one; that of a statement has an
-entry too many and one with another amount, with the balance that follows from it, and was made earlier, where its format says when. Both are
-whole, so that each stands alone until the other comes.
+entry too many, with the balance that follows from it, and was made earlier, where its format says when. Both are whole, so
+that each stands alone until the other comes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from services.sandbox.app.distortions import Distortions, line_key
 from services.sandbox.domain.balance_transactions import BalanceTransaction, Kind
 from services.sandbox.domain.bank import BankEntry
 from services.sandbox.domain.payouts import Payout
-from services.sandbox.domain.planted_errors import EntryShift
 from tests.integration.months.trade import PROCESSORS
 from tests.integration.months.world import Delivery, World, bank_source
 
@@ -98,17 +97,7 @@ def _of_statements(world: World) -> Iterator[Correction]:
             and booked_on not in in_doubt
             and entries[0].id not in world.told.unbooked
         )
-        first = world.entries_by_day[currency, day][0]
-        wrong = _shifted(_with_entry(world.told, currency, day), first)
-        yield _correction(world, bank_source(currency), day, wrong)
-
-
-def _shifted(told: Distortions, entry: BankEntry) -> Distortions:
-    shift = EntryShift(
-        entry_id=entry.id, currency=entry.currency, payout_id=entry.parts[0].payout_id, booked_on=entry.booked_on,
-        amount_minor=_MORE_FEE_MINOR,
-    )  # fmt: skip
-    return replace(told, shifted={**told.shifted, entry.id: [*told.shifted.get(entry.id, ()), shift]})
+        yield _correction(world, bank_source(currency), day, _with_entry(world.told, currency, day))
 
 
 def _with_entry(told: Distortions, currency: str, day: date) -> Distortions:

@@ -53,6 +53,38 @@ FILES_IN_DOUBT: Final = (
         ),
     ),
     Case(
+        name="recon-order-of-more",
+        protection="a report that only adds lines to a payout is asked about as one that only leaves them out",
+        change="only what an earlier report said is looked for in the later one",
+        patches=(
+            Patch(
+                _ADAPTERS + "staging_sql.py",
+                " WHERE EXISTS (SELECT FROM told) AND s.category <> 'payout'\n",
+                " WHERE false\n",
+            ),
+        ),
+        tests=(
+            _ORDER
+            + "test_people_are_asked_about_a_report_that_only_says_more_as_about_one_that_only_says_less",
+        ),
+    ),
+    Case(
+        name="recon-order-of-more-entries",
+        protection="a statement that only adds entries is asked about as one that only leaves them out",
+        change="only what an earlier reading said is looked for in the later one",
+        patches=(
+            Patch(
+                _ADAPTERS + "staging_bank_sql.py",
+                "        UNION\n        {_MORE}) AS o\n",
+                "        ) AS o\n",
+            ),
+        ),
+        tests=(
+            _ORDER
+            + "test_people_are_asked_about_a_statement_that_only_says_more_unless_the_bank_says_which_was_made_later",
+        ),
+    ),
+    Case(
         name="recon-preferred-recomputed",
         protection="a closed month is computed again with the files that people preferred",
         change="nobody preferred any",
