@@ -96,7 +96,7 @@ def reports(h: TinyRows) -> None:
     h.add(
         "reconciliation", "report_files", file_id="rpf_1", source="rep", sha256=SHA, name="rep.csv",
         byte_count=len(FILE), state="STAGED", received_at=AT, received_by="ann", closed_at=AT, line_count=2,
-        quarantined_count=0,
+        quarantined_count=0, staged_nth=1, read_format="tieout_csv", read_options={},
     )  # fmt: skip
     for number, part in enumerate((FILE[:5], FILE[5:])):
         h.add(

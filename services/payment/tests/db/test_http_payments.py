@@ -336,4 +336,4 @@ def test_operators_see_cases_and_nobody_else_does(shop: Shop) -> None:
     token = TokenIssuer(shop.operator_private_key).operator("ann", OperatorRole.VIEWER)
     for path in ("/operator/cases", "/operator/parked-keys"):
         assert shop.get(path).status == 401
-        assert shop.get(path, api_key=token).document == {"data": [], "next_cursor": None}
+        assert shop.get(path, api_key=token).document["data"] == []
