@@ -115,4 +115,10 @@ def test_a_world_without_mishaps_has_none(monkeypatch):
     ],
 )
 def test_an_answer_counts_only_under_the_lease_that_asked(line, told):
-    assert list(wrong_answers(lambda _query: [line])) == ([] if told is None else [told])
+    by_lease = lambda query: [line] if "GROUP BY" in query else []  # noqa: E731 - of two queries the one
+    assert list(wrong_answers(by_lease)) == ([] if told is None else [told])
+
+
+def test_what_was_sent_is_not_taken_for_never_sent():
+    sent_first = lambda query: [] if "GROUP BY" in query else [("op_1",)]  # noqa: E731 - of two queries the other
+    assert list(wrong_answers(sent_first)) == ["op_1 was sent, and a look-up took it for never sent"]
