@@ -36,6 +36,7 @@ def use_up_hold(payment: Payment, hold: ProcessorObject | None, moment: Moment) 
     """What captures took of a stray hold is held no more: it is astray as money, or counts, and never twice.
 
     One that failed later took it too, also where that is all that was heard of it: what it gave back is not held again.
+    A processor that takes one capture of a hold gives the rest back with it.
     A void of ours that is under way keeps its own end: it gave nothing of the captured part back.
     """
     stray = payment.strays.get(hold.stray_id or "") if hold is not None else None
@@ -48,6 +49,8 @@ def use_up_hold(payment: Payment, hold: ProcessorObject | None, moment: Moment) 
         and thing.status in _TOOK
         and (thing.processor, thing.account, thing.parent_id) == hold.key
     )
+    if taken_minor and not takes_several_captures(hold.processor):
+        taken_minor = max(taken_minor, stray.amount_minor)
     if taken_minor <= stray.taken_back_minor:
         return
     stray.taken_back_minor = taken_minor

@@ -290,3 +290,26 @@ def test_a_hold_astray_of_which_a_capture_came_and_went_holds_nothing_in_all_ord
     assert [hold, money] == sold_otherwise((0, 1, 2))
     assert (hold[0], hold[3]) == ("hold", True)
     assert money[:3] == ("money", 10_100, 0)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=str)
+@pytest.mark.parametrize(("processor", "held_minor"), [("alpha", 6_100), ("beta", 0)])
+def test_a_part_charged_by_hand_of_a_hold_astray_leaves_what_the_processor_goes_on_holding(
+    processor: str, held_minor: int, order: tuple[int, ...]
+) -> None:
+    """Where a hold has one capture, the processor gave the rest back with it; where it has several, the rest is held."""
+    unit = MemoryUnit()
+    payment = create_payment(wish(processor=processor, capture_method=CaptureMethod.MANUAL), unit)
+    unit.commit()
+    facts = [
+        authorized(payment, amount_minor=10_100),
+        captured(payment, operation_id="page_1", amount_minor=4_000),
+    ]
+    for number in order:
+        apply_fact(told(facts[number]), unit)
+        unit.commit()
+        unit.now = unit.now.replace(year=unit.now.year + 1)
+        wake_waiting_facts(WakeWaitingFacts(), unit)
+        unit.commit()
+    (hold,) = (s for s in payment.strays.values() if s.kind.value == "hold")
+    assert (hold.open_minor, hold.released) == (held_minor, held_minor == 0)
