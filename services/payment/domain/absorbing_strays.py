@@ -66,7 +66,9 @@ def _close_case_of_hold(payment: Payment, hold: ProcessorObject, moment: Moment)
     found = [
         case for case in payment.cases if case.reason == "stray_found" and case.subject == hold.object_id
     ]
-    payment.answer_cases(found, moment, why=f"the hold {hold.object_id} was captured whole")
+    payment.answer_cases(
+        found, moment, why=f"the hold {hold.object_id} was captured: nothing of it is held any more"
+    )
 
 
 def end_hold_taken_astray(payment: Payment, moment: Moment) -> None:
