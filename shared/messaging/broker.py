@@ -120,7 +120,14 @@ class Consumer(Protocol):
         """Wait for a first record, then take what is there. Records of partitions lost meanwhile are dropped."""
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
-        """Commit next offsets synchronously, those of partitions still held only. Raises ``CommitFailed``."""
+        """Hand next offsets over, those of partitions still held only, in the order of the calls; never waits.
+
+        The broker has them before it gives a partition to another member and before ``close`` returns, unless
+        ``commit_failures`` tells otherwise: then records come again.
+        """
+
+    def commit_failures(self) -> list[str]:
+        """Tell, each once, why commits failed, as far as polls have heard of it."""
 
     def pause(self, partitions: Collection[Partition]) -> None: ...
 
@@ -143,6 +150,9 @@ class Broker(Protocol):
 
     def offsets(self, topic: str) -> Mapping[Partition, tuple[int, int]]:
         """Return (earliest, end) per partition of a topic."""
+
+    def set_offsets(self, group: str, offsets: Mapping[Partition, int]) -> None:
+        """Set where a group without members goes on. Raises ``CommitFailed`` while it has any."""
 
     def ensure_topic(self, topic: str, *, partitions: int, settings: Mapping[str, str]) -> None:
         """Create the topic if it is missing; an existing one is left alone."""

@@ -1,7 +1,9 @@
 """The consumer loop owns polling, offsets, rebalances and back-pressure; effects belong to ``processing``.
 
-Between two polls nothing is in flight: a batch is committed in the database, then its offsets at the broker, before
-the next poll can run a rebalance. A crash or a lost partition in between only makes duplicates, which are no-ops.
+Between two polls nothing is in flight but offsets: a batch is committed in the database, then its offsets are handed
+to the client, which sends them before a rebalance takes a partition away. The loop never waits for them, since what
+they spare is duplicates, which are no-ops; and a commit that waits may wait for good while a broker restarts
+(confluent-kafka-python issue 1801).
 """
 
 import threading
@@ -15,7 +17,7 @@ from shared.kernel.clock import Clock
 from shared.kernel.crash_points import crash_point
 from shared.kernel.jitter import Jitter
 from shared.messaging.batch import BatchApplier
-from shared.messaging.broker import Broker, CommitFailed, Consumer, Partition, Record
+from shared.messaging.broker import Broker, Consumer, Partition, Record
 from shared.messaging.inbox import Stream
 from shared.messaging.observer import ConsumerObserver, SilentConsumerObserver
 from shared.messaging.processing import BACKOFF_BASE_S, BACKOFF_CAP_S, BatchProcessor, Unavailable
@@ -133,6 +135,8 @@ class ConsumerLoop(Generic[U]):
             if records:
                 crash_point("consumer.after_poll")
                 self._take(consumer, records)
+            for failure in consumer.commit_failures():
+                self._observer.disturbed(f"offsets not committed: {failure}")
             self._tell_lag(consumer)
         except Unavailable as error:
             self._observer.disturbed(str(error))
@@ -165,10 +169,7 @@ class ConsumerLoop(Generic[U]):
         for record in finished:
             offsets[record.at] = max(record.offset + 1, offsets.get(record.at, 0))
         crash_point("consumer.before_offset_commit")
-        try:
-            consumer.commit(offsets)
-        except CommitFailed as error:  # a rebalance: they come again, as duplicates
-            self._observer.disturbed(f"offsets not committed: {error}")
+        consumer.commit(offsets)
         crash_point("consumer.after_offset_commit")
 
     def _tell_lag(self, consumer: Consumer) -> None:

@@ -20,7 +20,6 @@ from confluent_kafka import (
 from shared.messaging.broker import (
     BrokerError,
     ClusterDescription,
-    CommitFailed,
     DeliveryFailed,
     DeliveryFailure,
     Headers,
@@ -107,6 +106,9 @@ class KafkaBroker:
     def ensure_topic(self, topic: str, *, partitions: int, settings: Mapping[str, str]) -> None:
         self._admin.ensure_topic(topic, partitions=partitions, settings=settings)
 
+    def set_offsets(self, group: str, offsets: Mapping[Partition, int]) -> None:
+        self._admin.set_offsets(group, offsets)
+
     def describe_topic(self, topic: str) -> tuple[int, Mapping[str, str]] | None:
         return self._admin.describe([topic]).topics.get(topic)
 
@@ -188,9 +190,11 @@ class KafkaConsumer:
 
     def __init__(self, settings: Mapping[str, Any], prefix: str) -> None:
         self._prefix = prefix
-        self._consumer = Consumer(dict(settings))
+        self._consumer = Consumer({**settings, "on_commit": self._answered})
         self._held: set[Partition] = set()
         self._gone: set[Partition] = set()
+        self._commit_failures: list[str] = []
+        self._refused: str | None = None
 
     def subscribe(
         self,
@@ -232,6 +236,8 @@ class KafkaConsumer:
         # Rebalances inside this poll came before its record: a partition that was lost and given back in it, as to a
         # process that slept, brings that record under its new assignment. To drop it would be to skip it for ever.
         self._gone.clear()
+        if self._refused is not None:
+            raise BrokerError(f"offsets are refused: {self._refused}")
         if first is None:
             return []
         messages = [first]
@@ -262,13 +268,21 @@ class KafkaConsumer:
         if not native:
             return
         try:
-            answered = self._consumer.commit(offsets=native, asynchronous=False)
+            self._consumer.commit(offsets=native, asynchronous=True)
         except KafkaException as error:
-            _raise_commit(error.args[0], error)
-        else:
-            for partition in answered or ():
-                if partition.error is not None:
-                    _raise_commit(partition.error, None)
+            self._answered(error.args[0], [])
+
+    def _answered(self, error: KafkaError | None, places: list[TopicPartition]) -> None:
+        """Runs inside a poll, some time after the commit."""
+        failures = [failure for failure in (error, *(place.error for place in places)) if failure is not None]
+        self._commit_failures += [str(failure) for failure in failures[:1]]
+        for failure in failures:
+            if failure.code() not in COMMIT_MISSES and not failure.retriable():
+                self._refused = str(failure)
+
+    def commit_failures(self) -> list[str]:
+        told, self._commit_failures = self._commit_failures, []
+        return told
 
     def pause(self, partitions: Collection[Partition]) -> None:
         self._consumer.pause([self._native(at) for at in partitions if at in self._held])
@@ -313,12 +327,6 @@ def _usable(message: "Message[Any, Any]") -> bool:
     if error.fatal() or (not error.retriable() and error.code() not in COMMIT_MISSES):
         raise BrokerError(str(error))
     return False
-
-
-def _raise_commit(error: KafkaError, cause: BaseException | None) -> None:
-    if error.code() in COMMIT_MISSES or error.retriable():
-        raise CommitFailed(str(error)) from cause
-    raise BrokerError(str(error)) from cause
 
 
 def _number(value: int | None) -> int:

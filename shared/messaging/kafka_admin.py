@@ -4,11 +4,11 @@ from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from shared.kernel.clock import SystemClock
-from shared.messaging.broker import BrokerError, ClusterDescription
+from shared.messaging.broker import BrokerError, ClusterDescription, CommitFailed, Partition
 
 ADMIN_TIMEOUT_S: Final = 30.0
 APPEARS_INTERVAL_S: Final = 0.02
@@ -57,6 +57,21 @@ class KafkaAdmin:
             topics={topic: (counts[topic], settings[topic]) for topic in present},
             makes_topics_itself=own.get(AUTO_CREATE) != "false",
         )
+
+    def set_offsets(self, group: str, offsets: Mapping[Partition, int]) -> None:
+        """One request for all partitions; the group's coordinator refuses it while the group has members."""
+        name = self._prefix + group
+        places = [
+            TopicPartition(self._prefix + at.topic, at.number, offset) for at, offset in offsets.items()
+        ]
+        asked = [ConsumerGroupTopicPartitions(name, places)]
+        try:
+            answered = self._client.alter_consumer_group_offsets(asked)[name].result(ADMIN_TIMEOUT_S)
+        except KafkaException as error:
+            raise CommitFailed(f"offsets of {group} are not set: {error.args[0].str()}") from error
+        for place in answered.topic_partitions:
+            if place.error is not None:
+                raise CommitFailed(f"offsets of {group} are not set: {place.error.str()}")
 
     def _await_topic(self, name: str) -> None:
         """A created topic appears a moment later; whoever asked for it relies on it at once."""

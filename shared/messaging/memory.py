@@ -85,6 +85,13 @@ class MemoryBroker:
         with self.changed:
             return {at: (0, len(self.logs[at])) for at in self.partitions(topic)}
 
+    def set_offsets(self, group: str, offsets: Mapping[Partition, int]) -> None:
+        with self.changed:
+            found = self.group(group)
+            if found.members:
+                raise CommitFailed("the group has members")
+            found.committed.update(offsets)
+
     def append(self, item: Queued, delay_s: float) -> None:
         """Write one record; consumers see it after the delay."""
         with self.changed:
@@ -155,6 +162,7 @@ class MemoryConsumer:
         self._on_revoke: OnPartitions = _ignore
         self._on_lost: OnPartitions = _ignore
         self._evicted = False
+        self._commit_failures: list[str] = []
 
     def subscribe(
         self,
@@ -266,13 +274,16 @@ class MemoryConsumer:
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         with self._broker.changed:
             if self._evicted:
-                raise CommitFailed("the member was evicted")
-            if self._manual and self._group.members:
-                raise CommitFailed("the group has members of its own")
-            if self._broker.weather.commit_lost(self._group.name):
-                raise CommitFailed("the coordinator moved")
-            held = {at: offset for at, offset in offsets.items() if at in self._positions}
-            self._group.committed.update(held)
+                self._commit_failures.append("the member was evicted")
+            elif self._broker.weather.commit_lost(self._group.name):
+                self._commit_failures.append("the coordinator moved")
+            else:
+                held = {at: offset for at, offset in offsets.items() if at in self._positions}
+                self._group.committed.update(held)
+
+    def commit_failures(self) -> list[str]:
+        told, self._commit_failures = self._commit_failures, []
+        return told
 
     def pause(self, partitions: Collection[Partition]) -> None:
         self._paused |= set(partitions) & set(self._positions)

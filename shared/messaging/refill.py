@@ -217,11 +217,9 @@ class RefillLoop(Generic[U]):
         self._waits_long(Waiting(self._topic, self._consumer_name, source, numbers, silent_s))
 
     def rewind_live_group(self) -> None:
-        """Commit the earliest live offsets; the broker refuses this while other members are in the group."""
-        with closing(self._broker.make_consumer(self._consumer_name)) as consumer:
-            starts = {at: start for at, (start, _end) in self._broker.offsets(self._topic).items()}
-            consumer.assign(dict(starts))
-            consumer.commit(starts)
+        """Set the group to the earliest live offsets; the broker refuses this while members are in the group."""
+        starts = {at: start for at, (start, _end) in self._broker.offsets(self._topic).items()}
+        self._broker.set_offsets(self._consumer_name, starts)
 
 
 class _MarkerFilter:
@@ -238,6 +236,7 @@ class _MarkerFilter:
         self.assign = consumer.assign
         self.assignment = consumer.assignment
         self.commit = consumer.commit
+        self.commit_failures = consumer.commit_failures
         self.pause = consumer.pause
         self.resume = consumer.resume
         self.lag = consumer.lag

@@ -1,12 +1,13 @@
-"""What the Kafka consumer does with a partition that was taken away while its records were in hand."""
+"""What the Kafka consumer does with a partition that was taken away while its records were in hand, and with answers
+to commits, for which it never waits."""
 
 from types import SimpleNamespace
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
 
 from shared.messaging import kafka
-from shared.messaging.broker import Partition
+from shared.messaging.broker import BrokerError, Partition
 
 KEPT, TAKEN = Partition("facts", 0), Partition("facts", 1)
 
@@ -27,8 +28,9 @@ def message(at, offset):
 class Client:
     """librdkafka's consumer, in whose ``consume`` a rebalance takes one partition away."""
 
-    def __init__(self, _settings):
+    def __init__(self, settings):
         self.committed = []
+        self.answer = settings["on_commit"]
 
     def subscribe(self, _topics, *, on_assign, on_revoke, **_others):
         self.on_assign, self.on_revoke = on_assign, on_revoke
@@ -41,7 +43,8 @@ class Client:
         self.on_revoke(self, [TopicPartition("t.facts", TAKEN.number)])
         return [message(KEPT, 7)]
 
-    def commit(self, *, offsets, **_options):
+    def commit(self, *, offsets, asynchronous):
+        assert asynchronous, "waits for the broker, and while that restarts perhaps for good"
         self.committed += [(place.partition, place.offset) for place in offsets]
 
 
@@ -63,3 +66,27 @@ def test_no_offset_is_committed_for_a_partition_that_was_taken(consumer):
     consumer.poll_batch(10, 0)
     consumer.commit({TAKEN: 6, KEPT: 8})
     assert consumer._consumer.committed == [(KEPT.number, 8)]
+
+
+def refused_place(code):
+    return SimpleNamespace(error=KafkaError(code))
+
+
+@pytest.mark.parametrize("code", [KafkaError.ILLEGAL_GENERATION, KafkaError.COORDINATOR_LOAD_IN_PROGRESS])
+def test_a_commit_that_missed_is_told_once_and_the_records_come_again(consumer, code):
+    consumer._consumer.answer(None, [refused_place(code), refused_place(code)])
+    assert consumer.commit_failures() == [str(KafkaError(code))]
+    assert consumer.commit_failures() == []
+    consumer.poll_batch(10, 0)
+
+
+def test_a_commit_that_never_can_succeed_ends_the_member_at_its_next_poll(consumer):
+    missed, never = KafkaError.ILLEGAL_GENERATION, KafkaError.GROUP_AUTHORIZATION_FAILED
+    consumer._consumer.answer(None, [refused_place(missed), refused_place(never)])
+    with pytest.raises(BrokerError, match="offsets are refused"):
+        consumer.poll_batch(10, 0)
+
+
+def test_a_commit_that_succeeded_is_not_told(consumer):
+    consumer._consumer.answer(None, [SimpleNamespace(error=None)])
+    assert consumer.commit_failures() == []

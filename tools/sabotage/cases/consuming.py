@@ -168,6 +168,45 @@ CONSUMING: Final = (
         tests=(_TESTS + "test_offsets_are_committed_only_after_the_database",),
     ),
     Case(
+        name="commit-unwaited",
+        protection="a consumer waits for no broker's answer about offsets, which may never come",
+        change="each commit waits",
+        patches=(
+            Patch(
+                "shared/messaging/kafka.py",
+                "self._consumer.commit(offsets=native, asynchronous=True)",
+                "self._consumer.commit(offsets=native, asynchronous=False)",
+            ),
+        ),
+        tests=(_REVOKED_TESTS + "test_no_offset_is_committed_for_a_partition_that_was_taken",),
+    ),
+    Case(
+        name="commit-refused-for-good",
+        protection="a consumer whose offsets are refused for good ends, instead of reading on for nothing",
+        change="every refusal counts as one that passes",
+        patches=(
+            Patch(
+                "shared/messaging/kafka.py",
+                "                self._refused = str(failure)\n",
+                "                pass\n",
+            ),
+        ),
+        tests=(_REVOKED_TESTS + "test_a_commit_that_never_can_succeed_ends_the_member_at_its_next_poll",),
+    ),
+    Case(
+        name="commit-failure-told",
+        protection="offsets that were not committed are told, once",
+        change="nobody notes what the client reports",
+        patches=(
+            Patch(
+                "shared/messaging/kafka.py",
+                "        self._commit_failures += [str(failure) for failure in failures[:1]]\n",
+                "",
+            ),
+        ),
+        tests=(_REVOKED_TESTS + "test_a_commit_that_missed_is_told_once_and_the_records_come_again",),
+    ),
+    Case(
         name="revoked-partition",
         protection="nothing is applied or committed for a partition that a rebalance took away",
         change="the consumer does not note what was taken",
