@@ -45,4 +45,5 @@ def _leader_moves(error: Exception) -> bool:
 )
 def _of_leader(client: Consumer, place: TopicPartition) -> tuple[int, int]:
     """A leader is asked once by librdkafka, and not again when it has just changed."""
-    return client.get_watermark_offsets(place, timeout=ADMIN_TIMEOUT_S)
+    span: tuple[int, int] = client.get_watermark_offsets(place, timeout=ADMIN_TIMEOUT_S)
+    return span
