@@ -113,7 +113,8 @@ def lose_answer(connection: pq.abc.PGconn) -> None:
 
     ours, theirs = socket.socketpair()
     server = socket.socket(fileno=os.dup(connection.socket))
-    os.dup2(theirs.detach(), connection.socket)
+    with theirs:  # one open end more, and nobody ever hears that the session was closed
+        os.dup2(theirs.fileno(), connection.socket)
     threading.Thread(target=_forward_until_committed, args=(ours, server), daemon=True).start()
 
 
