@@ -14,8 +14,9 @@ from schemas.catalogue import TOPICS
 from shared.messaging.memory import MemoryBroker
 from tests.simulation import books
 from tests.simulation.answers import wrong_answers
+from tests.simulation.at_risk import returned_though_claimed, unseen_risks
 from tests.simulation.circumstances import PROCESSORS
-from tests.simulation.decided import closed_too_soon
+from tests.simulation.decided import closed_too_soon, wrongly_contradicted
 from tests.simulation.excuses import NOBODYS, Excuses
 from tests.simulation.mishaps import event_id_of
 from tests.simulation.storage import KAFKA_SERVICES
@@ -105,12 +106,14 @@ class Auditor:
                 ]
             if found:
                 return found
+        if self._world.constellation.is_awaited:
+            return ["what is arranged is still to come"]
         left = left_by_policy(self._world.circumstances, partial(self._rows, "payment"))
         return [*self._unheard(), *left] or [*self._not_taken_in(), *self._world.mishaps.not_met(self._rows)]
 
     def judge(self) -> None:
         """Add every broken invariant to the world's violations."""
-        violations, excuses = self._world.violations, Excuses(self._rows)
+        violations, excuses = self._world.violations, self._excuses()
         with closing(Scratch()) as scratch:
             self._copy(scratch)
             for check in (*CHECKS, *books.CHECKS):
@@ -122,10 +125,13 @@ class Auditor:
             self._same_answers, self._free_stay_free, self._nothing_lost, self._charged_once,
             self._declined_did_not_happen, self._offsets_reached, self._risk_obeyed, self._went_where_routed,
             self._revoked_keys_end, self._months_by_two, self._returned_by_policy, self._answers_by_lease,
-            self._put_aside, self._nothing_unforeseen, self._seen_as_it_came, self._before_people,
+            self._put_aside, self._nothing_unforeseen, self._seen_as_it_came, self._before_people, self._claimed_stays,
         ):  # fmt: skip
             violations += [f"{check.__doc__.split(':')[0]}: {found}" for found in check()]
         sum_up(self._world)
+
+    def _excuses(self) -> Excuses:
+        return Excuses(self._rows, self._world.constellation.typed)
 
     def _rows(self, service: str, query: str, *values: object) -> list[tuple[Any, ...]]:
         return self._admin[service].execute(query.encode(), values or None).fetchall()
@@ -227,7 +233,7 @@ class Auditor:
 
     def _charged_once(self) -> Iterator[str]:
         """I5.one_effect: no operation of ours holds, charges or refunds more than once, but by the processor's own doing."""
-        twice = Excuses(self._rows).done_twice
+        twice = self._excuses().done_twice
         for reference, *effects in self._rows(
             "sandbox",
             f"SELECT reference, authorizations, effective_charges, effective_refunds FROM {at_both('book_by_reference')}",
@@ -244,7 +250,7 @@ class Auditor:
     def _declined_did_not_happen(self) -> Iterator[str]:
         """I4.declined_did_not_happen: what evidence declined moved no money at a processor that never says so falsely."""
         declined = dict(self._rows("payment", _DECLINED_BY_EVIDENCE)).items()
-        denied = Excuses(self._rows).denied
+        denied = self._excuses().denied
         honest = {operation: what for operation, what in declined if operation not in denied}
         for reference, captured_minor, refunded_minor in self._rows(
             "sandbox",
@@ -303,8 +309,15 @@ class Auditor:
         yield from self._world.outside.deliveries.seen_too_often(self._rows)
 
     def _before_people(self) -> Iterator[str]:
-        """I6.before_people: what is in review keeps its case until it is decided."""
-        yield from closed_too_soon(partial(self._rows, "payment"))
+        """I6.before_people: what is in review keeps its case until it is decided, and what speaks against that is one."""
+        rows = partial(self._rows, "payment")
+        yield from closed_too_soon(rows)
+        yield from wrongly_contradicted(rows)
+        yield from unseen_risks(rows)
+
+    def _claimed_stays(self) -> Iterator[str]:
+        """I5.claimed_stays: what somebody claims is not sent back as well where that can still be stopped."""
+        yield from returned_though_claimed(partial(self._rows, "payment"))
 
     def _put_aside(self) -> Iterator[str]:
         """I15.version_conflict: another event under an applied version is put aside by all who read it, and no more."""

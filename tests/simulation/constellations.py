@@ -1,4 +1,4 @@
-"""What hardly ever comes together by chance, brought together in nine worlds of 28.
+"""What hardly ever comes together by chance, brought together in twelve worlds of 28.
 
 Drawn by a chance of its own, so that a world without is to the letter what it was before there were any. Everything in
 it is something that processors, people and networks do; only that it happens at once is arranged.
@@ -11,7 +11,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation.arranging import (
+    dispute_what_goes_back,
+    take_give_back_and_take,
+    undo_what_was_done,
+)
 from tests.simulation.circumstances import BETA_HASTE_S, Circumstances
+from tests.simulation.courses import (
+    CLAIMED_CARDS,
+    give_most_back,
+    insist,
+    take_a_part_and_cancel,
+    take_a_part_and_give_back,
+    take_twice_and_give_back,
+    wait_first,
+)
 
 if TYPE_CHECKING:
     from tests.simulation.workload import Caller, Workload
@@ -21,7 +35,6 @@ Course = Callable[["Workload", "Caller", str, random.Random], Awaitable[None]]
 BY_HAND = "page_"
 """What begins the references under which people charge at the processor's own pages."""
 LOOKS_EVERY_S = (0.2, 1.0)
-ASKS_MAX = 15
 RELEASED_S = (165.0, 330.0)
 """When what had been kept back comes to light: at the earliest when a ladder of look-ups is over."""
 _AT_ALPHA: Mapping[str, Any] = {"default_processor": "alpha", "routes": (), "outages": (), "risk_mode": "off"}
@@ -54,74 +67,12 @@ ALTER TABLE deliveries ADD CONSTRAINT refused_for_a_while CHECK (get_byte(body_s
 _REFUSE_NO_MORE = "ALTER TABLE deliveries DROP CONSTRAINT IF EXISTS refused_for_a_while"
 
 
-async def _insist(workload: "Workload", who: "Caller", payment: str, chance: random.Random) -> None:
-    """Try another card whenever one came to nothing, as long as the payment may still be paid."""
-    for _ in range(ASKS_MAX):
-        await asyncio.sleep(chance.uniform(1.0, 3.0))
-        shown = await workload.shown(who, f"/payments/{payment}")
-        if shown is None:
-            continue
-        if shown["status"] == "REQUIRES_PAYMENT_METHOD":
-            method = {"payment_method": chance.choice(CHARGED_LATE.cards)}
-            await workload.post(who, f"/payments/{payment}/confirm", method)
-        elif shown["amount_captured"] or shown["status"] in ("FAILED", "CANCELED"):
-            return
-
-
-async def _take_twice_and_give_back(
-    workload: "Workload", who: "Caller", payment: str, chance: random.Random
-) -> None:
-    """Capture a part, then the rest, and ask for refunds that only one of the two may have room for."""
-    target, part_minor = f"/payments/{payment}", 0
-    for _ in range(ASKS_MAX):
-        await asyncio.sleep(chance.uniform(0.5, 1.5))
-        shown = await workload.shown(who, target)
-        if shown is not None and shown["amount_capturable"] > 1:
-            part_minor = int(shown["amount_capturable"] * chance.uniform(0.3, 0.7))
-            break
-    if not part_minor:
-        return
-    await workload.post(who, f"{target}/capture", {"amount": part_minor, "final": False})
-    await asyncio.sleep(chance.choice([2.0, 8.0]))
-    await workload.post(who, f"{target}/capture", {})
-    for _ in range(3):
-        await asyncio.sleep(chance.uniform(0.0, 3.0))
-        await workload.post(who, "/refunds", {"payment": payment, "amount": chance.randint(1, part_minor)})
-
-
-async def _take_a_part_and_cancel(
-    workload: "Workload", who: "Caller", payment: str, chance: random.Random
-) -> None:
-    """Capture a part, and give the rest back once whatever became of that is decided."""
-    target, asked = f"/payments/{payment}", False
-    for _ in range(ASKS_MAX):
-        await asyncio.sleep(chance.uniform(1.0, 3.0))
-        shown = await workload.shown(who, target)
-        if shown is None or shown["amount_capturable"] <= 1:
-            continue
-        if asked:
-            await workload.post(who, f"{target}/cancel", {})
-        else:
-            part = {
-                "amount": chance.randint(1, shown["amount_capturable"] - 1),
-                "final": chance.random() < 0.2,
-            }
-            await workload.post(who, f"{target}/capture", part)
-        asked = True
-
-
-async def _wait_first(workload: "Workload", who: "Caller", payment: str, chance: random.Random) -> None:
-    """Leave it alone for a while, and go on as merchants do."""
-    await asyncio.sleep(chance.uniform(6.0, 14.0))
-    await workload.go_on(who, payment)
-
-
 class Constellation:
     """That of one world, or none: then nothing here is asked for anything, and draws nothing."""
 
     def __init__(self, world: "World", chance: random.Random) -> None:
         self._world = world
-        self._chance = chance
+        self.chance = chance
         self.kind: Kind | None = chance.choice(WORLDS)
         self.keeps_back = self.kind is KEPT_BACK
         """Whether evidence is still to come that operators had better wait for."""
@@ -131,6 +82,10 @@ class Constellation:
         """Which deliveries the database of ``webhook_ingest`` refuses for a while, by the rest of their digest."""
         self._refuses = False
         self._charged = 0
+        self.typed: set[str] = set()
+        """References of ours under which somebody took money by hand."""
+        self.is_awaited = self.kind is not None and self.kind.awaited
+        """Whether more is to happen, however quiet the world is."""
 
     def of(self, drawn: Circumstances) -> Circumstances:
         """The circumstances under which it comes about."""
@@ -146,11 +101,11 @@ class Constellation:
         if self.kind is None or not self.kind.cards:
             return None
         return {
-            "amount": self._chance.randint(1_000, 20_000),
+            "amount": self.chance.randint(1_000, 20_000),
             "currency": "EUR",
-            "capture_method": self._chance.choice(self.kind.capture_methods),
+            "capture_method": self.chance.choice(self.kind.capture_methods),
             "max_attempts": 3,
-            "payment_method": self._chance.choice(self.kind.cards),
+            "payment_method": self.chance.choice(self.kind.cards),
         }
 
     @property
@@ -161,7 +116,7 @@ class Constellation:
     async def go(self, workload: "Workload", who: "Caller", payment: str) -> None:
         """Let a client take its course."""
         if self.course is not None:
-            await self.course(workload, who, payment, self._chance)
+            await self.course(workload, who, payment, self.chance)
 
     async def run(self) -> None:
         """What happens outside meanwhile."""
@@ -169,9 +124,10 @@ class Constellation:
             return
         self._world.history.tell("world", f"constellation:{self.kind.name}")
         for rule in self.kind.rules:
-            await self._say("/script/v1/faults", rule)
+            await self.say("/script/v1/faults", rule)
         if self.kind.meanwhile is not None:
             await self.kind.meanwhile(self)
+        self.is_awaited = False
 
     def end(self) -> None:
         """Leave no trace in a database that the next world uses."""
@@ -184,35 +140,61 @@ class Constellation:
     async def fail_what_was_done_otherwise(self) -> None:
         """What was taken in another amount than asked for fails as soon as it was taken."""
         async for (capture,) in self._found(_STANDING, _OTHERWISE):
-            await self._say(f"/alpha/v1/script/captures/{capture}", {"do": "fail"})
+            await self.say(f"/alpha/v1/script/captures/{capture}", {"do": "fail"})
 
     async def charge_by_hand(self) -> None:
         """Somebody charges a part of a hold at the processor's own pages."""
         async for hold, amount_minor, currency in self._found(_HELD):
-            await asyncio.sleep(self._chance.uniform(0.0, 3.0))
+            await asyncio.sleep(self.chance.uniform(0.0, 3.0))
             self._charged += 1
-            part_minor = self._chance.randint(1, amount_minor - 1)
+            part_minor = self.chance.randint(1, amount_minor - 1)
             value = {"total": f"{part_minor // 100}.{part_minor % 100:02}", "currency_code": currency}
             body = {"merchant_ref": f"{BY_HAND}{self._charged}", "value": value}
-            await self._say(f"/beta/v2/transactions/{hold}/charge", body)
+            await self.say(f"/beta/v2/transactions/{hold}/charge", body)
+
+    async def capture_by_hand(self, reference: str, hold: str, amount_minor: int, left_minor: int) -> None:
+        """Somebody captures another amount of a hold at the processor's own pages, and types a reference of ours."""
+        part_minor = self.chance.randint(1, left_minor - 1)
+        if part_minor != amount_minor:
+            self.typed.add(reference)
+            body = {"amount": part_minor, "reference": reference, "final": False}
+            await self.say(f"/alpha/v1/authorizations/{hold}/captures", body)
 
     async def release(self) -> None:
         """What nothing has told of for minutes comes to light."""
-        await asyncio.sleep(self._chance.uniform(*RELEASED_S))
+        await asyncio.sleep(self.chance.uniform(*RELEASED_S))
+        await self.release_now()
+
+    async def release_now(self) -> None:
+        """What was kept back comes to light."""
         for processor in ("alpha", "beta"):
             for (payment,) in self._world.storage.sandbox.execute(_OF_PAYMENTS.format(processor).encode()):
-                await self._say("/script/v1/release", {"payment": payment})
+                await self.say("/script/v1/release", {"payment": payment})
         self.keeps_back = False
 
     async def refuse_some_deliveries(self) -> None:
         """The database refuses some deliveries until the faults end, whatever it is that it does not like."""
-        await asyncio.sleep(self._chance.uniform(0.0, 3.0))
-        self._refused = self._chance.randrange(4)
+        await asyncio.sleep(self.chance.uniform(0.0, 3.0))
+        self._refused = self.chance.randrange(4)
         self._world.storage.admin["webhook_ingest"].execute(_REFUSE.format(self._refused).encode())
         self._refuses = True
         while self._world.faults.raging:
             await asyncio.sleep(1.0)
         self._refuse_no_more()
+
+    @property
+    def raging(self) -> bool:
+        """Whether things still go wrong."""
+        return self._world.faults.raging
+
+    @property
+    def now_s(self) -> float:
+        """How long the world has lasted."""
+        return self._world.clock.monotonic_s()
+
+    def known_to_payment(self, question: str) -> list[tuple[Any, ...]]:
+        """What our service has come to know."""
+        return self._world.storage.admin["payment"].execute(question.encode()).fetchall()
 
     def _refuse_no_more(self) -> None:
         if self._refuses:
@@ -222,11 +204,12 @@ class Constellation:
     async def _found(self, query: str, *values: object) -> AsyncIterator[tuple[Any, ...]]:
         """What is there again and again, as long as things go wrong."""
         while self._world.faults.raging:
-            await asyncio.sleep(self._chance.uniform(*LOOKS_EVERY_S))
+            await asyncio.sleep(self.chance.uniform(*LOOKS_EVERY_S))
             for row in self._world.storage.sandbox.execute(query.encode(), values or None).fetchall():
                 yield row
 
-    async def _say(self, target: str, body: Mapping[str, Any]) -> None:
+    async def say(self, target: str, body: Mapping[str, Any]) -> None:
+        """What somebody does at a processor."""
         await self._world.outside.say(target, json.dumps(body).encode())
 
 
@@ -244,6 +227,8 @@ class Kind:
     """What the sandbox's script says."""
     course: Course | None = None
     meanwhile: Callable[[Constellation], Awaitable[None]] | None = None
+    awaited: bool = False
+    """Whether no world of it is at rest before that is over."""
 
 
 CAME_AND_WENT = Kind(
@@ -251,14 +236,14 @@ CAME_AND_WENT = Kind(
     terms=_AT_ALPHA,
     cards=("pm_card_captureFail", "pm_card_captureFail", _OTHERWISE),
     rules=({"processor": "alpha", "operation": "authorization", "not_found_s": 6} | _UNHEARD,),
-    course=_wait_first,
+    course=wait_first,
     meanwhile=Constellation.fail_what_was_done_otherwise,
 )
 """Of a capture the first that is heard is that it failed."""
 CHARGED_LATE = Kind(
     name="charged_late",
     terms=_AT_BETA | _IN_HASTE,
-    cards=("pm_card_createDispute", "pm_card_createDisputeLost", "pm_card_createReversal"),
+    cards=CLAIMED_CARDS,
     rules=(
         {
             "processor": "beta",
@@ -269,7 +254,7 @@ CHARGED_LATE = Kind(
         }
         | _UNHEARD,
     ),
-    course=_insist,
+    course=insist,
 )
 """A charge takes effect after it was given up, and a dispute speaks of it before it is shown."""
 LOST_CAPTURE = Kind(
@@ -277,13 +262,13 @@ LOST_CAPTURE = Kind(
     terms=_AT_ALPHA,
     cards=("pm_card_createDispute", "pm_card_createPartialReversal", "pm_card_createReversal"),
     capture_methods=("manual",),
-    course=_take_twice_and_give_back,
+    course=take_twice_and_give_back,
 )
 """Of two captures one is disputed or taken back, and refunds are asked for."""
 KEPT_BACK = Kind(
     name="kept_back",
     cards=("pm_no_evidence", "pm_no_evidence_on_authorization", "pm_no_evidence_on_refund"),
-    course=_wait_first,
+    course=wait_first,
     meanwhile=Constellation.release,
 )
 """Nothing tells what was done until it has been put before people, who wait; then evidence does."""
@@ -292,7 +277,7 @@ CHARGED_BY_HAND = Kind(
     terms=_AT_BETA,
     cards=("pm_card_visa", "pm_card_mastercard"),
     capture_methods=("manual",),
-    course=_wait_first,
+    course=wait_first,
     meanwhile=Constellation.charge_by_hand,
 )
 """A hold that can be charged once is charged by somebody else."""
@@ -301,7 +286,7 @@ OTHER_NAME = Kind(
     terms=_AT_ALPHA,
     cards=("pm_fault_wrong_reference_on_capture",),
     capture_methods=("manual",),
-    course=_take_a_part_and_cancel,
+    course=take_a_part_and_cancel,
 )
 """A capture is answered under somebody else's name, so that a part of the hold has gone astray, and the rest goes back."""
 DELIVERIES_REFUSED = Kind(name="deliveries_refused", meanwhile=Constellation.refuse_some_deliveries)
@@ -321,9 +306,37 @@ REVIEWED = Kind(
     capture_methods=("automatic", "manual"),
 )
 """Risk leaves to people whatever takes money, so that at times the one who said yes is asked once more."""
+TAKEN_AGAIN = Kind(
+    name="taken_again",
+    terms=_AT_ALPHA,
+    cards=("pm_card_visa", "pm_card_mastercard"),
+    course=give_most_back,
+    meanwhile=take_give_back_and_take,
+    awaited=True,
+)
+"""More was given back than is left of a capture, and again after a person had seen it and it had been made good."""
+UNDONE_LATER = Kind(
+    name="undone_later",
+    terms=_AT_ALPHA,
+    cards=("pm_no_evidence_on_capture", "pm_no_evidence_on_refund", "pm_card_visa"),
+    capture_methods=("manual",),
+    course=take_a_part_and_give_back,
+    meanwhile=undo_what_was_done,
+    awaited=True,
+)
+"""What a person decided is undone at the processor, and so is what a person only looked at."""
+CLAIMED_ASTRAY = Kind(
+    name="claimed_astray",
+    terms=_AT_ALPHA,
+    likelihoods={"record_delayed": 0.6},
+    cards=(_OTHERWISE,),
+    course=wait_first,
+    meanwhile=dispute_what_goes_back,
+)
+"""What went astray is disputed while its return is on its way."""
 KINDS = (
     CAME_AND_WENT, CHARGED_LATE, LOST_CAPTURE, KEPT_BACK, CHARGED_BY_HAND, OTHER_NAME, DELIVERIES_REFUSED,
-    OWNERS_STOPPED, REVIEWED,
+    OWNERS_STOPPED, REVIEWED, TAKEN_AGAIN, UNDONE_LATER, CLAIMED_ASTRAY,
 )  # fmt: skip
-WORLDS: tuple[Kind | None, ...] = (*KINDS, *(None,) * 19)
+WORLDS: tuple[Kind | None, ...] = (*KINDS, *(None,) * (28 - len(KINDS)))
 """A kind more takes the place of a world without any: all other worlds stay what they were."""

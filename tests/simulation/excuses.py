@@ -1,6 +1,6 @@
 """What a world does to itself and the product is not to blame for, told by the cards and by what was arranged."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from tests.simulation.constellations import BY_HAND
@@ -32,8 +32,9 @@ _ABOUT_NOBODY = f"SELECT waiting_id FROM waiting_facts WHERE array_to_string(ref
 class Excuses:
     """Those of one world."""
 
-    def __init__(self, rows: Rows) -> None:
-        self.done_twice = {reference for (reference,) in rows("sandbox", _DONE_TWICE)}
+    def __init__(self, rows: Rows, typed: Collection[str] = ()) -> None:
+        self._typed = frozenset(typed)
+        self.done_twice = {reference for (reference,) in rows("sandbox", _DONE_TWICE)} | self._typed
         self.denied = {reference for (reference,) in rows("sandbox", _DENIED)}
         self._waits = {waiting_id for (waiting_id,) in rows("payment", _ABOUT_NOBODY)}
 
@@ -44,4 +45,5 @@ class Excuses:
             (named_by is not None and row[named_by] in self.done_twice)
             or row.get("operation_id") in self._waits
             or (invariant == "I5.references_are_ours" and str(row["reference"]).startswith(BY_HAND))
+            or (invariant == "I5.one_key_per_call" and row["reference"] in self._typed)
         )

@@ -48,7 +48,7 @@ def test_a_world_without_any_is_left_alone():
 def test_each_comes_about_in_some_of_two_hundred_worlds():
     drawn = [random.Random(f"constellation {seed}").choice(WORLDS) for seed in range(200)]
     assert all(kind in drawn for kind in KINDS)
-    assert 0.6 < drawn.count(None) / len(drawn) < 0.9
+    assert 0.4 < drawn.count(None) / len(drawn) < 0.9
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -95,8 +95,9 @@ def test_a_webhook_that_is_answered_500_is_told_unless_it_is_at_fault():
 
 def test_what_a_world_does_to_itself_is_excused_and_nothing_else():
     found = {"LIKE ANY": [("op_twice",)], "refused_after": [("op_denied",)], "waiting_facts": [("evd_1",)]}
-    excuses = Excuses(lambda _service, query: next(rows for part, rows in found.items() if part in query))
-    assert (excuses.done_twice, excuses.denied) == ({"op_twice"}, {"op_denied"})
+    asked = lambda _service, query: next(rows for part, rows in found.items() if part in query)  # noqa: E731
+    excuses = Excuses(asked, {"op_typed"})
+    assert (excuses.done_twice, excuses.denied) == ({"op_twice", "op_typed"}, {"op_denied"})
     rows = [
         ("I5.one_effect_per_reference", {"reference": "op_twice"}, True),
         ("I5.one_effect_per_reference", {"reference": "op_1"}, False),
@@ -104,5 +105,8 @@ def test_what_a_world_does_to_itself_is_excused_and_nothing_else():
         ("I6.operations_decided", {"operation_id": "op_1"}, False),
         ("I5.references_are_ours", {"reference": f"{BY_HAND}1"}, True),
         ("I5.references_are_ours", {"reference": "op_1"}, False),
+        ("I5.one_key_per_call", {"reference": "op_typed"}, True),
+        ("I5.one_effect_per_reference", {"reference": "op_typed"}, True),
+        ("I5.one_key_per_call", {"reference": "op_twice"}, False),
     ]
     assert [excuses.cover(invariant, row) for invariant, row, _ in rows] == [excused for *_, excused in rows]

@@ -44,6 +44,7 @@ def at_rest(stored):
         circumstances=SimpleNamespace(stray_policy="review"),
         outside=SimpleNamespace(under_way=set()),
         mishaps=SimpleNamespace(not_met=lambda _rows: []),
+        constellation=SimpleNamespace(is_awaited=False),
     )
     return Auditor(world, None)
 

@@ -1,0 +1,100 @@
+"""What is done outside while something is arranged, once our services and people have come as far as it takes.
+
+What payment knows is looked at only to choose the moment; everything that is done then processors and people do.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.simulation.constellations import Constellation
+
+Act = Callable[..., Awaitable[None]]
+Seen = Sequence[set[str]]
+LOOKS_EVERY_S = (0.1, 0.6)
+PATIENCE_S = 340.0
+"""So long people are waited for; then the world goes on without what they would have led to."""
+REVIEWED_S = (250.0, 330.0)
+"""When people have decided what a ladder of look-ups left to them."""
+_REFUNDED = """
+SELECT DISTINCT parent_id FROM processor_objects
+ WHERE object_type = 'refund' AND status = 'succeeded' AND role = 'counted' ORDER BY 1
+"""
+_SEEN_BY_PEOPLE = """
+SELECT r.object_id FROM cases AS c JOIN reversals AS r ON r.payment_id = c.payment_id AND r.capture_id = c.subject
+ WHERE c.reason = 'refunds_exceed_captured' AND c.closed_by <> 'evidence' AND r.created_at < c.closed_at ORDER BY 1
+"""
+_GIVEN_BACK = """
+SELECT capture_id FROM reversals WHERE taken_minor > 0 AND given_back_minor = taken_minor ORDER BY 1
+"""
+_GOES_BACK = """
+SELECT s.object_id FROM operations AS o JOIN strays AS s USING (stray_id)
+ WHERE o.type = 'stray_return' AND o.state = 'REQUESTED' AND s.object_type = 'capture' ORDER BY 1
+"""
+_DECIDED = """
+SELECT d.object_id, o.type || 's' FROM operator_decisions AS d JOIN operations AS o ON o.operation_id = d.subject_id
+ WHERE d.state = 'applied' AND d.outcome = 'succeeded' AND o.type IN ('capture', 'refund') ORDER BY 1
+"""
+_TAKEN = """
+SELECT o.operation_id, b.parent_id, o.amount_minor, p.capturable_minor FROM operations AS o
+  JOIN payments AS p USING (payment_id) JOIN processor_objects AS b USING (operation_id)
+ WHERE o.type = 'capture' AND o.state = 'SUCCEEDED' AND b.object_type = 'capture' AND b.role = 'counted'
+   AND p.capturable_minor > 1 AND p.payment_method = 'pm_card_visa' ORDER BY 1
+"""
+_MISTYPED = """
+SELECT b.object_id FROM cases AS c JOIN processor_objects AS b USING (operation_id)
+ WHERE c.reason = 'echo_mismatch' AND c.closed_by <> 'evidence' AND b.object_type = 'capture' AND b.role = 'counted'
+ ORDER BY 1
+"""
+
+
+async def take_give_back_and_take(there: "Constellation") -> None:
+    """A capture that was refunded is taken back, given back once a person has closed the case of it, and taken again."""
+
+    async def take(capture: str) -> None:
+        await there.say(f"/alpha/v1/script/captures/{capture}", {"do": "reverse"})
+
+    async def give_back(reversal: str) -> None:
+        await there.say(f"/alpha/v1/script/reversals/{reversal}", {"do": "give_back"})
+
+    steps = ((_REFUNDED, take), (_SEEN_BY_PEOPLE, give_back), (_GIVEN_BACK, take))
+    await _follow(there, steps, lambda seen: not there.raging and len(seen[2]) >= len(seen[0]))
+
+
+async def dispute_what_goes_back(there: "Constellation") -> None:
+    """Whoever paid what went astray disputes it just when it is to be sent back."""
+
+    async def dispute(capture: str) -> None:
+        await there.say(f"/alpha/v1/script/captures/{capture}", {"do": "dispute"})
+
+    await _follow(there, ((_GOES_BACK, dispute),), lambda _: False)
+
+
+async def undo_what_was_done(there: "Constellation") -> None:
+    """What people found done at the processor fails there later, and so does what somebody mistook for another thing.
+
+    Somebody captures at the processor's own pages, and types the reference of a capture of ours.
+    """
+
+    async def fail(object_id: str, kind: str = "captures") -> None:
+        await there.say(f"/alpha/v1/script/{kind}/{object_id}", {"do": "fail"})
+
+    ends_s = there.chance.uniform(*REVIEWED_S)
+    steps = ((_DECIDED, fail), (_TAKEN, there.capture_by_hand), (_MISTYPED, fail))
+    await _follow(there, steps, lambda _: there.now_s > ends_s)
+    await there.release_now()
+
+
+async def _follow(
+    there: "Constellation", steps: Sequence[tuple[str, Act]], is_over: Callable[[Seen], bool]
+) -> None:
+    """Do once for whatever a question names first what goes with it, until it is over or patience is."""
+    seen: Seen = [set() for _ in steps]
+    while there.now_s < PATIENCE_S and not is_over(seen):
+        await asyncio.sleep(there.chance.uniform(*LOOKS_EVERY_S))
+        for (question, act), known in zip(steps, seen, strict=True):
+            for row in there.known_to_payment(question):
+                if row[0] not in known:
+                    known.add(row[0])
+                    await act(*row)
