@@ -5,13 +5,14 @@ What payment knows is looked at only to choose the moment; everything that is do
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tests.simulation.constellations import Constellation
 
 Act = Callable[..., Awaitable[None]]
 Seen = Sequence[set[str]]
+CREATED = 201
 LOOKS_EVERY_S = (0.1, 0.6)
 PATIENCE_S = 340.0
 """So long people are waited for; then the world goes on without what they would have led to."""
@@ -37,10 +38,15 @@ SELECT d.object_id, o.type || 's' FROM operator_decisions AS d JOIN operations A
  WHERE d.state = 'applied' AND d.outcome = 'succeeded' AND o.type IN ('capture', 'refund') ORDER BY 1
 """
 _TAKEN = """
-SELECT o.operation_id, b.parent_id, o.amount_minor, p.capturable_minor FROM operations AS o
+SELECT o.operation_id, b.parent_id, o.amount_minor, p.capturable_minor, o.final FROM operations AS o
   JOIN payments AS p USING (payment_id) JOIN processor_objects AS b USING (operation_id)
  WHERE o.type = 'capture' AND o.state = 'SUCCEEDED' AND b.object_type = 'capture' AND b.role = 'counted'
    AND p.capturable_minor > 1 AND p.payment_method = 'pm_card_visa' ORDER BY 1
+"""
+_LAST_ASKED = """
+SELECT o.operation_id, p.authorization_id, o.amount_minor, p.capturable_minor, o.final FROM operations AS o
+  JOIN payments AS p USING (payment_id)
+ WHERE o.type = 'capture' AND o.final AND o.state IN ('REQUESTED', 'SENT') AND p.capturable_minor > 1 ORDER BY 1
 """
 _MISTYPED = """
 SELECT b.object_id FROM cases AS c JOIN processor_objects AS b USING (operation_id)
@@ -80,10 +86,34 @@ async def undo_what_was_done(there: "Constellation") -> None:
     async def fail(object_id: str, kind: str = "captures") -> None:
         await there.say(f"/alpha/v1/script/{kind}/{object_id}", {"do": "fail"})
 
+    async def capture(*asked: Any) -> None:
+        await _capture_by_hand(there, *asked)
+
     ends_s = there.chance.uniform(*REVIEWED_S)
-    steps = ((_DECIDED, fail), (_TAKEN, there.capture_by_hand), (_MISTYPED, fail))
+    steps = ((_DECIDED, fail), (_TAKEN, capture), (_MISTYPED, fail))
     await _follow(there, steps, lambda _: there.now_s > ends_s)
     await there.release_now()
+
+
+async def take_another_amount(there: "Constellation") -> None:
+    """Somebody makes a last capture by hand that has not arrived yet, in another amount and under its reference."""
+
+    async def capture(*asked: Any) -> None:
+        await _capture_by_hand(there, *asked)
+
+    await _follow(there, ((_LAST_ASKED, capture),), lambda _: False)
+
+
+async def _capture_by_hand(
+    there: "Constellation", reference: str, hold: str, asked_minor: int, left_minor: int, final: bool
+) -> None:
+    """Somebody captures another amount of a hold at the processor's own pages, and types a reference of ours."""
+    part_minor = there.chance.randint(1, left_minor - 1)
+    if part_minor == asked_minor:
+        return
+    body = {"amount": part_minor, "reference": reference, "final": final}
+    if await there.say(f"/alpha/v1/authorizations/{hold}/captures", body) == CREATED:
+        there.typed.add(reference)
 
 
 async def _follow(

@@ -1,4 +1,4 @@
-"""What hardly ever comes together by chance, brought together in twelve worlds of 28.
+"""What hardly ever comes together by chance, brought together in thirteen worlds of 28.
 
 Drawn by a chance of its own, so that a world without is to the letter what it was before there were any. Everything in
 it is something that processors, people and networks do; only that it happens at once is arranged.
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.simulation.arranging import (
     dispute_what_goes_back,
+    take_another_amount,
     take_give_back_and_take,
     undo_what_was_done,
 )
@@ -23,6 +24,7 @@ from tests.simulation.courses import (
     insist,
     take_a_part_and_cancel,
     take_a_part_and_give_back,
+    take_a_part_as_last,
     take_twice_and_give_back,
     wait_first,
 )
@@ -152,14 +154,6 @@ class Constellation:
             body = {"merchant_ref": f"{BY_HAND}{self._charged}", "value": value}
             await self.say(f"/beta/v2/transactions/{hold}/charge", body)
 
-    async def capture_by_hand(self, reference: str, hold: str, amount_minor: int, left_minor: int) -> None:
-        """Somebody captures another amount of a hold at the processor's own pages, and types a reference of ours."""
-        part_minor = self.chance.randint(1, left_minor - 1)
-        if part_minor != amount_minor:
-            self.typed.add(reference)
-            body = {"amount": part_minor, "reference": reference, "final": False}
-            await self.say(f"/alpha/v1/authorizations/{hold}/captures", body)
-
     async def release(self) -> None:
         """What nothing has told of for minutes comes to light."""
         await asyncio.sleep(self.chance.uniform(*RELEASED_S))
@@ -208,9 +202,9 @@ class Constellation:
             for row in self._world.storage.sandbox.execute(query.encode(), values or None).fetchall():
                 yield row
 
-    async def say(self, target: str, body: Mapping[str, Any]) -> None:
-        """What somebody does at a processor."""
-        await self._world.outside.say(target, json.dumps(body).encode())
+    async def say(self, target: str, body: Mapping[str, Any]) -> int:
+        """What somebody does at a processor; the answer's status."""
+        return await self._world.outside.say(target, json.dumps(body).encode())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -334,9 +328,19 @@ CLAIMED_ASTRAY = Kind(
     meanwhile=dispute_what_goes_back,
 )
 """What went astray is disputed while its return is on its way."""
+ANOTHER_LAST = Kind(
+    name="another_last",
+    terms=_AT_ALPHA,
+    likelihoods={"record_delayed": 0.6},
+    cards=("pm_card_visa", "pm_card_mastercard"),
+    capture_methods=("manual",),
+    course=take_a_part_as_last,
+    meanwhile=take_another_amount,
+)
+"""A last capture is made in another amount by hand, before the one that was asked for arrives."""
 KINDS = (
     CAME_AND_WENT, CHARGED_LATE, LOST_CAPTURE, KEPT_BACK, CHARGED_BY_HAND, OTHER_NAME, DELIVERIES_REFUSED,
-    OWNERS_STOPPED, REVIEWED, TAKEN_AGAIN, UNDONE_LATER, CLAIMED_ASTRAY,
+    OWNERS_STOPPED, REVIEWED, TAKEN_AGAIN, UNDONE_LATER, CLAIMED_ASTRAY, ANOTHER_LAST,
 )  # fmt: skip
 WORLDS: tuple[Kind | None, ...] = (*KINDS, *(None,) * (28 - len(KINDS)))
 """A kind more takes the place of a world without any: all other worlds stay what they were."""

@@ -102,3 +102,17 @@ async def take_a_part_and_give_back(
             part_minor = int(shown["amount_capturable"] * chance.uniform(0.2, 0.8))
             await workload.post(who, f"{target}/capture", {"amount": part_minor, "final": False})
             taken = True
+
+
+async def take_a_part_as_last(
+    workload: "Workload", who: "Caller", payment: str, chance: random.Random
+) -> None:
+    """Capture a part, and no more after it."""
+    target = f"/payments/{payment}"
+    for _ in range(ASKS_MAX):
+        await asyncio.sleep(chance.uniform(1.0, 3.0))
+        shown = await workload.shown(who, target)
+        if shown is not None and shown["amount_capturable"] > 1:
+            part_minor = int(shown["amount_capturable"] * chance.uniform(0.2, 0.8))
+            await workload.post(who, f"{target}/capture", {"amount": part_minor, "final": True})
+            return

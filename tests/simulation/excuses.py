@@ -35,7 +35,7 @@ class Excuses:
     def __init__(self, rows: Rows, typed: Collection[str] = ()) -> None:
         self._typed = frozenset(typed)
         self.done_twice = {reference for (reference,) in rows("sandbox", _DONE_TWICE)} | self._typed
-        self.denied = {reference for (reference,) in rows("sandbox", _DENIED)}
+        self.denied = {reference for (reference,) in rows("sandbox", _DENIED)} | self._typed
         self._waits = {waiting_id for (waiting_id,) in rows("payment", _ABOUT_NOBODY)}
 
     def cover(self, invariant: str, row: dict[str, Any]) -> bool:

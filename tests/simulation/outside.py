@@ -176,7 +176,7 @@ class Outside:
         after, until = self._idle.get(processor, (-1, None))
         return self._connections.asked != after or (until is not None and until <= now)
 
-    async def say(self, target: str, body: bytes) -> None:
+    async def say(self, target: str, body: bytes) -> int:
         """What a script says to the sandbox, or somebody at a processor's own pages: by no network of ours."""
         self._said += 1
         headers = {
@@ -186,6 +186,7 @@ class Outside:
         }
         reply = await ask(self._app, self.world.in_background, "POST", target, headers, body)
         self.world.history.tell("outside", "says", target=target, status=reply.status)
+        return reply.status
 
     async def call(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Reply:
         """One call of ours to a processor over a network that fails."""
