@@ -33,6 +33,7 @@ from shared.messaging.kafka_admin import KafkaAdmin
 from shared.messaging.kafka_offsets import watermarks
 from shared.messaging.kafka_settings import (
     CONSUMER_SETTINGS,
+    NO_TELEMETRY,
     PRODUCER_SETTINGS,
     SESSION_TIMEOUT_S,
     group_settings,
@@ -72,7 +73,11 @@ class KafkaBroker:
         session_timeout_s: float = SESSION_TIMEOUT_S,
         overrides: Mapping[str, str | int | float | bool] | None = None,
     ) -> None:
-        self._common: dict[str, Any] = {"bootstrap.servers": bootstrap_servers, "client.id": client_id}
+        self._common: dict[str, Any] = {
+            "bootstrap.servers": bootstrap_servers,
+            "client.id": client_id,
+            **NO_TELEMETRY,
+        }
         self._common.update(overrides or {})
         self._prefix = topic_prefix
         self._group_settings = group_settings(session_timeout_s)

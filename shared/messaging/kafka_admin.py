@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Any, Final
 
+import stamina
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
@@ -12,7 +13,19 @@ from shared.messaging.broker import BrokerError, ClusterDescription, CommitFaile
 
 ADMIN_TIMEOUT_S: Final = 30.0
 APPEARS_INTERVAL_S: Final = 0.02
+LONGEST_WAIT_S: Final = 0.5
 AUTO_CREATE: Final = "auto.create.topics.enable"
+COORDINATOR_ON_THE_MOVE: Final = frozenset(
+    {
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    }
+)
+
+
+def _coordinator_moves(error: Exception) -> bool:
+    return isinstance(error, KafkaException) and error.args[0].code() in COORDINATOR_ON_THE_MOVE
 
 
 class KafkaAdmin:
@@ -64,14 +77,25 @@ class KafkaAdmin:
         places = [
             TopicPartition(self._prefix + at.topic, at.number, offset) for at, offset in offsets.items()
         ]
-        asked = [ConsumerGroupTopicPartitions(name, places)]
         try:
-            answered = self._client.alter_consumer_group_offsets(asked)[name].result(ADMIN_TIMEOUT_S)
+            self._alter(ConsumerGroupTopicPartitions(name, places))
         except KafkaException as error:
             raise CommitFailed(f"offsets of {group} are not set: {error.args[0].str()}") from error
-        for place in answered.topic_partitions:
+
+    @stamina.retry(
+        on=_coordinator_moves,
+        attempts=None,
+        timeout=ADMIN_TIMEOUT_S,
+        wait_initial=APPEARS_INTERVAL_S,
+        wait_max=LONGEST_WAIT_S,
+        wait_jitter=APPEARS_INTERVAL_S,
+    )
+    def _alter(self, wanted: ConsumerGroupTopicPartitions) -> None:
+        """A coordinator is asked once by librdkafka, and not again when it has just changed."""
+        answer = self._client.alter_consumer_group_offsets([wanted])[wanted.group_id].result(ADMIN_TIMEOUT_S)
+        for place in answer.topic_partitions:
             if place.error is not None:
-                raise CommitFailed(f"offsets of {group} are not set: {place.error.str()}")
+                raise KafkaException(place.error)
 
     def _await_topic(self, name: str) -> None:
         """A created topic appears a moment later; whoever asked for it relies on it at once."""

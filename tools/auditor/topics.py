@@ -10,6 +10,7 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from schemas.catalogue import TOPICS
+from shared.messaging.kafka_settings import NO_TELEMETRY
 from tools.auditor.addresses import AUDITED_SERVICES, Addresses
 from tools.auditor.model import AuditImpossible
 from tools.auditor.scratch import Scratch
@@ -99,6 +100,7 @@ def _client(addresses: Addresses, group: str) -> Consumer:
             "auto.offset.reset": "error",
             "enable.partition.eof": True,
             "allow.auto.create.topics": False,
+            **NO_TELEMETRY,
             "log_level": 3,
         }
     )

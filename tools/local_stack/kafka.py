@@ -17,6 +17,7 @@ from typing import Final
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from shared.messaging.kafka_settings import NO_TELEMETRY
 from tools.local_stack.layout import GIVEN_DEADLINE_S, KAFKA_JARS, REPOSITORY, Layout, StackError, misnamed
 
 START_DEADLINE_S: Final = 90.0
@@ -133,7 +134,7 @@ def wait_until_ready(bootstrap: str, *, named_by: str | None = None) -> None:
     """
     deadline_s = START_DEADLINE_S if named_by is None else GIVEN_DEADLINE_S
     deadline = time.monotonic() + deadline_s
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    admin = AdminClient({"bootstrap.servers": bootstrap, **NO_TELEMETRY, "log_level": 0})
     while True:
         try:
             admin.list_topics(timeout=2)

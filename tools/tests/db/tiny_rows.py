@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import psycopg
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 
 from schemas.catalogue import TOPICS
+from shared.messaging.broker import Partition
+from shared.messaging.kafka import KafkaBroker
+from shared.messaging.kafka_settings import NO_TELEMETRY
 from tools.auditor.topics import record_row
 
 AT = "2026-11-20T10:00:00Z"
@@ -138,7 +141,7 @@ class TinyRows:
 
     def publish(self, bootstrap: str, prefix: str, records: list[Row] | None = None) -> None:
         """Send the records as a relay would, each to the partition of its key, or to the one it names."""
-        producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5})
+        producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, **NO_TELEMETRY})
         for row in self.records if records is None else records:
             producer.produce(
                 prefix + row["topic"], value=row["bytes"], key=row["key"].encode(),
@@ -167,14 +170,13 @@ class TinyRows:
 
     def commit_all(self, bootstrap: str, prefix: str) -> None:
         """Commit the end of every partition for every consumer."""
+        broker = KafkaBroker(bootstrap, topic_prefix=prefix)
         for consumer in {name for topic in TOPICS.values() for name in topic.consumers}:
-            client = Consumer({"bootstrap.servers": bootstrap, "group.id": prefix + consumer})
-            places = [
-                TopicPartition(prefix + topic.name, number, self.ends(topic.name)[number])
+            ends = {
+                Partition(topic.name, number): self.ends(topic.name)[number]
                 for topic in TOPICS.values() if consumer in topic.consumers for number in range(PARTITIONS)
-            ]  # fmt: skip
-            client.commit(offsets=places, asynchronous=False)
-            client.close()
+            }  # fmt: skip
+            broker.set_offsets(consumer, ends)
 
     def ends(self, topic: str) -> Counter[int]:
         return Counter(partition_of(row["key"]) for row in self.records if row["topic"] == topic)
