@@ -4,7 +4,7 @@ What payment knows is looked at only to choose the moment; everything that is do
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,12 +12,24 @@ if TYPE_CHECKING:
 
 Act = Callable[..., Awaitable[None]]
 Seen = Sequence[set[str]]
+BY_HAND = "page_"
+"""What begins the references under which people charge at the processor's own pages."""
+OTHERWISE = "pm_fault_wrong_amount"
 CREATED = 201
-LOOKS_EVERY_S = (0.1, 0.6)
+LOOKS_EVERY_S = (0.2, 1.0)
+FOLLOWS_AFTER_S = (0.1, 0.6)
 PATIENCE_S = 340.0
 """So long people are waited for; then the world goes on without what they would have led to."""
 REVIEWED_S = (250.0, 330.0)
 """When people have decided what a ladder of look-ups left to them."""
+_STANDING = """
+SELECT id FROM alpha_objects WHERE kind = 'capture' AND status = 'succeeded' AND payment_method = %s ORDER BY id
+"""
+_HELD = """
+SELECT id, amount_minor, currency FROM beta_objects
+ WHERE kind = 'authorization' AND status = 'authorized' AND captured_minor = 0 AND released_minor = 0
+   AND amount_minor > 1 ORDER BY id
+"""
 _REFUNDED = """
 SELECT DISTINCT parent_id FROM processor_objects
  WHERE object_type = 'refund' AND status = 'succeeded' AND role = 'counted' ORDER BY 1
@@ -48,11 +60,33 @@ SELECT o.operation_id, p.authorization_id, o.amount_minor, p.capturable_minor, o
   JOIN payments AS p USING (payment_id)
  WHERE o.type = 'capture' AND o.final AND o.state IN ('REQUESTED', 'SENT') AND p.capturable_minor > 1 ORDER BY 1
 """
+_DISPUTED = """
+SELECT object_id, withdrawn_minor FROM disputes
+ WHERE status IN ('opened', 'under_review') AND withdrawn_minor > 0 ORDER BY 1
+"""
 _MISTYPED = """
 SELECT b.object_id FROM cases AS c JOIN processor_objects AS b USING (operation_id)
  WHERE c.reason = 'echo_mismatch' AND c.closed_by <> 'evidence' AND b.object_type = 'capture' AND b.role = 'counted'
  ORDER BY 1
 """
+
+
+async def fail_what_was_done_otherwise(there: "Constellation") -> None:
+    """What was taken in another amount than asked for fails as soon as it was taken."""
+    async for (capture,) in _found(there, _STANDING, OTHERWISE):
+        await there.say(f"/alpha/v1/script/captures/{capture}", {"do": "fail"})
+
+
+async def charge_by_hand(there: "Constellation") -> None:
+    """Somebody charges a part of a hold at the processor's own pages."""
+    charged = 0
+    async for hold, amount_minor, currency in _found(there, _HELD):
+        await asyncio.sleep(there.chance.uniform(0.0, 3.0))
+        charged += 1
+        part_minor = there.chance.randint(1, amount_minor - 1)
+        value = {"total": f"{part_minor // 100}.{part_minor % 100:02}", "currency_code": currency}
+        body = {"merchant_ref": f"{BY_HAND}{charged}", "value": value}
+        await there.say(f"/beta/v2/transactions/{hold}/charge", body)
 
 
 async def take_give_back_and_take(there: "Constellation") -> None:
@@ -104,6 +138,18 @@ async def take_another_amount(there: "Constellation") -> None:
     await _follow(there, ((_LAST_ASKED, capture),), lambda _: False)
 
 
+async def give_back_more_than_was_taken(there: "Constellation") -> None:
+    """A processor gives more of a dispute back than it took, by mistake, and decides it for the customer then."""
+
+    async def overpay(dispute: str, taken_minor: int) -> None:
+        target, more_minor = f"/alpha/v1/script/disputes/{dispute}", there.chance.randint(1, 500)
+        await there.say(target, {"do": "overpay", "amount": taken_minor + more_minor})
+        await asyncio.sleep(there.chance.uniform(0.0, 4.0))
+        await there.say(target, {"do": "lose"})
+
+    await _follow(there, ((_DISPUTED, overpay),), lambda _: False)
+
+
 async def _capture_by_hand(
     there: "Constellation", reference: str, hold: str, asked_minor: int, left_minor: int, final: bool
 ) -> None:
@@ -116,13 +162,21 @@ async def _capture_by_hand(
         there.typed.add(reference)
 
 
+async def _found(there: "Constellation", question: str, *values: object) -> AsyncIterator[tuple[Any, ...]]:
+    """What is at a processor again and again, as long as things go wrong."""
+    while there.raging:
+        await asyncio.sleep(there.chance.uniform(*LOOKS_EVERY_S))
+        for row in there.standing_outside(question, *values):
+            yield row
+
+
 async def _follow(
     there: "Constellation", steps: Sequence[tuple[str, Act]], is_over: Callable[[Seen], bool]
 ) -> None:
     """Do once for whatever a question names first what goes with it, until it is over or patience is."""
     seen: Seen = [set() for _ in steps]
     while there.now_s < PATIENCE_S and not is_over(seen):
-        await asyncio.sleep(there.chance.uniform(*LOOKS_EVERY_S))
+        await asyncio.sleep(there.chance.uniform(*FOLLOWS_AFTER_S))
         for (question, act), known in zip(steps, seen, strict=True):
             for row in there.known_to_payment(question):
                 if row[0] not in known:

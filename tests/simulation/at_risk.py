@@ -28,6 +28,15 @@ SELECT key, cause_id, event_time, event_type, (data->>'amount_minor')::bigint, d
 _CASES = """
 SELECT payment_id, opened_at, closed_at FROM cases WHERE reason = 'refunds_exceed_captured' ORDER BY 1, 2
 """
+_OVERPAID = """
+SELECT d.object_id, d.reinstated_minor - d.withdrawn_minor FROM disputes AS d
+ WHERE d.status IN ('won', 'lost', 'accepted') AND d.withdrawn_minor > 0 AND d.reinstated_minor > d.withdrawn_minor
+   AND NOT EXISTS (
+     SELECT FROM cases AS c
+      WHERE c.payment_id = d.payment_id AND c.reason = 'reinstated_too_much' AND c.subject = d.object_id
+        AND (c.closed_at IS NOT NULL OR c.exposure_minor = d.reinstated_minor - d.withdrawn_minor))
+ ORDER BY 1
+"""
 _SENT_ALTHOUGH_CLAIMED = """
 WITH claimed AS (
   SELECT key AS payment_id, cause_id, event_time AS at, convert_from(payload, 'UTF8')::jsonb->>'stray_id' AS stray_id
@@ -48,6 +57,12 @@ def returned_though_claimed(rows: Rows) -> Iterator[str]:
     """Returns that were not sent yet when a dispute claimed the same money, and that nobody tried to stop."""
     for operation, stray in rows(_SENT_ALTHOUGH_CLAIMED):
         yield f"{stray} was claimed before {operation} sent it back, which nobody withdrew"
+
+
+def unseen_overpayments(rows: Rows) -> Iterator[str]:
+    """Disputes that are over and of which more came back than was taken, and nobody was asked about just that."""
+    for dispute, over_minor in rows(_OVERPAID):
+        yield f"{over_minor} of {dispute} came back too much, and nobody was asked"
 
 
 def unseen_risks(rows: Rows) -> Iterator[str]:

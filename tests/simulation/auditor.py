@@ -14,7 +14,7 @@ from schemas.catalogue import TOPICS
 from shared.messaging.memory import MemoryBroker
 from tests.simulation import books
 from tests.simulation.answers import wrong_answers
-from tests.simulation.at_risk import returned_though_claimed, unseen_risks
+from tests.simulation.at_risk import returned_though_claimed, unseen_overpayments, unseen_risks
 from tests.simulation.circumstances import PROCESSORS
 from tests.simulation.decided import closed_too_soon, wrongly_contradicted
 from tests.simulation.excuses import NOBODYS, Excuses
@@ -314,6 +314,7 @@ class Auditor:
         yield from closed_too_soon(rows)
         yield from wrongly_contradicted(rows)
         yield from unseen_risks(rows)
+        yield from unseen_overpayments(rows)
 
     def _claimed_stays(self) -> Iterator[str]:
         """I5.claimed_stays: what somebody claims is not sent back as well where that can still be stopped."""

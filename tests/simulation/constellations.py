@@ -1,4 +1,4 @@
-"""What hardly ever comes together by chance, brought together in thirteen worlds of 28.
+"""What hardly ever comes together by chance, brought together in fourteen worlds of 28.
 
 Drawn by a chance of its own, so that a world without is to the letter what it was before there were any. Everything in
 it is something that processors, people and networks do; only that it happens at once is arranged.
@@ -7,12 +7,16 @@ it is something that processors, people and networks do; only that it happens at
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.arranging import (
+    OTHERWISE,
+    charge_by_hand,
     dispute_what_goes_back,
+    fail_what_was_done_otherwise,
+    give_back_more_than_was_taken,
     take_another_amount,
     take_give_back_and_take,
     undo_what_was_done,
@@ -34,9 +38,6 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 Course = Callable[["Workload", "Caller", str, random.Random], Awaitable[None]]
-BY_HAND = "page_"
-"""What begins the references under which people charge at the processor's own pages."""
-LOOKS_EVERY_S = (0.2, 1.0)
 RELEASED_S = (165.0, 330.0)
 """When what had been kept back comes to light: at the earliest when a ladder of look-ups is over."""
 _AT_ALPHA: Mapping[str, Any] = {"default_processor": "alpha", "routes": (), "outages": (), "risk_mode": "off"}
@@ -53,15 +54,6 @@ _REVIEW_ALL: Mapping[str, Any] = {
     "velocity": [],
     "blocked": {"customers": []},
 }  # fmt: skip
-_OTHERWISE = "pm_fault_wrong_amount"
-_STANDING = """
-SELECT id FROM alpha_objects WHERE kind = 'capture' AND status = 'succeeded' AND payment_method = %s ORDER BY id
-"""
-_HELD = """
-SELECT id, amount_minor, currency FROM beta_objects
- WHERE kind = 'authorization' AND status = 'authorized' AND captured_minor = 0 AND released_minor = 0
-   AND amount_minor > 1 ORDER BY id
-"""
 _OF_PAYMENTS = "SELECT DISTINCT payment_id FROM {0}_objects WHERE payment_id IS NOT NULL ORDER BY 1"
 _REFUSE = """
 ALTER TABLE deliveries ADD CONSTRAINT refused_for_a_while CHECK (get_byte(body_sha256, 0) % 4 <> {0}) NOT VALID
@@ -83,7 +75,6 @@ class Constellation:
         self._refused: int | None = None
         """Which deliveries the database of ``webhook_ingest`` refuses for a while, by the rest of their digest."""
         self._refuses = False
-        self._charged = 0
         self.typed: set[str] = set()
         """References of ours under which somebody took money by hand."""
         self.is_awaited = self.kind is not None and self.kind.awaited
@@ -139,21 +130,6 @@ class Constellation:
         """Whether a delivery is one that the database refuses, or did."""
         return self._refused is not None and digest[0] % 4 == self._refused
 
-    async def fail_what_was_done_otherwise(self) -> None:
-        """What was taken in another amount than asked for fails as soon as it was taken."""
-        async for (capture,) in self._found(_STANDING, _OTHERWISE):
-            await self.say(f"/alpha/v1/script/captures/{capture}", {"do": "fail"})
-
-    async def charge_by_hand(self) -> None:
-        """Somebody charges a part of a hold at the processor's own pages."""
-        async for hold, amount_minor, currency in self._found(_HELD):
-            await asyncio.sleep(self.chance.uniform(0.0, 3.0))
-            self._charged += 1
-            part_minor = self.chance.randint(1, amount_minor - 1)
-            value = {"total": f"{part_minor // 100}.{part_minor % 100:02}", "currency_code": currency}
-            body = {"merchant_ref": f"{BY_HAND}{self._charged}", "value": value}
-            await self.say(f"/beta/v2/transactions/{hold}/charge", body)
-
     async def release(self) -> None:
         """What nothing has told of for minutes comes to light."""
         await asyncio.sleep(self.chance.uniform(*RELEASED_S))
@@ -190,17 +166,14 @@ class Constellation:
         """What our service has come to know."""
         return self._world.storage.admin["payment"].execute(question.encode()).fetchall()
 
+    def standing_outside(self, question: str, *values: object) -> list[tuple[Any, ...]]:
+        """What is at the processors."""
+        return self._world.storage.sandbox.execute(question.encode(), values or None).fetchall()
+
     def _refuse_no_more(self) -> None:
         if self._refuses:
             self._world.storage.admin["webhook_ingest"].execute(_REFUSE_NO_MORE.encode())
             self._refuses = False
-
-    async def _found(self, query: str, *values: object) -> AsyncIterator[tuple[Any, ...]]:
-        """What is there again and again, as long as things go wrong."""
-        while self._world.faults.raging:
-            await asyncio.sleep(self.chance.uniform(*LOOKS_EVERY_S))
-            for row in self._world.storage.sandbox.execute(query.encode(), values or None).fetchall():
-                yield row
 
     async def say(self, target: str, body: Mapping[str, Any]) -> int:
         """What somebody does at a processor; the answer's status."""
@@ -228,10 +201,10 @@ class Kind:
 CAME_AND_WENT = Kind(
     name="came_and_went",
     terms=_AT_ALPHA,
-    cards=("pm_card_captureFail", "pm_card_captureFail", _OTHERWISE),
+    cards=("pm_card_captureFail", "pm_card_captureFail", OTHERWISE),
     rules=({"processor": "alpha", "operation": "authorization", "not_found_s": 6} | _UNHEARD,),
     course=wait_first,
-    meanwhile=Constellation.fail_what_was_done_otherwise,
+    meanwhile=fail_what_was_done_otherwise,
 )
 """Of a capture the first that is heard is that it failed."""
 CHARGED_LATE = Kind(
@@ -272,7 +245,7 @@ CHARGED_BY_HAND = Kind(
     cards=("pm_card_visa", "pm_card_mastercard"),
     capture_methods=("manual",),
     course=wait_first,
-    meanwhile=Constellation.charge_by_hand,
+    meanwhile=charge_by_hand,
 )
 """A hold that can be charged once is charged by somebody else."""
 OTHER_NAME = Kind(
@@ -323,7 +296,7 @@ CLAIMED_ASTRAY = Kind(
     name="claimed_astray",
     terms=_AT_ALPHA,
     likelihoods={"record_delayed": 0.6},
-    cards=(_OTHERWISE,),
+    cards=(OTHERWISE,),
     course=wait_first,
     meanwhile=dispute_what_goes_back,
 )
@@ -338,9 +311,17 @@ ANOTHER_LAST = Kind(
     meanwhile=take_another_amount,
 )
 """A last capture is made in another amount by hand, before the one that was asked for arrives."""
+OVERPAID = Kind(
+    name="overpaid",
+    terms=_AT_ALPHA,
+    cards=("pm_card_createDispute", "pm_card_createDisputeProductNotReceived"),
+    course=wait_first,
+    meanwhile=give_back_more_than_was_taken,
+)
+"""More of a dispute comes back than was taken, and then it is decided."""
 KINDS = (
     CAME_AND_WENT, CHARGED_LATE, LOST_CAPTURE, KEPT_BACK, CHARGED_BY_HAND, OTHER_NAME, DELIVERIES_REFUSED,
-    OWNERS_STOPPED, REVIEWED, TAKEN_AGAIN, UNDONE_LATER, CLAIMED_ASTRAY, ANOTHER_LAST,
+    OWNERS_STOPPED, REVIEWED, TAKEN_AGAIN, UNDONE_LATER, CLAIMED_ASTRAY, ANOTHER_LAST, OVERPAID,
 )  # fmt: skip
 WORLDS: tuple[Kind | None, ...] = (*KINDS, *(None,) * (28 - len(KINDS)))
 """A kind more takes the place of a world without any: all other worlds stay what they were."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from typing import Any
 
-from tests.simulation.constellations import BY_HAND
+from tests.simulation.arranging import BY_HAND
 from tools.auditor.sandbox_queries import at_both
 from tools.faults.verdict import OF_TWO_EFFECTS
 

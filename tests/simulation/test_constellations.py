@@ -9,8 +9,9 @@ import pytest
 
 from services.sandbox.app.script_requests import read_rule
 from services.sandbox.domain.payment_methods import payment_method
+from tests.simulation.arranging import BY_HAND
 from tests.simulation.circumstances import Circumstances
-from tests.simulation.constellations import BY_HAND, KINDS, WORLDS, Constellation
+from tests.simulation.constellations import KINDS, WORLDS, Constellation
 from tests.simulation.deliveries import Deliveries
 from tests.simulation.excuses import Excuses
 from tests.simulation.faults import LIKELIHOODS

@@ -56,6 +56,9 @@ DISPUTE_STEPS: Final[Mapping[str, _Step]] = {
     "reinstate": lambda dispute, amount, ids, now, _: disputes.reinstate(
         dispute, amount, row_id=ids.new("row_"), now=now
     ),
+    "overpay": lambda dispute, amount, ids, now, _: disputes.overpay(
+        dispute, amount, row_id=ids.new("row_"), now=now
+    ),
 }
 REVERSAL_STEPS: Final[Mapping[str, _Step]] = {
     "give_back": lambda reversal, amount, ids, now, _: reversals.give_back(

@@ -146,6 +146,20 @@ def reinstate(dispute: Dispute, amount_minor: int | None, *, row_id: str, now: d
     )
 
 
+def overpay(dispute: Dispute, amount_minor: int | None, *, row_id: str, now: datetime) -> Effect:
+    """Pay money by mistake as if it came back: the row says so, and the dispute knows nothing of it."""
+    if not amount_minor:
+        raise Rejected("amount_missing", "Say how much.", param="amount")
+    kept = replace(dispute, revision=dispute.revision + 1)
+    row = _row(kept, Status.REINSTATED, amount_minor, 0, row_id, now)
+    return Effect(
+        result=kept,
+        objects=(kept, row),
+        movements=(_moved(kept, row, MovementKind.REINSTATED),),
+        announced=(row,),
+    )
+
+
 def _withdraw(opened: Dispute, *, row_id: str, now: datetime) -> Effect:
     taken = replace(opened, withdrawn_minor=opened.withdrawn_minor + opened.amount_minor)
     row = _row(taken, Status.WITHDRAWN, taken.amount_minor, FEE_MINOR, row_id, now)

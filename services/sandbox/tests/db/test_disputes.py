@@ -104,6 +104,16 @@ def test_accepted_lost_in_part_reinstated_and_disputed_again(alpha):
     assert (again["status"], again["version"], taken(alpha)[0]) == ("opened", 3, 1_000)
 
 
+def test_more_can_come_back_than_was_taken_by_mistake_of_which_the_dispute_knows_nothing(alpha):
+    dispute = script(alpha, "captures", sold(alpha)["id"], "s1", do="dispute", amount=400).json()
+    vague = script(alpha, "disputes", dispute["id"], "s2", do="overpay")
+    assert (vague.status_code, vague.json()["error"]["code"]) == (409, "amount_missing")
+    script(alpha, "disputes", dispute["id"], "s3", do="overpay", amount=600)
+    assert taken(alpha)[0] == -200
+    lost = script(alpha, "disputes", dispute["id"], "s4", do="lose").json()
+    assert (lost["status"], lost["version"], taken(alpha)[0]) == ("lost", 2, -200)
+
+
 def test_a_reversal_is_taken_and_given_back_in_parts(alpha):
     capture = sold(alpha)
     reversal = script(alpha, "captures", capture["id"], "s1", do="reverse", amount=700).json()
