@@ -248,6 +248,11 @@ OUT_OF_REACH = {
     "delivery-kept": "no row vanishes on its way into a database while a seed runs",
     "dispute-before-return": _SECOND_LINE,
     "closed-case-stays": _SECOND_LINE,
+    "decided-though-closed": (
+        "nobody can close the case of an operation in review but by deciding it (`case_needs_decision`), no decision leaves"
+        " it open, nothing goes into review twice, and a case closed before that would take an answer newer than what"
+        " was told of its object: only payments of an older release are so; 16 arranged seeds were asked in vain"
+    ),
     "doubt-dated-once": "no seed judges how old a doubt looks",
     "doubt-is-no-silence": "no month goes by within the minutes of a seed",
     "abandoned-trigger": _SECOND_LINE,
