@@ -1,8 +1,8 @@
 """Kafka's administration: topics made, waited for and described, in as few requests as the protocol allows."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 
 import stamina
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
@@ -10,6 +10,9 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 
 from shared.kernel.clock import SystemClock
 from shared.messaging.broker import BrokerError, ClusterDescription, CommitFailed, Partition
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 ADMIN_TIMEOUT_S: Final = 30.0
 APPEARS_INTERVAL_S: Final = 0.02
@@ -24,8 +27,23 @@ COORDINATOR_ON_THE_MOVE: Final = frozenset(
 )
 
 
-def _coordinator_moves(error: Exception) -> bool:
-    return isinstance(error, KafkaException) and error.args[0].code() in COORDINATOR_ON_THE_MOVE
+def asked_again(on_the_move: Collection[int]) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Ask again where a broker says by one of these codes that another is the one to ask, or none yet.
+
+    librdkafka asks a leader or a coordinator once, and not again when it has just changed.
+    """
+
+    def moves(error: Exception) -> bool:
+        return isinstance(error, KafkaException) and error.args[0].code() in on_the_move
+
+    return stamina.retry(
+        on=moves,
+        attempts=None,
+        timeout=ADMIN_TIMEOUT_S,
+        wait_initial=APPEARS_INTERVAL_S,
+        wait_max=LONGEST_WAIT_S,
+        wait_jitter=APPEARS_INTERVAL_S,
+    )
 
 
 class KafkaAdmin:
@@ -82,16 +100,8 @@ class KafkaAdmin:
         except KafkaException as error:
             raise CommitFailed(f"offsets of {group} are not set: {error.args[0].str()}") from error
 
-    @stamina.retry(
-        on=_coordinator_moves,
-        attempts=None,
-        timeout=ADMIN_TIMEOUT_S,
-        wait_initial=APPEARS_INTERVAL_S,
-        wait_max=LONGEST_WAIT_S,
-        wait_jitter=APPEARS_INTERVAL_S,
-    )
+    @asked_again(COORDINATOR_ON_THE_MOVE)
     def _alter(self, wanted: ConsumerGroupTopicPartitions) -> None:
-        """A coordinator is asked once by librdkafka, and not again when it has just changed."""
         answer = self._client.alter_consumer_group_offsets([wanted])[wanted.group_id].result(ADMIN_TIMEOUT_S)
         for place in answer.topic_partitions:
             if place.error is not None:
