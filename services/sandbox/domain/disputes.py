@@ -137,25 +137,23 @@ def reinstate(dispute: Dispute, amount_minor: int | None, *, row_id: str, now: d
         reinstated_minor=dispute.reinstated_minor + back_minor,
         revision=dispute.revision + 1,
     )
-    row = _row(given, Status.REINSTATED, back_minor, 0, row_id, now)
-    return Effect(
-        result=given,
-        objects=(given, row),
-        movements=(_moved(given, row, MovementKind.REINSTATED),),
-        announced=(row,),
-    )
+    return _paid_back(given, back_minor, row_id=row_id, now=now)
 
 
 def overpay(dispute: Dispute, amount_minor: int | None, *, row_id: str, now: datetime) -> Effect:
     """Pay money by mistake as if it came back: the row says so, and the dispute knows nothing of it."""
-    if not amount_minor:
+    if amount_minor is None or amount_minor <= 0:
         raise Rejected("amount_missing", "Say how much.", param="amount")
     kept = replace(dispute, revision=dispute.revision + 1)
-    row = _row(kept, Status.REINSTATED, amount_minor, 0, row_id, now)
+    return _paid_back(kept, amount_minor, row_id=row_id, now=now)
+
+
+def _paid_back(dispute: Dispute, back_minor: int, *, row_id: str, now: datetime) -> Effect:
+    row = _row(dispute, Status.REINSTATED, back_minor, 0, row_id, now)
     return Effect(
-        result=kept,
-        objects=(kept, row),
-        movements=(_moved(kept, row, MovementKind.REINSTATED),),
+        result=dispute,
+        objects=(dispute, row),
+        movements=(_moved(dispute, row, MovementKind.REINSTATED),),
         announced=(row,),
     )
 
