@@ -164,6 +164,20 @@ def check_acceptable(payment: Payment, stray: Stray) -> None:
         raise refused("stray_disputed", "a stray that was disputed or reversed is not accepted", stray)
     if stray.kind is StrayKind.REFUND and not payment.amounts.captured_minor:
         raise refused("payment_wrong_status", "nothing was captured that could have been refunded", stray)
+    if stray.kind is StrayKind.MONEY:
+        _refuse_beside_a_hold(payment, stray)
+
+
+def _refuse_beside_a_hold(payment: Payment, stray: Stray) -> None:
+    """Money of another hold takes nothing of the one that still stands: both counted, the customer is held to both."""
+    parent = payment.objects[stray.processor, stray.account, stray.object_id].parent_id
+    held_minor = payment.amounts.capturable_minor
+    if held_minor > 0 and parent is not None and parent != payment.authorization_id:
+        message = (
+            f"it was taken of another hold, and {held_minor} are still held of the payment's own:"
+            " return it, or capture that one first"
+        )
+        raise refused("stray_beside_a_hold", message, stray)
 
 
 def _count_money(payment: Payment, stray: Stray, thing: ProcessorObject, moment: Moment) -> None:

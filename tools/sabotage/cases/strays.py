@@ -7,6 +7,7 @@ from tools.sabotage.case import Case, Patch
 _STRAYS: Final = "services/payment/tests/unit/test_strays.py::"
 _NAMELESS: Final = "services/payment/tests/unit/test_refunds_that_name_no_parent.py::"
 _LAST_TESTS: Final = "services/payment/tests/unit/test_last_captures_astray.py::"
+_ACCEPTED: Final = "services/payment/tests/unit/test_accepted_strays.py::"
 
 STRAYS: Final = (
     Case(
@@ -36,6 +37,19 @@ STRAYS: Final = (
         tests=(
             _LAST_TESTS + "test_what_was_settled_is_all_there_is_once_the_rest_of_the_hold_was_taken_astray",
         ),
+    ),
+    Case(
+        name="accepted-beside-a-hold",
+        protection="money of another hold is not accepted while the payment's own hold stands",
+        change="it is, and the rest of the own hold is shown as smaller than it is",
+        patches=(
+            Patch(
+                "services/payment/domain/resolving_strays.py",
+                "    if held_minor > 0 and parent is not None",
+                "    if held_minor < 0 and parent is not None",
+            ),
+        ),
+        tests=(_ACCEPTED + "test_money_of_another_hold_is_not_accepted_while_the_payments_own_stands",),
     ),
     Case(
         name="return-names-no-parent",

@@ -25,6 +25,7 @@ from services.payment.tests.world import (
     tell,
     wish,
 )
+from shared.kernel.errors import Rejected
 
 ASKED_MINOR = 10_000
 
@@ -110,3 +111,22 @@ def test_what_becomes_of_an_accepted_double_charge_is_not_what_became_of_the_cha
 
     assert payment.operations[under].state is OperationState.SUCCEEDED, "the charge itself stands"
     assert payment.amounts.reversed_minor == ASKED_MINOR
+
+
+def test_money_of_another_hold_is_not_accepted_while_the_payments_own_stands(
+    unit: MemoryUnit, payment: Payment
+) -> None:
+    under = first_operation(payment)
+    tell(
+        unit,
+        authorized(payment),
+        captured(payment, under, object_id="cap_2", parent_id="auth_9", amount_minor=4_000),
+    )
+    before = (payment.amounts.captured_minor, payment.amounts.capturable_minor)
+
+    with pytest.raises(Rejected, match="10000 are still held of the payment's own") as told:
+        accept_the_stray(unit, payment)
+
+    assert told.value.code == "stray_beside_a_hold"
+    assert (payment.amounts.captured_minor, payment.amounts.capturable_minor) == before
+    assert before == (0, ASKED_MINOR), "nothing of the own hold was taken, as the processor's book has it"

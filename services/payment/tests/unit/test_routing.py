@@ -138,17 +138,17 @@ def test_what_nobody_asked_for_is_the_last_capture_too_where_there_is_only_one(
     assert sum(released) == 6_000 - capturable_minor
 
 
-def test_an_accepted_capture_of_another_hold_leaves_the_payments_own_hold(holding):
+def test_a_capture_of_another_hold_leaves_the_payments_own_hold_and_is_not_accepted_beside_it(holding):
     payment, unit = holding("beta")
     at = {"processor": "beta", "account": "acct_beta", "reference": None}
     apply_fact(told(captured(payment, amount_minor=4_000, parent_id="auth_9", **at)), unit)
     unit.commit()
     (stray,) = payment.strays.values()
     moment = Moment(now=unit.now, cause_id="dec_1", ids=unit.ids, source=Source.OPERATOR)
-    accept(payment, stray, moment)
-    unit.commit()
-    assert payment.amounts.captured_minor == 4_000
-    assert payment.amounts.capturable_minor == 6_000
+    with pytest.raises(Rejected, match="10000 are still held"):
+        accept(payment, stray, moment)
+    assert (payment.amounts.captured_minor, payment.amounts.capturable_minor) == (0, 10_000)
+    assert not [event for _, event in unit.events if isinstance(event, HoldReleased)]
 
 
 @pytest.mark.parametrize("order", ["hold first", "capture first"])
