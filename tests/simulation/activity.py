@@ -3,8 +3,8 @@
 from collections import Counter
 
 from shared.kernel.crash_points import KNOWN_CRASH_POINTS
-from tests.simulation.constellations import KINDS as CONSTELLATIONS
 from tests.simulation.faults import LIKELIHOODS
+from tests.simulation.kinds import KINDS as CONSTELLATIONS
 from tests.simulation.mishaps import KINDS
 
 ENOUGH_SEEDS = 400

@@ -20,6 +20,10 @@ LOOKS_EVERY_S = (0.2, 1.0)
 FOLLOWS_AFTER_S = (0.1, 0.6)
 PATIENCE_S = 340.0
 """So long people are waited for; then the world goes on without what they would have led to."""
+FOUND_BY_S = 90.0
+"""When what was given up too soon has been found."""
+RELEASED_S = (165.0, 330.0)
+"""When what had been kept back comes to light: at the earliest when a ladder of look-ups is over."""
 REVIEWED_S = (250.0, 330.0)
 """When people have decided what a ladder of look-ups left to them."""
 _STANDING = """
@@ -29,6 +33,10 @@ _HELD = """
 SELECT id, amount_minor, currency FROM beta_objects
  WHERE kind = 'authorization' AND status = 'authorized' AND captured_minor = 0 AND released_minor = 0
    AND amount_minor > 1 ORDER BY id
+"""
+_HELD_ASTRAY = """
+SELECT s.object_id, s.amount_minor FROM strays AS s JOIN payments AS p USING (payment_id)
+ WHERE s.kind = 'hold' AND NOT s.released AND s.amount_minor > 1 AND p.status = 'AUTHORIZED' ORDER BY 1
 """
 _REFUNDED = """
 SELECT DISTINCT parent_id FROM processor_objects
@@ -71,6 +79,17 @@ SELECT b.object_id FROM cases AS c JOIN processor_objects AS b USING (operation_
 """
 
 
+async def release(there: "Constellation") -> None:
+    """What nothing has told of for minutes comes to light."""
+    await asyncio.sleep(there.chance.uniform(*RELEASED_S))
+    await there.release_now()
+
+
+async def refuse_some_deliveries(there: "Constellation") -> None:
+    """The database refuses some deliveries until the faults end, whatever it is that it does not like."""
+    await there.refuse_some_deliveries()
+
+
 async def fail_what_was_done_otherwise(there: "Constellation") -> None:
     """What was taken in another amount than asked for fails as soon as it was taken."""
     async for (capture,) in _found(there, _STANDING, OTHERWISE):
@@ -87,6 +106,18 @@ async def charge_by_hand(there: "Constellation") -> None:
         value = {"total": f"{part_minor // 100}.{part_minor % 100:02}", "currency_code": currency}
         body = {"merchant_ref": f"{BY_HAND}{charged}", "value": value}
         await there.say(f"/beta/v2/transactions/{hold}/charge", body)
+
+
+async def charge_what_is_held_astray(there: "Constellation") -> None:
+    """Somebody charges a part of a hold that nobody wants any more, while the payment has another one."""
+
+    async def charge(hold: str, amount_minor: int) -> None:
+        part_minor = there.chance.randint(1, amount_minor - 1)
+        value = {"total": f"{part_minor // 100}.{part_minor % 100:02}", "currency_code": "EUR"}
+        body = {"merchant_ref": f"{BY_HAND}{hold}", "value": value}
+        await there.say(f"/beta/v2/transactions/{hold}/charge", body)
+
+    await _follow(there, ((_HELD_ASTRAY, charge),), lambda _: there.now_s > FOUND_BY_S)
 
 
 async def take_give_back_and_take(there: "Constellation") -> None:

@@ -25,6 +25,20 @@ async def insist(workload: "Workload", who: "Caller", payment: str, chance: rand
             return
 
 
+async def try_again_and_wait(
+    workload: "Workload", who: "Caller", payment: str, chance: random.Random
+) -> None:
+    """Try once more whenever it came to nothing, and leave what is held alone for long."""
+    for _ in range(ASKS_MAX):
+        await asyncio.sleep(chance.uniform(1.0, 3.0))
+        shown = await workload.shown(who, f"/payments/{payment}")
+        if shown is None or shown["status"] == "CREATED":
+            continue
+        if shown["status"] != "REQUIRES_PAYMENT_METHOD":
+            return
+        await workload.post(who, f"/payments/{payment}/confirm", {"payment_method": "pm_card_visa"})
+
+
 async def take_twice_and_give_back(
     workload: "Workload", who: "Caller", payment: str, chance: random.Random
 ) -> None:

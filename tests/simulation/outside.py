@@ -214,6 +214,9 @@ class Outside:
         world.history.tell(processor, "answers", status=reply.status)
         if lost:
             raise ConnectionLost("simulated")
+        if (status := world.constellation.spoken_over(method)) is not None:
+            world.history.tell("proxy", "answers", status=status)
+            return Reply(status, {}, b'{"message": "Forbidden"}')
         return reply
 
     def _send(self, work: Any) -> "asyncio.Task[Any]":

@@ -11,10 +11,11 @@ from services.sandbox.app.script_requests import read_rule
 from services.sandbox.domain.payment_methods import payment_method
 from tests.simulation.arranging import BY_HAND
 from tests.simulation.circumstances import Circumstances
-from tests.simulation.constellations import KINDS, WORLDS, Constellation
+from tests.simulation.constellations import Constellation
 from tests.simulation.deliveries import Deliveries
 from tests.simulation.excuses import Excuses
 from tests.simulation.faults import LIKELIHOODS
+from tests.simulation.kinds import KINDS, WORLDS
 
 DRAWN = Circumstances.drawn(random.Random(1), ["mer_1"])
 
@@ -67,7 +68,7 @@ def test_what_is_arranged_can_be(kind):
     for rule in kind.rules:
         processor, read = read_rule(json.loads(json.dumps(rule)))
         assert processor == DRAWN.default_processor or processor == kind.terms["default_processor"]
-        assert read.calls is None
+        assert read.calls == rule["calls"]
 
 
 def test_a_webhook_that_is_counted_more_often_than_it_came_is_told():
