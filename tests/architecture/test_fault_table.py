@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from services.sandbox.app.beta_script import COLLECTIONS as AT_BETA
+from services.sandbox.app.script_acts import COLLECTIONS
 from services.sandbox.app.script_requests import EFFECTS, FAULTS, FEEDS, REPLIES, WEBHOOKS, read_rule
 from services.sandbox.domain.faults import READING_FAULTS, Reading
 from services.sandbox.domain.payment_methods import (
@@ -15,6 +17,7 @@ from services.sandbox.domain.payment_methods import (
     PAYMENT_METHODS,
     SCRIPTED,
 )
+from tests.e2e.claims import BETA_WORDS
 from tests.e2e.fault_table import PAGE, ROOT, ROWS, FaultRow, Tried, page
 
 E2E = ROOT / "tests" / "e2e"
@@ -51,6 +54,13 @@ def test_nothing_that_the_sandbox_can_do_wrong_is_left_out() -> None:
     assert FAULTS - said == {"code"}
     read = {(row.rule.get("operation"), row.rule.get("reply", row.rule.get("delay_ms"))) for row in ROWS}
     assert {(each, reply) for each in Reading for reply in READING_FAULTS} - read == set()
+
+
+def test_nothing_that_can_be_done_to_an_object_is_left_out() -> None:
+    """And at beta the same can be done, under the names that it has there."""
+    known = {(collection, do) for collection, named in COLLECTIONS.items() for do in named.steps}
+    assert {row.act for row in ROWS if row.act} == known
+    assert set(BETA_WORDS.items()) == {(alphas, betas) for betas, alphas in AT_BETA.items()}
 
 
 def test_no_card_is_left_out() -> None:

@@ -74,6 +74,10 @@ class Books:
         """The processors' ids of this payment's captures."""
         return self._objects(payment_id, "capture")
 
+    def refunds(self, payment_id: str) -> list[str]:
+        """The processors' ids of this payment's refunds."""
+        return self._objects(payment_id, "refund")
+
     def holds(self, payment_id: str) -> list[str]:
         """The processors' ids of this payment's authorizations."""
         return self._objects(payment_id, "authorization")

@@ -18,6 +18,7 @@ CURRENCY = "EUR"
 BETA_WORDS: Final[Mapping[str, str]] = {
     "authorizations": "holds",
     "captures": "charges",
+    "refunds": "credits",
     "disputes": "claims",
     "reversals": "clawbacks",
 }

@@ -34,6 +34,8 @@ class FaultRow:
     cards: tuple[str, ...] = ()
     rule: Mapping[str, object] = field(default_factory=dict)
     otherwise: str = ""
+    act: tuple[str, str] | None = None
+    """What is done to an object unasked: the collection that it is in, in alpha's words, and the script's ``do``."""
 
 
 def _both(
@@ -63,7 +65,17 @@ _LOOKED = "test_disturbed_calls.py::test_a_look_up_that_is_disturbed_is_made_aga
 _READ = "test_disturbed_calls.py::test_a_feed_that_is_disturbed_is_read_again_and_says_what_happened"
 _COURSES = "test_captures_and_refunds.py::test_every_course_of_a_hold_a_capture_and_a_refund_ends_as_the_processor_has_it"
 _CLAIMS = "test_disputes.py::test_a_card_brings_its_dispute_or_reversal_to_its_own_end"
+_ANSWERED = "test_disputes.py::test_a_dispute_is_answered_won_opened_again_and_lost_in_part"
+_ACCEPTED = "test_disputes.py::test_an_inquiry_is_accepted_only_as_a_dispute_and_then_costs_the_whole"
+_TAKEN_BACK = "test_disputes.py::test_reversals_are_taken_and_given_back"
 _REPORTS = "test_settlement.py::test_reports_that_a_processor_damages_move_nothing_twice_and_nothing_wrongly"
+
+
+def _act(fault: str, collection: str, do: str, test: str, *, course: str | None = None) -> FaultRow:
+    """Something that is done by the script of acts; at beta the collection has another name."""
+    tried = Tried(test, f'"{do}"', course)
+    said = f"`POST .../script/{collection}/{{id}} {{do: {do}}}`"
+    return FaultRow(fault, tried, tried, otherwise=said, act=(collection, do))
 
 
 def _nothing_happened(fault: str, card: str, **rule: object) -> FaultRow:
@@ -253,6 +265,34 @@ ROWS: Final = (
             ("pm_card_createReversalGivenBack", "is reversed and given back"),
         )
     ),
+    _act(
+        "hold given back unasked", "authorizations", "void", _BY_CARD,
+        course="courses_by_others.py::hold_given_back_by_others",
+    ),
+    _act(
+        "hold that runs out before its time", "authorizations", "expire", _ODD,
+        course="test_odd_courses.py::hold_runs_out",
+    ),
+    _act("inquiry about a capture", "captures", "inquire", _ACCEPTED),
+    _act("dispute of a capture", "captures", "dispute", _ANSWERED),
+    _act("capture taken back", "captures", "reverse", _TAKEN_BACK),
+    _act("capture that fails after all", "captures", "fail", _TAKEN_BACK),
+    _act(
+        "refund that fails long after", "refunds", "fail", _BY_CARD,
+        course="courses_by_others.py::refund_that_fails_later",
+    ),
+    _act("dispute opened again", "disputes", "open", _ANSWERED),
+    _act(
+        "dispute won of what was refunded", "disputes", "win", _ODD,
+        course="test_odd_courses.py::dispute_of_what_was_refunded",
+    ),
+    _act("dispute lost in part", "disputes", "lose", _ANSWERED),
+    _act("dispute's money back without a word", "disputes", "reinstate", _ACCEPTED),
+    _act(
+        "more of a dispute back than was taken", "disputes", "overpay", _BY_CARD,
+        course="courses_by_others.py::dispute_of_which_too_much_comes_back",
+    ),
+    _act("reversal given back", "reversals", "give_back", _TAKEN_BACK),
     _both(
         "report file truncated", _REPORTS, "cut_off", course="test_settlement.py::damaged_by_the_processor",
         otherwise="`POST /script/v1/errors {seed, file: cut_off}`, the report with that seed",
@@ -267,7 +307,7 @@ ROWS: Final = (
 _HEAD: Final = """# What a processor may do wrong, and what tries it
 
 Written by `python -m tests.e2e.fault_table`; a test compares it with the sandbox's cards and script and with the tests.
-Each fault can be had from the [sandbox](../services/sandbox/README.md) by a card or by a rule of its script, at alpha and at beta,
+Each fault can be had from the [sandbox](../services/sandbox/README.md) by a card, by a rule of its script or by an act of it, at alpha and at beta,
 but for those that say "by hand"; nothing that it can do wrong is left out.
 The tests run on the whole stack, and all end with one oracle (`tests/e2e/test_one_oracle.py`): ledger zero per currency, amounts
 equal the ledger's net and the processor's book, strays counted, nothing charged twice, every open case with its reason.

@@ -1,4 +1,4 @@
-"""What the processors refuse, deny, repeat or do twice, each by the card that a user of the sandbox would take."""
+"""What the processors refuse, deny, repeat or do twice, each by the card or act that a user of the sandbox would take."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from tests.e2e import courses_by_card, courses_of_lies, courses_of_strangers
+from tests.e2e import courses_by_card, courses_by_others, courses_of_lies, courses_of_strangers
 from tests.e2e.books import Books
 from tests.e2e.desk import Desk
 from tests.e2e.everybody import World, everybody_at
@@ -43,6 +43,9 @@ COURSES: Final[Mapping[str, Callable[[World], None]]] = {
         courses_by_card.hold_taken_twice,
         courses_by_card.capture_done_twice,
         courses_by_card.refund_done_twice,
+        courses_by_others.hold_given_back_by_others,
+        courses_by_others.refund_that_fails_later,
+        courses_by_others.dispute_of_which_too_much_comes_back,
         courses_of_strangers.told_without_a_signature,
         courses_of_strangers.told_about_nobodys_objects,
         courses_of_strangers.told_what_nobody_can_read,

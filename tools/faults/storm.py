@@ -193,7 +193,10 @@ def _storm(stack: LocalStack, planned: list[Planned], seed: int, console: Consol
         *driven.problems,
         *(f"pending past its deadline: {which}" for which in pending),
         *waited.late,
-        *differences(queue, expected_queue(fates, put_off_without_keys, again, in_vain)),
+        *differences(
+            queue,
+            expected_queue(fates, put_off_without_keys, again, in_vain, frozenset(twice.values())),
+        ),
         *went_back.problems,
         *live.problems(),
         *(f"{payment} was done twice by what we sent twice" for payment in sorted(unasked)),
@@ -232,12 +235,16 @@ def expected_queue(
     put_off_without_keys: frozenset[str],
     again: frozenset[str],
     in_vain: frozenset[str],
+    twice: frozenset[str],
 ) -> Expected:
-    """Whom the queue must name. A second refund waits for people, too; what was sent ``again`` is as done twice."""
+    """Whom the queue must name. A second refund waits for people, too; what was sent ``again`` is as done twice.
+
+    What was put off and has no key is sent again: it is done ``twice`` then, or refused for want of room.
+    """
     return Expected(
         reviewed=frozenset().union(*(fates[fate] for fate in REVIEWED)) - in_vain,
-        found=(fates[Fate.TWICE] - in_vain) | again,
-        denied=fates[Fate.DENIED],
+        found=(fates[Fate.TWICE] - in_vain) | again | (put_off_without_keys & twice),
+        denied=fates[Fate.DENIED] | put_off_without_keys,
         may_be=fates[Fate.MISNAMED] | put_off_without_keys,
     )
 

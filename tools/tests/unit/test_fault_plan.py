@@ -120,12 +120,21 @@ def test_whatever_is_asked_for_often_one_payment_in_four_has_and_no_fate_is_left
 def test_only_a_key_that_came_to_a_second_send_explains_what_is_astray():
     fates = dict.fromkeys(Fate, frozenset()) | {Fate.FORGOTTEN: frozenset({"pay_1", "pay_2"})}
     queue = Queue(reviewed=frozenset(), cases={}, strays=frozenset({"pay_1"}))
-    sent_again = expected_queue(fates, frozenset(), frozenset({"pay_1"}), frozenset())
+    sent_again = expected_queue(fates, frozenset(), frozenset({"pay_1"}), frozenset(), frozenset())
     assert differences(queue, sent_again) == []
-    neither = expected_queue(fates, frozenset(), frozenset(), frozenset())
+    neither = expected_queue(fates, frozenset(), frozenset(), frozenset(), frozenset())
     assert len(differences(queue, neither)) == 1, "found in time, so nothing may be astray"
-    both = expected_queue(fates, frozenset(), frozenset({"pay_1", "pay_2"}), frozenset())
+    both = expected_queue(fates, frozenset(), frozenset({"pay_1", "pay_2"}), frozenset(), frozenset())
     assert len(differences(queue, both)) == 1, "done twice, and nobody has found it"
+
+
+def test_what_was_put_off_without_a_key_must_be_found_where_it_was_done_twice_or_refused():
+    fates = dict.fromkeys(Fate, frozenset()) | {Fate.PUT_OFF: frozenset({"pay_1", "pay_2", "pay_3"})}
+    quiet = Queue(reviewed=frozenset(), cases={}, declined=frozenset({"pay_2"}))
+    asked = expected_queue(fates, fates[Fate.PUT_OFF], frozenset(), frozenset(), frozenset({"pay_1"}))
+    assert len(differences(quiet, asked)) == 2, "pay_3 was done once, as its second send came to nothing"
+    found = replace(quiet, strays=frozenset({"pay_1"}), cases={"pay_2": "contradicting_evidence"})
+    assert differences(found, asked) == []
 
 
 ONE = Expected(reviewed=frozenset({"pay_1"}))
