@@ -226,7 +226,7 @@ PAYMENTS: Final = (
                 "and not known.implied and fact.rank == known.rank:",
             ),
         ),
-        tests=(_ORDER_TESTS + "test_all_120_orders_end_alike_with_a_duplicate_at_each_position",),
+        tests=(_ORDER_TESTS + "test_all_120_orders_end_alike_with_a_duplicate_of_each_at_each_position",),
     ),
     Case(
         name="came-and-went",
