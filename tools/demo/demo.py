@@ -76,17 +76,32 @@ def run_demo(console: Console, *, keep: bool = False) -> dict[str, object]:
 
 
 def run_story(console: Console, name: str, *, keep: bool = False) -> dict[str, object]:
-    """Tell one story on a stack of its own; ``ties_out`` is the verdict of both books."""
+    """Tell one story on a stack of its own; ``ties_out`` is the verdict of both books, and of the auditor on all."""
     story = STORIES[name]
     stack = _empty_stack()
     try:
         console.print("[bold]Starting Tieout[/bold]")
         stack.up(lambda step: console.print(f"  [green]·[/green] {step}"), empty=True)
         ended = tell_story(stack, story, console)
+        addresses = Addresses(stack.reader_urls(), stack.bootstrap, stack.topic_prefix)
+        report = audit(addresses, drained=True, deadline_s=DRAIN_S)
     finally:
         if not keep:
             stack.down()
-    return {"story": name} | ended
+    ties_out = bool(ended["ties_out"]) and report.holds
+    _print_verdict(console, report, ties_out=ties_out)
+    return {"story": name} | ended | {"ties_out": ties_out, "audit": asdict(report)}
+
+
+def _print_verdict(console: Console, report: Report, *, ties_out: bool) -> None:
+    """What the auditor finds in the ledger and everywhere else once all is delivered, and the verdict."""
+    console.print(
+        f"\n[bold]The auditor[/bold] asked {len(report.invariants)} invariants of every book and topic"
+    )
+    for invariant in report.invariants:
+        if not invariant.holds:
+            console.print(f"  [red]{invariant.name} does not hold[/red]: {invariant.explanation}")
+    console.print("[bold green]The books tie out." if ties_out else "[bold red]The books do NOT tie out.")
 
 
 def tell_story(stack: LocalStack, story: Story, console: Console) -> dict[str, object]:

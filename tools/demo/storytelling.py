@@ -208,8 +208,7 @@ class Narrator:
             and payment["amount_in_doubt"] == 0
             and payment["certainty"] == "certain"
         )
-        verdict = "[bold green]The books tie out." if agree else "[bold red]The books do NOT tie out."
-        self.console.print(f"\n{verdict}")
+        self.say("they agree" if agree else "they do NOT agree")
         return agree
 
 
