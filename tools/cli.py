@@ -219,7 +219,7 @@ def timeline(
         typer.Option(envvar="TIEOUT_OPERATOR_TOKEN", help="An operator's token; needed with --url."),
     ] = None,
 ) -> None:
-    """Print everything that happened to a payment, with causes and times."""
+    """Print everything that happened to a payment, with causes and times; of archived days without events."""
     from tools.timeline import fetch_timeline, print_timeline
 
     story = fetch_timeline(payment, url=url, token=token)

@@ -1,6 +1,6 @@
 """Every protection of the sabotage list is hunted, out of reach for a reason, or named as not yet seen."""
 
-from tests.simulation.planted import NOT_HUNTED, page_rows
+from tests.simulation.planted import NOT_HUNTED, SEEDS_MAX, page_rows, recorded
 from tests.simulation.planted_bugs import OUT_OF_REACH, REACHED
 from tools.sabotage.cases import CASES
 from tools.sabotage.scratch import REPOSITORY
@@ -20,3 +20,9 @@ def test_the_page_says_what_the_lists_say():
         line.split(" ")[1] for line in lines if line.startswith(tuple(f"| {name} | " for name in REACHED))
     ]
     assert sorted(found) == sorted(REACHED)
+
+
+def test_the_page_names_a_seed_below_two_hundred_for_each_bug_that_is_found() -> None:
+    found = recorded()
+    assert set(found) == set(REACHED)
+    assert max(found.values()) < SEEDS_MAX == 200

@@ -20,6 +20,8 @@ from tools.sabotage.scratch import REPOSITORY, Scratch, scratch_copy
 
 SEEDS_MAX = 200
 DEADLINE_S = 900.0
+FOUND = "| planted bug | what it does | found by seed | after seeds | the broken invariant |\n|---|---|---|---|---|\n"
+"""The head of the page's table of what was found."""
 NOT_HUNTED = "| protection | why no seed looks for it |\n|---|---|\n"
 """The head of the page's last table; nothing comes after it."""
 
@@ -59,10 +61,18 @@ def planted(only: str | None = None) -> tuple[Case, ...]:
     return tuple(by_name[name] for name in (REACHED if only is None else (only,)))
 
 
-def hunt(scratch: Scratch, case: Case, *, seeds: int = SEEDS_MAX, workers: int = 1) -> Found:
+def recorded() -> dict[str, int]:
+    """The seed that the page names for each bug."""
+    page = (REPOSITORY / "docs" / "simulation.md").read_text()
+    rows = (row.strip("| ").split(" | ") for row in page.partition(FOUND)[2].split("\n\n")[0].splitlines())
+    return {name: int(seed) for name, _, seed, *_ in rows}
+
+
+def hunt(scratch: Scratch, case: Case, *, first: int = 0, seeds: int = SEEDS_MAX, workers: int = 1) -> Found:
     """Plant one bug and run seeds until one finds it."""
     began_s = time.monotonic()
-    words = [sys.executable, "-m", "tests.simulation", "--seeds", str(seeds), "--workers", str(workers)]
+    words = [sys.executable, "-m", "tests.simulation", "--first", str(first), "--seeds", str(seeds)]
+    words += ["--workers", str(workers)]
     environment = os.environ | {"PYTHONPATH": str(scratch.root), "PYTHONDONTWRITEBYTECODE": "1"}
     with scratch.without(case):
         done = subprocess.run(
@@ -90,6 +100,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--only", choices=names, metavar="NAME", help="one case of the sabotage list, by its name"
     )
     parser.add_argument("--seeds", type=int, default=SEEDS_MAX)
+    parser.add_argument(
+        "--recorded", action="store_true", help="ask only the seed that docs/simulation.md names for each"
+    )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument(
         "--page", action="store_true", help="only write the page's table of what is not hunted"
@@ -99,16 +112,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_page()
         return 0
     missed = 0
-    print(
-        "| planted bug | what it does | found by seed | after seeds | the broken invariant |\n|---|---|---|---|---|"
-    )
+    print(FOUND, end="")
+    known = recorded() if asked.recorded else {}
     with scratch_copy() as scratch:
         for case in planted(asked.only):
-            found = hunt(scratch, case, seeds=asked.seeds, workers=asked.workers)
+            where = {"first": known[case.name], "seeds": 1, "workers": 1} if asked.recorded else {}
+            found = hunt(scratch, case, **({"seeds": asked.seeds, "workers": asked.workers} | where))
             missed += found.seed is None
-            where = "**missed**" if found.seed is None else str(found.seed)
+            seed = "**missed**" if found.seed is None else str(found.seed)
             told = found.violation.replace("|", "/")[:120]
-            print(f"| {case.name} | {case.change} | {where} | {found.seeds} | {told} |", flush=True)
+            print(f"| {case.name} | {case.change} | {seed} | {found.seeds} | {told} |", flush=True)
     return 1 if missed else 0
 
 

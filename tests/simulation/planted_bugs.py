@@ -80,6 +80,7 @@ REACHED = (
     "group-fault",
     "not-done-in-its-own-words",
     "scale-of-its-currency",
+    "readers-use-no-rung",
 )
 """Cases of the sabotage list that seeds have been seen to find."""
 _ONE_AT_A_TIME = "two transactions never run at the same instant here"
@@ -212,7 +213,6 @@ OUT_OF_REACH = {
     "one-sealer": _ONE_AT_A_TIME,
     "chain-continued": _SECOND_LINE,
     "dead-key": "no processor has agreed to forget a key within the minutes of a seed: one that does so has broken its word",
-    "readers-use-no-rung": _PACE,
     "feed-turn-given-back": _PACE,
     "look-up-within-lease": "no list of a seed has more pages than a lease has time for",
     **dict.fromkeys(
