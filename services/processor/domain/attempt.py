@@ -115,8 +115,8 @@ def take(attempt: Attempt, *, owner: str, attempt_id: str, now: datetime, policy
         next_at=now + timedelta(seconds=policy.lease_s),
     )
     waits = attempt.looks_again or attempt.phase in (Phase.WAITING, Phase.LOOKING_UP)
-    # Decided here and not only where it came due: the worker may come back days after that, and the key be dead.
-    if waits or (attempt.doubtful and not _key_lives(attempt, now, policy)):
+    # Decided here and not only where it came due: by now the key may be dead, or nobody want it any more.
+    if waits or (attempt.doubtful and not _repeats(attempt, now, policy)):
         return replace(held, phase=Phase.LOOKING_UP, looked_up_at=now)
     sent = replace(
         held,
@@ -275,11 +275,13 @@ def _may_send_again(attempt: Attempt, *, now: datetime, policy: Policy) -> bool:
     if attempt.rung + 1 >= len(policy.ladder_s):
         # The last rung belongs to the review, not to one more send.
         return False
-    return attempt.doubtful and _key_lives(attempt, now, policy)
+    return attempt.doubtful and _repeats(attempt, now, policy)
 
 
-def _key_lives(attempt: Attempt, now: datetime, policy: Policy) -> bool:
-    return policy.keeps_keys and attempt.resend_before is not None and now < attempt.resend_before
+def _repeats(attempt: Attempt, now: datetime, policy: Policy) -> bool:
+    """Only while its key lives and it is wanted: what was withdrawn is looked for, and goes before a person."""
+    wanted = not attempt.withdrawal_requested
+    return wanted and policy.keeps_keys and attempt.resend_before is not None and now < attempt.resend_before
 
 
 def _proved_absent(attempt: Attempt, policy: Policy) -> bool:

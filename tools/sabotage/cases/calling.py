@@ -141,7 +141,7 @@ CALLING: Final = (
         patches=(
             Patch(
                 _ATTEMPT,
-                "if waits or (attempt.doubtful and not _key_lives(attempt, now, policy)):",
+                "if waits or (attempt.doubtful and not _repeats(attempt, now, policy)):",
                 "if waits:",
             ),
         ),
@@ -149,6 +149,17 @@ CALLING: Final = (
             _ATTEMPT_TESTS
             + "test_what_came_due_under_a_live_key_and_is_taken_under_a_dead_one_is_only_looked_up",
             _STORED_TESTS + "test_a_worker_that_comes_back_after_the_key_has_died_only_looks_up",
+        ),
+    ),
+    Case(
+        name="withdrawn-not-sent-again",
+        protection="what is wanted no more and may have arrived is looked for, and never sent again",
+        change="the wish is forgotten once the send is in doubt",
+        patches=(Patch(_ATTEMPT, "wanted = not attempt.withdrawal_requested", "wanted = True"),),
+        tests=(
+            _ATTEMPT_TESTS
+            + "test_what_is_wanted_no_more_is_not_sent_again_and_goes_before_a_person_as_under_a_dead_key",
+            _STORED_TESTS + "test_what_is_wanted_no_more_is_not_sent_again_and_is_told_to_a_person",
         ),
     ),
     Case(

@@ -227,6 +227,21 @@ def test_a_worker_that_comes_back_after_the_key_has_died_only_looks_up(service):
     assert row(service, command, "phase", "attempt_number") == ("waiting", 1)
 
 
+def test_what_is_wanted_no_more_is_not_sent_again_and_is_told_to_a_person(service):
+    command = due_again(service)
+    service.deliver(withdrawal(command))
+    for _ in range(60):
+        if "LadderExhausted" in service.published():
+            break
+        (next_at,) = row(service, command, "next_at")
+        service.clock.advance(max((next_at - service.clock.now()).total_seconds(), 0))
+        (held,) = service.claim()
+        assert held.phase == "looking_up"
+        service.record((held, LookUp(found=Found.NOT_FOUND)))
+    assert row(service, command, "state", "doubtful", "attempt_number") == ("open", True, 1)
+    assert {"LadderExhausted", "AttemptClosed"} & set(service.published()) == {"LadderExhausted"}
+
+
 def test_sql_refuses_to_send_again_under_a_dead_key(service):
     command = due_again(service)
     again = (

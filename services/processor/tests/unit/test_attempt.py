@@ -334,6 +334,30 @@ def test_a_withdrawal_during_a_call_takes_effect_once_the_call_proves_not_sent()
     assert not move.will_retry
 
 
+@pytest.mark.parametrize("asked_while", ["sending", "in doubt", "due again"])
+def test_what_is_wanted_no_more_is_not_sent_again_and_goes_before_a_person_as_under_a_dead_key(asked_while):
+    attempt = {"sending": taken(), "in doubt": doubtful(), "due again": due_again()}[asked_while]
+    attempt = withdraw(attempt, now=later(20)).attempt
+    if asked_while == "sending":
+        attempt = answered(Result.UNKNOWN, attempt).attempt
+    told = []
+    for turn in range(12):
+        move = looked_up(attempt, Found.NOT_FOUND, later(60 + 5_000 * turn))
+        attempt = move.attempt
+        told.append((move.will_retry, move.closed, move.exhausted))
+    assert attempt.phase is Phase.WAITING
+    assert (attempt.state, attempt.doubtful, attempt.attempt_number) == (State.OPEN, True, 1)
+    assert [each for each in told if each != (False, None, False)] == [(False, None, True)]
+
+
+def test_what_is_wanted_no_more_and_proved_absent_where_there_are_no_keys_ends_as_not_found():
+    attempt = withdraw(doubtful(), now=NOW).attempt
+    once = looked_up(attempt, Found.NOT_FOUND, later(60), policy=KEYLESS)
+    assert once.closed is None
+    twice = looked_up(once.attempt, Found.NOT_FOUND, later(120), policy=KEYLESS)
+    assert (twice.closed, twice.attempt.attempt_number) == (Closing.NOT_FOUND, 1)
+
+
 def test_a_decision_closes_and_a_call_under_way_still_tells_its_answer():
     move = decide(taken(), now=NOW)
     assert move.closed is Closing.DECIDED
