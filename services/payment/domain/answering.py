@@ -16,6 +16,8 @@ from services.payment.domain.straying import end_stray
 
 PROVED_ABSENT: Final = "not_found"
 """The reason by which ``processor`` says that what it sent never took effect."""
+_CAME_TO_NOTHING: Final = frozenset({"declined", "failed", "voided", "expired"})
+"""Of an object that says so nothing is there any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,14 +98,23 @@ def note_closed(
 
     Where a send may have reached the processor that proves nothing about the money: nobody looks any more, so a
     person does. Only ``not_found`` is such a proof: it was looked for, twice, after it would have to be visible.
+    And it proves nothing against the processor's own word that it has it, heard by a webhook or in its feed.
     """
     if reason == "decided" or not operation.undecided or operation.state is OperationState.IN_REVIEW:
         return
-    if ever_sent and reason != PROVED_ABSENT:
+    if _shown(payment, operation) or (ever_sent and reason != PROVED_ABSENT):
         review(payment, operation, "closed_in_doubt", moment)
     else:
         give_up(payment, operation, OperationState.ABANDONED, moment)
         settle_denials(payment, moment)
+
+
+def _shown(payment: Payment, operation: Operation) -> bool:
+    """Whether an object that the operation made is known, and has not come to nothing."""
+    return any(
+        thing.operation_id == operation.operation_id and thing.status not in _CAME_TO_NOTHING
+        for thing in payment.objects.values()
+    )
 
 
 def schedule_check(payment: Payment, operation: Operation, at: datetime | None, moment: Moment) -> None:

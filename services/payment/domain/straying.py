@@ -195,6 +195,7 @@ def return_stray(
         if fact.amount_minor:
             give_back(payment, stray, back, fact, decided, moment)
     elif fact.status == "pending" and ours is not None and ours.undecided:
+        back.operation_id = ours.operation_id
         payment.advance(ours, OperationState.PENDING, moment)
     elif fact.status in {"failed", "declined"} and back.counted_minor:
         _take_back(payment, stray, back, ours, moment)

@@ -14,6 +14,8 @@ _ERROR_TESTS: Final = "services/payment/tests/unit/test_last_errors.py::"
 _ASTRAY_TESTS: Final = "services/payment/tests/unit/test_last_captures_astray.py::"
 _STRAY_TESTS: Final = "services/payment/tests/unit/test_strays.py::"
 _REINSTATED_TESTS: Final = "services/payment/tests/unit/test_reinstated.py::"
+_REPORT_TESTS: Final = "services/payment/tests/unit/test_processor_reports.py::"
+_DISPUTED_STRAYS: Final = "services/payment/tests/unit/test_disputed_strays.py::"
 _PERSON_TESTS: Final = "services/payment/tests/db/test_before_a_person.py::"
 _DB_TESTS: Final = "services/payment/tests/db/test_cases_follow.py::"
 
@@ -30,6 +32,26 @@ PEOPLE: Final = (
         tests=(
             _UNIT_TESTS + "test_late_evidence_closes_the_case_of_a_review_and_is_named",
             _DB_TESTS + "test_late_evidence_closes_the_case_of_a_review_and_names_itself",
+        ),
+    ),
+    Case(
+        name="shown-is-no-failure",
+        protection="what the processor showed is not called failed because it is not found later: a person looks",
+        change="that nothing is found outweighs what was shown",
+        patches=(
+            Patch(
+                "services/payment/domain/answering.py",
+                "if _shown(payment, operation) or (ever_sent and reason != PROVED_ABSENT):",
+                "if ever_sent and reason != PROVED_ABSENT:",
+            ),
+        ),
+        tests=(
+            _REPORT_TESTS
+            + "test_at_a_processor_without_keys_a_refund_that_it_showed_keeps_its_room_though_its_list_shows_none",
+            _DISPUTED_STRAYS
+            + "test_a_return_that_the_processor_showed_is_in_doubt_and_keeps_its_money_though_it_is_not_found_later",
+            _PERSON_TESTS
+            + "test_a_refund_that_the_processor_showed_keeps_its_room_though_it_is_not_found_later",
         ),
     ),
     Case(

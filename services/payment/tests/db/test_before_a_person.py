@@ -7,9 +7,11 @@ import sqlalchemy as sa
 
 from services.payment.adapters.exposure import read_exposure
 from services.payment.adapters.operator_lists import read_list
+from services.payment.app.apply_attempt_closed import ApplyAttemptClosed, apply_attempt_closed
 from services.payment.tests.db.scenes import EVIDENCE, exhaust, held, open_dispute, told
 from services.payment.tests.db.shop import Shop
 from services.payment.tests.world import refunded
+from shared.kernel.ids import UlidIds
 
 
 def test_an_exhausted_ladder_leaves_a_case_a_dead_letter_and_no_way_for_a_second_capture(shop: Shop) -> None:
@@ -77,6 +79,27 @@ def test_a_refund_made_otherwise_than_asked_is_stored_as_a_stray_in_its_own_curr
     assert (found["currency"], found["amount_minor"]) == (currency, amount)
     shown = shop.get(f"/payments/{payment_id}").document
     assert (shown["amount_refunded"], shown["certainty"], shown["amount_in_doubt"]) == (0, "uncertain", 4_000)
+
+
+def test_a_refund_that_the_processor_showed_keeps_its_room_though_it_is_not_found_later(shop: Shop) -> None:
+    payment_id = shop.captured()["id"]
+    assert shop.post("/refunds", {"payment": payment_id, "amount": 10_000}).status == 201
+    shop.answer(payment_id, "unknown")
+    operation = shop.payment(payment_id).latest_operation
+    assert operation is not None
+    shown = {"reference": operation.operation_id, "amount_minor": 10_000, "object_version": None}
+    shop.tell(refunded(shop.payment(payment_id), "pending", 1, **shown))
+    command = ApplyAttemptClosed(
+        payment_id=payment_id, operation_id=operation.operation_id, reason="not_found", ever_sent=True,
+        cause_id=UlidIds().new("evt_"),
+    )  # fmt: skip
+    shop.transactions.run(lambda uow: apply_attempt_closed(command, uow), name="test")
+    (letter,) = told(shop, "OperationDeadLettered.v1")
+    assert (letter["reason"], letter["exposure_minor"]) == ("closed_in_doubt", 10_000)
+    walked = "SELECT from_state, to_state FROM status_history WHERE subject_id = :id"
+    steps = shop.rows(walked, id=operation.operation_id)
+    assert {("UNCERTAIN", "PENDING"), ("PENDING", "UNCERTAIN"), ("UNCERTAIN", "IN_REVIEW")} <= set(steps)
+    assert shop.post("/refunds", {"payment": payment_id, "amount": 1}).status == 409
 
 
 def test_going_before_a_person_does_not_make_a_doubt_young_again(shop: Shop) -> None:

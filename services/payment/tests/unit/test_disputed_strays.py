@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.payment.domain.answering import note_sent
+from services.payment.domain.answering import note_closed, note_sent
 from services.payment.domain.commands import RefundPayment, WithdrawOperation
 from services.payment.domain.operations import Operation
 from services.payment.domain.payment import Payment
@@ -159,3 +159,17 @@ def test_a_stray_that_is_disputed_after_its_return_is_a_case_with_the_money_at_r
     tell(unit, returned(payment, back, "failed", 2))
     with pytest.raises(Rejected, match="disputed"):
         request_return(payment, stray, an_operator(unit))
+
+
+def test_a_return_that_the_processor_showed_is_in_doubt_and_keeps_its_money_though_it_is_not_found_later(
+    unit: MemoryUnit,
+) -> None:
+    payment, stray = money_astray(unit)
+    back = ask_back(unit, payment, stray)
+    note_sent(payment, back, an_operator(unit))
+    tell(unit, returned(payment, back, "pending"))
+    note_closed(payment, back, "not_found", an_operator(unit), ever_sent=True)
+    unit.commit()
+    assert (back.state, stray.reserved_minor) == ("IN_REVIEW", AMOUNT)
+    tell(unit, returned(payment, back, version=2))
+    assert (back.state, stray.reserved_minor, stray.returned_minor) == ("SUCCEEDED", 0, AMOUNT)

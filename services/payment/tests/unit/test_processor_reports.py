@@ -31,8 +31,9 @@ LATER = START + timedelta(days=1)
 class Desk:
     """One payment with its latest operation, told what the processor service says."""
 
-    def __init__(self, kind: str, **changes: Any) -> None:
+    def __init__(self, kind: str, *, route: str | None = None, **changes: Any) -> None:
         self.unit = MemoryUnit()
+        self.unit.payments.route = route
         manual = kind in {"authorize", "capture", "cancel"}
         method = CaptureMethod.MANUAL if manual else CaptureMethod.AUTOMATIC
         self.payment: Payment = create_payment(wish(capture_method=method, **changes), self.unit)
@@ -133,6 +134,26 @@ TABLE: list[tuple[str, str, list[tuple[Any, ...]], str, str, set[str]]] = [
      "IN_REVIEW", "CREATED", {"closed_in_doubt"}),
     ("closed though the processor took it", "refund", [("answered", "accepted"), ("closed", "not_sent_limit", True)],
      "IN_REVIEW", "CAPTURED", {"closed_in_doubt"}),
+    ("shown once, not found later: nobody knows", "refund",
+     [("answered", "unknown"), ("told", "pending"), ("closed", "not_found", True)],
+     "IN_REVIEW", "CAPTURED", {"closed_in_doubt"}),
+    ("shown before our call was lost, not found later", "refund",
+     [("told", "pending"), ("answered", "unknown"), ("closed", "not_found", True)],
+     "IN_REVIEW", "CAPTURED", {"closed_in_doubt"}),
+    ("a hold that was shown once and is not found later", "authorize",
+     [("answered", "unknown"), ("told", "pending"), ("closed", "not_found", True)],
+     "IN_REVIEW", "CREATED", {"closed_in_doubt"}),
+    ("a capture that was shown once and is not found later", "capture",
+     [("answered", "unknown"), ("told", "pending"), ("closed", "not_found", True)],
+     "IN_REVIEW", "AUTHORIZED", {"closed_in_doubt"}),
+    ("shown although it is called never sent", "refund",
+     [("told", "pending"), ("answered", "not_sent"), ("closed", "withdrawn", False)],
+     "IN_REVIEW", "CAPTURED", {"closed_in_doubt"}),
+    ("shown after it was given up for not found", "refund",
+     [("answered", "unknown"), ("told", "pending"), ("closed", "not_found", True),
+      ("told", "succeeded", {"object_version": 2})], "SUCCEEDED", "CAPTURED", {"closed_in_doubt"}),
+    ("never shown and not found", "refund", [("answered", "unknown"), ("closed", "not_found", True)],
+     "ABANDONED", "CAPTURED", set()),
     ("a later send is not sent, the doubt stays", "capture", [("answered", "unknown"), ("answered", "not_sent")],
      "UNCERTAIN", "AUTHORIZED", set()),
     ("declined by word", "capture", [("answered", "declined")], "DECLINED", "AUTHORIZED", set()),
@@ -173,6 +194,8 @@ def play(desk: Desk, reports: list[tuple[Any, ...]]) -> None:
         changes = words.pop() if words and isinstance(words[-1], dict) else {}
         if name == "exhausted":
             desk.exhausted()
+        elif name == "told":
+            desk.tell(desk.fact(words[0], **changes))
         elif name == "closed":
             desk.closed(words[0], ever_sent=words[1])
         else:
@@ -255,3 +278,20 @@ def test_the_ladders_end_is_a_case_and_a_dead_letter_of_one_transaction(kind: st
     assert (letter.case_id, letter.reason) == (case.case_id, "ladder_exhausted")
     assert letter.operation_id == desk.operation.operation_id
     assert letter.exposure_minor == case.exposure_minor == desk.operation.amount_minor
+
+
+@pytest.mark.parametrize("status", ["failed", "succeeded"])
+def test_at_a_processor_without_keys_a_refund_that_it_showed_keeps_its_room_though_its_list_shows_none(
+    status: str,
+) -> None:
+    desk = Desk("refund", route="beta", accounts={"beta": "acct_beta"})
+    assert desk.operation.processor == "beta"
+    desk.answered("unknown", at=LATER)
+    desk.tell(desk.fact("pending", object_version=None))
+    desk.closed("not_found", ever_sent=True)
+    assert (desk.operation.state, desk.payment.amounts.refund_reserved_minor) == ("IN_REVIEW", 4_000)
+    desk.tell(desk.fact(status, object_version=None, occurred_at=LATER))
+    assert desk.operation.state == {"failed": "DECLINED", "succeeded": "SUCCEEDED"}[status]
+    amounts = desk.payment.amounts
+    assert amounts.refund_reserved_minor == amounts.refunded_adopted_minor == 0
+    assert amounts.refunded_minor == {"failed": 0, "succeeded": 4_000}[status]
