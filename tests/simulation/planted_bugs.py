@@ -232,6 +232,7 @@ OUT_OF_REACH = {
     "refused-cancel-forgotten": "no seed reads what a payment says went wrong",
     "hold-became-money": "no seed judges a case that stays open",
     "risk-late-arrival": _UNTOLD,
+    "risk-sum-fits": "no client of a seed asks for amounts of which a thousand come to 2^63",
     "risk-capture-method": _UNTOLD,
     "key-in-company": _ONE_AT_A_TIME,
     "decoder-in-turn": _ONE_AT_A_TIME,

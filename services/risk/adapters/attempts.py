@@ -21,6 +21,8 @@ from shared.persistence.statements import execute
 
 NOT_STORED: Final = 2**63 - 1
 """Stands behind everything that came: of an attempt that is only tried."""
+SUM_MAX: Final = 2**63 - 1
+"""A sum above it is told as this: a thousand attempts can come to more than a bigint holds, and no limit is as high."""
 _LOCK: Final = """
 SELECT pg_advisory_xact_lock(hashtextextended(key, 1))
   FROM (SELECT DISTINCT key FROM unnest(%(keys)s::text[]) AS key ORDER BY key) AS ordered
@@ -46,7 +48,8 @@ WITH q AS MATERIALIZED (
            AS j(operation_id text, rule text, key text, at timestamptz, length_s bigint, currency text,
                 merchants text[], operations text[], stop_after bigint)
       LEFT JOIN attempts AS own USING (operation_id))
-SELECT q.operation_id, q.rule, greatest(c.attempts, late.attempts), greatest(c.amount_minor, late.amount_minor)::bigint
+SELECT q.operation_id, q.rule, greatest(c.attempts, late.attempts),
+       least(greatest(c.amount_minor, late.amount_minor), {SUM_MAX})::bigint
   FROM q
  CROSS JOIN LATERAL (
     SELECT count(*) AS attempts, coalesce(sum(w.amount_minor), 0) AS amount_minor FROM (

@@ -121,6 +121,19 @@ RISK: Final = (
         tests=(_WINDOW_TESTS + "test_no_window_holds_more_than_allowed_whatever_the_order_of_arrival",),
     ),
     Case(
+        name="risk-sum-fits",
+        protection="a window that holds more money than a number of the database is judged as what it is",
+        change="the sum is cast as it is, and its subject's attempts are never judged",
+        patches=(
+            Patch(
+                "services/risk/adapters/attempts.py",
+                "least(greatest(c.amount_minor, late.amount_minor), {SUM_MAX})::bigint",
+                "greatest(c.amount_minor, late.amount_minor)::bigint",
+            ),
+        ),
+        tests=(_WINDOW_TESTS + "test_more_money_than_a_number_holds_is_judged_as_what_it_is",),
+    ),
+    Case(
         name="risk-capture-method",
         protection="a late capture is judged with the payment method of its hold",
         change="a capture is judged without one",

@@ -63,6 +63,26 @@ def test_money_that_came_out_of_order_is_summed_in_every_window(desk):
     assert [desk.ask(after(second))[0] for second in (59, 0, 30)] == ["allow", "allow", "review"]
 
 
+@pytest.mark.parametrize(
+    "limit",
+    [
+        {"max_minor": 1_000_000, "currency": "EUR"},
+        {"max_count": 3},  # counts no further than that where nothing came late
+        {"max_count": 5_000},
+    ],
+)
+@pytest.mark.parametrize("late", [False, True])
+def test_more_money_than_a_number_holds_is_judged_as_what_it_is(desk, limit, late):
+    """1,025 attempts of the largest amount come to more than 2^63 - 1."""
+    desk.put_in_force(
+        velocity=[{"name": "much", "subject": "merchant", "window_s": 60, "decision": "block"} | limit]
+    )
+    many = [after(number / 1_000, amount_minor=2**53 - 1) for number in range(1, 1_101)]
+    desk.run(lambda uow: uow.attempts.take_in(many))
+    verdict = "allow" if limit.get("max_count") == 5_000 else "block"
+    assert desk.ask(after(0 if late else 2)) == [verdict]
+
+
 def test_other_subjects_and_operations_outside_of_the_scope_do_not_count(desk):
     desk.put_in_force(velocity=often(max_count=1, merchants=[MERCHANT], subject="payment_method"))
     assert desk.ask(after(0, merchant_id=OTHER_MERCHANT), after(1, payment_method="pm_2")) == [
