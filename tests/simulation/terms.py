@@ -10,6 +10,8 @@ from typing import Any
 from tests.simulation.circumstances import Circumstances
 
 Rows = Callable[..., list[tuple[Any, ...]]]
+REFUSED_UNSENT = frozenset({"BLOCKED", "WITHDRAWN"})
+"""Whatever is asked for later was asked for when this was over already, and may not rest on it."""
 _KIND = "CASE WHEN type = 'authorize' AND capture THEN 'sale' ELSE type END"
 _ASKED = f"""
 SELECT operation_id, payment_id, {_KIND}, amount_minor, created_at, risk, risk_by, risk_proposed_by, risk_approved_by
@@ -45,9 +47,16 @@ SELECT j.journal_id, j.effective_at, j.booked_at, l.told_effective_at, c.ends_at
   JOIN journals AS j ON j.effective_at <= c.ends_at LEFT JOIN late_journals AS l ON l.journal_position = j.position
  ORDER BY 1
 """
-_DENIED_TOO_LATE = """
-WITH denied AS (
-  SELECT DISTINCT ON (payment_id) payment_id, operation_id, number, risk FROM operations
+_OWN = """
+WITH own AS (
+  SELECT o.* FROM operations AS o WHERE o.type = 'capture' OR (o.type = 'authorize' AND (
+         NOT EXISTS (SELECT FROM operations AS n
+                      WHERE n.payment_id = o.payment_id AND n.type = 'authorize' AND n.number > o.number)
+      OR EXISTS (SELECT FROM processor_objects AS b WHERE b.operation_id = o.operation_id AND b.counted_minor > 0)))),
+"""
+"""What a payment has its hold and its money by: an authorization before the last one only where its money counts."""
+_DENIED_TOO_LATE = f"""{_OWN}denied AS (
+  SELECT DISTINCT ON (payment_id) payment_id, operation_id, number, risk FROM own
    WHERE risk IN ('DENIED', 'BLOCKED') ORDER BY payment_id, number DESC)
 SELECT d.operation_id, p.status, p.captured_minor,
        EXISTS (SELECT FROM operations AS c WHERE c.payment_id = d.payment_id AND c.type = 'cancel' AND c.number > d.number),
@@ -58,6 +67,12 @@ SELECT d.operation_id, p.status, p.captured_minor,
           AND u.state NOT IN ('SUCCEEDED', 'DECLINED', 'ABANDONED', 'FAILED_LATER'))
  ORDER BY 1
 """
+_NOT_DENIED = f"""{_OWN}denied AS (
+  SELECT payment_id FROM own WHERE risk IN ('DENIED', 'BLOCKED'))
+SELECT p.payment_id, p.released_reason = 'risk',
+       EXISTS (SELECT FROM cases AS k WHERE k.payment_id = p.payment_id AND k.reason = 'risk_denied_late')
+  FROM payments AS p WHERE p.payment_id NOT IN (SELECT payment_id FROM denied) ORDER BY 1
+"""
 
 
 def _kept_though_denied(rows: Rows) -> Iterator[str]:
@@ -67,6 +82,14 @@ def _kept_though_denied(rows: Rows) -> Iterator[str]:
             yield f"{operation_id} was denied, and what it holds was never given back"
         if captured_minor and not asked:
             yield f"{operation_id} was denied, and nobody was asked about the {captured_minor} that were taken"
+
+
+def _lost_though_allowed(rows: Rows) -> Iterator[str]:
+    """Holds given back, and money put before a person, for a denial of what neither came from."""
+    for payment_id, given_back, asked in rows(_NOT_DENIED):
+        if given_back or asked:
+            what = "given back" if given_back else "put before a person"
+            yield f"{payment_id} was {what} for risk, which denied nothing that it has"
 
 
 def broken_terms(drawn: Circumstances, rows: Rows) -> Iterator[str]:
@@ -82,7 +105,8 @@ def broken_terms(drawn: Circumstances, rows: Rows) -> Iterator[str]:
             if kind != "capture" or stale_s > drawn.risk_recheck_after_s:
                 yield f"{operation_id} ({kind}) was never judged, {stale_s:.1f} s after the last judgement"
             continue
-        judged_at[payment_id] = created_at
+        if risk not in REFUSED_UNSENT:
+            judged_at[payment_id] = created_at
         if by == "deadline" and risk == "ALLOWED" and amount_minor > small_minor[kind]:
             yield f"{operation_id} ({kind} of {amount_minor}) went through without a decision"
         if (
@@ -93,6 +117,7 @@ def broken_terms(drawn: Circumstances, rows: Rows) -> Iterator[str]:
         ):
             yield f"{operation_id} ({kind}) was let go by {first} and {second}, not by two people"
     yield from _kept_though_denied(rows)
+    yield from _lost_though_allowed(rows)
 
 
 def misrouted(default: str, rows: Rows) -> Iterator[str]:

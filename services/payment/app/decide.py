@@ -22,6 +22,7 @@ from services.payment.domain.resolving_strays import (
     request_return,
     request_void,
 )
+from services.payment.domain.risking import settle_denials
 from services.payment.domain.status import Source
 from services.payment.domain.strays import Stray
 from shared.kernel.errors import InvariantViolation, Rejected
@@ -223,6 +224,8 @@ def _apply(payment: Payment, decision: Decision, actor: Actor, uow: OperatorUnit
         by=actor.name,
         decision_id=decision.decision_id,
     )
+    # What risk denied meanwhile waited for this.
+    settle_denials(payment, moment)
 
 
 def _needs_its_own(payment: Payment, case: Case, decision: Decision) -> bool:

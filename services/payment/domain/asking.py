@@ -10,7 +10,7 @@ from services.payment.domain.commands import (
 from services.payment.domain.events import OperationRequested
 from services.payment.domain.operations import Operation, OperationState, OperationType
 from services.payment.domain.payment import Payment
-from services.payment.domain.risk_states import UNSENT
+from services.payment.domain.risk_states import REFUSED, UNSENT, RiskState
 from services.payment.domain.routing import Place
 from services.payment.domain.status import CaptureMethod
 from shared.kernel.errors import InvariantViolation
@@ -79,15 +79,23 @@ def place_of(payment: Payment, object_id: str) -> Place:
 
 
 def _asks_risk(payment: Payment, kind: OperationType, moment: Moment) -> bool:
-    """Every authorize, and a capture so late that the last judgement is stale."""
+    """Every authorize, and a capture so late that the last judgement is stale.
+
+    What was refused lets nothing go: asked for again under another key, it is judged again.
+    """
     if not moment.risk.required:
         return False
     if kind is not OperationType.CAPTURE:
         return kind is OperationType.AUTHORIZE
-    judged = [
-        o.created_at for o in payment.operations.values() if o.risk or o.type is OperationType.AUTHORIZE
-    ]
-    return moment.now - max(judged, default=payment.created_at) > moment.risk.recheck_after
+    judged = [operation.created_at for operation in payment.operations.values() if _let_go(operation)]
+    return not judged or moment.now - max(judged) > moment.risk.recheck_after
+
+
+def _let_go(operation: Operation) -> bool:
+    """Whether later captures may rest on it for a while; what was refused or taken back says nothing for them."""
+    if operation.type is OperationType.AUTHORIZE:
+        return operation.risk not in REFUSED
+    return operation.risk is RiskState.ALLOWED
 
 
 def send_command(payment: Payment, operation: Operation, moment: Moment) -> None:

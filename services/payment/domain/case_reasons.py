@@ -28,7 +28,7 @@ REASONS: Final[Mapping[str, str]] = {
     "who asked.",
     "refund_adopted": "Money was given back without our asking. It counts; find out who asked.",
     "refunds_exceed_captured": "More is given back, or claimed, than was taken. What was not sent yet is withdrawn.",
-    "risk_denied_late": "Risk refused this payment after its money was taken without a decision. Decide "
+    "risk_denied_late": "Risk refused this payment, or a later capture of it, after money was taken. Decide "
     "whether to refund it.",
     "risk_review_late": "Risk asked for a review of an operation that had gone out already. Look at the "
     "decision's reasons.",

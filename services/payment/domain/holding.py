@@ -66,8 +66,19 @@ def grant_hold(payment: Payment, hold: Hold, moment: Moment) -> None:
 
 def own_reason(payment: Payment) -> str:
     """Why a void of ours was asked for."""
-    refused = any(operation.risk in REFUSED for operation in payment.operations.values())
-    return "risk" if refused else "merchant"
+    return "risk" if refused(payment) else "merchant"
+
+
+def refused(payment: Payment) -> list[Operation]:
+    """What risk refused of what the payment holds or took; no earlier attempt unless its money counts."""
+    operations = payment.operations.values()
+    holder = max((o.number for o in operations if o.type is OperationType.AUTHORIZE), default=0)
+    counted = {thing.operation_id for thing in payment.objects.values() if thing.counted_minor}
+    return [
+        operation
+        for operation in operations
+        if operation.risk in REFUSED and (operation.number >= holder or operation.operation_id in counted)
+    ]
 
 
 def refresh_capturable(payment: Payment) -> None:

@@ -6,11 +6,11 @@ from typing import Final
 from services.payment.domain.asking import new_operation, place_of, send_command
 from services.payment.domain.changes import Moment
 from services.payment.domain.events import PaymentFailed, RiskHoldChanged
-from services.payment.domain.holding import note_error, settle_release
+from services.payment.domain.holding import note_error, refused, settle_release
 from services.payment.domain.lifecycle import BEFORE_AUTHORIZATION
 from services.payment.domain.operations import Operation, OperationState, OperationType
 from services.payment.domain.payment import Payment
-from services.payment.domain.risk_states import REFUSED, RISK_REVIEW, UNSENT, RiskBy, RiskState
+from services.payment.domain.risk_states import RISK_REVIEW, UNSENT, RiskBy, RiskState
 from services.payment.domain.status import Status
 from shared.kernel.errors import Rejected
 
@@ -72,9 +72,9 @@ def withdraw_unsent(payment: Payment, moment: Moment) -> None:
 def settle_denials(payment: Payment, moment: Moment) -> None:
     """What was denied must not keep what it took: a hold is given back, money taken goes before a person.
 
-    Called whenever evidence may have decided an operation, so that a denial waits for the one it is about.
+    Called whenever evidence or people may have decided an operation, so that a denial waits for the one it is about.
     """
-    denied = [operation for operation in payment.operations.values() if operation.risk in REFUSED]
+    denied = refused(payment)
     if not denied or payment.blocking_operation() is not None:
         return
     latest = max(denied, key=lambda operation: operation.number)

@@ -6,9 +6,12 @@ from tools.sabotage.case import Case, Patch
 
 _RISKING = "services/payment/domain/risking.py"
 _ASKING = "services/payment/domain/asking.py"
+_HOLDING = "services/payment/domain/holding.py"
 _SCHEMA = "services/payment/migrations/versions/0007_wait_for_risk.py"
 _TESTS = "services/payment/tests/unit/test_risking.py::"
 _DB_TESTS = "services/payment/tests/db/test_waiting_for_risk.py::"
+_REFUSED = "services/payment/tests/unit/test_what_risk_refused.py::"
+_DB_REFUSED = "services/payment/tests/db/test_what_risk_refused.py::"
 _RISK_SCHEMA = "services/risk/migrations/versions/0001_create_risk.py"
 _RISK_TESTS = "services/risk/tests/db/test_rules_in_sql.py::"
 _WINDOW_TESTS = "services/risk/tests/db/test_windows.py::"
@@ -93,6 +96,59 @@ RISK: Final = (
             ),
         ),
         tests=(_TESTS + "test_a_late_denial_voids_a_hold_once",),
+    ),
+    Case(
+        name="risk-refused-asks-again",
+        protection="a late capture that risk refused is judged again when it is asked for again",
+        change="the refusal counts as the last judgement",
+        patches=(
+            Patch(
+                _ASKING,
+                "    return operation.risk is RiskState.ALLOWED\n",
+                "    return operation.risk is not None\n",
+            ),
+        ),
+        tests=(
+            _REFUSED + "test_a_late_capture_that_is_blocked_is_judged_again_when_it_is_asked_for_again",
+            _DB_REFUSED + "test_a_late_capture_that_was_blocked_is_judged_again_under_another_key",
+        ),
+    ),
+    Case(
+        name="risk-denied-hold-asks-again",
+        protection="no capture rests on an authorization that risk denied in the end",
+        change="whatever became of it counts as the last judgement",
+        patches=(Patch(_ASKING, "        return operation.risk not in REFUSED\n", "        return True\n"),),
+        tests=(_REFUSED + "test_a_hold_that_could_not_be_given_back_is_not_captured_without_being_judged",),
+    ),
+    Case(
+        name="risk-denial-of-its-own",
+        protection="a late denial of one payment method leaves what another one holds alone",
+        change="whatever risk ever denied of the payment is what it holds",
+        patches=(
+            Patch(
+                _HOLDING,
+                "and (operation.number >= holder or operation.operation_id in counted)",
+                "and (operation.number >= 0 or operation.operation_id in counted)",
+            ),
+        ),
+        tests=(
+            _REFUSED + "test_a_late_denial_of_one_method_leaves_the_hold_of_another_alone",
+            _REFUSED + "test_a_late_denial_of_one_method_puts_no_money_of_another_before_a_person",
+            _REFUSED + "test_a_denial_that_comes_when_another_method_holds_leaves_that_alone",
+            _DB_REFUSED + "test_a_late_denial_of_one_method_leaves_the_hold_of_another_alone",
+        ),
+    ),
+    Case(
+        name="risk-denial-waits-for-people",
+        protection="what people decide is held to what risk denied meanwhile",
+        change="only evidence is",
+        patches=(
+            Patch("services/payment/app/decide.py", "    settle_denials(payment, moment)\n", "    pass\n"),
+        ),
+        tests=(
+            _DB_REFUSED + "test_denied_money_that_two_people_let_count_goes_before_a_person",
+            _DB_REFUSED + "test_a_denied_capture_that_people_decide_did_not_happen_gives_the_hold_back",
+        ),
     ),
     Case(
         name="risk-decided-once",

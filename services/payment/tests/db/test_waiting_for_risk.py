@@ -16,18 +16,16 @@ from typer.testing import CliRunner
 
 from services.payment.adapters.probes import _QUERIES, _reader
 from services.payment.adapters.risk_waits import risk_left_s
-from services.payment.app.apply_risk_decided import ApplyRiskDecided, apply_risk_decided
 from services.payment.domain.risk_states import NEXT, RiskState
 from services.payment.entrypoints.cli import cli
 from services.payment.entrypoints.worker import end_due_risk_checks, end_risk_checks_if_due
 from services.payment.tests.db.desk import Desk
+from services.payment.tests.db.risk_scenes import commands, decide, end_waits
 from services.payment.tests.db.shop import PEPPER, Shop, open_shop
-from shared.kernel.ids import UlidIds
 from shared.persistence.provision import ServiceUrls
 from shared.runtime.metric_names import RISK_REVIEWS, RISK_REVIEWS_OLDEST_S
 from shared.runtime.operator_tokens import OperatorRole, TokenIssuer
 from shared.testing.operators import TokenFiles
-from shared.testing.waiting import eventually
 
 pytestmark = pytest.mark.db
 _numbers = itertools.count()
@@ -50,21 +48,6 @@ def shop(urls: ServiceUrls) -> Iterator[Shop]:
         yield shop
 
 
-def commands(shop: Shop, payment_id: str) -> list[str]:
-    query = "SELECT event_type FROM outbox WHERE topic = 'processor.commands' AND key = :id ORDER BY position"
-    return [row[0] for row in shop.rows(query, id=payment_id)]
-
-
-def decide(shop: Shop, payment_id: str, verdict: str) -> bool:
-    operation = shop.payment(payment_id).latest_operation
-    assert operation is not None
-    command = ApplyRiskDecided(
-        payment_id=payment_id, operation_id=operation.operation_id, payment_version=operation.risk_version or 0,
-        verdict=verdict, cause_id=UlidIds().new("evt_"),
-    )  # fmt: skip
-    return shop.transactions.run(lambda uow: apply_risk_decided(command, uow), name="test")
-
-
 def say(
     shop: Shop, operation_id: str, word: str, who: str, role: OperatorRole, key: str | None = None
 ) -> Any:
@@ -72,14 +55,6 @@ def say(
     headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": key or f"o-{next(_numbers)}"}
     path = f"/operator/risk-reviews/{operation_id}/{word}"
     return shop.server.call("POST", path, {"reason": "looked at it"}, headers)
-
-
-def end_waits(shop: Shop) -> None:
-    def ended() -> bool:
-        end_due_risk_checks(shop.transactions, 1.0)
-        return shop.rows("SELECT count(*) FROM operations WHERE risk = 'WAITING'") == [(0,)]
-
-    eventually(ended, timeout_s=10)
 
 
 def reviewed(shop: Shop) -> tuple[str, str]:
