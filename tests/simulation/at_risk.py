@@ -47,14 +47,15 @@ withdrawn AS (
 SELECT o.operation_id, o.stray_id FROM claimed AS c JOIN operations AS o USING (stray_id)
  WHERE o.type = 'stray_return' AND o.created_at < c.at
    AND NOT EXISTS (SELECT FROM status_history AS h
-                    WHERE h.subject_id = o.operation_id AND h.from_state = 'REQUESTED' AND h.at <= c.at)
+                    WHERE h.subject_id = o.operation_id AND h.to_state NOT IN ('REQUESTED', 'SENT')
+                      AND h.at <= c.at)
    AND NOT EXISTS (SELECT FROM withdrawn AS w WHERE w.operation_id = o.operation_id AND w.cause_id = c.cause_id)
  ORDER BY 1
 """
 
 
 def returned_though_claimed(rows: Rows) -> Iterator[str]:
-    """Returns that were not sent yet when a dispute claimed the same money, and that nobody tried to stop."""
+    """Returns of which nothing had arrived, tried or not, when a dispute claimed the money, and that nobody tried to stop."""
     for operation, stray in rows(_SENT_ALTHOUGH_CLAIMED):
         yield f"{stray} was claimed before {operation} sent it back, which nobody withdrew"
 

@@ -1,6 +1,6 @@
 """Returns that reconciliation asked for, by one proposal each, and that it may want no more: both words, in any order.
 
-What was sent to a processor cannot be called back: it runs on, and whoever withdrew it is told so.
+What arrived at a processor cannot be called back: it runs on, and whoever withdrew it is told so.
 """
 
 from collections.abc import Mapping
@@ -68,9 +68,9 @@ WHEN_WITHDRAWN: Final[Mapping[AskedState | None, AskedState]] = {
 class Stop(StrEnum):
     """What can be done about an operation that is wanted no more."""
 
-    #: Nothing is known to be sent: the processor's service drops it, or says that it was sent.
+    #: Nothing is known to have arrived: the processor's service drops it, or tells how it ended as of every return.
     DROP = "drop"
-    #: It was sent or is done; what becomes of it is told as of every return.
+    #: It arrived, may have, or is done; what becomes of it is told as of every return.
     TOO_LATE = "too_late"
     #: It came to nothing by itself.
     OVER = "over"
@@ -79,7 +79,7 @@ class Stop(StrEnum):
 _O = OperationState
 STOPS: Final[Mapping[OperationState, Stop]] = {
     _O.REQUESTED: Stop.DROP,
-    _O.SENT: Stop.TOO_LATE,
+    _O.SENT: Stop.DROP,
     _O.PENDING: Stop.TOO_LATE,
     _O.UNCERTAIN: Stop.TOO_LATE,
     _O.IN_REVIEW: Stop.TOO_LATE,

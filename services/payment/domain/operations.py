@@ -60,6 +60,9 @@ _PUBLISHED: Final[Mapping[OperationType, str]] = {
     OperationType.STRAY_VOID: "cancel",
 }
 UNDECIDED: Final = frozenset({_S.REQUESTED, _S.SENT, _S.PENDING, _S.UNCERTAIN, _S.IN_REVIEW})
+#: Nothing is known to have arrived, also where a call was begun: the processor service may have proved that it did not
+#: happen, and wait to send it again. Only it knows, so it is asked to withdraw; what may have arrived runs on there.
+MAY_BE_UNSENT: Final = frozenset({_S.REQUESTED, _S.SENT})
 IN_DOUBT: Final = frozenset({_S.UNCERTAIN, _S.IN_REVIEW})
 #: Steps that evidence may prove without having been seen: only these are ever written as implied.
 IMPLIABLE: Final = frozenset({_S.SENT, _S.UNCERTAIN})

@@ -2,7 +2,7 @@
 
 from services.payment.domain.changes import Moment
 from services.payment.domain.commands import WithdrawOperation
-from services.payment.domain.operations import OperationState
+from services.payment.domain.operations import MAY_BE_UNSENT
 from services.payment.domain.payment import Payment
 from services.payment.domain.refund_room import capture_rooms
 from services.payment.domain.refunds import RefundState
@@ -12,6 +12,7 @@ def check_overcommitted(payment: Payment, moment: Moment) -> None:
     """Facts may leave less room than refunds took: a person looks, and what was not sent yet is withdrawn.
 
     Of every capture, not only of the payment: what one gave twice is not made good by what another still has.
+    What was tried and proved not sent would go out with its next try: it was not sent either.
     """
     payment_room_minor = payment.amounts.refund_room_minor()
     over = {taken.object_id: -room_minor for taken, room_minor in capture_rooms(payment) if room_minor < 0}
@@ -23,7 +24,7 @@ def check_overcommitted(payment: Payment, moment: Moment) -> None:
         payment.touch(moment)
     for operation in payment.operations.values():
         refund = payment.refunds.get(operation.refund_id or "")
-        if refund is None or operation.state is not OperationState.REQUESTED:
+        if refund is None or operation.state not in MAY_BE_UNSENT:
             continue
         if payment_room_minor < 0 or refund.capture_id in over:
             payment.ask(

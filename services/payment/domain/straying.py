@@ -11,7 +11,7 @@ from services.payment.domain.events import (
     StrayReturnSucceeded,
 )
 from services.payment.domain.facts import Fact, ProcessorObject, Role
-from services.payment.domain.operations import Operation, OperationState, OperationType
+from services.payment.domain.operations import MAY_BE_UNSENT, Operation, OperationState, OperationType
 from services.payment.domain.payment import Payment
 from services.payment.domain.reviewing import relieve
 from services.payment.domain.strays import Stray, StrayKind
@@ -270,10 +270,10 @@ def check_returned_twice(payment: Payment, stray: Stray, moment: Moment) -> None
 
 
 def withdraw_returns(payment: Payment, stray_id: str, reason: str, moment: Moment) -> None:
-    """Stop what was not sent yet; a return that was sent runs on and keeps what it reserved."""
+    """Stop what was not sent yet, tried or not; a return that was sent runs on and keeps what it reserved."""
     asked = {c.operation_id for c, _ in payment.changes.commands if isinstance(c, WithdrawOperation)}
     for operation in payment.operations.values():
-        unsent = operation.stray_id == stray_id and operation.state is OperationState.REQUESTED
+        unsent = operation.stray_id == stray_id and operation.state in MAY_BE_UNSENT
         if unsent and operation.operation_id not in asked:
             payment.ask(WithdrawOperation(operation_id=operation.operation_id, reason=reason), moment)
 

@@ -9,7 +9,27 @@ _NAMELESS: Final = "services/payment/tests/unit/test_refunds_that_name_no_parent
 _LAST_TESTS: Final = "services/payment/tests/unit/test_last_captures_astray.py::"
 _ACCEPTED: Final = "services/payment/tests/unit/test_accepted_strays.py::"
 
+_ROOMS: Final = "services/payment/tests/unit/test_refund_rooms.py::"
+_CLAIMED: Final = "services/payment/tests/unit/test_disputed_strays.py::"
+
 STRAYS: Final = (
+    Case(
+        name="tried-is-not-sent",
+        protection="what was tried and may be proved not sent is withdrawn as what was never tried",
+        change="it counts as sent, and goes out with its next try beside the dispute",
+        patches=(
+            Patch(
+                "services/payment/domain/operations.py",
+                "MAY_BE_UNSENT: Final = frozenset({_S.REQUESTED, _S.SENT})",
+                "MAY_BE_UNSENT: Final = frozenset({_S.REQUESTED})",
+            ),
+        ),
+        tests=(
+            _ROOMS
+            + "test_a_refund_of_which_no_send_is_known_to_have_arrived_is_withdrawn_when_its_capture_is_disputed",
+            _CLAIMED + "test_a_return_that_was_sent_runs_on_and_both_taking_it_is_a_case",
+        ),
+    ),
     Case(
         name="refund-stays-its-captures",
         protection="a refund told of a capture that counts stays its own, also as the answer to a stray's return",

@@ -101,11 +101,24 @@ WITHDRAWN_RETURNS: Final = (
     ),
     Case(
         name="payment-withdrawn-too-late",
-        protection="reconciliation hears that a return which it withdrew was sent already",
-        change="what was sent is asked to be dropped as if it had not been",
+        protection="reconciliation hears that a return which it withdrew may have arrived already",
+        change="it is asked to be dropped as if nothing of it had been sent",
         patches=(
-            Patch("services/payment/domain/asked_returns.py", "_O.SENT: Stop.TOO_LATE", "_O.SENT: Stop.DROP"),
+            Patch(
+                "services/payment/domain/asked_returns.py",
+                "_O.UNCERTAIN: Stop.TOO_LATE",
+                "_O.UNCERTAIN: Stop.DROP",
+            ),
         ),
-        tests=(_STOPPED + "what_was_sent_runs_on_and_is_answered_to_be_too_late",),
+        tests=(_STOPPED + "what_may_have_arrived_runs_on_and_is_answered_to_be_too_late",),
+    ),
+    Case(
+        name="payment-withdrawn-tried",
+        protection="a return that was tried and proved not sent is stopped as one that was never tried",
+        change="it counts as sent, and goes out with its next try",
+        patches=(
+            Patch("services/payment/domain/asked_returns.py", "_O.SENT: Stop.DROP", "_O.SENT: Stop.TOO_LATE"),
+        ),
+        tests=(_STOPPED + "what_was_tried_and_proved_not_sent_is_stopped",),
     ),
 )

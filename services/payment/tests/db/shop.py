@@ -110,9 +110,10 @@ class Shop:
         assert shown["status"] == "CAPTURED"
         return shown
 
-    def answer(self, payment_id: str, result: str) -> None:
-        """What the processor service reports of the latest operation."""
-        operation = self.payment(payment_id).latest_operation
+    def answer(self, payment_id: str, result: str, operation_id: str | None = None) -> None:
+        """What the processor service reports of the latest operation, or of the one that is named."""
+        payment = self.payment(payment_id)
+        operation = payment.operations[operation_id] if operation_id else payment.latest_operation
         assert operation is not None
         answer = Answer(
             result=result,

@@ -93,10 +93,25 @@ def test_what_was_not_sent_is_stopped_and_the_stray_is_open_again(shop: Shop, *,
     assert shop.payment(payment_id).amounts.stray_minor == 3_000
 
 
-def test_what_was_sent_runs_on_and_is_answered_to_be_too_late(shop: Shop) -> None:
+def test_what_was_tried_and_proved_not_sent_is_stopped(shop: Shop) -> None:
     payment_id, _ = astray(shop)
     hear(shop, proposed(payment_id))
     sent(shop, payment_id)
+    shop.answer(payment_id, "not_sent", operation_of(shop))
+    hear(shop, withdrawn(payment_id))
+    assert stopped(shop) == [(operation_of(shop), "return_withdrawn")]
+    assert answers(shop) == [("accepted", operation_of(shop), None)]
+    closed(shop, payment_id)
+    (failed,) = told(shop, "StrayReturnFailed.v1")
+    assert (failed["operation_id"], amounts(shop)) == (operation_of(shop), (0, 0))
+
+
+@pytest.mark.parametrize("reported", ["unknown", "accepted"])
+def test_what_may_have_arrived_runs_on_and_is_answered_to_be_too_late(shop: Shop, reported: str) -> None:
+    payment_id, _ = astray(shop)
+    hear(shop, proposed(payment_id))
+    sent(shop, payment_id)
+    shop.answer(payment_id, reported, operation_of(shop))
     hear(shop, withdrawn(payment_id))
     assert stopped(shop) == []
     assert answers(shop)[1:] == [("accepted", operation_of(shop), "return_too_late")]

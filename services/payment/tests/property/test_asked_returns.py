@@ -95,15 +95,20 @@ def succeed(payment: Payment, unit: ReturnUnit) -> None:
         apply_fact(told(back), unit)
 
 
-def drop(payment: Payment, unit: ReturnUnit) -> None:
+def drop(payment: Payment, unit: ReturnUnit, *, proved_unsent: bool = False) -> None:
     """The processor's service hears of the withdrawal: it drops what it never sent."""
     for command in [c for c in unit.commands if isinstance(c, WithdrawOperation)]:
         operation = payment.operations[command.operation_id]
-        if operation.state == "REQUESTED":
+        if operation.state == "REQUESTED" or (operation.state == "SENT" and proved_unsent):
             note_closed(payment, operation, "withdrawn", moment(unit), ever_sent=False)
 
 
-WORDS = {each.__name__: each for each in (propose, withdraw, send, succeed, drop)}
+def drop_unsent(payment: Payment, unit: ReturnUnit) -> None:
+    """It does likewise with what it tried to send, where it knows that this did not happen."""
+    drop(payment, unit, proved_unsent=True)
+
+
+WORDS = {each.__name__: each for each in (propose, withdraw, send, succeed, drop, drop_unsent)}
 
 
 @given(said=st.lists(st.sampled_from(sorted(WORDS)), max_size=9))

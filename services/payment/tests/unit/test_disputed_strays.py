@@ -137,7 +137,7 @@ def test_a_return_that_was_sent_runs_on_and_both_taking_it_is_a_case(unit: Memor
     back = ask_back(unit, payment, stray)
     note_sent(payment, back, an_operator(unit))
     tell(unit, disputed(payment, "opened", 1, **OF_STRAY))
-    assert withdrawn(unit) == []
+    assert withdrawn(unit) == [(back.operation_id, "stray_disputed")], "whether it arrived, processor knows"
     assert not any(key.startswith("stray_returned_twice") for key in payment.case_keys)
     tell(unit, returned(payment, back), taken(payment))
     assert (back.state, stray.returned_minor, stray.taken_back_minor) == ("SUCCEEDED", AMOUNT, AMOUNT)

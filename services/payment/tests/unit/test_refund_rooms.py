@@ -9,11 +9,13 @@ import pytest
 from services.payment.app.apply_fact import apply_fact
 from services.payment.app.create_payment import create_payment
 from services.payment.app.refund_payment import RefundPayment, refund_payment
+from services.payment.domain.answering import Answer, note_closed, note_sent, settle_answer
+from services.payment.domain.changes import Moment
 from services.payment.domain.commands import RefundPayment as RefundCommand
 from services.payment.domain.commands import WithdrawOperation
 from services.payment.domain.payment import Payment
 from services.payment.domain.pricing import Price, RefundPolicy
-from services.payment.domain.status import CaptureMethod
+from services.payment.domain.status import CaptureMethod, Source
 from services.payment.tests.memory import MemoryUnit
 from services.payment.tests.world import (
     MERCHANT,
@@ -128,6 +130,32 @@ def test_only_refunds_of_the_capture_that_is_overdrawn_are_withdrawn(shop: Shop)
     withdrawn = [c.operation_id for c in shop.unit.commands if isinstance(c, WithdrawOperation)]
     assert withdrawn == [of_first.operation_id]
     assert of_second.operation_id not in withdrawn
+
+
+@pytest.mark.parametrize(
+    ("reported", "asked"), [("sent", True), ("not_sent", True), ("unknown", False), ("accepted", False)]
+)
+def test_a_refund_of_which_no_send_is_known_to_have_arrived_is_withdrawn_when_its_capture_is_disputed(
+    reported: str, *, asked: bool
+) -> None:
+    shop = Shop()
+    refund = shop.payment.operations[shop.refund(5_000).operation_id]
+    moment = Moment(now=shop.unit.now, cause_id="evt_s", ids=shop.unit.ids, source=Source.REPLY)
+    note_sent(shop.payment, refund, moment)
+    if reported != "sent":
+        answer = Answer(
+            result=reported, decline_code=None, error_code=None, message=None, next_check_at=None, mismatched=False
+        )  # fmt: skip
+        settle_answer(shop.payment, refund, answer, moment)
+    shop.unit.commit()
+    shop.tell(disputed(shop.payment, "opened", 1, amount_minor=6_000))
+    withdrawn = [c.operation_id for c in shop.unit.commands if isinstance(c, WithdrawOperation)]
+    assert withdrawn == ([refund.operation_id] if asked else [])
+    assert shop.cases() == ["refunds_exceed_captured:cap_1"]
+    assert shop.payment.amounts.refund_reserved_minor == 5_000, "it may have been sent: only processor knows"
+    if asked:
+        note_closed(shop.payment, refund, "withdrawn", moment, ever_sent=False)
+        assert (refund.state, shop.payment.amounts.refund_reserved_minor) == ("ABANDONED", 0)
 
 
 def test_a_refund_that_names_no_capture_is_of_the_only_one_also_once_there_are_two() -> None:
