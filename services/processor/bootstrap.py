@@ -51,7 +51,7 @@ def build(settings: ProcessorSettings, surroundings: Surroundings | None = None)
         surroundings=surroundings,
     )
     policies = make_policies(settings)
-    processors = make_processors(settings, parts.surroundings.http_transport)
+    processors = make_processors(settings, parts.clock, parts.surroundings.http_transport)
 
     def consume() -> Role:
         return parts.consume(_edge("consumer").routes(policies))
@@ -156,7 +156,9 @@ def make_limits(settings: ProcessorSettings) -> Mapping[str, LaneLimits]:
     }
 
 
-def make_processors(settings: ProcessorSettings, transport: Any = None) -> Callable[[], Sequence[Processor]]:
+def make_processors(
+    settings: ProcessorSettings, clock: Clock, transport: Any = None
+) -> Callable[[], Sequence[Processor]]:
     """Return the maker of every configured processor; each event loop makes its own connections."""
 
     def make() -> Sequence[Processor]:
@@ -177,6 +179,7 @@ def make_processors(settings: ProcessorSettings, transport: Any = None) -> Calla
                 account=settings.beta_account,
                 total_timeout_s=settings.beta_timeout_s,
                 connections=settings.beta_concurrent_calls,
+                clock=clock,
                 transport=transport,
             )
             processors.append(beta)

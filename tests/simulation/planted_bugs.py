@@ -217,6 +217,10 @@ OUT_OF_REACH = {
     "shown-is-no-failure": "what is called failed too early is adopted or astray once it is shown again, which seeds allow",
     "withdrawn-not-sent-again": "no seed judges a send that nobody wants any more: under its own key it moves money once",
     "feed-turn-given-back": _PACE,
+    **dict.fromkeys(
+        ("list-begins-before-our-clock", "absent-by-one-clock"),
+        "a seed has one clock, which the processors go by as well",
+    ),
     "look-up-within-lease": "no list of a seed has more pages than a lease has time for",
     **dict.fromkeys(
         ("feed-hour-before-reading", "feed-round-goes-on", "feed-checkpoint-kept"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -36,6 +36,10 @@ class LookUpBy(StrEnum):
     DELAYED_LIST = "delayed_list"
     """In a list of what changed, which shows it late: read from the first send on."""
 
+
+CLOCKS_DIFFER_S: Final = 300.0
+"""How far a processor's clock and ours may be apart, as at webhooks: what is searched by the processor's times is
+searched from so much earlier, and where the two are seen to be further apart an absence proves nothing."""
 
 KEY_LIFE_MARGIN_S: Final = 3_600.0
 """A key this close to the end of its life is not trusted for a re-send: clocks differ, calls hang. A quarter of a life
@@ -81,8 +85,14 @@ class Policy:
         return self.keys_live_s > 0
 
     def searched_since(self, first_sent_at: datetime | None) -> datetime | None:
-        """Return from when on a look-up has to search; ``None`` where the processor finds it without."""
-        return first_sent_at if self.look_up_by is LookUpBy.DELAYED_LIST else None
+        """Return from when on a look-up has to search; ``None`` where the processor finds it without.
+
+        The list goes by the processor's clock, and the send was noted by ours: begun too late, the list would leave
+        out what it is read for. The window is for a clock that was set right between the send and the look-up.
+        """
+        if first_sent_at is None or self.look_up_by is not LookUpBy.DELAYED_LIST:
+            return None
+        return first_sent_at - timedelta(seconds=CLOCKS_DIFFER_S + self.visibility_window_s)
 
     @property
     def resend_s(self) -> float:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from tools.sabotage.case import Case
+from tools.sabotage.cases.adapters import ADAPTERS
 from tools.sabotage.cases.adjusting import ADJUSTING
 from tools.sabotage.cases.agreeing import AGREEING
 from tools.sabotage.cases.answering import ANSWERING
@@ -53,6 +54,7 @@ CASES: Final[tuple[Case, ...]] = (
     *STRAYS,
     *CALLING,
     *LOOKING,
+    *ADAPTERS,
     *PEOPLE,
     *TERMINAL,
     *POLICY,

@@ -125,12 +125,12 @@ CALLING: Final = (
         patches=(
             Patch(
                 "services/processor/domain/policy.py",
-                "return first_sent_at if self.look_up_by is LookUpBy.DELAYED_LIST else None",
-                "return None",
+                "if first_sent_at is None or self.look_up_by is not LookUpBy.DELAYED_LIST:",
+                "if True:",
             ),
         ),
         tests=(
-            _DECLARED_TESTS + "test_only_a_list_is_searched_and_that_from_the_first_send_on",
+            _DECLARED_TESTS + "test_only_a_list_is_searched_and_that_from_long_enough_before_the_first_send",
             _DECLARED_TESTS + "test_the_lane_gives_a_look_up_what_is_declared_that_it_needs",
         ),
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import httpx2
@@ -23,6 +23,7 @@ from services.processor.domain.fact import Fact, Unrecognised
 from services.processor.domain.operation import ANSWERS, Operation
 from services.processor.domain.outcome import FAILURES, Answer, Found, LookUp, Result, result_of
 from services.processor.domain.policy import LookUpBy
+from shared.kernel.clock import Clock
 from shared.kernel.money import major_units
 
 CAPABILITIES: Final = Capabilities(
@@ -33,9 +34,6 @@ CAPABILITIES: Final = Capabilities(
     webhooks=True,
     feed=True,
 )
-CLOCKS_DIFFER: Final = timedelta(seconds=60)
-"""The list is read from this long before our first send: its times are by beta's clock."""
-
 NOT_EXECUTED: Final[Mapping[int, frozenset[str]]] = {
     401: frozenset({"ACCESS_DENIED"}),
     429: frozenset({"SLOW_DOWN"}),
@@ -75,6 +73,7 @@ class BetaProcessor:
         account: str,
         total_timeout_s: float,
         connections: int,
+        clock: Clock,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self.account = account
@@ -85,7 +84,7 @@ class BetaProcessor:
             connections=connections,
             transport=transport,
         )
-        self._list = DelayedListReader(self._exchange, account)
+        self._list = DelayedListReader(self._exchange, account, clock)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -120,7 +119,7 @@ class BetaProcessor:
             if since is None:
                 return LookUp(found=Found.UNREACHABLE, error_code="never_sent")
             facts = await self._list.facts_under(
-                operation.operation_id, payment_id=operation.payment_id, since=since - CLOCKS_DIFFER
+                operation.operation_id, payment_id=operation.payment_id, since=since
             )
         except FeedUnreachable as away:
             return LookUp(

@@ -10,17 +10,27 @@ import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import httpx2
 
-from services.processor.adapters.processors.exchange import Broken, Exchange, event_id_of, read_document
+from services.processor.adapters.processors.exchange import (
+    Broken,
+    Exchange,
+    date_of,
+    event_id_of,
+    read_document,
+)
 from services.processor.app.ports import FeedPage, FeedUnreachable
 from services.processor.domain.beta_facts import fact_of_notice
 from services.processor.domain.fact import Fact, Unrecognised
+from services.processor.domain.policy import CLOCKS_DIFFER_S
+from shared.kernel.clock import Clock
 
 _MILLISECONDS: Final = re.compile(r"[0-9]{1,9}")
+_DATE_GRAIN: Final = timedelta(seconds=1)
+"""A date tells whole seconds."""
 PAGE: Final = 500
 PAGES_MAX: Final = 400
 """Of one reading; a list that never ends proves nothing about what was not seen in it."""
@@ -39,6 +49,8 @@ class _Reading:
     """By our reference, then by transaction: the last state that the list showed."""
     unreadable: dict[_Bears, str] = field(default_factory=dict)
     """Why a notice could not be read, by what it bears of ours."""
+    clocks_differ: bool = False
+    """A reply's date was too far from our clock: what was sought from a time of ours may lie before it by beta's."""
     done: asyncio.Task[None] | None = None
 
 
@@ -51,9 +63,10 @@ def _heard(reading: asyncio.Task[None]) -> None:
 class DelayedListReader:
     """Reads the list; used by one event loop."""
 
-    def __init__(self, exchange: Exchange, account: str) -> None:
+    def __init__(self, exchange: Exchange, account: str, clock: Clock) -> None:
         self._exchange = exchange
         self._account = account
+        self._clock = clock
         self._next: _Reading | None = None
         self._one_at_a_time = asyncio.Lock()
 
@@ -61,7 +74,8 @@ class DelayedListReader:
         """Return the latest state of each transaction under our reference, from a reading begun after this call.
 
         Nothing readable, but something unreadable that could be ours, raises: that is not "not there". What bears
-        another reference or, like a claim that nobody answered, only another payment, is not ours.
+        another reference or, like a claim that nobody answered, only another payment, is not ours. So does nothing
+        in a list whose clock is not ours.
         """
         reading = self._next
         if reading is None or reading.done is None:
@@ -76,11 +90,14 @@ class DelayedListReader:
             nameless = bears_reference is None and bears_payment in (None, payment_id)
             if not facts and (nameless or bears_reference == reference):
                 raise Unrecognised(reason)
+        if not facts and reading.clocks_differ:
+            raise FeedUnreachable("clocks_differ", healthy=True)
         return facts
 
     async def page(self, *, after: str | None, since: datetime | None = None) -> FeedPage:
         """Return one page: readable facts, and what could not be read."""
-        return _page_of(await self._document(after, since), account=self._account)
+        document, _ = await self._document(after, since)
+        return _page_of(document, account=self._account)
 
     async def _read(self, reading: _Reading) -> None:
         async with self._one_at_a_time:
@@ -88,7 +105,9 @@ class DelayedListReader:
             self._next = None
             cursor: str | None = None
             for _ in range(PAGES_MAX):
-                document = await self._document(cursor, reading.since)
+                asked_at = self._clock.now()
+                document, dated = await self._document(cursor, reading.since)
+                reading.clocks_differ |= _differs(dated, asked_at, self._clock.now())
                 page = _page_of(document, account=self._account)
                 for fact in page.facts:
                     if fact.reference is not None:
@@ -100,7 +119,10 @@ class DelayedListReader:
                 cursor = page.next_cursor
             raise FeedUnreachable("list_too_long", healthy=True)
 
-    async def _document(self, after: str | None, since: datetime | None) -> Mapping[str, Any]:
+    async def _document(
+        self, after: str | None, since: datetime | None
+    ) -> tuple[Mapping[str, Any], datetime | None]:
+        """Return a page as it came, and when beta says that it was."""
         query: dict[str, str | int] = {"limit": PAGE}
         if after is not None:
             query["after"] = after
@@ -119,9 +141,17 @@ class DelayedListReader:
                 retry_after_s=retry_after_s(headers),
             )
         try:
-            return read_document(raw)
+            return read_document(raw), date_of(headers)
         except (Unrecognised, ValueError) as error:
             raise FeedUnreachable("shape:not_json") from error
+
+
+def _differs(dated: datetime | None, asked_at: datetime, heard_at: datetime) -> bool:
+    """Say whether the reply's date is further from our clock than is allowed for; without one nothing says so."""
+    if dated is None:
+        return False
+    allowed = timedelta(seconds=CLOCKS_DIFFER_S)
+    return not asked_at - allowed - _DATE_GRAIN <= dated <= heard_at + allowed
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

@@ -6,6 +6,8 @@ import asyncio
 import hashlib
 import ssl
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any, Final
 
@@ -133,6 +135,15 @@ def refusal_of(
     if code in not_executed.get(status, frozenset()):
         return Result.NOT_SENT
     return Result.DECLINED if final else Result.UNKNOWN
+
+
+def date_of(headers: Mapping[str, str]) -> datetime | None:
+    """Return the whole second at which the processor says that it replied; ``None`` where that cannot be read."""
+    try:
+        dated = parsedate_to_datetime(headers.get("date", ""))
+    except (ValueError, OverflowError):
+        return None
+    return dated if dated.tzinfo else dated.replace(tzinfo=UTC)
 
 
 def event_id_of(event: object, field: str) -> str:

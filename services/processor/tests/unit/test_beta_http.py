@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
@@ -11,6 +12,7 @@ from services.processor.app.ports import FeedUnreachable
 from services.processor.domain.operation import Operation, echo_mismatch
 from services.processor.domain.outcome import Found, Result
 from services.processor.tests.scripted_server import Script, reply
+from shared.kernel.clock import SystemClock
 
 SENT_AT = datetime(2026, 1, 1, tzinfo=UTC)
 SALE = Operation(
@@ -69,12 +71,12 @@ def done(*transactions):
     return reply(200, {"transactions": list(transactions)})
 
 
-def page(*transactions, more=False, cursor="1-1"):
+def page(*transactions, more=False, cursor="1-1", also=()):
     notices = [
         {"notice_id": f"bn_{number}", "notice_type": "X", "merchant_code": "acct", "transaction": each}
         for number, each in enumerate(transactions)
     ]
-    return reply(200, {"notices": notices, "next": cursor, "more": more})
+    return reply(200, {"notices": notices, "next": cursor, "more": more}, *also)
 
 
 def against(act, call, *, timeout_s=2.0):
@@ -84,7 +86,7 @@ def against(act, call, *, timeout_s=2.0):
         port = server.sockets[0].getsockname()[1]
         processor = BetaProcessor(
             base_url=f"http://127.0.0.1:{port}/beta/v2", api_key="key", account="acct",
-            total_timeout_s=timeout_s, connections=4,
+            total_timeout_s=timeout_s, connections=4, clock=SystemClock(),
         )  # fmt: skip
         try:
             return await call(processor), script.requests
@@ -232,11 +234,11 @@ def test_no_answer_is_unknown():
     assert sent(_hang_up)[0].result is Result.UNKNOWN
 
 
-def test_a_lost_answer_is_found_in_the_list_from_before_the_first_send():
+def test_a_lost_answer_is_found_in_the_list():
     seen, (request,) = looked_up(page(shown(merchant_ref="op_9"), shown(), shown("CHARGE")))
     assert (seen.found, seen.result) == (Found.FOUND, Result.DONE)
     assert {fact.object_id for fact in seen.facts} == {"bh_1", "bc_1"}
-    since_ms = int(SENT_AT.timestamp() * 1000) - 60_000
+    since_ms = int(SENT_AT.timestamp() * 1000)
     assert f"since_ms={since_ms}".encode() in request.split(b"\r\n")[0]
 
 
@@ -333,6 +335,29 @@ def test_the_claim_shows_whether_an_answer_was_taken(operation, state, result):
 
 def test_an_answer_that_the_list_does_not_know_is_absent():
     assert looked_up(page(claim("RAISED", reference=None)), EVIDENCE)[0].found is Found.NOT_FOUND
+
+
+def dated(away_s, *transactions):
+    """The list as an answer whose ``Date`` is that far from our clock."""
+    at = format_datetime(datetime.now(UTC) + timedelta(seconds=away_s), usegmt=True)
+    return page(*transactions, also=(f"Date: {at}",))
+
+
+@pytest.mark.parametrize("away_s", [-600, -305, 305, 600, 86_400])
+def test_where_the_clocks_differ_by_more_than_is_allowed_for_an_absence_proves_nothing(away_s):
+    seen, _ = looked_up(dated(away_s))
+    assert (seen.found, seen.error_code, seen.healthy) == (Found.UNREACHABLE, "clocks_differ", True)
+    assert looked_up(dated(away_s, shown(), shown("CHARGE")))[0].found is Found.FOUND
+
+
+@pytest.mark.parametrize("away_s", [-290, 0, 290])
+def test_clocks_that_differ_within_what_is_allowed_for_hide_nothing(away_s):
+    assert looked_up(dated(away_s))[0].found is Found.NOT_FOUND
+
+
+@pytest.mark.parametrize("said", ["yesterday", "", "Mon, 99 Nov 20260 00:00:00 GMT"])
+def test_a_date_that_cannot_be_read_says_nothing(said):
+    assert looked_up(page(also=(f"Date: {said}",)))[0].found is Found.NOT_FOUND
 
 
 def test_a_cancel_is_looked_up_by_the_holds_own_id():

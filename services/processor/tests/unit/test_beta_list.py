@@ -10,6 +10,7 @@ from services.processor.adapters.processors.beta_list import DelayedListReader
 from services.processor.adapters.processors.exchange import Broken
 from services.processor.app.ports import FeedUnreachable
 from services.processor.domain.outcome import Failure
+from shared.kernel.clock import SystemClock
 
 SINCE = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -38,7 +39,7 @@ def test_a_reading_that_fails_after_everybody_stopped_waiting_is_nobodys_fault()
     async def scene():
         asyncio.get_running_loop().set_exception_handler(lambda _loop, context: unhandled.append(context))
         exchange = Silent()
-        reader = DelayedListReader(exchange, "acct_beta")
+        reader = DelayedListReader(exchange, "acct_beta", SystemClock())
         waiting = look_up(reader)
         await exchange.began.wait()
         waiting.cancel()
@@ -55,7 +56,7 @@ def test_a_reading_that_fails_after_everybody_stopped_waiting_is_nobodys_fault()
 def test_whoever_still_waits_is_told_that_it_failed():
     async def scene():
         exchange = Silent()
-        reader = DelayedListReader(exchange, "acct_beta")
+        reader = DelayedListReader(exchange, "acct_beta", SystemClock())
         gone, stays = look_up(reader), look_up(reader)
         await exchange.began.wait()
         gone.cancel()

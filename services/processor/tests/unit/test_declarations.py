@@ -4,7 +4,7 @@ import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -23,6 +23,8 @@ from shared.kernel.jitter import Jitter
 from shared.runtime.startup import StartupRefused
 
 SENT_AT = datetime(2026, 1, 1, tzinfo=UTC)
+LONG_BEFORE = SENT_AT - timedelta(seconds=300 + Policy(keys_live_s=0).visibility_window_s)
+"""Five minutes for clocks that differ, and a window."""
 
 
 def policies(window_s=600.0):
@@ -49,14 +51,15 @@ def declared(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["authorize", "capture", "refund"])
-def test_only_a_list_is_searched_and_that_from_the_first_send_on(kind):
+def test_only_a_list_is_searched_and_that_from_long_enough_before_the_first_send(kind):
     made = policies()
     assert made["alpha"].of(kind).searched_since(SENT_AT) is None
-    assert made["beta"].of(kind).searched_since(SENT_AT) == SENT_AT
+    window_s = made["beta"].visibility_window_s
+    assert made["beta"].of(kind).searched_since(SENT_AT) == SENT_AT - timedelta(seconds=300 + window_s)
     assert made["beta"].of(kind).searched_since(None) is None
 
 
-@pytest.mark.parametrize(("by", "since"), [(LookUpBy.REFERENCE, None), (LookUpBy.DELAYED_LIST, SENT_AT)])
+@pytest.mark.parametrize(("by", "since"), [(LookUpBy.REFERENCE, None), (LookUpBy.DELAYED_LIST, LONG_BEFORE)])
 def test_the_lane_gives_a_look_up_what_is_declared_that_it_needs(by, since):
     operation = Operation(
         operation_id="op_1", payment_id="pay_1", kind="capture", processor="x", account="a",
