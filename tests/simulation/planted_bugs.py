@@ -140,6 +140,7 @@ _OF_REPORTS = (
     "recon-preferred-storable", "recon-preferred-ends", "recon-preferred-ends-whole",
     "recon-order-of-staging", "recon-decided-by-staging",
 )  # fmt: skip
+_NO_NOTHING = "both processors of every seed tell of money with its amount"
 _NAMED = "both processors of every seed name what a refund gives back"
 OUT_OF_REACH = {
     "away-without-a-word": _NEVER_AWAY,
@@ -202,6 +203,7 @@ OUT_OF_REACH = {
     **{case.name: _NO_REPORTS for case in AUDITING},
     "moves-its-way": _SECOND_LINE,
     "refund-stays-its-captures": "no processor of a seed calls one refund by two captures",
+    **dict.fromkeys(("failed-without-amount", "dispute-without-amount"), _NO_NOTHING),
     "return-names-no-parent": _NAMED,
     "later-word-names-no-parent": _NAMED,
     "adapter-fault-in-doubt": "no adapter has a fault of its own while a seed runs",

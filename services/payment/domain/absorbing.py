@@ -211,9 +211,11 @@ def _unread(fact: Fact, operation: Operation | None) -> str | None:
     """Why the fact decides nothing: a status that its type does not have, or money of no amount at all."""
     if fact.status not in STATUSES[fact.object_type]:
         return "status_unknown"
-    claims = fact.object_type is ObjectType.DISPUTE or fact.status in {"pending", *_MONEY_STATUSES}
-    nothing = fact.amount_minor == 0 and claims
-    return "money_without_amount" if nothing and operation is None else None
+    # Of a capture only what was taken can fail; a dispute claims its amount also where it echoes an answer of ours.
+    failed = fact.object_type is ObjectType.CAPTURE and fact.status == "failed"
+    claims = operation is None and (failed or fact.status in {"pending", *_MONEY_STATUSES})
+    nothing = fact.amount_minor == 0 and (claims or fact.object_type is ObjectType.DISPUTE)
+    return "money_without_amount" if nothing else None
 
 
 def _foreign_refund_of_unknown(payment: Payment, operation: Operation | None, fact: Fact) -> bool:

@@ -45,6 +45,7 @@ from tools.sabotage.cases.settling import SETTLING
 from tools.sabotage.cases.strays import STRAYS
 from tools.sabotage.cases.terminal import TERMINAL
 from tools.sabotage.cases.verifying import VERIFYING
+from tools.sabotage.cases.waking import WAKING
 from tools.sabotage.cases.what_changed import WHAT_CHANGED
 from tools.sabotage.cases.withdrawn_returns import WITHDRAWN_RETURNS
 
@@ -52,6 +53,7 @@ CASES: Final[tuple[Case, ...]] = (
     *EDGE,
     *PAYMENTS,
     *STRAYS,
+    *WAKING,
     *CALLING,
     *LOOKING,
     *ADAPTERS,

@@ -10,7 +10,7 @@ from services.payment.adapters.operator_lists import read_list
 from services.payment.app.apply_attempt_closed import ApplyAttemptClosed, apply_attempt_closed
 from services.payment.tests.db.scenes import EVIDENCE, exhaust, held, open_dispute, told
 from services.payment.tests.db.shop import Shop
-from services.payment.tests.world import refunded
+from services.payment.tests.world import captured, refunded
 from shared.kernel.ids import UlidIds
 
 
@@ -100,6 +100,17 @@ def test_a_refund_that_the_processor_showed_keeps_its_room_though_it_is_not_foun
     steps = shop.rows(walked, id=operation.operation_id)
     assert {("UNCERTAIN", "PENDING"), ("PENDING", "UNCERTAIN"), ("UNCERTAIN", "IN_REVIEW")} <= set(steps)
     assert shop.post("/refunds", {"payment": payment_id, "amount": 1}).status == 409
+
+
+def test_a_capture_that_failed_without_an_amount_is_kept_and_takes_nothing(shop: Shop) -> None:
+    payment_id = held(shop)
+    nothing = {"reference": None, "status": "failed", "amount_minor": 0}
+    shop.tell(captured(shop.payment(payment_id), **nothing))
+    shown = shop.get(f"/payments/{payment_id}").document
+    assert (shown["status"], shown["amount_captured"], shown["amount_capturable"]) == (
+        "AUTHORIZED", 0, 10_000,
+    )  # fmt: skip
+    assert shop.rows("SELECT reason, subject FROM cases") == [("money_without_amount", "cap_1:failed")]
 
 
 def test_going_before_a_person_does_not_make_a_doubt_young_again(shop: Shop) -> None:

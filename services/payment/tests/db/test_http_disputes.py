@@ -50,6 +50,16 @@ def test_one_key_hands_evidence_in_once_and_replays_its_reply(shop: Shop) -> Non
     assert (accepted.status, accepted.document["operation"]["type"]) == (200, "dispute_accept")
 
 
+def test_a_dispute_that_echoes_our_answer_without_an_amount_is_kept_and_a_person_looks(shop: Shop) -> None:
+    payment_id, dispute = open_dispute(shop)
+    sent = shop.post(f"/disputes/{dispute['id']}/evidence", EVIDENCE).document["operation"]["id"]
+    shop.tell(disputed(shop.payment(payment_id), "under_review", 2, reference=sent, amount_minor=0))
+    shown = shop.get(f"/disputes/{dispute['id']}").document
+    assert (shown["status"], shown["amount"]) == ("opened", 6_000)
+    assert shop.rows("SELECT reason, subject FROM cases") == [("money_without_amount", "dsp_1:under_review")]
+    assert shop.count("waiting_facts") == 0
+
+
 def test_a_closed_dispute_takes_no_answer(shop: Shop) -> None:
     payment_id, dispute = open_dispute(shop)
     shop.tell(disputed(shop.payment(payment_id), "won", 2))

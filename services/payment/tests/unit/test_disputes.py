@@ -235,6 +235,18 @@ def test_evidence_and_acceptance_are_asked_of_the_processor_one_at_a_time(shop: 
         shop.answer(receipt="file_2")
 
 
+def test_a_dispute_that_echoes_our_answer_without_an_amount_keeps_its_own(shop: Shop) -> None:
+    shop.dispute("opened", 1)
+    evidence = shop.answer(receipt="file_1")
+    shop.dispute("under_review", 2, reference=evidence.operation_id, amount_minor=0)
+    (dispute,) = shop.payment.disputes.values()
+    assert (dispute.status, dispute.amount_minor) == ("opened", 6_000)
+    assert evidence.undecided
+    assert "money_without_amount" in shop.cases()
+    shop.dispute("under_review", 3, reference=evidence.operation_id)
+    assert evidence.state is OperationState.SUCCEEDED
+
+
 @pytest.mark.parametrize("documents", [{"receipt": "file_1"}, {}], ids=["evidence", "accept"])
 def test_a_dispute_known_only_by_its_money_refuses_for_now_and_takes_the_same_answer_later(
     shop: Shop, documents: dict[str, str]

@@ -82,7 +82,7 @@ def test_a_status_that_a_capture_does_not_have_neither_declines_it_nor_hides_its
     assert payment.amounts.captured_minor == 10_000
 
 
-@pytest.mark.parametrize("status", ["pending", "succeeded"])
+@pytest.mark.parametrize("status", ["pending", "succeeded", "failed"])
 def test_money_of_no_amount_counts_for_nothing_and_stops_nobody(unit: MemoryUnit, status: str) -> None:
     payment = a_hold(unit)
     tell(unit, captured(payment, status=status, reference="elsewhere", amount_minor=0))
@@ -91,6 +91,19 @@ def test_money_of_no_amount_counts_for_nothing_and_stops_nobody(unit: MemoryUnit
     assert (payment.amounts.captured_minor, payment.amounts.refunded_minor) == (4_000, 0)
     assert not payment.refunds
     assert "money_without_amount:cap_1:" + status in payment.case_keys
+    assert [e.amount_minor for _, e in unit.events if isinstance(e, PaymentCaptured)] == [4_000]
+
+
+@pytest.mark.parametrize("failed_first", [False, True])
+def test_a_capture_that_failed_without_an_amount_takes_no_amount_with_it_in_either_order(
+    unit: MemoryUnit, failed_first: bool
+) -> None:
+    payment = a_hold(unit)
+    took = captured(payment, reference=None, object_version=1, amount_minor=4_000)
+    went = captured(payment, reference=None, object_version=2, amount_minor=0, status="failed")
+    tell(unit, *((went, took) if failed_first else (took, went)))
+    assert (payment.amounts.captured_minor, payment.amounts.reversed_minor) == (4_000, 0)
+    assert "money_without_amount:cap_1:failed" in payment.case_keys
 
 
 @pytest.mark.parametrize("reference", ["ours", None])
