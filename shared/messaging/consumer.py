@@ -216,7 +216,9 @@ class ConsumerLoop(Generic[U]):
         if now_s < self._next_redrive_s:
             return
         self._next_redrive_s = now_s + REDRIVE_INTERVAL_S
-        for stream in self._due():
+        due = self._due()
+        self._processor.forget_but(due)
+        for stream in due:
             crash_point("redrive.before_try")
             self._processor.redrive(stream)
             crash_point("redrive.after_try")

@@ -5,7 +5,7 @@ announces what a contract forbids (the record is parked, the rest goes on), the 
 (a few tries, then the record is poison), anything else (a few tries, then the process ends).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Final, Generic
 
@@ -35,7 +35,7 @@ from shared.persistence.unit_of_work import Transactions
 ATTEMPTS_MAX: Final = 3  # of one record that fails for a reason we do not know, or that the database refuses
 BACKOFF_BASE_S: Final = 0.1
 BACKOFF_CAP_S: Final = 2.0
-POISONED_PER_TRANSACTION_MAX: Final = 100
+POISONED_PER_TURN_MAX: Final = 100
 
 Done = Callable[[Sequence[Record]], None]
 
@@ -63,6 +63,7 @@ class BatchProcessor(Generic[U]):
         self._observer = observer
         self._clock = clock
         self._jitter = jitter
+        self._still_poison: dict[Stream, dict[str, str]] = {}
 
     def process(self, records: Sequence[Record], done: Done) -> None:
         """Apply records in order. ``done`` is told of those committed, also where a later one raises."""
@@ -85,12 +86,16 @@ class BatchProcessor(Generic[U]):
             self._one(record, {})
             done([record])
 
-    def redrive(self, stream: Stream) -> BatchOutcome:
-        """Try a parked key again; a record that is still poison stays parked."""
-        poisoned: dict[str, str] = {}
+    def redrive(self, stream: Stream) -> None:
+        """Try a parked key again; a record that is still poison stays parked.
+
+        So many of those are found in one turn at most: then it stays asked for, and the next turn goes on behind them.
+        """
+        poisoned = self._still_poison.pop(stream, {})
+        most = len(poisoned) + POISONED_PER_TURN_MAX
         drain_max: int | None = None
         refusals = 0
-        while True:
+        while len(poisoned) < most:
             try:
                 outcome = self._transact(partial(self._redrive, stream, poisoned, drain_max))
             except PoisonedEvent as found:
@@ -102,8 +107,17 @@ class BatchProcessor(Generic[U]):
                 if not refusals:
                     drain_max = self._settle(poisoned, drain_max, 1, refused)
             else:
+                if stream in outcome.plan.undrained:
+                    self._still_poison[stream] = poisoned
                 self._tell(outcome)
-                return outcome
+                return
+        self._still_poison[stream] = poisoned
+        self._observer.disturbed(f"redrive goes on behind {len(poisoned)} records that are still poison")
+
+    def forget_but(self, asked_for: Collection[Stream]) -> None:
+        """Forget what was still poison under keys that nobody asks for any more: the next try is one of everything."""
+        for stream in self._still_poison.keys() - set(asked_for):
+            del self._still_poison[stream]
 
     def _redrive(
         self, stream: Stream, poisoned: Mapping[str, str], drain_max: int | None, uow: U
@@ -166,7 +180,7 @@ class BatchProcessor(Generic[U]):
         self._clock.sleep(self._jitter.backoff(failures, base_s=BACKOFF_BASE_S, cap_s=BACKOFF_CAP_S))
 
     def _remember(self, poisoned: dict[str, str], found: PoisonedEvent) -> None:
-        if found.event_id in poisoned or len(poisoned) >= POISONED_PER_TRANSACTION_MAX:
+        if found.event_id in poisoned:
             raise InvariantViolation(
                 "poison_settles", f"{found.event_id} was refused again after being parked"
             )

@@ -280,6 +280,11 @@ OUT_OF_REACH = {
         " test_marks_of_an_old_epoch_change_no_row asks with an old epoch"
     ),
     "refill-alone": "no topic is filled anew while a seed runs",
+    "stray-policy-head": "no world has as many strays before people as the policy looks at in one turn",
+    **dict.fromkeys(
+        ("redrive-goes-on", "redrive-tries-everything"),
+        "no key of a seed has more poison than a redrive's turn takes",
+    ),
     "refused-by-the-database": "no producer of a seed tells what the database refuses",
     "text-not-storable": "no producer of a seed tells what the database refuses",
     "end-of-patience": "patience with what was accepted lasts a day and longer, a seed minutes",

@@ -32,6 +32,14 @@ SELECT s.payment_id, s.stray_id FROM strays AS s
    AND s.found_at <= %(now)s - make_interval(secs => %(seconds)s)
    AND NOT EXISTS (SELECT FROM operations AS o WHERE o.payment_id = s.payment_id AND o.stray_id = s.stray_id)
    AND NOT EXISTS (SELECT FROM disputes AS d WHERE d.payment_id = s.payment_id AND d.stray_id = s.stray_id)
+   -- Of which a refund is astray itself (`given_back_otherwise`): those would stand at the head of the list for ever.
+   AND NOT EXISTS (
+       SELECT FROM strays AS r
+         JOIN processor_objects AS o
+           ON (o.processor, o.account, o.object_id) = (r.processor, r.account, r.object_id)
+         JOIN processor_objects AS of
+           ON (of.processor, of.account, of.object_id) = (o.processor, o.account, o.parent_id)
+        WHERE r.payment_id = s.payment_id AND r.kind = 'refund' AND NOT r.released AND of.stray_id = s.stray_id)
  ORDER BY s.found_at LIMIT %(limit)s
 """
 
@@ -83,7 +91,7 @@ class PaymentUnitOfWork(UnitOfWork):
         announce(self.outbox, PAYMENT_EVENTS, act, self.now)
 
     def untouched_strays(self, found_before_s: float, limit: int) -> list[tuple[str, str]]:
-        """Payment and stray of what no return or void was ever asked for, oldest first."""
+        """Payment and stray of what is the policy's to give back, oldest first: nothing else counts to the limit."""
         values = {"seconds": found_before_s, "now": self.now, "limit": limit}
         return [(row[0], row[1]) for row in self.connection.exec_driver_sql(_UNTOUCHED, values)]
 

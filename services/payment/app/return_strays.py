@@ -27,7 +27,7 @@ class StrayUnit(OperatorUnit, Protocol):
     """A transaction that can also find untouched strays."""
 
     def untouched_strays(self, found_before_s: float, limit: int) -> list[tuple[str, str]]:
-        """Payment and stray of what no return or void was ever asked for."""
+        """Payment and stray of what is the policy's to give back: nothing else counts to the limit."""
         ...
 
 

@@ -6,10 +6,17 @@ import pytest
 import sqlalchemy as sa
 
 from shared.kernel.errors import Poison, Rejected
+from shared.messaging import processing
 from shared.messaging.discard import approve_discard, propose_discard
 from shared.messaging.inbox import Stream
 from shared.messaging.memory import MemoryBroker
-from shared.messaging.redrive import approve_skip, parked_keys, propose_skip, request_redrive
+from shared.messaging.redrive import (
+    approve_skip,
+    parked_keys,
+    propose_skip,
+    redrive_served,
+    request_redrive,
+)
 from shared.testing.messaging_bench import CONSUMER, DEAD_FACTS, FACTS, NOTES, messaging_bench
 
 
@@ -240,6 +247,57 @@ def test_redrive_applies_the_queue_in_order_once_the_reason_is_gone(bench, membe
     assert _redrive(bench, "a") is False
     member.settle()
     assert bench.effects("a") == [1, 2, 3, 4]
+
+
+def test_a_redrive_finds_more_poison_than_a_turn_takes_and_goes_on_behind_it(bench, member, monkeypatch):
+    """Ended the process, again after each start: the request stayed and nothing was tried any further."""
+    monkeypatch.setattr(processing, "POISONED_PER_TURN_MAX", 3)
+    broken = set(range(1, 10))
+
+    def refuse(event):
+        if event.data.number in broken:
+            raise Poison("not yet understood")
+
+    bench.refuse = refuse
+    for number in sorted(broken):
+        bench.send("n", number, topic=NOTES)
+    member.settle()
+    broken.remove(9)
+    assert _redrive(bench, "n", NOTES)
+    for _ in range(3):  # three of them are found in each
+        member.settle()
+    assert bench.effects("n", NOTES) == [9]
+    assert bench.rows("SELECT redrive_requested_at FROM parked_keys") == [{"redrive_requested_at": None}]
+    broken.clear()  # and what was poison then is tried anew when somebody asks again
+    assert _redrive(bench, "n", NOTES)
+    member.settle()
+    assert sorted(bench.effects("n", NOTES)) == list(range(1, 10))
+    assert (parked(bench), len(dead_letters(bench))) == ([], 9)
+
+
+def test_what_a_turn_found_to_be_poison_is_forgotten_once_nobody_asks_any_more(bench, member, monkeypatch):
+    """Another member may have come to the end of the list; what is asked for later is a try of everything."""
+    monkeypatch.setattr(processing, "POISONED_PER_TURN_MAX", 3)
+    broken = {1, 2, 3, 4}
+
+    def refuse(event):
+        if event.data.number in broken:
+            raise Poison("not yet understood")
+
+    bench.refuse = refuse
+    for number in sorted(broken):
+        bench.send("n", number, topic=NOTES)
+    member.settle()
+    _redrive(bench, "n", NOTES)
+    member.settle()
+    bench.transactions.run(
+        lambda uow: redrive_served(uow.connection, CONSUMER, Stream(NOTES, "n")), name="served elsewhere"
+    )
+    member.settle()
+    broken.clear()
+    _redrive(bench, "n", NOTES)
+    member.settle()
+    assert sorted(bench.effects("n", NOTES)) == [1, 2, 3, 4]
 
 
 def _redrive(bench, key, topic=FACTS):

@@ -278,4 +278,24 @@ CONSUMING: Final = (
             _CONTRACT_TESTS + "test_a_reader_refuses_text_that_no_database_can_store_and_says_where",
         ),
     ),
+    Case(
+        name="redrive-goes-on",
+        protection="a redrive that finds more poison than a turn takes goes on behind it, and the consumer lives",
+        change="each turn begins anew",
+        patches=(
+            Patch(
+                "shared/messaging/processing.py",
+                "        self._still_poison[stream] = poisoned\n        self._observer",
+                "        self._observer",
+            ),
+        ),
+        tests=(_TESTS + "test_a_redrive_finds_more_poison_than_a_turn_takes_and_goes_on_behind_it",),
+    ),
+    Case(
+        name="redrive-tries-everything",
+        protection="a redrive that is asked for anew tries everything again, whatever an earlier one had found",
+        change="what was poison once stays so while the process lives",
+        patches=(Patch("shared/messaging/consumer.py", "        self._processor.forget_but(due)\n", ""),),
+        tests=(_TESTS + "test_what_a_turn_found_to_be_poison_is_forgotten_once_nobody_asks_any_more",),
+    ),
 )

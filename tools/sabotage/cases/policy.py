@@ -53,6 +53,13 @@ POLICY: Final = (
         tests=(_ITS_TO_GIVE,),
     ),
     Case(
+        name="stray-policy-head",
+        protection="strays that the policy leaves to people take no place of those that are its to give back",
+        change="the query finds what has a refund astray as well, before the rest",
+        patches=(Patch(_FINDING, "r.kind = 'refund' AND NOT r.released", "false"),),
+        tests=(_TESTS + "test_what_the_policy_leaves_to_people_keeps_nothing_else_from_being_given_back",),
+    ),
+    Case(
         name="stray-policy-in-force",
         protection="strays are given back without a person only where that is the policy",
         change="the worker gives them back under every policy",

@@ -6,6 +6,7 @@ import orjson
 import psycopg
 import pytest
 
+from services.payment.app.return_strays import ReturnStrays, return_strays
 from services.payment.entrypoints.worker import return_due_strays
 from services.payment.tests.db.desk import Desk
 from services.payment.tests.db.scenes import (
@@ -214,6 +215,21 @@ def test_the_policy_gives_strays_back_in_time_once_and_leaves_mismatches_to_peop
         return_due_strays(shop.transactions, 0.0)
     eventually(lambda: len(told(shop, "RefundPayment.v1")) == 1)
     assert [row["mismatch"] for row in desk.get("/strays")] == [False, True]
+
+
+def test_what_the_policy_leaves_to_people_keeps_nothing_else_from_being_given_back(
+    shop: Shop, desk: Desk
+) -> None:
+    """A refund in another currency, of money astray, can never be resolved: only the time of its stray passes."""
+    payment_id, _ = astray(shop)
+    other = {"reference": None, "parent_id": "cap_2", "amount_minor": 3_000, "currency": "USD"}
+    shop.tell(refunded(shop.payment(payment_id), "succeeded", 1, **other))
+    assert sorted(row["kind"] for row in desk.get("/strays")) == ["money", "refund"]
+    behind = {"object_id": "cap_3", "parent_id": "auth_9", "reference": None, "amount_minor": 2_000}
+    shop.tell(captured(shop.payment(payment_id), **behind))
+    one_at_a_time = ReturnStrays(after_s=0.0, limit=1)
+    assert shop.transactions.run(lambda uow: return_strays(one_at_a_time, uow), name="test") == 1
+    assert [asked["capture_id"] for asked in told(shop, "RefundPayment.v1")] == ["cap_3"]
 
 
 def test_a_return_in_review_that_did_not_happen_stays_before_people(desk: Desk, shop: Shop) -> None:
