@@ -310,16 +310,18 @@ def decide(attempt: Attempt, *, now: datetime) -> Move:
 def look_up_now(attempt: Attempt, *, now: datetime, policy: Policy) -> Move:
     """Bring the next look-up forward, at most once in ``look_up_every_s``; never touches a held row.
 
-    A closed attempt that reached the processor is looked up once more: what it made may have changed since.
+    A closed attempt that reached the processor is looked up once more: what it made may have changed since. One that
+    was decided while a worker called stays that worker's until its lease ends: nothing takes the row from a dead one.
     """
     recent = attempt.looked_up_at is not None and (now - attempt.looked_up_at) < timedelta(
         seconds=policy.look_up_every_s
     )
     if attempt.state is State.CLOSED:
         unsent = attempt.closing in (Closing.WITHDRAWN, Closing.NOT_SENT_LIMIT) or attempt.attempt_id is None
-        if recent or unsent or attempt.held or attempt.looks_again:
+        calling = attempt.held and now < attempt.next_at
+        if recent or unsent or calling or attempt.looks_again:
             return Move(attempt, applied=False)
-        return Move(replace(attempt, looks_again=True, next_at=now))
+        return Move(replace(attempt, looks_again=True, lease_owner=None, next_at=now))
     if attempt.phase is not Phase.WAITING or recent or attempt.next_at <= now:
         return Move(attempt, applied=False)
     return Move(replace(attempt, next_at=now, rung_at=attempt.rung_at or attempt.next_at))

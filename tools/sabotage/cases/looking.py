@@ -7,6 +7,8 @@ from tools.sabotage.case import Case, Patch
 _FEEDS: Final = "services/processor/adapters/feeds.py"
 _WORKER: Final = "services/processor/entrypoints/worker.py"
 _DECIDE: Final = "services/payment/app/decide.py"
+_ATTEMPT_TESTS: Final = "services/processor/tests/unit/test_attempt.py::"
+_STORED_TESTS: Final = "services/processor/tests/db/test_attempts_stored.py::"
 _LANE_TESTS: Final = "services/processor/tests/unit/test_lane.py::"
 _BETA_TESTS: Final = "services/processor/tests/unit/test_beta_http.py::"
 _FEED_TESTS: Final = "services/processor/tests/db/test_feed.py::"
@@ -27,6 +29,23 @@ LOOKING: Final = (
             ),
         ),
         tests=(_LANE_TESTS + "test_a_look_up_that_takes_longer_than_its_lease_ends_with_it_and_is_recorded",),
+    ),
+    Case(
+        name="closed-under-a-dead-worker",
+        protection="an attempt that was decided under a worker that died can be looked at again once the lease ended",
+        change="it stays the dead worker's for ever, and every wish to look is dropped",
+        patches=(
+            Patch(
+                "services/processor/domain/attempt.py",
+                "calling = attempt.held and now < attempt.next_at",
+                "calling = attempt.held",
+            ),
+        ),
+        tests=(
+            _ATTEMPT_TESTS
+            + "test_decided_under_a_worker_that_died_it_is_looked_up_again_once_the_lease_ended",
+            _STORED_TESTS + "test_decided_while_its_worker_died_it_is_looked_up_again_on_request",
+        ),
     ),
     Case(
         name="feed-hour-before-reading",

@@ -401,6 +401,23 @@ def test_a_hold_that_was_granted_long_ago_is_looked_up_again_on_request(service)
     assert service.claim() == []
 
 
+def test_decided_while_its_worker_died_it_is_looked_up_again_on_request(service):
+    command = opened(service)[0]
+    service.claim()
+    names = {"payment_id": command.payment_id, "operation_id": command.operation_id}
+    service.deliver(event(OperationDecidedV1(**names, outcome="SUCCEEDED")))
+    asks = event(LookUpOperationV1(**names, reason="authorization_expired"))
+    service.deliver(asks)
+    assert service.claim() == [], "its worker may still be calling"
+    service.clock.advance(61)
+    service.deliver(asks)
+    (again,) = service.claim("w2")
+    gone = replace(held_fact(command), status="expired", object_version=2)
+    assert service.record((again, LookUp(found=Found.FOUND, result=Result.DONE, facts=(gone,)))).stale == 0
+    assert service.published() == ["AttemptSent", "AttemptClosed", "LookedUp"]
+    assert row(service, command, "state", "looks_again", "attempt_number") == ("closed", False, 1)
+
+
 def test_commands_about_operations_that_nobody_asked_for(service):
     stranger = authorize()
     with pytest.raises(Poison):

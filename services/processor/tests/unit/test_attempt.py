@@ -443,6 +443,18 @@ def test_an_attempt_that_never_reached_the_processor_has_nothing_to_look_up():
     assert not look_up_now(decided, now=later(60), policy=POLICY).applied
 
 
+def test_decided_under_a_worker_that_died_it_is_looked_up_again_once_the_lease_ended():
+    held = taken()
+    decided = decide(held, now=NOW).attempt
+    assert not look_up_now(decided, now=held.next_at - timedelta(seconds=1), policy=POLICY).applied, (
+        "it may still be calling"
+    )
+    asked = look_up_now(decided, now=held.next_at, policy=POLICY)
+    assert (asked.applied, asked.attempt.held) == (True, False)
+    again = taken(asked.attempt, at=held.next_at)
+    assert (again.phase, again.state, again.attempt_number) == (Phase.LOOKING_UP, State.CLOSED, 1)
+
+
 def test_a_worker_that_dies_looking_again_leaves_it_to_the_next():
     asked = look_up_now(answered(Result.DONE).attempt, now=later(60), policy=POLICY).attempt
     again = take(
