@@ -143,6 +143,7 @@ _OF_REPORTS = (
 _NO_NOTHING = "both processors of every seed tell of money with its amount"
 _NAMED = "both processors of every seed name what a refund gives back"
 OUT_OF_REACH = {
+    "word-before-the-decision": "people of a seed decide by the processor's own book, and no older word contradicts it",
     "closed-under-a-dead-worker": "what a look-up finds of a decided operation the feed of a seed tells too",
     "away-without-a-word": _NEVER_AWAY,
     "role-waits": _NEVER_AWAY,

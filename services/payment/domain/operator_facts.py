@@ -1,11 +1,21 @@
-"""What an operator saw at the processor, as the canonical fact that it would have been: one way for all evidence."""
+"""What an operator saw at the processor, as the canonical fact that it would have been: one way for all evidence.
+
+It ranks right after what is known of the object, and never by our own clock: whatever the processor itself tells of it
+that is news to us is compared with what people decided, also where it was said before they did.
+"""
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
-from services.payment.domain.facts import Fact, ObjectType, ProcessorObject
+from services.payment.domain.facts import (
+    IMPLIED_VERSION,
+    STATUS_RANK,
+    Fact,
+    ObjectType,
+    ProcessorObject,
+)
 from services.payment.domain.operations import Operation, OperationType
 from services.payment.domain.payment import Payment
 from shared.kernel.errors import Rejected
@@ -45,7 +55,7 @@ def proof_of_success(
             param="object_id",
         )
     digest = hashlib.sha256(f"operator\n{operation.operation_id}\n{name}\n{evidence}".encode()).hexdigest()
-    version = known.version if known is not None and known.version > 0 else None
+    version, occurred_at = _place(known, status, now)
     return Fact(
         processor=operation.processor,
         account=operation.account,
@@ -54,7 +64,7 @@ def proof_of_success(
         status=status,
         amount_minor=_amount_minor(payment, operation, known),
         currency=known.currency if known is not None else payment.currency_of(operation),
-        occurred_at=now,
+        occurred_at=occurred_at,
         digest=digest,
         fact_key=f"{operation.processor}:{operation.account}:{name}:{status}:operator",
         object_version=version,
@@ -63,6 +73,18 @@ def proof_of_success(
         payment_id=payment.payment_id,
         parent_id=_parent_id(payment, operation),
     )
+
+
+def _place(known: ProcessorObject | None, status: str, now: datetime) -> tuple[int | None, datetime]:
+    """The version and time by which the fact comes after what is known, and before all that is told later."""
+    if known is None or known.version < 0:
+        # Nobody but people and what other facts implied has spoken of it.
+        return IMPLIED_VERSION, now
+    if known.version > 0:
+        return known.version, now
+    *_, known_status = known.rank
+    later = STATUS_RANK[status] > known_status
+    return None, known.occurred_at if later else known.occurred_at + timedelta.resolution
 
 
 def _known(

@@ -31,9 +31,9 @@ CAUSE = Cause(reason="status_unknown", subject="cap_1", exposure_minor=100, curr
 class World:
     """One payment in memory, with what facts, operators and reviews do to its cases."""
 
-    def __init__(self, method: CaptureMethod = CaptureMethod.MANUAL) -> None:
+    def __init__(self, method: CaptureMethod = CaptureMethod.MANUAL, **wished: str) -> None:
         self.unit = MemoryUnit()
-        self.payment: Payment = create_payment(wish(capture_method=method), self.unit)
+        self.payment: Payment = create_payment(wish(capture_method=method, **wished), self.unit)
         self.unit.commit()
         if method is CaptureMethod.MANUAL:
             self.tell(authorized(self.payment))

@@ -8,6 +8,8 @@ _PAYMENT: Final = "services/payment/domain/payment.py"
 _CASES: Final = "services/payment/domain/cases.py"
 _DISPUTES: Final = "services/payment/domain/absorbing_disputes.py"
 _SCHEMA: Final = "services/payment/migrations/versions/0015_decide_cases.py"
+_OPERATORS: Final = "services/payment/domain/operator_facts.py"
+_DECIDE_TESTS: Final = "services/payment/tests/db/test_operators_decide.py::"
 _UNIT_TESTS: Final = "services/payment/tests/unit/test_cases.py::"
 _CONTRADICTED: Final = "services/payment/tests/unit/test_contradicted_decisions.py::"
 _ERROR_TESTS: Final = "services/payment/tests/unit/test_last_errors.py::"
@@ -20,6 +22,25 @@ _PERSON_TESTS: Final = "services/payment/tests/db/test_before_a_person.py::"
 _DB_TESTS: Final = "services/payment/tests/db/test_cases_follow.py::"
 
 PEOPLE: Final = (
+    Case(
+        name="word-before-the-decision",
+        protection="what people decided ranks after what was known of the object, and before all that is heard later",
+        change="it ranks by the time of the decision, so that older words are not compared with it",
+        patches=(
+            Patch(_OPERATORS, "return IMPLIED_VERSION, now", "return None, now"),
+            Patch(
+                _OPERATORS,
+                "return None, known.occurred_at if later else known.occurred_at + timedelta.resolution",
+                "return None, now if later else now + timedelta.resolution",
+            ),
+        ),
+        tests=(
+            _CONTRADICTED
+            + "test_without_versions_the_processors_own_word_from_before_the_decision_contradicts_it",
+            _DECIDE_TESTS
+            + "test_without_versions_what_the_processor_said_before_the_decision_is_compared_when_it_comes",
+        ),
+    ),
     Case(
         name="review-answered",
         protection="late evidence that decides an operation in review closes its case, and is named",

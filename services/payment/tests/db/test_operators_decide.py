@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import orjson
 import psycopg
 import pytest
@@ -57,6 +59,24 @@ def test_a_capture_in_review_is_decided_by_two_people_and_frees_the_way(desk: De
     shop.tell(captured(shop.payment(payment_id), operation_id, object_id="cap_7"))
     assert shop.get(f"/payments/{payment_id}").document["amount_captured"] == 10_000
     assert len(told(shop, "PaymentCaptured.v1")) == 1
+
+
+def test_without_versions_what_the_processor_said_before_the_decision_is_compared_when_it_comes(
+    desk: Desk, shop: Shop
+) -> None:
+    payment_id = shop.captured()["id"]
+    assert shop.post("/refunds", {"payment": payment_id, "amount": 4_000}).status == 201
+    said_at, operation_id = datetime.now(UTC), exhaust(shop, payment_id)
+    path = f"/operations/{operation_id}/decision"
+    assert desk.decided(path, outcome="succeeded", evidence="ticket 9", object_id="txn_9").status == 200
+    assert shop.get(f"/payments/{payment_id}").document["amount_refunded"] == 4_000
+    refused = refunded(
+        shop.payment(payment_id), "declined", 1, object_id="txn_9", reference=operation_id, object_version=None,
+        occurred_at=said_at,
+    )  # fmt: skip
+    shop.tell(refused)
+    assert shop.get(f"/payments/{payment_id}").document["amount_refunded"] == 0
+    assert {case["reason"] for case in desk.get("/cases")} == {"decision_contradicted"}
 
 
 def test_declined_frees_the_capture_and_money_found_later_is_never_lost(desk: Desk, shop: Shop) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from services.payment.app.apply_fact import apply_fact
@@ -10,6 +12,7 @@ from services.payment.app.capture_payment import CapturePayment, capture_payment
 from services.payment.app.refund_payment import RefundPayment, refund_payment
 from services.payment.domain.deciding import give_up
 from services.payment.domain.operations import OperationState
+from services.payment.domain.operator_facts import proof_of_success
 from services.payment.domain.status import CaptureMethod, Source
 from services.payment.tests.cases_world import World
 from services.payment.tests.world import (
@@ -113,6 +116,48 @@ def test_happened_and_then_it_had_failed() -> None:
     assert operation.state is OperationState.FAILED_LATER
     assert world.open() == {"decision_contradicted"}
     assert world.of("decision_contradicted").follows_case_id == old.case_id
+
+
+@pytest.mark.parametrize("known", [(), ("pending",)], ids=["unknown", "seen pending"])
+def test_without_versions_the_processors_own_word_from_before_the_decision_contradicts_it(
+    known: tuple[str, ...],
+) -> None:
+    world = World(CaptureMethod.AUTOMATIC, processor="beta", account="acct_beta")
+    payment, unversioned = world.payment, {"object_version": None}
+    world.tell(authorized(payment, **unversioned), captured(payment, **unversioned))
+    operation = world.ask(refund_payment, RefundPayment, amount_minor=4_000)
+    told_at = world.unit.now
+    word = {"reference": operation.operation_id, "object_version": None}
+    world.tell(*(refunded(payment, status, 1, occurred_at=told_at, **word) for status in known))
+    old = world.exhausted(operation)
+    world.unit.now += timedelta(hours=4)
+    proof = proof_of_success(payment, operation, "ref_1", "report 7", world.unit.now)
+    apply_fact(told(proof, Source.OPERATOR), world.unit)
+    assert operation.state is OperationState.SUCCEEDED
+    world.decide(operation, OperationState.SUCCEEDED)
+    world.tell(*(refunded(payment, status, 1, occurred_at=told_at, **word) for status in known))
+    assert world.open() == set(), "what was known when they decided is no news"
+    world.tell(refunded(payment, "declined", 1, occurred_at=told_at + timedelta(minutes=5), **word))
+    assert operation.state is OperationState.FAILED_LATER
+    assert world.open() == {"decision_contradicted"}
+    assert world.of("decision_contradicted").follows_case_id == old.case_id
+
+
+def test_without_versions_the_processors_own_word_that_agrees_changes_nothing() -> None:
+    world = World(CaptureMethod.AUTOMATIC, processor="beta", account="acct_beta")
+    payment = world.payment
+    world.tell(authorized(payment, object_version=None), captured(payment, object_version=None))
+    operation = world.ask(refund_payment, RefundPayment, amount_minor=4_000)
+    told_at = world.unit.now
+    world.exhausted(operation)
+    world.unit.now += timedelta(hours=4)
+    proof = proof_of_success(payment, operation, "ref_1", "report 7", world.unit.now)
+    apply_fact(told(proof, Source.OPERATOR), world.unit)
+    world.decide(operation, OperationState.SUCCEEDED)
+    word = {"reference": operation.operation_id, "object_version": None, "occurred_at": told_at}
+    world.tell(refunded(payment, "pending", 1, **word), refunded(payment, "succeeded", 1, **word))
+    assert (operation.state, payment.amounts.refunded_minor) == (OperationState.SUCCEEDED, 4_000)
+    assert world.open() == set()
 
 
 def test_did_not_happen_and_then_the_refund_turns_up() -> None:
