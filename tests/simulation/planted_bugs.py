@@ -142,8 +142,11 @@ _OF_REPORTS = (
 )  # fmt: skip
 _NO_NOTHING = "both processors of every seed tell of money with its amount"
 _NAMED = "both processors of every seed name what a refund gives back"
+_TOLD_ELSEWHERE = "what an unreadable event of a seed was about, another source tells, or a ladder looks up"
 OUT_OF_REACH = {
     "word-before-the-decision": "people of a seed decide by the processor's own book, and no older word contradicts it",
+    "unreadable-looks-at-what-it-names": _TOLD_ELSEWHERE,
+    "unreadable-is-told-beside-a-doubt": "no seed asks which unreadable events were shown to a person",
     "closed-under-a-dead-worker": "what a look-up finds of a decided operation the feed of a seed tells too",
     "away-without-a-word": _NEVER_AWAY,
     "role-waits": _NEVER_AWAY,

@@ -116,11 +116,13 @@ def look_again(payment: Payment, operation: Operation, reason: str, moment: Mome
     return True
 
 
-def look_up_doubts(payment: Payment, reason: str, moment: Moment) -> int:
-    """Look up every operation in doubt, and the one that blocks others; tell how many were asked for."""
+def look_up_doubts(payment: Payment, reason: str, moment: Moment) -> list[Operation]:
+    """Look up every operation in doubt, and the one that blocks others; return them, asked for just now or before."""
     blocking = payment.blocking_operation()
-    wanted = [o for o in payment.operations.values() if o.state in IN_DOUBT or o is blocking]
-    return sum(ask_look_up(payment, operation, reason, moment) for operation in wanted)
+    doubts = [o for o in payment.operations.values() if o.state in IN_DOUBT or o is blocking]
+    for operation in doubts:
+        ask_look_up(payment, operation, reason, moment)
+    return doubts
 
 
 def _let_wait(command: ApplyFact, payment: Payment | None, evidence_id: str, uow: PaymentUnit) -> None:

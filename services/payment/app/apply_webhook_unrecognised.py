@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from services.payment.app.apply_fact import look_again, look_up_doubts
 from services.payment.app.ports import PaymentUnit, Ref
 from services.payment.domain.changes import Moment
+from services.payment.domain.facts import ProcessorObject
 from services.payment.domain.operations import Operation
 from services.payment.domain.payment import Payment
 from services.payment.domain.status import Source
@@ -30,9 +31,10 @@ def refs_named(command: ApplyWebhookUnrecognised) -> list[Ref]:
 
 
 def apply_webhook_unrecognised(command: ApplyWebhookUnrecognised, uow: PaymentUnit) -> None:
-    """Send a look-up for every doubt of the payment it seems to be about; without one, for the operation it names.
+    """Send a look-up for every doubt of the payment it seems to be about, and for the operation that it names.
 
-    A person is told of the latter: a look-up shows how the object stands now, not what happened to it in between.
+    A person is told, for a look-up shows how the object stands now, not what happened to it in between; not where it
+    is about what is in doubt, or may be: that stays before us until it is decided.
     """
     refs = refs_named(command)
     uow.refs.lock(refs)
@@ -42,10 +44,13 @@ def apply_webhook_unrecognised(command: ApplyWebhookUnrecognised, uow: PaymentUn
     if payment is None:
         return
     moment = Moment(now=uow.now, cause_id=command.cause_id, ids=uow.ids, source=Source.WEBHOOK)
-    if look_up_doubts(payment, "webhook_unrecognised", moment) == 0 and not payment.blocking_operation():
-        named = _operation_named(payment, command)
-        if named is not None:
-            look_again(payment, named, "webhook_unrecognised", moment)
+    doubts = look_up_doubts(payment, "webhook_unrecognised", moment)
+    thing = payment.objects.get((command.processor, command.account, command.object_id or ""))
+    named = _operation_named(payment, command, thing)
+    if named is not None and named not in doubts:
+        look_again(payment, named, "webhook_unrecognised", moment)
+    of_no_doubt = named not in doubts if named is not None else thing is not None
+    if of_no_doubt or not doubts:
         payment.open_case(
             "webhook_unrecognised",
             command.object_id or command.cause_id,
@@ -55,8 +60,9 @@ def apply_webhook_unrecognised(command: ApplyWebhookUnrecognised, uow: PaymentUn
         )
 
 
-def _operation_named(payment: Payment, command: ApplyWebhookUnrecognised) -> Operation | None:
+def _operation_named(
+    payment: Payment, command: ApplyWebhookUnrecognised, thing: ProcessorObject | None
+) -> Operation | None:
     """By our reference, or else as the one that made the object."""
-    thing = payment.objects.get((command.processor, command.account, command.object_id or ""))
     made_by = thing.operation_id if thing is not None else None
     return payment.operations.get(command.reference or "") or payment.operations.get(made_by or "")

@@ -7,8 +7,10 @@ from tools.sabotage.case import Case, Patch
 _FEEDS: Final = "services/processor/adapters/feeds.py"
 _WORKER: Final = "services/processor/entrypoints/worker.py"
 _DECIDE: Final = "services/payment/app/decide.py"
+_UNRECOGNISED: Final = "services/payment/app/apply_webhook_unrecognised.py"
 _ATTEMPT_TESTS: Final = "services/processor/tests/unit/test_attempt.py::"
 _STORED_TESTS: Final = "services/processor/tests/db/test_attempts_stored.py::"
+_UNREADABLE_TESTS: Final = "services/payment/tests/unit/test_unreadable_webhooks.py::"
 _LANE_TESTS: Final = "services/processor/tests/unit/test_lane.py::"
 _BETA_TESTS: Final = "services/processor/tests/unit/test_beta_http.py::"
 _FEED_TESTS: Final = "services/processor/tests/db/test_feed.py::"
@@ -45,6 +47,32 @@ LOOKING: Final = (
             _ATTEMPT_TESTS
             + "test_decided_under_a_worker_that_died_it_is_looked_up_again_once_the_lease_ended",
             _STORED_TESTS + "test_decided_while_its_worker_died_it_is_looked_up_again_on_request",
+        ),
+    ),
+    Case(
+        name="unreadable-looks-at-what-it-names",
+        protection="of an unreadable webhook what it names is looked up, whatever else of the payment is undecided",
+        change="only what is undecided is looked up",
+        patches=(
+            Patch(
+                _UNRECOGNISED,
+                "if named is not None and named not in doubts:",
+                "if named is not None and not doubts:",
+            ),
+        ),
+        tests=(
+            _UNREADABLE_TESTS + "test_the_operation_it_names_is_looked_up_also_while_another_is_undecided",
+        ),
+    ),
+    Case(
+        name="unreadable-is-told-beside-a-doubt",
+        protection="an unreadable webhook about what is not in doubt is shown to a person, whatever else is undecided",
+        change="it is shown only where nothing is",
+        patches=(Patch(_UNRECOGNISED, "if of_no_doubt or not doubts:", "if not doubts:"),),
+        tests=(
+            _UNREADABLE_TESTS + "test_the_operation_it_names_is_looked_up_also_while_another_is_undecided",
+            _UNREADABLE_TESTS
+            + "test_one_about_an_object_of_no_operation_is_told_to_a_person_also_while_one_is_undecided",
         ),
     ),
     Case(

@@ -11,11 +11,24 @@ from services.payment.app.apply_webhook_unrecognised import (
     ApplyWebhookUnrecognised,
     apply_webhook_unrecognised,
 )
+from services.payment.app.capture_payment import CapturePayment, capture_payment
 from services.payment.app.create_payment import create_payment
+from services.payment.app.refund_payment import RefundPayment, refund_payment
 from services.payment.domain.commands import LookUpOperation
 from services.payment.domain.payment import Payment
+from services.payment.domain.status import CaptureMethod
 from services.payment.tests.memory import MemoryUnit
-from services.payment.tests.world import ACCOUNT, authorized, captured, first_operation, told, wish
+from services.payment.tests.world import (
+    ACCOUNT,
+    authorized,
+    captured,
+    disputed,
+    first_operation,
+    refunded,
+    tell,
+    told,
+    wish,
+)
 
 
 @pytest.fixture
@@ -75,6 +88,68 @@ def test_without_a_doubt_the_operation_it_names_is_looked_up_and_a_person_told(
     unit.now += timedelta(seconds=6)
     unread(unit, payment_id=payment.payment_id, **{by: name})
     assert len(asked(unit)) == 2
+
+
+def with_a_capture_in_flight(unit: MemoryUnit) -> tuple[Payment, str]:
+    """A part was captured and given back, and another capture is on its way."""
+    payment = create_payment(wish(capture_method=CaptureMethod.MANUAL), unit)
+    unit.commit()
+    names = {
+        "merchant_id": payment.merchant_id,
+        "mode": "test",
+        "request_id": "r",
+        "payment_id": payment.payment_id,
+    }
+    tell(unit, authorized(payment))
+    capture_payment(CapturePayment(**names, amount_minor=6_000, final=False), unit)
+    unit.commit()
+    first = payment.latest_operation
+    assert first is not None
+    tell(unit, captured(payment, first.operation_id, amount_minor=6_000))
+    refund_payment(RefundPayment(**names, amount_minor=4_000), unit)
+    unit.commit()
+    back = payment.latest_operation
+    assert back is not None
+    tell(unit, refunded(payment, "succeeded", 1, reference=back.operation_id))
+    unit.now += timedelta(days=1)
+    capture_payment(CapturePayment(**names, amount_minor=1_000), unit)
+    unit.commit()
+    return payment, back.operation_id
+
+
+@pytest.mark.parametrize("by", ["reference", "object_id"])
+def test_the_operation_it_names_is_looked_up_also_while_another_is_undecided(
+    unit: MemoryUnit, by: str
+) -> None:
+    payment, refund = with_a_capture_in_flight(unit)
+    blocking = payment.blocking_operation()
+    assert blocking is not None
+    unread(unit, **{by: refund if by == "reference" else "ref_1"}, payment_id=payment.payment_id)
+    assert {name for name, _ in asked(unit)} == {blocking.operation_id, refund}
+    assert [case.reason for case in payment.cases] == ["webhook_unrecognised"]
+
+
+def test_one_about_an_object_of_no_operation_is_told_to_a_person_also_while_one_is_undecided(
+    unit: MemoryUnit,
+) -> None:
+    payment, _ = with_a_capture_in_flight(unit)
+    tell(unit, disputed(payment, "opened", 1, amount_minor=1_000))
+    unread(unit, object_id="dsp_1")
+    assert "webhook_unrecognised" in {case.reason for case in payment.cases}
+
+
+@pytest.mark.parametrize("named", [{"object_id": "cap_9"}, {}])
+def test_one_that_may_be_about_what_is_undecided_is_not_told_to_a_person(
+    unit: MemoryUnit, named: dict[str, str]
+) -> None:
+    payment, _ = with_a_capture_in_flight(unit)
+    unread(unit, **named, payment_id=payment.payment_id)
+    assert len(asked(unit)) == 1
+    assert not payment.case_keys
+    blocking = payment.blocking_operation()
+    assert blocking is not None
+    unread(unit, reference=blocking.operation_id, payment_id=payment.payment_id)
+    assert (len(asked(unit)), payment.case_keys) == (1, set()), "asked for just now"
 
 
 def test_one_that_names_nothing_is_told_to_a_person_alone(unit: MemoryUnit) -> None:
