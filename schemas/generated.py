@@ -879,6 +879,22 @@ class FactObservedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
     fact: FactV1
 
 
+class FeedEventUnrecognisedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """An event of a processor's feed that could not be read as a fact; makes the payment service look up."""
+
+    processor: str
+    account: str
+    processor_event_id: str | None = None
+    processor_event_type: str | None = None
+    object_id: str | None = None
+    reference: str | None = None
+    payment_id: str | None = None
+    reason: str
+    cursor: str
+    observed_at: Timestamp
+    digest: str
+
+
 class LadderExhaustedV1(Payload, frozen=True, kw_only=True, omit_defaults=True):
     """Every rung of the ladder was tried and the operation is still in doubt."""
 
@@ -1228,6 +1244,7 @@ EVENT_CLASSES: Mapping[str, type[Payload]] = {
     "AttemptClosed.v1": AttemptClosedV1,
     "AttemptSent.v1": AttemptSentV1,
     "FactObserved.v1": FactObservedV1,
+    "FeedEventUnrecognised.v1": FeedEventUnrecognisedV1,
     "LadderExhausted.v1": LadderExhaustedV1,
     "LookedUp.v1": LookedUpV1,
     "OperationDeadLettered.v1": OperationDeadLetteredV1,

@@ -180,9 +180,8 @@ RISK_REVIEWS_OLDEST_S: Final = _gauge(
 )
 REFUNDS: Final = _counter(
     "tieout_refunds_total",
-    "Refunds by outcome: succeeded, failed. Failure rate = failed over both, per day.",
-    "result",
-)
+    "Refunds by outcome: succeeded, failed. Failure rate = failed over both, per day.", "result",
+)  # fmt: skip
 DISPUTES: Final = _counter(
     "tieout_disputes_total", "Disputes opened. Dispute rate = these over captures, per 30 days."
 )
@@ -196,8 +195,7 @@ CALLS: Final = _counter(
 )  # fmt: skip
 CALL_SECONDS: Final = _histogram(
     "tieout_outbound_call_seconds",
-    "Seconds of one call to an outside processor.",
-    _LATENCY_S, "target", "kind",
+    "Seconds of one call to an outside processor.", _LATENCY_S, "target", "kind",
 )  # fmt: skip
 LADDER_OPEN: Final = _gauge(
     "tieout_ladder_open", "Attempts with an unknown outcome that are being looked up."
@@ -213,6 +211,10 @@ SENDS_WAITING_OLDEST_S: Final = _gauge(
 FEED_CURSOR_AGE_S: Final = _gauge(
     "tieout_feed_cursor_age_seconds", "Seconds since the event feed was read to its end.", "target"
 )
+FEED_UNREADABLE: Final = _counter(
+    "tieout_feed_unreadable_total",
+    "Events of a processor's feed that could not be read, each once; what they name is looked up.", "target",
+)  # fmt: skip
 
 # Webhooks
 WEBHOOKS: Final = _counter(
@@ -223,13 +225,11 @@ WEBHOOKS: Final = _counter(
 )  # fmt: skip
 WEBHOOK_DELAY_SECONDS: Final = _histogram(
     "tieout_webhook_delay_seconds",
-    "Seconds from an event's occurrence to our receipt of its first delivery.",
-    _DELAY_S, "source",
+    "Seconds from an event's occurrence to our receipt of its first delivery.", _DELAY_S, "source",
 )  # fmt: skip
 WEBHOOK_APPLY_SECONDS: Final = _histogram(
     "tieout_webhook_apply_seconds",
-    "Seconds from our receipt of a delivery to the transaction of its effect.",
-    _DELAY_S, "source",
+    "Seconds from our receipt of a delivery to the transaction of its effect.", _DELAY_S, "source",
 )  # fmt: skip
 
 # Risk

@@ -1,4 +1,4 @@
-"""Apply WebhookUnrecognised: something authentic was said that we cannot read, so we ask what it was about."""
+"""Apply what says that something authentic cannot be read, by webhook or in a feed: we ask what it was about."""
 
 from dataclasses import dataclass
 
@@ -21,6 +21,7 @@ class ApplyWebhookUnrecognised:
     reference: str | None
     payment_id: str | None
     cause_id: str
+    source: Source = Source.WEBHOOK
 
 
 def refs_named(command: ApplyWebhookUnrecognised) -> list[Ref]:
@@ -43,7 +44,7 @@ def apply_webhook_unrecognised(command: ApplyWebhookUnrecognised, uow: PaymentUn
     payment = uow.payments.locked(payment_id) if payment_id else None
     if payment is None:
         return
-    moment = Moment(now=uow.now, cause_id=command.cause_id, ids=uow.ids, source=Source.WEBHOOK)
+    moment = Moment(now=uow.now, cause_id=command.cause_id, ids=uow.ids, source=command.source)
     doubts = look_up_doubts(payment, "webhook_unrecognised", moment)
     thing = payment.objects.get((command.processor, command.account, command.object_id or ""))
     named = _operation_named(payment, command, thing)

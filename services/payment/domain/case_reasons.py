@@ -35,8 +35,8 @@ REASONS: Final[Mapping[str, str]] = {
     "risk_void_failed": "Risk refused this payment, and the hold could not be given back. Void it at the "
     "processor.",
     "fact_stuck": "A fact of this payment has fitted nowhere for a day. Look at the object that it names.",
-    "webhook_unrecognised": "An authentic webhook about this payment could not be read. Look at the object at the "
-    "processor.",
+    "webhook_unrecognised": "An authentic webhook, or an event of the feed, about this payment could not be read. "
+    "Look at the object at the processor.",
     "double_return": "A refund succeeded and a dispute took the same money: the customer has it twice. "
     "Contest the dispute.",
     "reinstated_too_much": "More of a dispute was given back than was withdrawn. Ask the processor which row is wrong.",

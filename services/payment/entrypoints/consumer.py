@@ -11,6 +11,7 @@ from schemas.generated import (
     AttemptSentV1,
     FactObservedV1,
     FactV1,
+    FeedEventUnrecognisedV1,
     LadderExhaustedV1,
     LookedUpV1,
     ObjectReportedV1,
@@ -265,6 +266,11 @@ def on_webhook_unrecognised(event: Event, uow: PaymentUnitOfWork) -> None:
     apply_webhook_unrecognised(_unrecognised(event), uow)
 
 
+def on_feed_event_unrecognised(event: Event, uow: PaymentUnitOfWork) -> None:
+    """An event of a processor's feed that nobody can read: what a webhook might never have said."""
+    apply_webhook_unrecognised(_unrecognised(event), uow)
+
+
 def lock_batch(events: Sequence[Event], uow: PaymentUnitOfWork) -> None:
     """Lock names and then payments of a whole batch, both in order: two batches cannot wait for each other."""
     refs: list[Ref] = []
@@ -275,7 +281,7 @@ def lock_batch(events: Sequence[Event], uow: PaymentUnitOfWork) -> None:
             refs += refs_of(fact)
             payment_ids |= {fact.payment_id} if fact.payment_id else set()
             taking += [fact] if fact.object_type is ObjectType.CAPTURE else []
-        if isinstance(event.data, WebhookUnrecognisedV1):
+        if isinstance(event.data, WebhookUnrecognisedV1 | FeedEventUnrecognisedV1):
             refs += refs_named(_unrecognised(event))
         named = getattr(event.data, "payment_id", None)
         payment_ids |= {named} if named else set()
@@ -305,7 +311,7 @@ def _facts(event: Event) -> Iterator[Fact]:
 
 
 def _unrecognised(event: Event) -> ApplyWebhookUnrecognised:
-    said: WebhookUnrecognisedV1 = event.data
+    said: WebhookUnrecognisedV1 | FeedEventUnrecognisedV1 = event.data
     return ApplyWebhookUnrecognised(
         processor=said.processor,
         account=said.account,
@@ -313,6 +319,7 @@ def _unrecognised(event: Event) -> ApplyWebhookUnrecognised:
         reference=said.reference,
         payment_id=said.payment_id,
         cause_id=event.event_id,
+        source=Source.FEED if isinstance(said, FeedEventUnrecognisedV1) else Source.WEBHOOK,
     )
 
 
@@ -325,6 +332,7 @@ ROUTES: Final[Routes[PaymentUnitOfWork]] = Routes(
         ("processor.events", "LadderExhausted", 1): on_ladder_exhausted,
         ("processor.events", "AttemptClosed", 1): on_attempt_closed,
         ("processor.events", "FactObserved", 1): on_fact_observed,
+        ("processor.events", "FeedEventUnrecognised", 1): on_feed_event_unrecognised,
         ("reconciliation.events", "ObjectReported", 1): on_object_reported,
         ("reconciliation.events", "SettlementLineAccepted", 1): on_settlement_line,
         ("reconciliation.events", "SettlementLineAmended", 1): on_settlement_line,

@@ -8,7 +8,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from services.processor.app.ports import FeedTurn
+from services.processor.app.ports import FeedReject, FeedTurn
 from services.processor.domain.fact import Fact
 
 OVERLAP_EVERY_S: Final = 300.0
@@ -73,7 +73,7 @@ _REJECT: Final = """
 INSERT INTO feed_rejects (processor, account, processor_event_id, reason, seen_at)
 SELECT %(processor)s, %(account)s, id, reason, %(now)s
   FROM unnest(%(ids)s::text[], %(reasons)s::text[]) AS r(id, reason)
-ON CONFLICT (processor, account, processor_event_id) DO NOTHING RETURNING 1
+ON CONFLICT (processor, account, processor_event_id) DO NOTHING RETURNING processor_event_id
 """
 CHECKPOINTS_KEPT: Final = timedelta(days=2)
 """And the newest one before: after an outage that was longer, the next round need not begin at the feed's start."""
@@ -152,19 +152,20 @@ class PostgresFeeds:
         new = {(key, digest) for key, digest in claimed}
         return [fact for claim, fact in told.items() if claim in new]
 
-    def reject(self, turn: FeedTurn, rejects: Sequence[tuple[str, str]]) -> int:
-        """Keep what could not be read, once per event id."""
+    def reject(self, turn: FeedTurn, rejects: Sequence[FeedReject]) -> list[FeedReject]:
+        """Keep what could not be read, once per event id; return those that were new, in the feed's order."""
         if not rejects:
-            return 0
-        unique = dict(rejects)
+            return []
+        unique = {reject.event_id: reject for reject in rejects}
         kept = self._connection.exec_driver_sql(
             _REJECT,
             {
                 "processor": turn.processor,
                 "account": turn.account,
                 "ids": list(unique),
-                "reasons": list(unique.values()),
+                "reasons": [reject.reason for reject in unique.values()],
                 "now": self._now,
             },
         )
-        return len(kept.all())
+        new = {event_id for (event_id,) in kept}
+        return [reject for event_id, reject in unique.items() if event_id in new]

@@ -11,9 +11,11 @@ from schemas.generated import (
     AttemptSentV1,
     FactObservedV1,
     FactV1,
+    FeedEventUnrecognisedV1,
     LadderExhaustedV1,
     LookedUpV1,
 )
+from services.processor.app.ports import FeedReject, FeedTurn
 from services.processor.domain.attempt import Attempt, Move, State
 from services.processor.domain.fact import Fact
 from services.processor.domain.operation import echo_mismatch
@@ -117,6 +119,29 @@ class OutboxEvidence:
             key=fact.payment_id or fact.object_id,
             cause_id=fact.fact_key[:200],
             subject=fact.object_id,
+        )
+
+    def unrecognised(self, turn: FeedTurn, reject: FeedReject, cursor: str) -> None:
+        """Tell that the feed listed what we cannot read; ids only, so that it is looked up."""
+        named = reject.payment_id or reject.object_id or reject.own_id or reject.digest
+        self._outbox.append(
+            TOPIC,
+            FeedEventUnrecognisedV1(
+                processor=turn.processor,
+                account=turn.account,
+                processor_event_id=reject.own_id,
+                processor_event_type=reject.event_type,
+                object_id=reject.object_id,
+                reference=reject.reference,
+                payment_id=reject.payment_id,
+                reason=reject.reason,
+                cursor=cursor,
+                observed_at=self._now,
+                digest=reject.digest,
+            ),
+            key=named,
+            cause_id=f"{turn.processor}:{turn.account}:{reject.own_id or reject.digest}"[:200],
+            subject=reject.object_id,
         )
 
     def _append(self, attempt: Attempt, event: Any, *, cause_id: str | None = None) -> None:

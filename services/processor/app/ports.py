@@ -34,12 +34,27 @@ class Capabilities:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FeedReject:
+    """An event of a feed that is no fact to us: why, and what little could be read of it."""
+
+    event_id: str
+    """The processor's own, or a digest of the event where it has none that we can keep."""
+    reason: str
+    digest: str
+    own_id: str | None = None
+    """The processor's own, where it is one that an event of ours may bear."""
+    event_type: str | None = None
+    object_id: str | None = None
+    reference: str | None = None
+    payment_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeedPage:
     """One page of a processor's event feed: readable facts, and what could not be read."""
 
     facts: tuple[Fact, ...]
-    rejects: tuple[tuple[str, str], ...]
-    """Event id and reason of each event that is no fact to us."""
+    rejects: tuple[FeedReject, ...]
     next_cursor: str | None
     has_more: bool
 
@@ -131,6 +146,8 @@ class Evidence(Protocol):
 
     def observed(self, fact: Fact, cursor: str) -> None: ...
 
+    def unrecognised(self, turn: FeedTurn, reject: FeedReject, cursor: str) -> None: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedTurn:
@@ -165,8 +182,8 @@ class Feeds(Protocol):
         """Claim the facts' keys; return those that had not been published yet."""
         ...
 
-    def reject(self, turn: FeedTurn, rejects: Sequence[tuple[str, str]]) -> int:
-        """Keep what could not be read, once per event; return how many were new."""
+    def reject(self, turn: FeedTurn, rejects: Sequence[FeedReject]) -> list[FeedReject]:
+        """Keep what could not be read, once per event; return those that were new, in the feed's order."""
         ...
 
 

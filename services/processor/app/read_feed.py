@@ -27,13 +27,20 @@ def record_page(
     interval_s: float,
     count_rejects: Callable[[int], None] = lambda _new: None,
 ) -> bool:
-    """Publish the page's new facts and store the cursor; false if the turn has passed to somebody else."""
+    """Publish the page's new facts and store the cursor; false if the turn has passed to somebody else.
+
+    What cannot be read is told as well, by the names that it bears: nobody else may ever speak of it, and the cursor
+    moves on.
+    """
     next_at = None if page.has_more else uow.now + timedelta(seconds=interval_s)
     if not uow.feeds.advance(turn, page.next_cursor, next_at=next_at, lease_s=FEED_LEASE_S):
         return False
     for fact in uow.feeds.first_seen(page.facts):
         uow.evidence.observed(fact, page.next_cursor or "start")
-    count_rejects(uow.feeds.reject(turn, page.rejects))
+    unread = uow.feeds.reject(turn, page.rejects)
+    for reject in unread:
+        uow.evidence.unrecognised(turn, reject, page.next_cursor or "start")
+    count_rejects(len(unread))
     return True
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from services.processor.adapters.unit_of_work import AttemptUnitOfWork
 from services.processor.app.call_processor import Lane, LaneLimits, Store, StoreUnavailable
 from services.processor.app.claim_attempts import claim_attempts
-from services.processor.app.ports import FeedTurn, FeedUnreachable, Policies, Processor
+from services.processor.app.ports import FeedPage, FeedTurn, FeedUnreachable, Policies, Processor
 from services.processor.app.read_feed import leave_feed, record_page, take_feed
 from services.processor.app.record_outcomes import record_outcomes
 from shared.kernel.clock import Clock
@@ -24,6 +24,8 @@ from shared.kernel.jitter import Jitter
 from shared.persistence.commit_lookup import is_away, is_transient
 from shared.persistence.unit_of_work import Transactions
 from shared.runtime.logs import logger
+from shared.runtime.metric_names import FEED_UNREADABLE
+from shared.runtime.metrics import counter
 
 THREADS_PER_LANE: Final = 2
 """One transaction takes while another records."""
@@ -195,14 +197,18 @@ class FeedReader:
     def _leave(self, turn: FeedTurn, wait_s: float) -> None:
         self._transactions.run(partial(leave_feed, turn, wait_s=wait_s), name="leave_feed")
 
-    def _record(self, turn: FeedTurn, page: object) -> bool:
+    def _record(self, turn: FeedTurn, page: FeedPage) -> bool:
         work = partial(_page_recorded, turn, page, interval_s=self._interval_s)
-        return self._transactions.run(work, name="record_page")
+        moved, unread = self._transactions.run(work, name="record_page")
+        if unread:
+            _log.warning("feed_events_unreadable", processor=turn.processor, events=unread)
+            counter(FEED_UNREADABLE, turn.processor, amount=unread)
+        return moved
 
 
-def _page_recorded(turn: FeedTurn, page: object, uow: AttemptUnitOfWork, *, interval_s: float) -> bool:
-    def log_rejects(new: int) -> None:
-        if new:
-            _log.warning("feed_events_unreadable", processor=turn.processor, events=new)
-
-    return record_page(turn, page, uow, interval_s=interval_s, count_rejects=log_rejects)  # type: ignore[arg-type]
+def _page_recorded(
+    turn: FeedTurn, page: FeedPage, uow: AttemptUnitOfWork, *, interval_s: float
+) -> tuple[bool, int]:
+    unread: list[int] = []
+    moved = record_page(turn, page, uow, interval_s=interval_s, count_rejects=unread.append)
+    return moved, sum(unread)

@@ -13,6 +13,7 @@ _STORED_TESTS: Final = "services/processor/tests/db/test_attempts_stored.py::"
 _UNREADABLE_TESTS: Final = "services/payment/tests/unit/test_unreadable_webhooks.py::"
 _LANE_TESTS: Final = "services/processor/tests/unit/test_lane.py::"
 _BETA_TESTS: Final = "services/processor/tests/unit/test_beta_http.py::"
+_CONSUMER_TESTS: Final = "services/payment/tests/db/test_consumer.py::"
 _FEED_TESTS: Final = "services/processor/tests/db/test_feed.py::"
 _DISMISSED_TESTS: Final = "services/payment/tests/db/test_dismissed_facts.py::"
 _LIST_TESTS: Final = "services/payment/tests/db/test_operator_lists.py::"
@@ -73,6 +74,44 @@ LOOKING: Final = (
             _UNREADABLE_TESTS + "test_the_operation_it_names_is_looked_up_also_while_another_is_undecided",
             _UNREADABLE_TESTS
             + "test_one_about_an_object_of_no_operation_is_told_to_a_person_also_while_one_is_undecided",
+        ),
+    ),
+    Case(
+        name="feed-unreadable-is-told",
+        protection="what a feed lists and nobody can read is told by the names it bears, before the cursor moves on",
+        change="it is only kept",
+        patches=(
+            Patch(
+                "services/processor/app/read_feed.py",
+                '        uow.evidence.unrecognised(turn, reject, page.next_cursor or "start")\n',
+                "        del reject\n",
+            ),
+        ),
+        tests=(_FEED_TESTS + "test_what_cannot_be_read_is_told_once_by_the_names_it_bears",),
+    ),
+    Case(
+        name="feed-unreadable-is-counted",
+        protection="what a feed lists and nobody can read is counted, so that people hear of it",
+        change="nothing counts it",
+        patches=(
+            Patch(_WORKER, "            counter(FEED_UNREADABLE, turn.processor, amount=unread)\n", ""),
+        ),
+        tests=(_FEED_TESTS + "test_what_cannot_be_read_is_counted_once",),
+    ),
+    Case(
+        name="feed-unreadable-is-acted-on",
+        protection="an unreadable event of a feed goes the way of an unreadable webhook",
+        change="`payment` takes no notice of it",
+        patches=(
+            Patch(
+                "services/payment/entrypoints/consumer.py",
+                '("processor.events", "FeedEventUnrecognised", 1): on_feed_event_unrecognised',
+                '("processor.events", "FeedEventUnrecognised", 1): lambda _event, _uow: None',
+            ),
+        ),
+        tests=(
+            _CONSUMER_TESTS
+            + "test_what_an_unreadable_event_of_a_feed_names_is_looked_up_and_shown_to_a_person",
         ),
     ),
     Case(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from schemas.generated import AttemptAnsweredV1, FactV1, WebhookFactReceivedV1
+from schemas.generated import AttemptAnsweredV1, FactV1, FeedEventUnrecognisedV1, WebhookFactReceivedV1
 from services.payment.domain.facts import Fact
 from services.payment.domain.payment import Payment
 from services.payment.entrypoints.consumer import ROUTES, lock_batch
@@ -126,6 +126,35 @@ def test_the_webhook_before_the_reply_changes_nothing(stand: Stand) -> None:
     assert stand.net(payment.payment_id) == before
     kinds = [row[0] for row in stand.rows("SELECT event_type FROM outbox WHERE topic = 'processor.commands'")]
     assert sorted(kinds) == ["AuthorizePayment.v1", "OperationDecided.v1"]
+
+
+@pytest.mark.parametrize("processor", ["alpha", "beta"])
+def test_what_an_unreadable_event_of_a_feed_names_is_looked_up_and_shown_to_a_person(
+    stand: Stand, processor: str
+) -> None:
+    account = f"acct_{processor}"
+    payment = stand.create(wish(processor=processor, account=account))
+    for what in (authorized(payment), captured(payment)):
+        stand.tell(what)
+    # It names the capture and nothing of ours: whose it is says the object.
+    data = FeedEventUnrecognisedV1(
+        processor=processor,
+        account=account,
+        processor_event_id="aevt_7",
+        object_id="cap_1",
+        reason="object_unknown",
+        cursor="c7",
+        observed_at=datetime.now(UTC),
+        digest="0" * 64,
+    )
+    unread = event("processor.events", "FeedEventUnrecognised", "cap_1", data)
+    consume(stand, unread)
+    asked = stand.rows(
+        "SELECT convert_from(payload, 'UTF8')::jsonb ->> 'operation_id' FROM outbox"
+        " WHERE event_type = 'LookUpOperation.v1'"
+    )
+    assert asked == [(first_operation(payment),)]
+    assert stand.rows("SELECT reason, subject FROM cases") == [("webhook_unrecognised", "cap_1")]
 
 
 def test_a_fact_about_an_unknown_object_waits_and_is_woken(stand: Stand) -> None:

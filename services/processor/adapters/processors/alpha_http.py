@@ -12,12 +12,13 @@ import orjson
 from services.processor.adapters.processors.exchange import (
     Broken,
     Exchange,
-    event_id_of,
+    Names,
     read_document,
     refusal_of,
+    reject_of,
     sha256,
 )
-from services.processor.app.ports import Capabilities, FeedPage, FeedUnreachable
+from services.processor.app.ports import Capabilities, FeedPage, FeedReject, FeedUnreachable
 from services.processor.domain.alpha_facts import PROCESSOR, fact_of_event, facts_of
 from services.processor.domain.fact import Fact, Unrecognised
 from services.processor.domain.operation import Operation
@@ -42,6 +43,13 @@ CAPABILITIES: Final = Capabilities(
     multiple_captures=True,
     webhooks=True,
     feed=True,
+)
+_NAMES: Final = Names(
+    event_id="id",
+    event_type="type",
+    object_id=("data", "object", "id"),
+    reference=("data", "object", "reference"),
+    payment_id=("data", "object", "metadata", "payment"),
 )
 
 NOT_EXECUTED: Final[Mapping[int, frozenset[str]]] = {
@@ -266,12 +274,12 @@ def _page_of(document: Mapping[str, Any], *, account: str) -> FeedPage:
     if not isinstance(events, list) or not (cursor is None or isinstance(cursor, str)):
         raise Unrecognised("page_invalid")
     facts: list[Fact] = []
-    rejects: list[tuple[str, str]] = []
+    rejects: list[FeedReject] = []
     for event in events:
         try:
             facts.append(fact_of_event(event, account=account))
         except Unrecognised as unrecognised:
-            rejects.append((event_id_of(event, "id"), unrecognised.reason))
+            rejects.append(reject_of(event, unrecognised.reason, _NAMES))
     return FeedPage(
         facts=tuple(facts),
         rejects=tuple(rejects),

@@ -18,11 +18,12 @@ import httpx2
 from services.processor.adapters.processors.exchange import (
     Broken,
     Exchange,
+    Names,
     date_of,
-    event_id_of,
     read_document,
+    reject_of,
 )
-from services.processor.app.ports import FeedPage, FeedUnreachable
+from services.processor.app.ports import FeedPage, FeedReject, FeedUnreachable
 from services.processor.domain.beta_facts import fact_of_notice
 from services.processor.domain.fact import Fact, Unrecognised
 from services.processor.domain.policy import CLOCKS_DIFFER_S
@@ -34,6 +35,14 @@ _DATE_GRAIN: Final = timedelta(seconds=1)
 PAGE: Final = 500
 PAGES_MAX: Final = 400
 """Of one reading; a list that never ends proves nothing about what was not seen in it."""
+
+_NAMES: Final = Names(
+    event_id="notice_id",
+    event_type="notice_type",
+    object_id=("transaction", "txn_id"),
+    reference=("transaction", "merchant_ref"),
+    payment_id=("transaction", "order_ref"),
+)
 
 
 _Bears = tuple[str | None, str | None]
@@ -183,12 +192,12 @@ def _page_of(document: Mapping[str, Any], *, account: str) -> FeedPage:
     if not isinstance(notices, list) or not (cursor is None or isinstance(cursor, str)):
         raise FeedUnreachable("shape:page_invalid")
     facts: list[Fact] = []
-    rejects: list[tuple[str, str]] = []
+    rejects: list[FeedReject] = []
     for notice in notices:
         try:
             facts.append(fact_of_notice(notice, account=account))
         except Unrecognised as unrecognised:
-            rejects.append((event_id_of(notice, "notice_id"), unrecognised.reason))
+            rejects.append(reject_of(notice, unrecognised.reason, _NAMES))
     more = document.get("more")
     if not isinstance(more, bool) or (more and (not notices or cursor is None)):
         # Without this a list cut short would read as "not there".

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -14,6 +16,7 @@ from typing import Any, Final
 import httpx2
 import orjson
 
+from services.processor.app.ports import FeedReject
 from services.processor.domain.fact import Unrecognised
 from services.processor.domain.outcome import Failure, Result
 
@@ -21,6 +24,7 @@ CONNECT_TIMEOUT_S: Final = 2.0
 POOL_TIMEOUT_S: Final = 1.0
 RESPONSE_BYTES_MAX: Final = 1_048_576
 """A page of 100 feed events has about 80 KiB; ten times that is no answer of a processor's."""
+_VISIBLE: Final = re.compile(r"[!-~]{1,255}")
 
 
 class Broken(Exception):  # noqa: N818 - what happened to the exchange
@@ -146,12 +150,39 @@ def date_of(headers: Mapping[str, str]) -> datetime | None:
     return dated if dated.tzinfo else dated.replace(tzinfo=UTC)
 
 
-def event_id_of(event: object, field: str) -> str:
-    """Return what names an event that could not be read: its own id, or the digest of what it says."""
-    given = event.get(field) if isinstance(event, Mapping) else None
-    if isinstance(given, str) and given.isprintable():
-        return given[:255]
-    return "digest:" + sha256(orjson.dumps(event))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """Where a processor's feed names things, as paths: all that we know of an event that is no fact to us."""
+
+    event_id: str
+    event_type: str
+    object_id: tuple[str, ...]
+    reference: tuple[str, ...]
+    payment_id: tuple[str, ...]
+
+
+def reject_of(event: object, reason: str, names: Names) -> FeedReject:
+    """Return what can be told of an event that could not be read: its own id, or the digest of what it says."""
+    digest = sha256(orjson.dumps(event))
+    given = event.get(names.event_id) if isinstance(event, Mapping) else None
+    keeps = isinstance(given, str) and given.isprintable()
+    event_type = _named(event, (names.event_type,))
+    return FeedReject(
+        event_id=str(given)[:255] if keeps else f"digest:{digest}",
+        own_id=_named(event, (names.event_id,)),
+        event_type=event_type[:128] if event_type else None,
+        reason=reason,
+        digest=digest,
+        object_id=_named(event, names.object_id),
+        reference=_named(event, names.reference),
+        payment_id=_named(event, names.payment_id),
+    )
+
+
+def _named(event: object, path: tuple[str, ...]) -> str | None:
+    for name in path:
+        event = event.get(name) if isinstance(event, Mapping) else None
+    return event if isinstance(event, str) and _VISIBLE.fullmatch(event) else None
 
 
 def sha256(raw: bytes) -> str:

@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 from functools import partial
 from types import SimpleNamespace
 
-from services.processor.app.ports import FeedPage, FeedUnreachable
+from services.processor.app.ports import FeedPage, FeedReject, FeedUnreachable
 from services.processor.app.read_feed import leave_feed, record_page, take_feed
 from services.processor.domain.fact import Fact
 from services.processor.entrypoints.worker import FeedReader
+from shared.runtime.metric_names import FEED_UNREADABLE
+from shared.runtime.metrics import value_of
 
 
 def fact(number):
@@ -200,11 +202,48 @@ def test_a_feed_read_every_few_seconds_steps_back_only_now_and_then(service):
     assert take(service).cursor == "c1"
 
 
+def unread(event_id="aevt_1", **named):
+    return FeedReject(event_id=event_id, reason="object_unknown", digest="0" * 64, **named)
+
+
+def test_what_cannot_be_read_is_told_once_by_the_names_it_bears(service):
+    turn = take(service)
+    named = unread(own_id="aevt_1", object_id="moon_1", reference="op_1", payment_id="pay_1")
+    for _ in range(2):
+        rejects = (named, unread("digest:" + "0" * 64), unread("aevt_3", own_id="aevt_3", object_id="moon_3"))
+        assert record(service, turn, page(1, cursor="c1", more=True, rejects=rejects))
+    told = service.payloads("FeedEventUnrecognised")
+    assert [event.get("object_id") for event in told] == ["moon_1", None, "moon_3"]
+    assert (told[0]["reference"], told[0]["payment_id"]) == ("op_1", "pay_1")
+    assert (told[0]["reason"], told[0]["cursor"]) == ("object_unknown", "c1")
+    keys = service.query(
+        "SELECT key FROM outbox WHERE event_type = 'FeedEventUnrecognised.v1' ORDER BY position"
+    )
+    assert [key for (key,) in keys] == ["pay_1", "0" * 64, "moon_3"]
+
+
+class OddFeed(Away):
+    """A processor whose feed has two events that nobody can read, each time it is asked."""
+
+    async def read_feed(self, cursor):
+        self.asked.append(cursor)
+        return page(cursor="c1", rejects=(unread("aevt_1"), unread("aevt_2")))
+
+
+def test_what_cannot_be_read_is_counted_once(service):
+    before = value_of(FEED_UNREADABLE, "alpha")
+    reader = reader_of(service, OddFeed())
+    for _ in range(2):
+        reader()
+        service.clock.advance(6)
+    assert value_of(FEED_UNREADABLE, "alpha") == before + 2
+
+
 def test_what_cannot_be_read_is_kept_once(service):
     turn = take(service)
     counted = []
     for _ in range(2):
-        read = page(cursor="c1", more=True, rejects=(("aevt_1", "object_unknown"),))
+        read = page(cursor="c1", more=True, rejects=(unread(),))
         service.run(partial(record_page, turn, read, interval_s=300.0, count_rejects=counted.append))
     assert counted == [1, 0]
     assert service.query("SELECT processor_event_id, reason FROM feed_rejects") == [

@@ -232,14 +232,19 @@ def test_a_feed_page_keeps_what_it_can_read_and_names_what_it_cannot():
         "account": "acct",
         "data": {"object": shown("capture")},
     }
-    bad = {"id": "aevt_2", "type": "moon.landed", "account": "acct", "data": {"object": {"object": "moon"}}}
+    moon = {"object": "moon", "id": "moon_1", "reference": "op_1", "metadata": {"payment": "pay_1"}}
+    bad = {"id": "aevt_2", "type": "moon.landed", "account": "acct", "data": {"object": moon}}
     page, requests = against(
         reply(200, {"data": [good, bad, 7], "next_cursor": "c2", "has_more": True}),
         lambda processor: processor.read_feed("c1"),
     )
     assert [fact.object_id for fact in page.facts] == ["cap_1"]
-    assert page.rejects[0] == ("aevt_2", "object_unknown")
-    assert page.rejects[1][0].startswith("digest:")
+    named, nameless = page.rejects
+    assert (named.event_id, named.own_id, named.reason) == ("aevt_2", "aevt_2", "object_unknown")
+    assert (named.event_type, named.object_id) == ("moon.landed", "moon_1")
+    assert (named.reference, named.payment_id) == ("op_1", "pay_1")
+    assert nameless.event_id.startswith("digest:")
+    assert (nameless.own_id, nameless.event_type, nameless.object_id) == (None, None, None)
     assert (page.next_cursor, page.has_more) == ("c2", True)
     assert b"after=c1" in requests[0]
 

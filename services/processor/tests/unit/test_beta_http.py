@@ -386,13 +386,20 @@ def test_look_ups_at_once_share_readings_and_none_is_answered_by_an_earlier_one(
     assert len(requests) == 2
 
 
+def test_a_notice_that_cannot_be_read_is_told_by_the_names_it_bears():
+    odd = {"txn_id": "bc_7", "txn_type": "MOON", "merchant_ref": "op_1", "order_ref": "pay_1"}
+    fed, _ = against(page(odd), lambda processor: processor.read_feed(None))
+    (unread,) = fed.rejects
+    assert (unread.reason, unread.object_id, unread.reference) == ("txn_type_unknown", "bc_7", "op_1")
+    assert unread.payment_id == "pay_1"
+
+
 def test_the_list_is_the_feed():
     fed, (request,) = against(page(shown(), {"txn_id": 1}), lambda processor: processor.read_feed("7-3"))
     assert b"after=7-3" in request.split(b"\r\n")[0]
-    assert ([fact.object_id for fact in fed.facts], fed.rejects) == (
-        ["bh_1"],
-        (("bn_1", "txn_type_invalid"),),
-    )
+    assert [fact.object_id for fact in fed.facts] == ["bh_1"]
+    (unread,) = fed.rejects
+    assert (unread.event_id, unread.reason, unread.object_id) == ("bn_1", "txn_type_invalid", None)
     assert (fed.next_cursor, fed.has_more) == ("1-1", False)
     with pytest.raises(FeedUnreachable):
         against(reply(500, {}), lambda processor: processor.read_feed(None))
