@@ -1,4 +1,4 @@
-"""What hardly ever comes together by chance, brought together in sixteen worlds of 28.
+"""What hardly ever comes together by chance, brought together in seventeen worlds of 28.
 
 Drawn by a chance of its own, so that a world without is to the letter what it was before there were any. Everything in
 it is something that processors, people and networks do; only that it happens at once is arranged.

@@ -100,6 +100,18 @@ CHARGED_LATE = Kind(
     course=insist,
 )
 """A charge takes effect after it was given up, and a dispute speaks of it before it is shown."""
+_REFUSED_THOUGH_DONE: Mapping[str, Any] = {
+    "processor": "alpha", "operation": "authorization", "reply": "refused_after", "webhooks": "lost",
+    "feed": "late", "feed_delay_s": 25, "not_found_s": 25, "calls": 4,
+}  # fmt: skip
+REFUSED_THOUGH_DONE = Kind(
+    name="refused_though_done",
+    terms=_AT_ALPHA,
+    cards=CLAIMED_CARDS,
+    rules=(_REFUSED_THOUGH_DONE, {"processor": "alpha", "operation": "authorization"} | _UNHEARD),
+    course=insist,
+)
+"""A charge is refused although it was made, and a dispute speaks of it while the next attempt is under way."""
 LOST_CAPTURE = Kind(
     name="lost_capture",
     terms=_AT_ALPHA,
@@ -227,7 +239,7 @@ SPOKEN_OVER_BY_A_PROXY = Kind(
 KINDS = (
     CAME_AND_WENT, CHARGED_LATE, LOST_CAPTURE, KEPT_BACK, CHARGED_BY_HAND, OTHER_NAME, DELIVERIES_REFUSED,
     OWNERS_STOPPED, REVIEWED, TAKEN_AGAIN, UNDONE_LATER, CLAIMED_ASTRAY, ANOTHER_LAST, OVERPAID, HELD_TWICE,
-    SPOKEN_OVER_BY_A_PROXY,
+    SPOKEN_OVER_BY_A_PROXY, REFUSED_THOUGH_DONE,
 )  # fmt: skip
 WORLDS: tuple[Kind | None, ...] = (*KINDS, *(None,) * (28 - len(KINDS)))
 """A kind more takes the place of a world without any: all other worlds stay what they were."""

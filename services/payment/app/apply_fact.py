@@ -64,7 +64,10 @@ def apply_fact(command: ApplyFact, uow: PaymentUnit) -> Verdict:
             evidence_id=evidence_id,
         )
         counted_before = payment.captures_counted
-        verdict = absorb(payment, command.fact, moment, asked=command.asked)
+        # An answer may tell of another payment's object: what it says of that one is as good as anybody's word.
+        asked = command.asked
+        ours = asked is not None and asked.operation_id in payment.operations
+        verdict = absorb(payment, command.fact, moment, asked=asked if ours else None)
         settle_counted(payment, counted_before, moment, uow)
         if verdict is not Verdict.WAITS:
             for thing in payment.objects:

@@ -71,6 +71,14 @@ class Dispute:
         return self.amount_minor if self.status in OPEN else 0
 
     @property
+    def taken_back_minor(self) -> int:
+        """What it leaves no room for: what is in question or was taken and is not back, whichever is more, and what is lost.
+
+        Its money may be taken before its word says so: an inquiry becomes a dispute, one that was decided is opened again.
+        """
+        return max(self.open_minor, self.outstanding_minor - self.written_off_minor) + self.written_off_minor
+
+    @property
     def claims(self) -> bool:
         """Whether somebody claims the money by it; so does one of which only a money row is known, until it tells."""
         return self.implied or self.status not in CLAIMS_NOTHING

@@ -4,7 +4,7 @@ from services.payment.domain.absorbing_captures import take
 from services.payment.domain.changes import Moment
 from services.payment.domain.deciding import counted_captures
 from services.payment.domain.facts import IMPLIED_VERSION, Fact, ObjectType, ProcessorObject, Role
-from services.payment.domain.operations import OperationState
+from services.payment.domain.operations import Operation, OperationState
 from services.payment.domain.payment import Payment
 from services.payment.domain.taking import implied_fact_key
 
@@ -27,15 +27,15 @@ def imply_capture(
 ) -> ProcessorObject | None:
     """Count the capture of the undecided operation, with that operation's amount; none is ever guessed.
 
-    Of an object that was never shown nobody knows whose it is where an earlier attempt was given up: it may have taken
-    effect late. The fact waits until the object itself is.
+    Of an object that was never shown nobody knows whose it is where an earlier attempt was given up, or refused without
+    an object that says so: it may have taken effect. The fact waits until the object itself is shown.
     """
     taking = payment.undecided_taking()
     if payment.dead or taking is None or fact.parent_id is None:
         return None
     if parent is not None and parent.operation_id != taking.operation_id:
         return None
-    if parent is None and _may_be_given_up(payment, fact):
+    if parent is None and _may_be_of_an_earlier(payment, fact):
         return None
     taken = parent or ProcessorObject(
         processor=fact.processor,
@@ -58,11 +58,19 @@ def imply_capture(
     return taken
 
 
-def _may_be_given_up(payment: Payment, fact: Fact) -> bool:
-    """Whether an attempt to take money there was given up; should it have taken effect after all, that is astray."""
+def _may_be_of_an_earlier(payment: Payment, fact: Fact) -> bool:
+    """Whether an earlier attempt to take money there is held dead; should it have taken effect after all, that is astray."""
     return any(
         o.takes_money
-        and o.state is OperationState.ABANDONED
         and (o.processor, o.account) == (fact.processor, fact.account)
+        and (o.state is OperationState.ABANDONED or _refused_by_word(payment, o))
         for o in payment.operations.values()
+    )
+
+
+def _refused_by_word(payment: Payment, operation: Operation) -> bool:
+    """Whether all that says that it was declined is a reply, or a person: no object does."""
+    return operation.state is OperationState.DECLINED and not any(
+        thing.operation_id == operation.operation_id and thing.status in {"declined", "failed"}
+        for thing in payment.objects.values()
     )

@@ -41,7 +41,7 @@ def split_over(rooms_minor: list[int], amount_minor: int) -> list[int]:
 def capture_rooms(payment: Payment) -> list[tuple[ProcessorObject, int]]:
     """Each capture that counts, oldest first, with what it still has to give; negative where facts took more.
 
-    The rooms add up to the payment's: whoever gave or took money back did so from one capture.
+    The rooms add up to the payment's, but for what a dispute has taken and does not say yet: that is no room here.
     """
     taken = [
         thing
@@ -83,7 +83,7 @@ def _reserved_minor(payment: Payment, taken: ProcessorObject) -> int:
 def _taken_back_minor(payment: Payment, taken: ProcessorObject) -> int:
     """What disputes hold or have lost of it, and reversals took."""
     disputed_minor = sum(
-        dispute.open_minor + dispute.written_off_minor
+        dispute.taken_back_minor
         for dispute in payment.disputes.values()
         if (dispute.processor, dispute.account, dispute.capture_id) == taken.key and dispute.stray_id is None
     )

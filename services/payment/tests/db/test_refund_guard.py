@@ -79,3 +79,16 @@ def test_the_guarded_update_alone_refuses_a_capture_whose_money_is_gone(stand: S
         return stand.run(lambda uow: uow.payments.reserve_refund(payment.payment_id, capture_id, minor))
 
     assert (reserve("cap_1", 1), reserve("cap_2", 4_001), reserve("cap_2", 4_000)) == (False, False, True)
+
+
+def test_the_guarded_update_alone_refuses_what_a_dispute_took_before_its_word(stand: Stand) -> None:
+    payment = stand.create(wish())
+    stand.tell(authorized(payment))
+    stand.tell(captured(payment))
+    stand.tell(disputed(payment, "inquiry", 1))
+    stand.tell(money_row(payment, "dispute", "opened", 6_000, "row_1"))
+
+    def reserve(minor: int) -> bool:
+        return stand.run(lambda uow: uow.payments.reserve_refund(payment.payment_id, "cap_1", minor))
+
+    assert (reserve(4_001), reserve(4_000)) == (False, True)

@@ -195,3 +195,36 @@ def test_the_fee_that_a_refund_returns_does_not_depend_on_adopted_refunds(*, ado
         shop.tell(adopted)
     shop.tell(refunded(shop.payment, "succeeded", 1, reference=refund.operation_id))
     assert (refund.fee_returned_minor, shop.payment.fee_returned_minor) == (128, 128)
+
+
+def inquired(shop: Shop) -> None:
+    """An inquiry, whose money goes before its word says that it is a dispute."""
+    shop.tell(
+        disputed(shop.payment, "inquiry", 1, amount_minor=10_000),
+        money_row(shop.payment, "dispute", "opened", 10_000, "row_1"),
+    )
+
+
+def lost_and_opened_again(shop: Shop) -> None:
+    """Half is lost, and taken once more."""
+    shop.tell(
+        disputed(shop.payment, "opened", 1, amount_minor=5_000),
+        money_row(shop.payment, "dispute", "opened", 5_000, "row_1"),
+        disputed(shop.payment, "lost", 2, amount_minor=5_000),
+        disputed(shop.payment, "opened", 3, amount_minor=5_000),
+        money_row(shop.payment, "dispute", "opened", 5_000, "row_2"),
+    )
+
+
+@pytest.mark.parametrize("course", [inquired, lost_and_opened_again])
+def test_what_a_dispute_took_is_no_room_whatever_its_word_says(course: Any) -> None:
+    shop = Shop(10_000)
+    course(shop)
+    with pytest.raises(Rejected) as told_:
+        shop.refund(1)
+    assert told_.value.code == "refund_exceeds_capture"
+    shop.tell(
+        money_row(shop.payment, "dispute", "reinstated", 10_000, "row_9"),
+        disputed(shop.payment, "won", 9, amount_minor=10_000),
+    )
+    shop.refund(10_000)
