@@ -15,6 +15,7 @@ Seen = Sequence[set[str]]
 BY_HAND = "page_"
 """What begins the references under which people charge at the processor's own pages."""
 OTHERWISE = "pm_fault_wrong_amount"
+DENIED = "pm_fault_refused_after_webhook_lost_on_authorization"
 CREATED = 201
 LOOKS_EVERY_S = (0.2, 1.0)
 FOLLOWS_AFTER_S = (0.1, 0.6)
@@ -94,6 +95,13 @@ async def fail_what_was_done_otherwise(there: "Constellation") -> None:
     """What was taken in another amount than asked for fails as soon as it was taken."""
     async for (capture,) in _found(there, _STANDING, OTHERWISE):
         await there.say(f"/alpha/v1/script/captures/{capture}", {"do": "fail"})
+
+
+async def dispute_what_was_denied(there: "Constellation") -> None:
+    """Whoever paid what the processor refused, and took, disputes it while the next attempt is under way."""
+    async for (capture,) in _found(there, _STANDING, DENIED):
+        await asyncio.sleep(there.chance.uniform(1.0, 5.0))
+        await there.say(f"/alpha/v1/script/captures/{capture}", {"do": "dispute"})
 
 
 async def charge_by_hand(there: "Constellation") -> None:

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.arranging import (
+    DENIED,
     OTHERWISE,
     charge_by_hand,
     charge_what_is_held_astray,
     dispute_what_goes_back,
+    dispute_what_was_denied,
     fail_what_was_done_otherwise,
     give_back_more_than_was_taken,
     refuse_some_deliveries,
@@ -100,16 +102,16 @@ CHARGED_LATE = Kind(
     course=insist,
 )
 """A charge takes effect after it was given up, and a dispute speaks of it before it is shown."""
-_REFUSED_THOUGH_DONE: Mapping[str, Any] = {
-    "processor": "alpha", "operation": "authorization", "reply": "refused_after", "webhooks": "lost",
-    "feed": "late", "feed_delay_s": 25, "not_found_s": 25, "calls": 4,
-}  # fmt: skip
 REFUSED_THOUGH_DONE = Kind(
     name="refused_though_done",
     terms=_AT_ALPHA,
-    cards=CLAIMED_CARDS,
-    rules=(_REFUSED_THOUGH_DONE, {"processor": "alpha", "operation": "authorization"} | _UNHEARD),
+    cards=(DENIED,),
+    rules=tuple(
+        {"processor": "alpha", "operation": "authorization", "payment_method": card} | _UNHEARD
+        for card in CLAIMED_CARDS
+    ),
     course=insist,
+    meanwhile=dispute_what_was_denied,
 )
 """A charge is refused although it was made, and a dispute speaks of it while the next attempt is under way."""
 LOST_CAPTURE = Kind(

@@ -23,6 +23,7 @@ from tools.sabotage.cases.evidence import EVIDENCE
 from tools.sabotage.cases.exchanging import EXCHANGING
 from tools.sabotage.cases.files_in_doubt import FILES_IN_DOUBT
 from tools.sabotage.cases.growing import GROWING
+from tools.sabotage.cases.guessing import GUESSING
 from tools.sabotage.cases.importing import IMPORTING
 from tools.sabotage.cases.looking import LOOKING
 from tools.sabotage.cases.matching import MATCHING
@@ -52,6 +53,7 @@ from tools.sabotage.cases.withdrawn_returns import WITHDRAWN_RETURNS
 CASES: Final[tuple[Case, ...]] = (
     *EDGE,
     *PAYMENTS,
+    *GUESSING,
     *STRAYS,
     *WAKING,
     *CALLING,

@@ -1,0 +1,94 @@
+"""Cases of what is guessed or taken for another's: charges never shown, answers of others, room that a dispute took."""
+
+from typing import Final
+
+from tools.sabotage.case import Case, Patch
+
+_PAYMENTS = "services/payment/adapters/payments.py"
+_REFUND_TESTS = "services/payment/tests/db/test_refund_guard.py::"
+
+GUESSING: Final = (
+    Case(
+        name="late-charge-waits",
+        protection="what speaks of a charge never shown proves no later attempt where an earlier one was given up",
+        change="it proves whatever is undecided",
+        patches=(
+            Patch(
+                "services/payment/domain/proving.py",
+                "    if parent is None and _may_be_of_an_earlier(payment, fact):\n",
+                "    if False:\n",
+            ),
+        ),
+        tests=(
+            (
+                "services/payment/tests/unit/test_late_charges.py::"
+                "test_what_speaks_of_a_charge_that_was_never_shown_waits_for_it"
+            ),
+        ),
+    ),
+    Case(
+        name="late-charge-of-a-refused",
+        protection="nor does it where an earlier attempt was refused by a word alone, and no object shows it",
+        change="only attempts that were given up are in doubt",
+        patches=(
+            Patch(
+                "services/payment/domain/proving.py",
+                "(o.state is OperationState.ABANDONED or _refused_by_word(payment, o))",
+                "o.state is OperationState.ABANDONED",
+            ),
+        ),
+        tests=(
+            (
+                "services/payment/tests/unit/test_late_charges.py::"
+                "test_what_speaks_of_a_charge_that_was_never_shown_waits_for_it"
+            ),
+        ),
+    ),
+    Case(
+        name="answer-of-another",
+        protection="an answer that tells of another payment's object changes what was asked for, not that payment",
+        change="the other payment's money is taken for a mismatch, and its hold for given back",
+        patches=(
+            Patch(
+                "services/payment/app/apply_fact.py",
+                "asked=asked if ours else None)",
+                "asked=asked)",
+            ),
+        ),
+        tests=(
+            "services/payment/tests/unit/test_answers_of_others.py::"
+            "test_what_it_tells_of_the_other_payment_counts_there_and_its_asker_is_in_review",
+            "services/payment/tests/unit/test_answers_of_others.py::"
+            "test_its_hold_is_not_given_back_for_the_askers_last_capture",
+        ),
+    ),
+    Case(
+        name="dispute-took-room",
+        protection="what a dispute took is no room for a refund before its word says that it is one",
+        change="only what is in question by its word is none",
+        patches=(
+            Patch(
+                "services/payment/domain/disputes.py",
+                "return max(self.open_minor, self.outstanding_minor - self.written_off_minor) + self.written_off_minor",
+                "return self.open_minor + self.written_off_minor",
+            ),
+        ),
+        tests=(
+            "services/payment/tests/unit/test_refund_rooms.py::"
+            "test_what_a_dispute_took_is_no_room_whatever_its_word_says",
+        ),
+    ),
+    Case(
+        name="dispute-took-room-in-sql",
+        protection="the guarded update says the same by itself",
+        change="it asks the dispute's word alone",
+        patches=(
+            Patch(
+                _PAYMENTS,
+                "d.withdrawn_minor - d.reinstated_minor - d.written_off_minor)) FROM",
+                "0)) FROM",
+            ),
+        ),
+        tests=(_REFUND_TESTS + "test_the_guarded_update_alone_refuses_what_a_dispute_took_before_its_word",),
+    ),
+)
