@@ -72,9 +72,9 @@ class Dispute:
 
     @property
     def taken_back_minor(self) -> int:
-        """What it leaves no room for: what is in question or was taken and is not back, whichever is more, and what is lost.
+        """What it leaves no room for: the larger of what is in question and what was taken, and what is lost.
 
-        Its money may be taken before its word says so: an inquiry becomes a dispute, one that was decided is opened again.
+        Its money may go before its word says so: an inquiry becomes a dispute, a decided one is opened again.
         """
         return max(self.open_minor, self.outstanding_minor - self.written_off_minor) + self.written_off_minor
 

@@ -59,7 +59,7 @@ def imply_capture(
 
 
 def _may_be_of_an_earlier(payment: Payment, fact: Fact) -> bool:
-    """Whether an earlier attempt to take money there is held dead; should it have taken effect after all, that is astray."""
+    """Whether an earlier attempt to take money there is held dead; had it an effect after all, that is astray."""
     return any(
         o.takes_money
         and (o.processor, o.account) == (fact.processor, fact.account)

@@ -4,8 +4,9 @@ from typing import Final
 
 from tools.sabotage.case import Case, Patch
 
-_PAYMENTS = "services/payment/adapters/payments.py"
-_REFUND_TESTS = "services/payment/tests/db/test_refund_guard.py::"
+_ANSWERS: Final = "services/payment/tests/unit/test_answers_of_others.py::"
+_PAYMENTS: Final = "services/payment/adapters/payments.py"
+_REFUND_TESTS: Final = "services/payment/tests/db/test_refund_guard.py::"
 
 GUESSING: Final = (
     Case(
@@ -56,10 +57,8 @@ GUESSING: Final = (
             ),
         ),
         tests=(
-            "services/payment/tests/unit/test_answers_of_others.py::"
-            "test_what_it_tells_of_the_other_payment_counts_there_and_its_asker_is_in_review",
-            "services/payment/tests/unit/test_answers_of_others.py::"
-            "test_its_hold_is_not_given_back_for_the_askers_last_capture",
+            _ANSWERS + "test_what_it_tells_of_the_other_payment_counts_there_and_its_asker_is_in_review",
+            _ANSWERS + "test_its_hold_is_not_given_back_for_the_askers_last_capture",
         ),
     ),
     Case(
@@ -74,8 +73,7 @@ GUESSING: Final = (
             ),
         ),
         tests=(
-            "services/payment/tests/unit/test_refund_rooms.py::"
-            "test_what_a_dispute_took_is_no_room_whatever_its_word_says",
+            "services/payment/tests/unit/test_refund_rooms.py::test_what_a_dispute_took_is_no_room_whatever_its_word_says",
         ),
     ),
     Case(
