@@ -130,3 +130,24 @@ async def take_a_part_as_last(
             part_minor = int(shown["amount_capturable"] * chance.uniform(0.2, 0.8))
             await workload.post(who, f"{target}/capture", {"amount": part_minor, "final": True})
             return
+
+
+async def ask_for_the_rest_again(
+    workload: "Workload", who: "Caller", payment: str, chance: random.Random
+) -> None:
+    """Capture a little as soon as something is held, and later half of it, again and again."""
+    target, held_minor = f"/payments/{payment}", 0
+    for _ in range(ASKS_MAX):
+        await asyncio.sleep(chance.uniform(0.2, 0.5))
+        shown = await workload.shown(who, target)
+        if shown is not None and shown["amount_capturable"] > 1:
+            held_minor = shown["amount_capturable"]
+            break
+    if not held_minor:
+        await workload.go_on(who, payment)
+        return
+    await workload.post(who, f"{target}/capture", {"amount": held_minor // 10, "final": False})
+    await asyncio.sleep(chance.uniform(3.0, 5.0))
+    for _ in range(ASKS_MAX):
+        await workload.post(who, f"{target}/capture", {"amount": held_minor // 2, "final": False})
+        await asyncio.sleep(chance.uniform(0.2, 1.5))

@@ -25,6 +25,7 @@ from tests.simulation.arranging import (
 from tests.simulation.circumstances import BETA_HASTE_S
 from tests.simulation.courses import (
     CLAIMED_CARDS,
+    ask_for_the_rest_again,
     give_most_back,
     insist,
     take_a_part_and_cancel,
@@ -50,6 +51,10 @@ _REVIEW_ALL: Mapping[str, Any] = {
         {"name": f"review_{operation}", "decision": "review", "currency": "EUR", "operations": [operation],
          "max_minor": 1}
         for operation in ("sale", "capture")
+    ]
+    + [
+        {"name": "block_capture", "decision": "block", "currency": "EUR", "operations": ["capture"],
+         "max_minor": 2_000}
     ],
     "velocity": [],
     "blocked": {"customers": []},
@@ -161,8 +166,11 @@ REVIEWED = Kind(
     },
     cards=("pm_card_visa", "pm_card_mastercard"),
     capture_methods=("automatic", "manual"),
+    course=ask_for_the_rest_again,
 )
-"""Risk leaves to people whatever takes money, so that at times the one who said yes is asked once more."""
+"""Risk leaves to people whatever takes money, so that at times the one who said yes is asked once more, and refuses captures of
+much, which are asked for again.
+"""
 TAKEN_AGAIN = Kind(
     name="taken_again",
     terms=_AT_ALPHA,

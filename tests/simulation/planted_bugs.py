@@ -83,6 +83,7 @@ REACHED = (
     "readers-use-no-rung",
     "note-before-journal",
     "late-charge-of-a-refused",
+    "risk-refused-asks-again",
 )
 """Cases of the sabotage list that seeds have been seen to find."""
 _ONE_AT_A_TIME = "two transactions never run at the same instant here"
@@ -282,6 +283,7 @@ OUT_OF_REACH = {
     "abandoned-trigger": _SECOND_LINE,
     "risk-gate": _SECOND_LINE,
     "risk-pinned-version": "an operation is asked about once, under one version of its payment",
+    "risk-denied-hold-asks-again": "no seed's judge knows when a denial came, so a capture may rest on what was denied later",
     "risk-decided-once": _SECOND_LINE,
     "lock-order": _ONE_AT_A_TIME,
     "held-row-waits": _ONE_AT_A_TIME,
@@ -340,7 +342,7 @@ OUT_OF_REACH = {
 
 NEVER_MET: dict[str, int] = {}
 """Cases of which nothing happened in so many seeds from 0 on that they are about: no such seed can find them."""
-MISSED: dict[str, int] = {}
+MISSED: dict[str, int] = {"risk-denial-of-its-own": 20, "risk-denial-waits-for-people": 20}
 """Cases that so many seeds from 0 on were seen to miss though nothing says that they must."""
 
 
