@@ -82,6 +82,7 @@ REACHED = (
     "scale-of-its-currency",
     "readers-use-no-rung",
     "note-before-journal",
+    "recon-two-people",
     "late-charge-of-a-refused",
     "risk-refused-asks-again",
 )
@@ -122,7 +123,7 @@ _OF_REPORTS = (
     "recon-unread-lines", "recon-payout-total", "recon-statement-missing", "recon-bank-business-days",
     "recon-nameless-rows", "recon-closed-month-report", "recon-days-without-netting", "break-queue-major-units",
     "recon-return-as-it-stands", "payment-return-as-approved", "payment-return-two-people",
-    "recon-adjust-as-proposed", "recon-adjust-within-risk", "ledger-asked-two-people", "recon-two-people",
+    "recon-adjust-as-proposed", "recon-adjust-within-risk", "ledger-asked-two-people",
     "bulk-as-seen", "bulk-assign-as-seen", "assign-keeps-proposal", "break-queue-whole", "terms-never-before",
     "terms-decided-once", "terms-two-people-in-sql", "terms-two-people", "bank-options-known", "bank-whole-reference",
     "bank-short-reference", "bank-own-account", "bank-newer-holds", "bank-mt940-made-at", "bank-whole-corrects",
