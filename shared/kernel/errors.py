@@ -43,7 +43,10 @@ class Poison(Exception):  # noqa: N818  # the domain's own word for such a messa
 
 
 class InvariantViolation(Exception):  # noqa: N818  # says which promise broke
-    """A promise of our own does not hold. Never caught: the process ends and somebody looks."""
+    """A promise of our own does not hold. The process ends and somebody looks.
+
+    Caught only where one of many is set aside for it, which is told as loudly: none of the others must wait for it.
+    """
 
     def __init__(self, name: str, detail: str) -> None:
         super().__init__(f"{name}: {detail}")

@@ -139,19 +139,21 @@ WAITING_FACTS: Final = _gauge(
     "tieout_waiting_facts", "Facts stored that wait for their object to become known."
 )
 WAITING_FACTS_STUCK: Final = _gauge("tieout_waiting_facts_stuck", "Waiting facts past their deadline.")
+WORK_FAILED: Final = _counter(
+    "tieout_work_failed_total",
+    "Pieces of timed work that failed alone and rest until tried again, by role; any in 15 minutes is a fault.", "role",
+)  # fmt: skip
 
 # Payments
 PAYMENTS_DECIDED: Final = _counter(
     "tieout_payments_decided_total",
     "Payments by first decision: succeeded (a hold or money was had), failed. Success rate = succeeded over "
-    "both, per day; doubt and strays are counted apart.",
-    "result",
-)
+    "both, per day; doubt and strays are counted apart.", "result",
+)  # fmt: skip
 OPERATIONS_UNCERTAIN: Final = _counter(
     "tieout_operations_uncertain_total",
-    "Operations that became uncertain, by type; rate over operations sent, per hour.",
-    "type",
-)
+    "Operations that became uncertain, by type; rate over operations sent, per hour.", "type",
+)  # fmt: skip
 DOUBT_MINOR: Final = _gauge(
     "tieout_money_in_doubt_minor",
     "Exposure: money of captures, sales and refunds of which nobody knows now whether it moved, in minor units.",
@@ -235,9 +237,8 @@ WEBHOOK_APPLY_SECONDS: Final = _histogram(
 # Risk
 RISK_DECISIONS: Final = _counter(
     "tieout_risk_decisions_total",
-    "Operations judged, by decision: allow, review, block. Block rate = block over all, per hour.",
-    "decision",
-)
+    "Operations judged, by decision: allow, review, block. Block rate = block over all, per hour.", "decision",
+)  # fmt: skip
 
 # Reconciliation
 RECONCILIATION_FILES: Final = _counter(
@@ -304,9 +305,8 @@ RECONCILIATION_FILES_IN_DOUBT: Final = _gauge(
 JOURNALS_POSTED: Final = _counter("tieout_journals_posted_total", "Journals posted, by rule.", "rule")
 LEDGER_IMBALANCE_MINOR: Final = _gauge(
     "tieout_ledger_imbalance_minor",
-    "Absolute sum of debits minus credits per currency; anything but 0 pages at once.",
-    "currency",
-)
+    "Absolute sum of debits minus credits per currency; anything but 0 pages at once.", "currency",
+)  # fmt: skip
 LEDGER_UNSEALED_S: Final = _gauge(
     "tieout_ledger_unsealed_seconds",
     "Age of the oldest committed journal or note beside it that has no place in its chain of seals yet; above 2 s the"

@@ -144,6 +144,7 @@ _OF_REPORTS = (
     "recon-preferred-storable", "recon-preferred-ends", "recon-preferred-ends-whole",
     "recon-order-of-staging", "recon-decided-by-staging",
 )  # fmt: skip
+_NO_FAILURE = "no waiting fact of a seed fails at being taken in"
 _NO_NOTHING = "both processors of every seed tell of money with its amount"
 _NAMED = "both processors of every seed name what a refund gives back"
 _TOLD_ELSEWHERE = "what an unreadable event of a seed was about, another source tells, or a ladder looks up"
@@ -215,6 +216,10 @@ OUT_OF_REACH = {
     **{case.name: _NO_REPORTS for case in AUDITING},
     "moves-its-way": _SECOND_LINE,
     "refund-stays-its-captures": "no processor of a seed calls one refund by two captures",
+    **dict.fromkeys(("failing-fact-alone", "failing-fact-rests", "failing-fact-told"), _NO_FAILURE),
+    **dict.fromkeys(
+        ("stuck-case-of-all", "stuck-fact-by-name"), "a fact is stuck after a day, a seed lasts minutes"
+    ),
     **dict.fromkeys(("failed-without-amount", "dispute-without-amount"), _NO_NOTHING),
     "return-names-no-parent": _NAMED,
     "later-word-names-no-parent": _NAMED,

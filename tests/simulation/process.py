@@ -13,6 +13,8 @@ from shared.kernel.jitter import Jitter
 from shared.messaging.broker import DeliveryFailed
 from shared.messaging.memory import MemoryConsumer
 from shared.messaging.relay import Relay
+from shared.runtime.metric_names import WORK_FAILED
+from shared.runtime.metrics import value_of
 from shared.runtime.process import ServiceRuntime
 from shared.runtime.surroundings import Surroundings
 from tests.simulation.faults import SimulatedCrash
@@ -197,8 +199,16 @@ class Process:
             if role == "work.feed":
                 await loop.action.read_all()
             else:
-                while loop.turn():
+                while self._whole_turn(role, loop):
                     await asyncio.sleep(0)
+
+    def _whole_turn(self, role: str, loop: Any) -> bool:
+        """One turn; a piece of it that failed and was set aside is told as the death of a role is."""
+        failed_before = value_of(WORK_FAILED, role)
+        more = bool(loop.turn())
+        if value_of(WORK_FAILED, role) > failed_before:
+            self.world.violations.append(f"{self.name} failed at a piece of {role}")
+        return more
 
 
 def _expected(error: BaseException) -> bool:

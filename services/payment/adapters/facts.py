@@ -47,6 +47,15 @@ _CLAIM_DUE: Final = """
 SELECT to_jsonb(w) FROM waiting_facts AS w WHERE w.next_check_at <= %(now)s
  ORDER BY w.next_check_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
+_DUE: Final = """
+SELECT waiting_id FROM waiting_facts WHERE next_check_at <= %(now)s ORDER BY next_check_at LIMIT %(limit)s
+"""
+_OTHERS_STUCK: Final = """
+SELECT EXISTS (
+  SELECT FROM waiting_facts WHERE refs && %(refs)s::text[] AND waiting_id <> ALL(%(not_these)s::text[])
+     AND fact ->> 'processor' = %(processor)s AND fact ->> 'account' = %(account)s
+     AND fact ->> 'object_id' = %(object_id)s AND dismissed_at IS NULL AND deadline_at <= %(now)s)
+"""
 _LOCK_WAITING: Final = (
     "SELECT to_jsonb(w) FROM waiting_facts AS w WHERE w.waiting_id = %(waiting_id)s FOR UPDATE"
 )
@@ -123,6 +132,24 @@ class StoredWaitingFacts:
         """Lock facts whose time has come, skipping those that another worker holds."""
         rows = self._connection.exec_driver_sql(_CLAIM_DUE, {"now": now, "limit": limit}).scalars()
         return [_waiting_from(row) for row in rows]
+
+    def due(self, now: datetime, limit: int) -> Sequence[str]:
+        """Which facts' time has come, without locking them."""
+        rows = self._connection.exec_driver_sql(_DUE, {"now": now, "limit": limit}).scalars()
+        return [str(row) for row in rows]
+
+    def others_stuck(self, waiting: WaitingFact, now: datetime) -> bool:
+        """Whether another fact of the same object is past its deadline and not dismissed; its names are locked."""
+        processor, account, object_id = waiting.fact.key
+        values = {
+            "refs": text_array([object_id]),
+            "not_these": text_array([waiting.waiting_id, *self._finished]),
+            "processor": processor,
+            "account": account,
+            "object_id": object_id,
+            "now": now,
+        }
+        return bool(self._connection.exec_driver_sql(_OTHERS_STUCK, values).scalar())
 
     def finish(self, waiting_id: str) -> None:
         """It found its payment."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from services.payment.app.apply_fact import find_payment, refs_of
 from services.payment.app.ports import OperatorUnit
-from services.payment.domain.cases import of_stuck_fact
+from services.payment.app.wake_waiting_facts import stuck_no_more
 from services.payment.domain.changes import Moment
 from services.payment.domain.status import Source
 from shared.kernel.errors import Rejected
@@ -39,7 +39,7 @@ def dismiss_fact(command: DismissFact, uow: OperatorUnit) -> str | None:
     if payment is not None:
         moment = Moment(now=uow.now, cause_id=waiting.waiting_id, ids=uow.ids, source=Source.OPERATOR)
         payment.answer_cases(
-            of_stuck_fact(payment.cases, waiting.fact.object_id),
+            stuck_no_more(payment, waiting, uow),
             moment,
             why=command.reason,
             by=command.actor.name,

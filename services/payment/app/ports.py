@@ -132,6 +132,14 @@ class WaitingFacts(Protocol):
         """Lock facts whose time has come, skipping those that another worker holds."""
         ...
 
+    def due(self, now: datetime, limit: int) -> Sequence[str]:
+        """Which facts' time has come, without locking them."""
+        ...
+
+    def others_stuck(self, waiting: WaitingFact, now: datetime) -> bool:
+        """Whether another fact of the same object is past its deadline and not dismissed; its names are locked."""
+        ...
+
     def finish(self, waiting_id: str) -> None:
         """It found its payment."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from services.payment.adapters.notes import Note
@@ -11,8 +12,18 @@ from services.payment.adapters.unit_of_work import PaymentUnitOfWork
 from services.payment.app.abandon_payments import ABANDON_BATCH, AbandonPayments, abandon_payments
 from services.payment.app.expire_risk_checks import ExpireRiskChecks, expire_risk_checks
 from services.payment.app.return_strays import RETURN_BATCH, ReturnStrays, return_strays
-from services.payment.app.wake_waiting_facts import WAKE_BATCH, WakeWaitingFacts, wake_waiting_facts
+from services.payment.app.set_aside_fact import SetAsideFact, set_aside_fact, tell_stuck_fact
+from services.payment.app.wake_waiting_facts import (
+    WAKE_BATCH,
+    WakeWaitingFacts,
+    wake_waiting_fact,
+    wake_waiting_facts,
+)
 from shared.persistence.unit_of_work import Transactions
+from shared.runtime.apart import done_apart, together_or_apart
+
+#: By these names the roles' failures are counted.
+WAITING: Final = "work.waiting"
 
 #: A woken fact is applied within this time; an idle look costs one index probe.
 POLL_S: Final = 0.5
@@ -28,11 +39,32 @@ RISK_LOOK_OFF_S: Final = 5.0
 
 
 def wake_due_facts(transactions: Transactions[PaymentUnitOfWork]) -> bool:
-    """One batch in one transaction; true where there may be more at once."""
-    looked_at = transactions.run(
-        lambda uow: wake_waiting_facts(WakeWaitingFacts(), uow), name="wake waiting facts"
+    """One batch in one transaction; true where there may be more at once.
+
+    Where that fails each fact is woken in a transaction of its own. One that fails even so rests with back-off in
+    front of nobody, and once it is stuck a person is told.
+    """
+    looked_at = together_or_apart(
+        lambda: transactions.run(
+            lambda uow: wake_waiting_facts(WakeWaitingFacts(), uow), name="wake waiting facts"
+        ),
+        lambda: _wake_each(transactions),
+        role=WAITING,
     )
     return looked_at >= WAKE_BATCH
+
+
+def _wake_each(transactions: Transactions[PaymentUnitOfWork]) -> int:
+    due = transactions.run(lambda uow: uow.waiting.due(uow.now, WAKE_BATCH), name="due facts")
+    for waiting_id in due:
+        apart = partial(done_apart, role=WAITING, name=waiting_id)
+        run = partial(transactions.run, name="wake one fact")
+        if apart(partial(run, partial(wake_waiting_fact, waiting_id))):
+            continue
+        command = SetAsideFact(waiting_id=waiting_id)
+        if run(partial(set_aside_fact, command)):
+            apart(partial(run, partial(tell_stuck_fact, command)))
+    return len(due)
 
 
 def return_due_strays(transactions: Transactions[PaymentUnitOfWork], after_s: float) -> bool:

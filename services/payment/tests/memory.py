@@ -108,6 +108,18 @@ class MemoryWaiting:
     def claim_due(self, now: datetime, limit: int) -> Sequence[WaitingFact]:
         return [waiting for waiting in self.rows.values() if waiting.next_check_at <= now][:limit]
 
+    def due(self, now: datetime, limit: int) -> Sequence[str]:
+        return [waiting.waiting_id for waiting in self.claim_due(now, limit)]
+
+    def others_stuck(self, waiting: WaitingFact, now: datetime) -> bool:
+        return any(
+            other.fact.key == waiting.fact.key
+            and other.waiting_id != waiting.waiting_id
+            and other.dismissed_at is None
+            and other.deadline_at <= now
+            for other in self.rows.values()
+        )
+
     def finish(self, waiting_id: str) -> None:
         del self.rows[waiting_id]
 

@@ -10,6 +10,12 @@ _DISPUTES: Final = "services/payment/tests/unit/test_disputes.py::"
 _HTTP_DISPUTES: Final = "services/payment/tests/db/test_http_disputes.py::"
 _PERSON: Final = "services/payment/tests/db/test_before_a_person.py::"
 
+_WAKE: Final = "services/payment/app/wake_waiting_facts.py"
+_FAIL: Final = "services/payment/tests/db/test_facts_that_fail.py::"
+_CASES: Final = "services/payment/tests/unit/test_cases.py::"
+_DISMISSED: Final = "services/payment/tests/db/test_dismissed_facts.py::"
+_AMONG_GOOD_ONES: Final = _FAIL + "test_one_that_fails_among_good_ones_rests_and_the_others_are_applied"
+
 WAKING: Final = (
     Case(
         name="failed-without-amount",
@@ -42,6 +48,65 @@ WAKING: Final = (
             _DISPUTES + "test_a_dispute_that_echoes_our_answer_without_an_amount_keeps_its_own",
             _HTTP_DISPUTES
             + "test_a_dispute_that_echoes_our_answer_without_an_amount_is_kept_and_a_person_looks",
+        ),
+    ),
+    Case(
+        name="failing-fact-alone",
+        protection="a waiting fact that fails keeps none of the others waiting, and ends no process",
+        change="its whole batch fails, again and again",
+        patches=(
+            Patch(
+                "shared/runtime/apart.py",
+                "        return together()\n    except Exception as error:",
+                "        return together()\n    except StopIteration as error:",
+            ),
+        ),
+        tests=(_AMONG_GOOD_ONES,),
+    ),
+    Case(
+        name="failing-fact-rests",
+        protection="a waiting fact that failed alone is tried again with back-off, whatever it failed at",
+        change="it stays due",
+        patches=(
+            Patch(
+                "services/payment/app/set_aside_fact.py",
+                "    look_again_later(waiting, uow)\n    return",
+                "    return",
+            ),
+        ),
+        tests=(_AMONG_GOOD_ONES,),
+    ),
+    Case(
+        name="failing-fact-told",
+        protection="a waiting fact that fails whenever it is tried goes before a person after its day",
+        change="only the log knows",
+        patches=(
+            Patch(
+                "services/payment/entrypoints/worker.py",
+                "if run(partial(set_aside_fact, command)):",
+                "if run(partial(set_aside_fact, command)) is None:",
+            ),
+        ),
+        tests=(_AMONG_GOOD_ONES,),
+    ),
+    Case(
+        name="stuck-case-of-all",
+        protection="a case of facts that are stuck stays open while one of its object is",
+        change="it is closed with the first that is dismissed",
+        patches=(Patch(_WAKE, "    return [] if asked else cases\n", "    return cases\n"),),
+        tests=(
+            _DISMISSED + "test_a_case_of_two_stuck_facts_stays_until_both_are_dismissed",
+            _CASES + "test_one_case_is_told_every_stuck_fact_of_its_object_and_closes_once_all_fit",
+        ),
+    ),
+    Case(
+        name="stuck-fact-by-name",
+        protection="a fact that is stuck after others of its object and amount were dismissed has a case",
+        change="it says nothing that the closed case does not know",
+        patches=(Patch(_WAKE, "        words=waiting.waiting_id,\n", ""),),
+        tests=(
+            _DISMISSED
+            + "test_a_fact_that_is_stuck_after_another_of_its_object_was_dismissed_has_a_case_of_its_own",
         ),
     ),
 )

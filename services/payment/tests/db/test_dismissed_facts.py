@@ -13,7 +13,7 @@ from services.payment.entrypoints.worker import wake_due_facts
 from services.payment.tests.db.desk import Desk
 from services.payment.tests.db.scenes import held
 from services.payment.tests.db.shop import Shop
-from services.payment.tests.world import captured, fact, refunded
+from services.payment.tests.world import captured, disputed, fact, money_row, refunded
 from shared.runtime.metric_names import WAITING_FACTS, WAITING_FACTS_STUCK
 
 LATE = timedelta(days=2)
@@ -101,6 +101,52 @@ def test_a_dismissed_fact_of_a_payment_closes_its_case_and_counts_when_its_objec
     shop.tell(captured(shop.payment(payment_id), reference=None))
     wake(shop)
     assert shop.get(f"/payments/{payment_id}").document["amount_refunded"] == 4_000
+    assert shop.count("waiting_facts") == 0
+
+
+def stuck_in_two(desk: Desk, shop: Shop) -> tuple[str, list[str]]:
+    """A dispute and the row of its money, of one amount, of a charge that nobody has shown: one case."""
+    payment_id = held(shop)
+    payment = shop.payment(payment_id)
+    of_a_charge = {"parent_id": "cap_9"}
+    shop.tell(disputed(payment, "opened", 1, **of_a_charge))
+    shop.tell(money_row(payment, "dispute", "opened", 6_000, "row_1", **of_a_charge))
+    pass_deadline(shop)
+    wake(shop)
+    assert [case["subject"] for case in desk.get("/cases")] == ["dsp_1"]
+    return payment_id, [waits["waiting_id"] for waits in desk.get("/waiting-facts")]
+
+
+def test_a_case_of_two_stuck_facts_stays_until_both_are_dismissed(desk: Desk, shop: Shop) -> None:
+    _, (first, second) = stuck_in_two(desk, shop)
+    assert desk.post("olga", f"/waiting-facts/{first}/dismiss", **BODY).status == 200
+    assert [case["reason"] for case in desk.get("/cases")] == ["fact_stuck"], "the other is stuck still"
+    assert desk.post("olga", f"/waiting-facts/{second}/dismiss", **BODY).status == 200
+    assert desk.get("/cases") == []
+
+
+def test_a_fact_that_is_stuck_after_another_of_its_object_was_dismissed_has_a_case_of_its_own(
+    desk: Desk, shop: Shop
+) -> None:
+    payment_id, (first, second) = stuck_in_two(desk, shop)
+    for waiting_id in (first, second):
+        assert desk.post("olga", f"/waiting-facts/{waiting_id}/dismiss", **BODY).status == 200
+    shop.tell(money_row(shop.payment(payment_id), "dispute", "opened", 6_000, "row_2", parent_id="cap_9"))
+    shop.change(
+        "UPDATE waiting_facts SET deadline_at = now(), next_check_at = now() WHERE dismissed_at IS NULL"
+    )
+    wake(shop)
+    assert [case["reason"] for case in desk.get("/cases")] == ["fact_stuck"]
+    (waits,) = desk.get("/waiting-facts")
+    assert desk.post("olga", f"/waiting-facts/{waits['waiting_id']}/dismiss", **BODY).status == 200
+    assert desk.get("/cases") == []
+
+
+def test_a_case_of_two_stuck_facts_closes_once_both_fit(desk: Desk, shop: Shop) -> None:
+    payment_id, _ = stuck_in_two(desk, shop)
+    shop.tell(captured(shop.payment(payment_id), object_id="cap_9", reference=None))
+    wake(shop)
+    assert "fact_stuck" not in {case["reason"] for case in desk.get("/cases")}
     assert shop.count("waiting_facts") == 0
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from services.payment.app.apply_fact import evidence_id_of
-from services.payment.app.wake_waiting_facts import WakeWaitingFacts, wake_waiting_facts
+from services.payment.app.wake_waiting_facts import WakeWaitingFacts, stuck_no_more, wake_waiting_facts
 from services.payment.domain.case_reasons import describe
 from services.payment.domain.cases import EVIDENCE, OF_REVIEW, OF_STATE, CaseBook, Step
 from services.payment.domain.deciding import give_up
@@ -19,7 +19,9 @@ from services.payment.tests.cases_world import CAUSE, World
 from services.payment.tests.world import (
     authorized,
     captured,
+    disputed,
     first_operation,
+    money_row,
     refunded,
 )
 
@@ -261,3 +263,22 @@ def test_a_fact_that_fits_after_all_closes_its_case() -> None:
     world.unit.commit()
     assert "fact_stuck" not in world.open()
     assert world.of("fact_stuck").closed_by == EVIDENCE
+
+
+def test_one_case_is_told_every_stuck_fact_of_its_object_and_closes_once_all_fit() -> None:
+    world = World(CaptureMethod.MANUAL)
+    payment = world.payment
+    world.tell(disputed(payment, "opened", 1, parent_id="cap_9"))
+    world.tell(money_row(payment, "dispute", "opened", 6_000, "row_1", parent_id="cap_9"))
+    world.unit.now = world.unit.now.replace(year=world.unit.now.year + 1)
+    wake_waiting_facts(WakeWaitingFacts(), world.unit)
+    world.unit.commit()
+    case = world.of("fact_stuck")
+    assert len(case.told) == 2
+    rest = world.unit.waiting.rows
+    (dispute_id,) = (waiting_id for waiting_id in rest if rest[waiting_id].fact.money_row_id is None)
+    dispute = rest[dispute_id]
+    assert stuck_no_more(payment, dispute, world.unit) == [], "the row of its money is stuck still"
+    row_id = next(waiting_id for waiting_id in rest if waiting_id != dispute_id)
+    del rest[row_id]
+    assert stuck_no_more(payment, dispute, world.unit) == [case]
