@@ -17,8 +17,9 @@ from services.payment.adapters.unit_of_work import PaymentUnitOfWork
 from services.payment.app.create_payment import create_payment
 from services.payment.app.views import PaymentView, payment_view, refund_view
 from services.payment.domain.api_keys import Mode
+from services.payment.entrypoints.worker import wake_due_facts
 from services.payment.tests.db.shop import ORDER, Shop
-from services.payment.tests.world import captured, wish
+from services.payment.tests.world import captured, disputed, refunded, wish
 from shared.kernel.errors import Rejected
 from shared.runtime.operator_tokens import OperatorRole, TokenIssuer
 from shared.testing.serving import Answer
@@ -286,6 +287,22 @@ def test_the_timeline_tells_requests_operations_evidence_steps_and_events(shop: 
     events = [e["type"] for e in data if e["kind"] == "event" and e["topic"] == "payment.events"]
     assert events[0] == "PaymentCreated.v1"
     assert "PaymentCaptured.v1" in events
+
+
+def test_the_timeline_tells_what_was_told_before_anybody_knew_whose_it_was(shop: Shop) -> None:
+    held = shop.post("/payments", ORDER | {"capture_method": "manual"}).document
+    payment = shop.payment(held["id"])
+    unknown = {"reference": None, "payment_id": None}
+    shop.tell(refunded(payment, "succeeded", 1, **unknown))
+    shop.tell(disputed(payment, "opened", 1, **unknown))
+    shop.authorize(held["id"])
+    shop.tell(captured(payment, reference=None))
+    wake_due_facts(shop.transactions)
+    assert shop.get(f"/payments/{held['id']}").document["status"] == "DISPUTED"
+    data = shop.get(f"/payments/{held['id']}/timeline").document["data"]
+    evidence = [(e["object_type"], e["verdict"]) for e in data if e["kind"] == "evidence"]
+    assert {("refund", "waits"), ("dispute", "waits")} <= set(evidence)
+    assert len({e["id"] for e in data if e["kind"] == "evidence"}) == len(evidence)
 
 
 def test_the_timeline_tells_of_each_request_its_endpoint_its_key_and_how_often_it_came_again(
