@@ -8,6 +8,7 @@ from typing import Any, Final, NoReturn, TypeVar
 from services.sandbox.app import parsing
 from services.sandbox.domain.faults import (
     COPIES_MAX,
+    FAULTS_BEFORE_EFFECT,
     READING_FAULTS,
     EffectPlan,
     ErrorReply,
@@ -54,6 +55,8 @@ SAID_WITH: Final[Mapping[str, frozenset[ReplyFault]]] = {
     "status": STATED,
     "code": STATED | {ReplyFault.REFUSED},
 }
+NO_EFFECT: Final = FAULTS_BEFORE_EFFECT | {ReplyFault.REFUSED}
+"""The replies of calls that take no effect at all."""
 #: What a reading can be known by, beside its kind: alpha is asked for what is under a reference, and that is all.
 READ_BY: Final[Mapping[tuple[str, Reading], frozenset[str]]] = {
     ("alpha", Reading.LOOK_UP): frozenset({"reference"}),
@@ -109,11 +112,14 @@ def _fault(body: Mapping[str, Any], match: Match) -> Fault:
         _refuse("copies", "Twice is two, and of lost webhooks there is none; leave one of both out.")
     if "key_life_s" in body and body["processor"] not in KEEP_KEYS:
         _refuse("key_life_s", f"Only {', '.join(KEEP_KEYS)} has idempotency keys.")
+    effect = _one_of(body, "effect", EFFECTS) or EffectPlan.ONCE
+    if effect is EffectPlan.TWICE and reply in NO_EFFECT:
+        _refuse("effect", f"A call with the reply {reply} takes no effect, and so none twice.")
     if ("feed_delay_s" in body) != (feed is FeedPlan.LATE):
         _refuse("feed_delay_s", "Goes with a feed that is late, and only with that.")
     return Fault(
         reply=reply,
-        effect=_one_of(body, "effect", EFFECTS) or EffectPlan.ONCE,
+        effect=effect,
         error=_error(body, reply),
         refusal=_code(body) if reply is ReplyFault.REFUSED else None,
         always=True,  # Of the calls that it is meant for; the rule counts them.
