@@ -240,6 +240,11 @@ OUT_OF_REACH = {
         ("list-begins-before-our-clock", "absent-by-one-clock"),
         "a seed has one clock, which the processors go by as well",
     ),
+    "refused-in-its-own-words": "no proxy of a seed has a code of its own for an error",
+    "refused-is-not-done": "no rule of a seed refuses a call",
+    "refused-in-doubt": (
+        "what is called declined too early is adopted or astray once it is shown, which seeds allow; 20 seeds were asked in vain"
+    ),
     "look-up-within-lease": "no list of a seed has more pages than a lease has time for",
     **dict.fromkeys(
         ("feed-hour-before-reading", "feed-round-goes-on", "feed-checkpoint-kept"),

@@ -57,23 +57,35 @@ NOT_EXECUTED: Final[Mapping[int, frozenset[str]]] = {
     429: frozenset({"rate_limited"}),
 }
 """Codes that alpha's documentation declares as not executed. The status alone may be a proxy's, after the effect."""
-REFUSED: Final = frozenset({400, 422})
-"""Statuses by which alpha refuses a request as it stands: nothing was done, and nothing would be."""
-REFUSED_BY_STATE: Final = frozenset(
-    {
-        "amount_exceeds_capturable",
-        "amount_exceeds_refundable",
-        "authorization_expired",
-        "authorization_not_capturable",
-        "authorization_not_voidable",
-        "capture_not_refundable",
-        "dispute_not_answerable",
-    }
-)
-"""Codes of a 409 that are final. Any other 409 may be our own key under way."""
+REFUSED: Final[Mapping[int, frozenset[str]]] = {
+    400: frozenset(
+        {
+            "amount_invalid",
+            "body_invalid",
+            "currency_unknown",
+            "field_invalid",
+            "field_missing",
+            "field_unknown",
+            "idempotency_key_missing",
+        }
+    ),
+    409: frozenset(
+        {
+            "amount_exceeds_capturable",
+            "amount_exceeds_refundable",
+            "authorization_expired",
+            "authorization_not_capturable",
+            "authorization_not_voidable",
+            "capture_not_refundable",
+            "dispute_not_answerable",
+        }
+    ),
+    422: frozenset({"payment_method_unknown", "request_refused"}),
+}
+"""Codes by which alpha's documentation refuses a request for good: nothing was done, and nothing would be. Any other
+may be a proxy's, or say that our own key is under way, or was taken for another body: something was done under it."""
 OURS_TO_FIX: Final = frozenset({401, 403})
 """A key of ours that is refused is no sign of alpha's health, and somebody is told."""
-KEY_REUSED: Final = "idempotency_key_reused"
 
 
 class AlphaProcessor:
@@ -245,10 +257,7 @@ def _refuses(operation: Operation, status: int, code: str | None) -> bool:
     if status == httpx2.codes.NOT_FOUND:
         # Of an authorization it would mean that our address is wrong, which is no decline of anybody's card.
         return code == "not_found" and operation.kind != "authorize"
-    if status == httpx2.codes.CONFLICT:
-        return code in REFUSED_BY_STATE
-    # A key that is taken for another body means that something was done under it: never "declined".
-    return status in REFUSED and code is not None and code != KEY_REUSED
+    return code in REFUSED.get(status, frozenset())
 
 
 def _look_up_of(operation: Operation, facts: tuple[Fact, ...]) -> LookUp:

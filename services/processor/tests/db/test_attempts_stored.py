@@ -227,6 +227,31 @@ def test_a_worker_that_comes_back_after_the_key_has_died_only_looks_up(service):
     assert row(service, command, "phase", "attempt_number") == ("waiting", 1)
 
 
+def test_a_send_in_doubt_that_is_refused_without_an_object_stays_in_doubt_and_is_told_so(service):
+    """The first send may have used up what the second is refused for: its key may be forgotten, its object hidden."""
+    command = due_again(service)
+    (again,) = service.claim()
+    assert again.phase == "sending"
+    service.record((again, Answer(result=Result.DECLINED, error_code="capture_not_refundable")))
+    told = service.payloads("AttemptAnswered")[-1]
+    assert (told["result"], told["error_code"]) == ("unknown", "capture_not_refundable")
+    assert row(service, command, "state", "phase", "doubtful", "result") == (
+        "open",
+        "waiting",
+        True,
+        "unknown",
+    )
+
+
+def test_a_send_in_doubt_whose_declined_object_is_shown_is_declined(service):
+    command = due_again(service)
+    (again,) = service.claim()
+    shown = replace(held_fact(command), status="declined", decline_code="generic_decline")
+    service.record((again, Answer(result=Result.DECLINED, facts=(shown,), decline_code="generic_decline")))
+    assert service.payloads("AttemptAnswered")[-1]["result"] == "declined"
+    assert row(service, command, "state", "closing") == ("closed", "answered")
+
+
 def test_what_is_wanted_no_more_is_not_sent_again_and_is_told_to_a_person(service):
     command = due_again(service)
     service.deliver(withdrawal(command))

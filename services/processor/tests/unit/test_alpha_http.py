@@ -98,6 +98,12 @@ def test_a_decline_needs_the_declined_object_as_its_proof():
     [
         (400, "amount_invalid", CAPTURE, Result.DECLINED),
         (422, "payment_method_unknown", AUTHORIZE, Result.DECLINED),
+        (422, "request_refused", AUTHORIZE, Result.DECLINED),
+        (400, "field_missing", CAPTURE, Result.DECLINED),
+        (400, "something_new", CAPTURE, Result.UNKNOWN),
+        (422, "something_new", AUTHORIZE, Result.UNKNOWN),
+        (422, "amount_invalid", AUTHORIZE, Result.UNKNOWN),
+        (400, "payment_method_unknown", AUTHORIZE, Result.UNKNOWN),
         (422, "idempotency_key_reused", AUTHORIZE, Result.UNKNOWN),
         (409, "amount_exceeds_capturable", CAPTURE, Result.DECLINED),
         (409, "key_in_use", CAPTURE, Result.UNKNOWN),
