@@ -241,6 +241,8 @@ OUT_OF_REACH = {
         "a seed has one clock, which the processors go by as well",
     ),
     "refused-in-its-own-words": "no proxy of a seed has a code of its own for an error",
+    **dict.fromkeys(("large-page-in-parts", "page-grows-again"), "no page of a seed is large"),
+    "evidence-ends": "nobody hands in evidence of one dispute eleven times within the minutes of a seed",
     "refused-is-not-done": "no rule of a seed refuses a call",
     "refused-in-doubt": (
         "what is called declined too early is adopted or astray once it is shown, which seeds allow; 20 seeds were asked in vain"

@@ -15,6 +15,9 @@ _ANSWERABLE = {
     OperationType.DISPUTE_EVIDENCE: OPEN | {DisputeStatus.INQUIRY},
     OperationType.DISPUTE_ACCEPT: OPEN,
 }
+#: A processor shows all evidence of a dispute in each of its events: without end they could be read by nobody.
+EVIDENCE_TIMES_MAX = 10
+_NEVER_TAKEN = {OperationState.DECLINED, OperationState.ABANDONED}
 
 
 def submit_evidence(
@@ -77,6 +80,8 @@ def _answer(payment: Payment, dispute: Dispute, kind: OperationType, moment: Mom
             f"a dispute that is {dispute.status.value} takes no {kind.value.removeprefix('dispute_')}",
             extra={"dispute": dispute.dispute_id, "dispute_status": dispute.status.value},
         )
+    if kind is OperationType.DISPUTE_EVIDENCE:
+        _check_evidence_room(payment, dispute)
     operation = Operation(
         operation_id=moment.ids.new("op_"),
         number=payment.next_operation_number(),
@@ -100,3 +105,20 @@ def _answer(payment: Payment, dispute: Dispute, kind: OperationType, moment: Mom
         moment,
     )
     return operation
+
+
+def _check_evidence_room(payment: Payment, dispute: Dispute) -> None:
+    handed_in = [
+        operation
+        for operation in payment.operations.values()
+        if operation.dispute_id == dispute.dispute_id
+        and operation.type is OperationType.DISPUTE_EVIDENCE
+        and operation.state not in _NEVER_TAKEN
+    ]
+    if len(handed_in) >= EVIDENCE_TIMES_MAX:
+        raise Rejected(
+            "dispute_evidence_full",
+            f"evidence was handed in {len(handed_in)} times; a dispute takes it {EVIDENCE_TIMES_MAX} times",
+            param="documents",
+            extra={"dispute": dispute.dispute_id},
+        )

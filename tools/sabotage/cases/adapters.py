@@ -8,6 +8,8 @@ _LIST: Final = "services/processor/adapters/processors/beta_list.py"
 _DECLARED_TESTS: Final = "services/processor/tests/unit/test_declarations.py::"
 _ALPHA_TESTS: Final = "services/processor/tests/unit/test_alpha_http.py::"
 _STORED_TESTS: Final = "services/processor/tests/db/test_attempts_stored.py::"
+_PAGE_TESTS: Final = "services/processor/tests/unit/test_pages.py::"
+_DISPUTE_TESTS: Final = "services/payment/tests/unit/test_disputes.py::"
 _BETA_TESTS: Final = "services/processor/tests/unit/test_beta_http.py::"
 
 ADAPTERS: Final = (
@@ -71,5 +73,53 @@ ADAPTERS: Final = (
             ),
         ),
         tests=("services/sandbox/tests/unit/test_script_requests.py::test_what_does_not_fit_is_named",),
+    ),
+    Case(
+        name="large-page-in-parts",
+        protection="a page of a feed that is too large is asked for again with fewer events",
+        change="it is asked for again as it was, for ever",
+        patches=(
+            Patch(
+                "services/processor/adapters/processors/pages.py",
+                "if broken.failure is not Failure.TOO_LARGE or self._events == 1:",
+                "if True:",
+            ),
+        ),
+        tests=(
+            _PAGE_TESTS
+            + "test_a_page_of_large_events_is_read_with_fewer_of_them_and_small_ones_with_many_again",
+        ),
+    ),
+    Case(
+        name="page-grows-again",
+        protection="behind a large event pages have as many events again as before",
+        change="they stay as small as the smallest was",
+        patches=(
+            Patch(
+                "services/processor/adapters/processors/pages.py",
+                "self._events = min(self._events * 2, self._events_max)",
+                "pass",
+            ),
+        ),
+        tests=(
+            _PAGE_TESTS
+            + "test_a_page_of_large_events_is_read_with_fewer_of_them_and_small_ones_with_many_again",
+        ),
+    ),
+    Case(
+        name="evidence-ends",
+        protection="a merchant hands evidence in so often and no more, for each event of a dispute shows all of it",
+        change="nobody counts",
+        patches=(
+            Patch(
+                "services/payment/domain/dispute_requests.py",
+                "if len(handed_in) >= EVIDENCE_TIMES_MAX:",
+                "if False:",
+            ),
+        ),
+        tests=(
+            _DISPUTE_TESTS + "test_evidence_is_handed_in_ten_times_and_what_was_refused_does_not_count",
+            "services/payment/tests/db/test_http_disputes.py::test_evidence_is_not_handed_in_without_end",
+        ),
     ),
 )

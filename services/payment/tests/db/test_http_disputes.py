@@ -60,6 +60,24 @@ def test_a_dispute_that_echoes_our_answer_without_an_amount_is_kept_and_a_person
     assert shop.count("waiting_facts") == 0
 
 
+def test_evidence_is_not_handed_in_without_end(shop: Shop) -> None:
+    """The processor shows all of it in each of its events, and a merchant must not make those too large to be read."""
+    payment_id, dispute = open_dispute(shop)
+    path = f"/disputes/{dispute['id']}/evidence"
+    for number in range(10):
+        taken = shop.post(path, {"documents": {f"paper_{number}": "file_1"}}, key=f"e{number}")
+        assert taken.status == 200
+        shop.answer(payment_id, "done")
+    refused = shop.post(path, EVIDENCE, key="e")
+    assert (refused.status, refused.document["code"], refused.document["param"]) == (
+        409,
+        "dispute_evidence_full",
+        "documents",
+    )
+    sent = shop.rows("SELECT count(*) FROM outbox WHERE event_type = 'SubmitDisputeEvidence.v1'")
+    assert sent == [(10,)]
+
+
 def test_a_closed_dispute_takes_no_answer(shop: Shop) -> None:
     payment_id, dispute = open_dispute(shop)
     shop.tell(disputed(shop.payment(payment_id), "won", 2))

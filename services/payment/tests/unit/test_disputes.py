@@ -247,6 +247,21 @@ def test_a_dispute_that_echoes_our_answer_without_an_amount_keeps_its_own(shop: 
     assert evidence.state is OperationState.SUCCEEDED
 
 
+def test_evidence_is_handed_in_ten_times_and_what_was_refused_does_not_count(shop: Shop) -> None:
+    shop.dispute("opened", 1)
+    for number in range(12):
+        operation = shop.answer(**{f"paper_{number}": "file_1"})
+        shop.reply(operation, "declined" if number < 2 else "done")
+    with pytest.raises(Rejected) as refused:
+        shop.answer(receipt="file_1")
+    assert (refused.value.code, refused.value.status, refused.value.param) == (
+        "dispute_evidence_full",
+        409,
+        "documents",
+    )
+    assert shop.answer().state is OperationState.REQUESTED, "it can be accepted all the same"
+
+
 @pytest.mark.parametrize("documents", [{"receipt": "file_1"}, {}], ids=["evidence", "accept"])
 def test_a_dispute_known_only_by_its_money_refuses_for_now_and_takes_the_same_answer_later(
     shop: Shop, documents: dict[str, str]

@@ -18,6 +18,7 @@ from services.processor.adapters.processors.exchange import (
     reject_of,
     sha256,
 )
+from services.processor.adapters.processors.pages import Pages
 from services.processor.app.ports import Capabilities, FeedPage, FeedReject, FeedUnreachable
 from services.processor.domain.alpha_facts import PROCESSOR, fact_of_event, facts_of
 from services.processor.domain.fact import Fact, Unrecognised
@@ -112,6 +113,7 @@ class AlphaProcessor:
             connections=connections,
             transport=transport,
         )
+        self._feed = Pages(self._exchange, "events", events_max=FEED_PAGE)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -171,9 +173,8 @@ class AlphaProcessor:
 
     async def read_feed(self, cursor: str | None) -> FeedPage:
         """Return the page of the feed after the cursor."""
-        query = httpx2.QueryParams({"limit": FEED_PAGE} | ({"after": cursor} if cursor else {}))
         try:
-            status, raw, headers = await self._exchange.call("GET", f"events?{query}", {}, None)
+            status, raw, headers = await self._feed.read({"after": cursor} if cursor else {})
         except Broken as broken:
             raise FeedUnreachable(str(broken)) from broken
         if status != httpx2.codes.OK:

@@ -23,6 +23,7 @@ from services.processor.adapters.processors.exchange import (
     read_document,
     reject_of,
 )
+from services.processor.adapters.processors.pages import Pages
 from services.processor.app.ports import FeedPage, FeedReject, FeedUnreachable
 from services.processor.domain.beta_facts import fact_of_notice
 from services.processor.domain.fact import Fact, Unrecognised
@@ -73,7 +74,7 @@ class DelayedListReader:
     """Reads the list; used by one event loop."""
 
     def __init__(self, exchange: Exchange, account: str, clock: Clock) -> None:
-        self._exchange = exchange
+        self._pages = Pages(exchange, "transactions", events_max=PAGE)
         self._account = account
         self._clock = clock
         self._next: _Reading | None = None
@@ -132,14 +133,13 @@ class DelayedListReader:
         self, after: str | None, since: datetime | None
     ) -> tuple[Mapping[str, Any], datetime | None]:
         """Return a page as it came, and when beta says that it was."""
-        query: dict[str, str | int] = {"limit": PAGE}
+        place: dict[str, str | int] = {}
         if after is not None:
-            query["after"] = after
+            place["after"] = after
         elif since is not None:
-            query["since_ms"] = max(0, int(since.timestamp() * 1000))
-        path = f"transactions?{httpx2.QueryParams(query)}"
+            place["since_ms"] = max(0, int(since.timestamp() * 1000))
         try:
-            status, raw, headers = await self._exchange.call("GET", path, {}, None)
+            status, raw, headers = await self._pages.read(place)
         except Broken as broken:
             raise FeedUnreachable(broken.failure.value) from broken
         if status != httpx2.codes.OK:

@@ -23,7 +23,9 @@ from services.processor.domain.outcome import Failure, Result
 CONNECT_TIMEOUT_S: Final = 2.0
 POOL_TIMEOUT_S: Final = 1.0
 RESPONSE_BYTES_MAX: Final = 1_048_576
-"""A page of 100 feed events has about 80 KiB; ten times that is no answer of a processor's."""
+"""An answer about an operation has a few KiB; hundreds of times that is none of a processor's."""
+PAGE_BYTES_MAX: Final = 4_194_304
+"""Of a page of a feed or list: its events bear what merchants handed in, and it can be asked for with fewer of them."""
 _VISIBLE: Final = re.compile(r"[!-~]{1,255}")
 
 
@@ -64,7 +66,13 @@ class Exchange:
             await self._idle.pop().aclose()
 
     async def call(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        *,
+        bytes_max: int = RESPONSE_BYTES_MAX,
     ) -> tuple[int, bytes, Mapping[str, str]]:
         """Return status, body and headers of the reply, or raise ``Broken``."""
         try:
@@ -74,7 +82,7 @@ class Exchange:
             raise Broken(Failure.POOL, "no connection is free") from error
         client = self._idle.pop() if self._idle else self._connection()
         try:
-            return await self._call(client, method, path, headers, body)
+            return await self._call(client, method, path, headers, body, bytes_max)
         finally:
             self._idle.append(client)
             self._places.release()
@@ -86,6 +94,7 @@ class Exchange:
         path: str,
         headers: Mapping[str, str],
         body: bytes | None,
+        bytes_max: int,
     ) -> tuple[int, bytes, Mapping[str, str]]:
         try:
             # The library's timeouts are per read: a server that drips a byte a second would outlive them all.
@@ -94,8 +103,8 @@ class Exchange:
                     received = bytearray()
                     async for chunk in response.aiter_bytes():
                         received += chunk
-                        if len(received) > RESPONSE_BYTES_MAX:
-                            raise Broken(Failure.TOO_LARGE, f"more than {RESPONSE_BYTES_MAX} bytes")
+                        if len(received) > bytes_max:
+                            raise Broken(Failure.TOO_LARGE, f"more than {bytes_max} bytes")
                     return response.status_code, bytes(received), response.headers
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             raise Broken(Failure.CONNECT, type(error).__name__) from error

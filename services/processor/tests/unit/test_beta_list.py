@@ -22,7 +22,7 @@ class Silent:
         self.began, self.may_end = asyncio.Event(), asyncio.Event()
         self.calls = 0
 
-    async def call(self, *_asked):
+    async def call(self, *_asked, **_bounds):
         self.calls += 1
         self.began.set()
         await self.may_end.wait()
