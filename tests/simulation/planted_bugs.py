@@ -243,6 +243,9 @@ OUT_OF_REACH = {
     "refused-in-its-own-words": "no proxy of a seed has a code of its own for an error",
     **dict.fromkeys(("large-page-in-parts", "page-grows-again"), "no page of a seed is large"),
     "evidence-ends": "nobody hands in evidence of one dispute eleven times within the minutes of a seed",
+    **dict.fromkeys(
+        ("ages-apart", "unheard-reading-ends"), "no doubt of a seed is hours old, and no list long to read"
+    ),
     "refused-is-not-done": "no rule of a seed refuses a call",
     "refused-in-doubt": (
         "what is called declined too early is adopted or astray once it is shown, which seeds allow; 20 seeds were asked in vain"

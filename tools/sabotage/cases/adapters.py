@@ -10,6 +10,7 @@ _ALPHA_TESTS: Final = "services/processor/tests/unit/test_alpha_http.py::"
 _STORED_TESTS: Final = "services/processor/tests/db/test_attempts_stored.py::"
 _PAGE_TESTS: Final = "services/processor/tests/unit/test_pages.py::"
 _DISPUTE_TESTS: Final = "services/payment/tests/unit/test_disputes.py::"
+_LIST_TESTS: Final = "services/processor/tests/unit/test_beta_list.py::"
 _BETA_TESTS: Final = "services/processor/tests/unit/test_beta_http.py::"
 
 ADAPTERS: Final = (
@@ -121,5 +122,21 @@ ADAPTERS: Final = (
             _DISPUTE_TESTS + "test_evidence_is_handed_in_ten_times_and_what_was_refused_does_not_count",
             "services/payment/tests/db/test_http_disputes.py::test_evidence_is_not_handed_in_without_end",
         ),
+    ),
+    Case(
+        name="ages-apart",
+        protection="a doubt of days keeps none of minutes waiting for the list of days that it is sought in",
+        change="all share one reading, from the oldest on",
+        patches=(
+            Patch(_LIST, "self._queues[bisect_left(AGES, self._clock.now() - since)]", "self._queues[0]"),
+        ),
+        tests=(_LIST_TESTS + "test_who_asks_from_minutes_ago_does_not_wait_for_a_reading_of_days",),
+    ),
+    Case(
+        name="unheard-reading-ends",
+        protection="a reading that nobody waits for any more ends, and those behind it begin",
+        change="it goes on to its end",
+        patches=(Patch(_LIST, "if reading.waiting == 0 and not reading.done.done():", "if False:"),),
+        tests=(_LIST_TESTS + "test_a_reading_that_nobody_waits_for_ends_and_the_next_one_begins",),
     ),
 )

@@ -1,13 +1,15 @@
 """Beta's delayed list of changes: its only feed, and the only place where a lost answer can be found.
 
-Look-ups share readings: those that come while one is under way wait for the next, which begins at the earliest of
-their times and answers them all. A backlog of a thousand doubts costs one reading of the list, not a thousand.
+Look-ups of about one age share readings: those that come while one is under way wait for the next, which begins at the
+earliest of their times and answers them all. A backlog of a thousand doubts costs a reading for each age, not a
+thousand; and one doubt of days keeps none of minutes waiting for a list of days.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -37,6 +39,9 @@ PAGE: Final = 500
 PAGES_MAX: Final = 400
 """Of one reading; a list that never ends proves nothing about what was not seen in it."""
 
+AGES: Final = (timedelta(hours=1), timedelta(hours=6), timedelta(days=1), timedelta(days=7))
+"""Up to these, and above the last, look-ups are of one age: they share readings, and wait for those of no other age."""
+
 _NAMES: Final = Names(
     event_id="notice_id",
     event_type="notice_type",
@@ -62,6 +67,16 @@ class _Reading:
     clocks_differ: bool = False
     """A reply's date was too far from our clock: what was sought from a time of ours may lie before it by beta's."""
     done: asyncio.Task[None] | None = None
+    waiting: int = 0
+    """How many wait for it: what nobody waits for any more ends."""
+
+
+@dataclass(slots=True)
+class _Queue:
+    """The readings for look-ups of one age: one under way, and one to come."""
+
+    next: _Reading | None = None
+    one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 def _heard(reading: asyncio.Task[None]) -> None:
@@ -77,8 +92,7 @@ class DelayedListReader:
         self._pages = Pages(exchange, "transactions", events_max=PAGE)
         self._account = account
         self._clock = clock
-        self._next: _Reading | None = None
-        self._one_at_a_time = asyncio.Lock()
+        self._queues = tuple(_Queue() for _ in (*AGES, None))
 
     async def facts_under(self, reference: str, *, payment_id: str, since: datetime) -> tuple[Fact, ...]:
         """Return the latest state of each transaction under our reference, from a reading begun after this call.
@@ -87,14 +101,7 @@ class DelayedListReader:
         another reference or, like a claim that nobody answered, only another payment, is not ours. So does nothing
         in a list whose clock is not ours.
         """
-        reading = self._next
-        if reading is None or reading.done is None:
-            reading = self._next = _Reading(since)
-            reading.done = asyncio.create_task(self._read(reading))
-            reading.done.add_done_callback(_heard)
-        reading.since = min(reading.since, since)
-        # Shielded: whoever stops waiting must not take the answer from the others.
-        await asyncio.shield(reading.done)
+        reading = await self._reading(since)
         facts = tuple(reading.facts.get(reference, {}).values())
         for (bears_reference, bears_payment), reason in reading.unreadable.items():
             nameless = bears_reference is None and bears_payment in (None, payment_id)
@@ -109,10 +116,31 @@ class DelayedListReader:
         document, _ = await self._document(after, since)
         return _page_of(document, account=self._account)
 
-    async def _read(self, reading: _Reading) -> None:
-        async with self._one_at_a_time:
+    async def _reading(self, since: datetime) -> _Reading:
+        """Wait for the next reading of this age to end."""
+        queue = self._queues[bisect_left(AGES, self._clock.now() - since)]
+        reading = queue.next
+        if reading is None or reading.done is None:
+            reading = queue.next = _Reading(since)
+            reading.done = asyncio.create_task(self._read(reading, queue))
+            reading.done.add_done_callback(_heard)
+        reading.since = min(reading.since, since)
+        reading.waiting += 1
+        try:
+            # Shielded: whoever stops waiting must not take the answer from the others.
+            await asyncio.shield(reading.done)
+        finally:
+            reading.waiting -= 1
+            if reading.waiting == 0 and not reading.done.done():
+                # Nobody joins what ends here, and those behind it need not wait for what nobody will hear.
+                queue.next = None if queue.next is reading else queue.next
+                reading.done.cancel()
+        return reading
+
+    async def _read(self, reading: _Reading, queue: _Queue) -> None:
+        async with queue.one_at_a_time:
             # From here on nobody joins: a later look-up must not be answered by what was read before it.
-            self._next = None
+            queue.next = None
             cursor: str | None = None
             for _ in range(PAGES_MAX):
                 asked_at = self._clock.now()

@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -29,11 +29,87 @@ class Silent:
         raise Broken(Failure.TIMEOUT, "too late")
 
 
-def look_up(reader):
-    return asyncio.create_task(reader.facts_under("op_1", payment_id="pay_1", since=SINCE))
+def look_up(reader, since=None):
+    return asyncio.create_task(reader.facts_under("op_1", payment_id="pay_1", since=since or SINCE))
 
 
-def test_a_reading_that_fails_after_everybody_stopped_waiting_is_nobodys_fault():
+def ago(**how_long):
+    return datetime.now(UTC) - timedelta(**how_long)
+
+
+class Slow:
+    """An exchange whose list answers at once from where it is asked within an hour, and from before that never."""
+
+    def __init__(self):
+        self.asked_since, self.given_up = [], 0
+
+    async def call(self, _method, path, *_asked, **_bounds):
+        since = datetime.fromtimestamp(int(path.partition("since_ms=")[2]) / 1000, UTC)
+        self.asked_since.append(since)
+        if since < ago(hours=1):
+            try:
+                await asyncio.sleep(3_600)
+            except asyncio.CancelledError:
+                self.given_up += 1
+                raise
+        return 200, b'{"notices": [], "next": null, "more": false}', {}
+
+
+def test_who_asks_from_minutes_ago_does_not_wait_for_a_reading_of_days():
+    async def scene():
+        exchange = Slow()
+        reader = DelayedListReader(exchange, "acct_beta", SystemClock())
+        days, first = look_up(reader, ago(days=3)), ago(minutes=20)
+        await asyncio.sleep(0)
+        async with asyncio.timeout(2):
+            assert await look_up(reader, first) == ()
+            assert await look_up(reader, ago(minutes=5)) == ()
+        assert not days.done()
+        days.cancel()
+        await asyncio.gather(days, return_exceptions=True)
+
+    asyncio.run(scene())
+
+
+def test_doubts_of_many_ages_cost_a_reading_for_each_age_and_not_for_each_doubt():
+    async def scene():
+        exchange = Slow()
+        reader = DelayedListReader(exchange, "acct_beta", SystemClock())
+        waiting = [look_up(reader, ago(hours=hours)) for hours in range(2, 300)]
+        await asyncio.sleep(0.05)
+        assert len(exchange.asked_since) == 4
+        assert min(exchange.asked_since) < ago(hours=298)
+        for each in waiting:
+            each.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    asyncio.run(scene())
+
+
+def test_a_reading_that_nobody_waits_for_ends_and_the_next_one_begins():
+    async def scene():
+        exchange = Slow()
+        reader = DelayedListReader(exchange, "acct_beta", SystemClock())
+        first, second = look_up(reader, ago(days=3)), look_up(reader, ago(days=2))
+        await asyncio.sleep(0.02)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        await asyncio.sleep(0.02)
+        assert exchange.given_up == 0, "somebody waits for it still"
+        second.cancel()
+        await asyncio.gather(second, return_exceptions=True)
+        await asyncio.sleep(0.02)
+        assert exchange.given_up == 1
+        again = look_up(reader, ago(days=3))
+        await asyncio.sleep(0.02)
+        assert len(exchange.asked_since) == 2
+        again.cancel()
+        await asyncio.gather(again, return_exceptions=True)
+
+    asyncio.run(scene())
+
+
+def test_a_reading_that_ends_because_everybody_stopped_waiting_is_nobodys_fault():
     unhandled = []
 
     async def scene():
@@ -43,9 +119,9 @@ def test_a_reading_that_fails_after_everybody_stopped_waiting_is_nobodys_fault()
         waiting = look_up(reader)
         await exchange.began.wait()
         waiting.cancel()
-        await asyncio.gather(waiting, return_exceptions=True)
         exchange.may_end.set()
-        await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()})
+        await asyncio.gather(waiting, return_exceptions=True)
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
         del waiting, reader
         gc.collect()
 
