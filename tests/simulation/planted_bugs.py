@@ -261,7 +261,10 @@ OUT_OF_REACH = {
         ("dismissed-once-stuck", "dismissed-once-stuck-in-sql", "dismissed-stays", "dismissed-rests"),
         "nobody dismisses a fact while a seed runs",
     ),
-    **dict.fromkeys(("proposal-has-its-proof", "proposal-can-be-returned"), _SECOND_LINE),
+    **dict.fromkeys(
+        ("proposal-has-its-proof", "proposal-would-decide", "proposal-can-be-returned"), _SECOND_LINE
+    ),
+    "proof-is-this-payments": "no operator of a seed names an object of another payment",
     "list-behind-a-place": "no list of a seed is longer than its page",
     "refused-cancel-forgotten": "no seed reads what a payment says went wrong",
     "hold-became-money": "no seed judges a case that stays open",

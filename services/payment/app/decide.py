@@ -13,7 +13,7 @@ from services.payment.domain.decisions import OUTCOMES, Decision, DecisionKind, 
 from services.payment.domain.facts import Fact
 from services.payment.domain.holding import release_hold
 from services.payment.domain.operations import ANSWERS, Operation, OperationState, OperationType
-from services.payment.domain.operator_facts import proof_of_success
+from services.payment.domain.operator_facts import proof_of_success, would_decide
 from services.payment.domain.payment import Payment
 from services.payment.domain.resolving_strays import (
     accept,
@@ -184,7 +184,9 @@ def _check(payment: Payment, decision: Decision, truth: Fact | None, uow: Operat
         operation = payment.operations[decision.subject_id]
         _in_review(operation)
         if decision.outcome is Outcome.SUCCEEDED:
-            proof_of_success(payment, operation, decision.object_id, decision.evidence, uow.now)
+            proof = _proof(payment, operation, decision, uow)
+            if not would_decide(payment, operation, proof, _moment(decision, uow)):
+                raise _decides_nothing(proof)
     elif decision.outcome is Outcome.RETURN:
         check_returnable(payment, payment.strays[decision.subject_id])
     elif decision.outcome is Outcome.ACCEPT:
@@ -203,7 +205,7 @@ def _in_review(operation: Operation) -> None:
 
 
 def _apply(payment: Payment, decision: Decision, actor: Actor, uow: OperatorUnit) -> None:
-    moment = Moment(now=uow.now, cause_id=decision.decision_id, ids=uow.ids, source=Source.OPERATOR)
+    moment = _moment(decision, uow)
     before = {o.operation_id for o in payment.operations.values() if o.state is OperationState.IN_REVIEW}
     # What the decision itself brings before a person stays there.
     asked = [case for case in payment.cases if case.open]
@@ -249,16 +251,7 @@ def _decide_operation(
         # It moves no money and makes no object: what the dispute became of it is told by the dispute's own facts.
         payment.advance(operation, OperationState.SUCCEEDED, moment)
         return
-    proof = proof_of_success(payment, operation, decision.object_id, decision.evidence, uow.now)
-    uow.refs.lock([proof.key])
-    owner = uow.refs.owner(proof.key)
-    if owner not in {None, payment.payment_id}:
-        raise Rejected(
-            "object_of_another_payment",
-            f"{proof.object_id} belongs to payment {owner}",
-            param="object_id",
-            extra={"payment": owner},
-        )
+    proof = _proof(payment, operation, decision, uow)
     told = ApplyFact(
         fact=proof,
         source=Source.OPERATOR,
@@ -271,11 +264,34 @@ def _decide_operation(
         payment.advance(operation, OperationState.SUCCEEDED, moment)
         release_hold(payment, "merchant", moment)
     if operation.undecided:
+        raise _decides_nothing(proof)
+
+
+def _moment(decision: Decision, uow: OperatorUnit) -> Moment:
+    return Moment(now=uow.now, cause_id=decision.decision_id, ids=uow.ids, source=Source.OPERATOR)
+
+
+def _proof(payment: Payment, operation: Operation, decision: Decision, uow: OperatorUnit) -> Fact:
+    """What is to show the success; refused where it is known here as another payment's."""
+    proof = proof_of_success(payment, operation, decision.object_id, decision.evidence, uow.now)
+    uow.refs.lock([proof.key])
+    owner = uow.refs.owner(proof.key)
+    if owner not in {None, payment.payment_id}:
         raise Rejected(
-            "evidence_decides_nothing",
-            f"{proof.object_id} does not show that the operation succeeded; is it a stray? then decide that",
+            "object_of_another_payment",
+            f"{proof.object_id} belongs to payment {owner}",
             param="object_id",
+            extra={"payment": owner},
         )
+    return proof
+
+
+def _decides_nothing(proof: Fact) -> Rejected:
+    return Rejected(
+        "evidence_decides_nothing",
+        f"{proof.object_id} does not show that the operation succeeded; is it a stray? then decide that",
+        param="object_id",
+    )
 
 
 def _decide_stray(

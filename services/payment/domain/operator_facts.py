@@ -6,9 +6,13 @@ that is news to us is compared with what people decided, also where it was said 
 
 import hashlib
 from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from services.payment.domain.absorbing import absorb
+from services.payment.domain.changes import Moment
 from services.payment.domain.facts import (
     IMPLIED_VERSION,
     STATUS_RANK,
@@ -85,6 +89,25 @@ def _place(known: ProcessorObject | None, status: str, now: datetime) -> tuple[i
     *_, known_status = known.rank
     later = STATUS_RANK[status] > known_status
     return None, known.occurred_at if later else known.occurred_at + timedelta.resolution
+
+
+def would_decide(payment: Payment, operation: Operation, proof: Fact, moment: Moment) -> bool:
+    """Whether the operation is decided once the proof is taken in; tried on a copy, and nothing of it is kept."""
+    tried = deepcopy(payment)
+    absorb(tried, proof, replace(moment, ids=_NotKept()))
+    # A cancel needs no object of its own: it is decided by whoever says so.
+    return operation.type is OperationType.CANCEL or not tried.operations[operation.operation_id].undecided
+
+
+class _NotKept:
+    """Names for what is made on the copy."""
+
+    def __init__(self) -> None:
+        self._given = 0
+
+    def new(self, prefix: str) -> str:
+        self._given += 1
+        return f"{prefix}{self._given:026d}"
 
 
 def _known(

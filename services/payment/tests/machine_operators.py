@@ -14,7 +14,7 @@ from services.payment.domain.changes import Moment
 from services.payment.domain.correcting_strays import correct
 from services.payment.domain.deciding import give_up
 from services.payment.domain.operations import ANSWERS, OperationState, OperationType
-from services.payment.domain.operator_facts import proof_of_success
+from services.payment.domain.operator_facts import proof_of_success, would_decide
 from services.payment.domain.resolving_strays import accept, request_return, request_void
 from services.payment.domain.status import Source
 from services.payment.tests.machine_lives import Lives
@@ -93,8 +93,10 @@ class Operators(Lives):
                 proof = proof_of_success(self.payment, operation, object_id, "e", self.unit.now)
             except Rejected:
                 return
+            foreseen = would_decide(self.payment, operation, proof, moment)
             before = deepcopy(self.unit)
             apply_fact(told(proof, Source.OPERATOR), self.unit)
+            assert foreseen == (not operation.undecided or operation.type is OperationType.CANCEL)
             if operation.undecided and operation.type is not OperationType.CANCEL:
                 # Evidence that decides nothing is refused, and its transaction rolled back.
                 self.roll_back(before)

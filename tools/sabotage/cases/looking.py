@@ -256,6 +256,30 @@ LOOKING: Final = (
         tests=(_OPERATORS_TESTS + "test_what_is_not_in_review_or_has_no_evidence_is_not_decided",),
     ),
     Case(
+        name="proposal-would-decide",
+        protection="a success that its object cannot show is refused to its proposer, not only to who approves it",
+        change="only whoever approves it hears of it",
+        patches=(
+            Patch(
+                _DECIDE,
+                "if not would_decide(payment, operation, proof, _moment(decision, uow)):",
+                "if False:",
+            ),
+        ),
+        tests=(
+            _OPERATORS_TESTS + "test_a_success_that_its_object_cannot_show_is_refused_to_whoever_proposes_it",
+        ),
+    ),
+    Case(
+        name="proof-is-this-payments",
+        protection="no operation is said to have succeeded by an object that is another payment's",
+        change="nobody looks whose the object is",
+        patches=(Patch(_DECIDE, "if owner not in {None, payment.payment_id}:", "if False:"),),
+        tests=(
+            _OPERATORS_TESTS + "test_a_success_that_its_object_cannot_show_is_refused_to_whoever_proposes_it",
+        ),
+    ),
+    Case(
         name="proposal-can-be-returned",
         protection="the return of what cannot be given back is refused to whoever proposes it",
         change="only whoever approves it hears of it",

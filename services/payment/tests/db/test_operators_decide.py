@@ -16,6 +16,7 @@ from services.payment.tests.db.scenes import (
     astray,
     end_ladder,
     exhaust,
+    held,
     in_review,
     open_dispute,
     told,
@@ -127,6 +128,34 @@ def test_what_is_not_in_review_or_has_no_evidence_is_not_decided(desk: Desk, sho
     assert desk.get("/decisions") == [], (
         "nothing waits for a second person that no second person could approve"
     )
+
+
+@pytest.mark.parametrize(
+    ("object_id", "code"),
+    [
+        ("cap_of_another", "object_of_another_payment"),
+        ("cap_1", "evidence_decides_nothing"),  # it was made by the capture before
+        ("cap_astray", "evidence_decides_nothing"),
+    ],
+)
+def test_a_success_that_its_object_cannot_show_is_refused_to_whoever_proposes_it(
+    desk: Desk, shop: Shop, object_id: str, code: str
+) -> None:
+    other = str(shop.create()["id"])
+    shop.tell(captured(shop.payment(other), object_id="cap_of_another", parent_id=None))
+    payment_id = held(shop)
+    assert shop.post(f"/payments/{payment_id}/capture", {"amount": 4_000, "final": False}).status == 200
+    before = shop.payment(payment_id).latest_operation
+    assert before is not None
+    shop.tell(captured(shop.payment(payment_id), before.operation_id, amount_minor=4_000))
+    shop.tell(captured(shop.payment(payment_id), object_id="cap_astray", parent_id="auth_9", reference=None))
+    assert shop.post(f"/payments/{payment_id}/capture", {"amount": 3_000, "final": False}).status == 200
+    path = f"/operations/{exhaust(shop, payment_id)}/decision"
+    wish = {"outcome": "succeeded", "evidence": "report 7, line 3", "reason": "in the report"}
+    refused = desk.post("ann", path, object_id=object_id, **wish)
+    assert (refused.status, refused.document["code"]) == (409, code)
+    assert desk.get("/decisions") == [], "a proposal in nobody's hands would keep any other from being made"
+    assert desk.post("ann", path, object_id="cap_7", **wish).status == 201
 
 
 def test_a_stray_is_returned_once_and_only_by_two_people(desk: Desk, shop: Shop) -> None:
