@@ -246,6 +246,7 @@ OUT_OF_REACH = {
     **dict.fromkeys(
         ("ages-apart", "unheard-reading-ends"), "no doubt of a seed is hours old, and no list long to read"
     ),
+    **dict.fromkeys(("half-for-sends", "half-for-sends-in-sql"), _PACE),
     "refused-is-not-done": "no rule of a seed refuses a call",
     "refused-in-doubt": (
         "what is called declined too early is adopted or astray once it is shown, which seeds allow; 20 seeds were asked in vain"

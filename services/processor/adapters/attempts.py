@@ -11,6 +11,7 @@ import orjson
 import sqlalchemy as sa
 
 from services.processor.adapters.tables import ATTEMPTS
+from services.processor.app.ports import Room
 from services.processor.domain.attempt import Attempt, Closing, Phase, State
 from services.processor.domain.operation import Operation
 from services.processor.domain.outcome import Result
@@ -45,11 +46,18 @@ UPDATE attempts AS a SET ({_CHANGED}) = (SELECT {", ".join("r." + name for name 
 _LOCK: Final = f"""
 SELECT {_ALL} FROM attempts WHERE operation_id = ANY(%(ids)s::text[]) ORDER BY operation_id FOR UPDATE
 """
-# SKIP LOCKED: a row that a consumer or another worker holds is not due for us this time.
+_IS_DUE: Final = "(state = 'open' OR looks_again) AND processor = %(processor)s AND next_at <= %(now)s"
+# SKIP LOCKED: a row that a consumer or another worker holds is not due for us this time. What a lost worker was sending
+# is looked up next.
 _DUE: Final = f"""
-SELECT {_ALL} FROM attempts
- WHERE (state = 'open' OR looks_again) AND processor = %(processor)s AND next_at <= %(now)s
- ORDER BY next_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+WITH look_ups AS MATERIALIZED (
+    SELECT {_ALL} FROM attempts WHERE {_IS_DUE} AND (looks_again OR phase <> 'due')
+     ORDER BY next_at LIMIT %(look_ups)s FOR UPDATE SKIP LOCKED
+), sends AS MATERIALIZED (
+    SELECT {_ALL} FROM attempts WHERE {_IS_DUE} AND NOT looks_again AND phase = 'due'
+     ORDER BY next_at LIMIT (SELECT %(calls)s - count(*) FROM look_ups) FOR UPDATE SKIP LOCKED
+)
+SELECT {_ALL} FROM look_ups UNION ALL SELECT {_ALL} FROM sends
 """
 _LATE: Final = f"""
 SELECT {_ALL} FROM attempts
@@ -101,9 +109,13 @@ class PostgresAttempts:
         self._loaded[operation_id] = attempt
         (self._new if operation_id in self._new else self._dirty)[operation_id] = attempt
 
-    def due(self, processor: str, *, limit: int) -> list[Attempt]:
-        """Lock up to ``limit`` open attempts whose time has come; a lease that ended makes a row due as well."""
-        found = self._select(_DUE, {"processor": processor, "now": self._now, "limit": limit})
+    def due(self, processor: str, *, room: Room) -> list[Attempt]:
+        """Lock open attempts whose time has come; a lease that ended makes a row due as well.
+
+        Look-ups come first, for as many as may be: none starves behind sends, and sends have all the other room.
+        """
+        bounds = {"calls": room.calls, "look_ups": min(room.look_ups, room.calls)}
+        found = self._select(_DUE, {"processor": processor, "now": self._now, **bounds})
         self._loaded.update({attempt.operation.operation_id: attempt for attempt in found})
         return found
 

@@ -13,7 +13,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from services.processor.app.ports import Processor
+from services.processor.app.ports import Processor, Room
 from services.processor.app.record_outcomes import Outcome, Recorded
 from services.processor.domain.attempt import Attempt, Phase
 from services.processor.domain.breaker import Breaker
@@ -48,7 +48,7 @@ class StoreUnavailable(Exception):  # noqa: N818 - a state of the database
 class Store:
     """The two transactions of a lane; both block and run in threads."""
 
-    claim: Callable[[int], list[Attempt]]
+    claim: Callable[[Room], list[Attempt]]
     record: Callable[[Sequence[Outcome]], Recorded]
 
 
@@ -82,7 +82,7 @@ class Lane:
         self._jitter = jitter
         self._executor = executor
         self._breaker = Breaker(limit_max=limits.concurrent_calls)
-        self._in_flight = 0
+        self._in_flight = self._look_ups_in_flight = 0
         self._outcomes: asyncio.Queue[Outcome | None] = asyncio.Queue()
         self._wake = asyncio.Event()
         self.beat_s = clock.monotonic_s()
@@ -103,16 +103,19 @@ class Lane:
 
     async def _start_calls(self, calls: asyncio.TaskGroup) -> bool:
         """Take what there is room for and begin the calls; true if there may be more at once."""
-        room = min(self._breaker.allowed(self._clock.monotonic_s()), self._limits.concurrent_calls)
-        wanted = min(room - self._in_flight, CLAIM_MAX)
+        allowed = min(self._breaker.allowed(self._clock.monotonic_s()), self._limits.concurrent_calls)
+        wanted = min(allowed - self._in_flight, CLAIM_MAX)
         if wanted <= 0:
             return False
+        # Half at most: a look-up in a list may last as long as its lease, and a customer waits for a send.
+        look_ups = max(max(allowed // 2, 1) - self._look_ups_in_flight, 0)
         asked_s = self._clock.monotonic_s()
-        claimed = await self._in_thread(self._store.claim, wanted)
+        claimed = await self._in_thread(self._store.claim, Room(calls=wanted, look_ups=look_ups))
         if claimed:
             crash_point("processor.after_claim")
         for attempt in claimed or ():
             self._in_flight += 1
+            self._look_ups_in_flight += attempt.phase is Phase.LOOKING_UP
             calls.create_task(self._call(attempt, asked_s))
         return claimed is not None and len(claimed) == wanted
 
@@ -121,7 +124,7 @@ class Lane:
         late_s = asked_s + self._policy.lease_s - self._limits.call_timeout_s - self._policy.lease_margin_s
         if self._clock.monotonic_s() > late_s:
             _log.warning("lease_too_short_to_call", operation_id=attempt.operation.operation_id)
-            self._finished(1)
+            self._finished([attempt])
             return
         sending = attempt.phase is Phase.SENDING
         crash_point("processor.before_send")
@@ -201,10 +204,11 @@ class Lane:
         crash_point("processor.after_record")
         if recorded.stale:
             _log.warning("stale_outcomes_dropped", processor=self._processor.name, stale=recorded.stale)
-        self._finished(len(batch))
+        self._finished([outcome.held for outcome in batch])
 
-    def _finished(self, calls: int) -> None:
-        self._in_flight -= calls
+    def _finished(self, held: Sequence[Attempt]) -> None:
+        self._in_flight -= len(held)
+        self._look_ups_in_flight -= sum(attempt.phase is Phase.LOOKING_UP for attempt in held)
         self._wake.set()
 
     async def _rest(self) -> None:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from services.processor.app.give_up_late import give_up_late
-from services.processor.app.ports import Policies, ProcessorUnitOfWork
+from services.processor.app.ports import Policies, ProcessorUnitOfWork, Room
 from services.processor.domain.attempt import Attempt, Phase, lose_worker, take
 from services.processor.domain.outcome import Doubt
 
 
 def claim_attempts(
-    processor: str, uow: ProcessorUnitOfWork, *, owner: str, limit: int, policies: Policies
+    processor: str, uow: ProcessorUnitOfWork, *, owner: str, room: Room, policies: Policies
 ) -> list[Attempt]:
-    """Return up to ``limit`` attempts now held by ``owner``; each send is announced before it is made.
+    """Return attempts now held by ``owner``, for as many as there is room; each send is announced before it is made.
 
     A row whose holder's lease has ended comes back here: a send may have happened, so `payment` hears of the
     doubt, and what follows is a look-up, never a blind second send.
     """
     taken = []
-    for due in uow.attempts.due(processor, limit=limit):
+    for due in uow.attempts.due(processor, room=room):
         attempt = due
         if give_up_late(attempt, uow):
             continue

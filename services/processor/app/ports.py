@@ -103,6 +103,14 @@ class Processor(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """How many attempts a lane can take on now, and how many of them may be looked up."""
+
+    calls: int
+    look_ups: int
+
+
 class Attempts(Protocol):
     """The attempts of one transaction; changes are written set-based at its end."""
 
@@ -116,8 +124,8 @@ class Attempts(Protocol):
 
     def put(self, attempt: Attempt) -> None: ...
 
-    def due(self, processor: str, *, limit: int) -> list[Attempt]:
-        """Lock up to ``limit`` open attempts whose time has come and that nobody else is taking now."""
+    def due(self, processor: str, *, room: Room) -> list[Attempt]:
+        """Lock open attempts whose time has come and that nobody else is taking now, for as many as there is room."""
         ...
 
     def late(self, *, limit: int) -> list[Attempt]:

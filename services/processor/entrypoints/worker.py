@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from services.processor.adapters.unit_of_work import AttemptUnitOfWork
 from services.processor.app.call_processor import Lane, LaneLimits, Store, StoreUnavailable
 from services.processor.app.claim_attempts import claim_attempts
-from services.processor.app.ports import FeedPage, FeedTurn, FeedUnreachable, Policies, Processor
+from services.processor.app.ports import FeedPage, FeedTurn, FeedUnreachable, Policies, Processor, Room
 from services.processor.app.read_feed import leave_feed, record_page, take_feed
 from services.processor.app.record_outcomes import record_outcomes
 from shared.kernel.clock import Clock
@@ -89,12 +89,12 @@ class Sender:
     def _lane(self, processor: Processor, threads: ThreadPoolExecutor) -> Lane:
         found: list[object] = []
 
-        def claim(limit: int) -> list[object]:
+        def claim(room: Room) -> list[object]:
             # An idle lane looks many times a second: it asks before it begins a transaction to take nothing.
             if not found and not _asked(lambda: self._is_any_due(processor.name)):
                 return []
             work = partial(
-                claim_attempts, processor.name, owner=self._owner, limit=limit, policies=self._policies
+                claim_attempts, processor.name, owner=self._owner, room=room, policies=self._policies
             )
             found[:] = _stored(self._transactions, work, "claim_attempts")
             return list(found)

@@ -79,9 +79,9 @@ class Books:
         )  # fmt: skip
         self.put(Attempt(operation=operation, cause_id="evt", next_at=self.now, send_before=send_before))
 
-    def due(self, _processor, *, limit):
+    def due(self, _processor, *, room):
         ready = [a for a in self.rows.values() if a.state is State.OPEN and a.next_at <= self.now]
-        return sorted(ready, key=lambda attempt: attempt.next_at)[:limit]
+        return sorted(ready, key=lambda attempt: attempt.next_at)[: room.calls]
 
     def late(self, *, limit):
         waiting = [a for a in self.rows.values() if a.state is State.OPEN and a.phase is Phase.DUE]
@@ -142,8 +142,8 @@ def run(outside, books, *, policies, until_s, each_second=lambda _second: None, 
     loop = VirtualLoop(clock)
     jitter = Jitter(Random(seed))  # noqa: S311 - a test that runs the same way each time
 
-    def claim(limit):
-        return claim_attempts("x", books, owner="w", limit=limit, policies=policies)
+    def claim(room):
+        return claim_attempts("x", books, owner="w", room=room, policies=policies)
 
     lane = Lane(
         outside, Store(claim=claim, record=partial(record_outcomes, uow=books, policies=policies)),

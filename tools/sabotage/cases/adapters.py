@@ -11,6 +11,7 @@ _STORED_TESTS: Final = "services/processor/tests/db/test_attempts_stored.py::"
 _PAGE_TESTS: Final = "services/processor/tests/unit/test_pages.py::"
 _DISPUTE_TESTS: Final = "services/payment/tests/unit/test_disputes.py::"
 _LIST_TESTS: Final = "services/processor/tests/unit/test_beta_list.py::"
+_LANE_TESTS: Final = "services/processor/tests/unit/test_lane.py::"
 _BETA_TESTS: Final = "services/processor/tests/unit/test_beta_http.py::"
 
 ADAPTERS: Final = (
@@ -138,5 +139,31 @@ ADAPTERS: Final = (
         change="it goes on to its end",
         patches=(Patch(_LIST, "if reading.waiting == 0 and not reading.done.done():", "if False:"),),
         tests=(_LIST_TESTS + "test_a_reading_that_nobody_waits_for_ends_and_the_next_one_begins",),
+    ),
+    Case(
+        name="half-for-sends",
+        protection="look-ups take at most half of a lane, however long they last: the rest is for sends",
+        change="they take all of it",
+        patches=(
+            Patch(
+                "services/processor/app/call_processor.py",
+                "look_ups = max(max(allowed // 2, 1) - self._look_ups_in_flight, 0)",
+                "look_ups = wanted",
+            ),
+        ),
+        tests=(_LANE_TESTS + "test_look_ups_that_hang_leave_half_of_the_lane_to_sends",),
+    ),
+    Case(
+        name="half-for-sends-in-sql",
+        protection="a claim takes no more look-ups than it may, and sends for the rest",
+        change="it takes look-ups for all",
+        patches=(
+            Patch(
+                "services/processor/adapters/attempts.py",
+                "ORDER BY next_at LIMIT %(look_ups)s FOR UPDATE",
+                "ORDER BY next_at LIMIT %(calls)s FOR UPDATE",
+            ),
+        ),
+        tests=(_STORED_TESTS + "test_look_ups_take_no_more_of_a_claim_than_they_may_and_sends_the_rest",),
     ),
 )

@@ -7,6 +7,7 @@ import pytest
 
 from services.processor.adapters.unit_of_work import AttemptUnitOfWork
 from services.processor.app.claim_attempts import claim_attempts
+from services.processor.app.ports import Room
 from services.processor.app.record_outcomes import Outcome, record_outcomes
 from services.processor.domain.policy import Policy
 from services.processor.entrypoints.consumer import routes
@@ -49,8 +50,9 @@ class Service:
 
         self.run(work)
 
-    def claim(self, owner="w1", limit=100):
-        return self.run(partial(claim_attempts, "alpha", owner=owner, limit=limit, policies=POLICIES))
+    def claim(self, owner="w1", limit=100, look_ups=None):
+        room = Room(calls=limit, look_ups=limit if look_ups is None else look_ups)
+        return self.run(partial(claim_attempts, "alpha", owner=owner, room=room, policies=POLICIES))
 
     def record(self, *pairs):
         outcomes = [Outcome(held=held, got=got, wait_s=0.5) for held, got in pairs]

@@ -217,6 +217,18 @@ def due_again(service):
     return command
 
 
+def test_look_ups_take_no_more_of_a_claim_than_they_may_and_sends_the_rest(service):
+    opened(service, 6)
+    service.record(*((held, Answer(result=Result.UNKNOWN)) for held in service.claim()))
+    service.clock.advance(40)
+    opened(service, 6)
+    service.clock.advance(1)
+    taken = service.claim(limit=8, look_ups=2)
+    assert sorted(held.phase for held in taken) == ["looking_up"] * 2 + ["sending"] * 6
+    assert [held.phase for held in service.claim(limit=8, look_ups=0)] == []
+    assert [held.phase for held in service.claim(limit=3)] == ["looking_up"] * 3
+
+
 def test_a_worker_that_comes_back_after_the_key_has_died_only_looks_up(service):
     command = due_again(service)
     service.clock.advance(3 * 86_400)

@@ -46,8 +46,18 @@ class Books:
         self.batches = []
         self.failures = 0
 
-    def claim(self, limit):
-        return [self.due.popleft() for _ in range(min(limit, len(self.due)))]
+    def claim(self, room):
+        taken, passed, look_ups = [], deque(), room.look_ups
+        while self.due and len(taken) < room.calls:
+            attempt = self.due.popleft()
+            looks = attempt.phase is Phase.LOOKING_UP
+            if looks and not look_ups:
+                passed.append(attempt)
+                continue
+            look_ups -= looks
+            taken.append(attempt)
+        self.due.extendleft(reversed(passed))
+        return taken
 
     def record(self, outcomes):
         if self.failures:
@@ -184,6 +194,36 @@ def test_a_look_up_that_takes_longer_than_its_lease_ends_with_it_and_is_recorded
     assert {(said.found, said.error_code, said.healthy) for said in books.said.values()} == {
         (Found.UNREACHABLE, "took_too_long", True)
     }
+
+
+class HangingList(Calls):
+    """A processor whose list hangs, and which takes sends all the same."""
+
+    def __init__(self):
+        super().__init__()
+        self.looking, self.may_end = 0, asyncio.Event()
+
+    async def look_up(self, _operation, *, since):
+        del since
+        self.looking += 1
+        await self.may_end.wait()
+        return LookUp(found=Found.NOT_FOUND)
+
+
+def test_look_ups_that_hang_leave_half_of_the_lane_to_sends():
+    books, calls = Books(60), HangingList()
+    books.due = deque(
+        replace(each, phase=Phase.LOOKING_UP) if n < 30 else each for n, each in enumerate(books.due)
+    )
+
+    def all_sent():
+        if calls.calls == 30 and not calls.may_end.is_set():
+            assert calls.looking == 4
+            calls.may_end.set()
+        return len(books.recorded) == 60
+
+    run((calls, books), until=all_sent, concurrent=8)
+    assert calls.looking == 30, "look-ups go on as others end"
 
 
 @pytest.mark.parametrize("lease_s", [1.0])
