@@ -15,6 +15,7 @@ _LANE_TESTS: Final = "services/processor/tests/unit/test_lane.py::"
 _BETA_TESTS: Final = "services/processor/tests/unit/test_beta_http.py::"
 _CONSUMER_TESTS: Final = "services/payment/tests/db/test_consumer.py::"
 _FEED_TESTS: Final = "services/processor/tests/db/test_feed.py::"
+_FAILING_TESTS: Final = "services/payment/tests/db/test_facts_that_fail.py::"
 _DISMISSED_TESTS: Final = "services/payment/tests/db/test_dismissed_facts.py::"
 _LIST_TESTS: Final = "services/payment/tests/db/test_operator_lists.py::"
 _OPERATORS_TESTS: Final = "services/payment/tests/db/test_operators_decide.py::"
@@ -239,13 +240,14 @@ LOOKING: Final = (
         patches=(
             Patch(
                 "services/payment/app/wake_waiting_facts.py",
-                "if waiting.dismissed_at is not None:",
-                "if False:",
+                "NEVER if waiting.dismissed_at is not None else",
+                "NEVER if False else",
             ),
         ),
         tests=(
             _DISMISSED_TESTS
             + "test_a_dismissed_fact_of_a_payment_closes_its_case_and_counts_when_its_object_comes",
+            _FAILING_TESTS + "test_one_that_was_dismissed_and_fails_once_more_rests_on",
         ),
     ),
     Case(
