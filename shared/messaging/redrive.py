@@ -4,8 +4,6 @@ Callers run these inside a transaction of their own and append ``OperatorActed``
 The work itself is done by the consumer, through the same path as any record.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -14,21 +12,8 @@ from shared.kernel.errors import Rejected
 from shared.messaging.broker import Record
 from shared.messaging.inbox import Stream
 from shared.messaging.inbox_store import stored_record
-from shared.messaging.intake import RAW_PREFIX
 
 REDRIVES_PER_TURN: Final = 10
-UNREADABLE: Final = (
-    "unreadable"  # a record parked under its own id, because nothing else of it can be trusted
-)
-
-_LIST = sa.text(
-    "SELECT p.topic, p.key, p.reason, p.since, p.next_version, p.detail, p.redrive_requested_at,"
-    " (SELECT count(*) FROM parked_records r WHERE r.consumer = p.consumer AND r.topic = p.topic AND r.key = p.key)"
-    " AS records FROM parked_keys p WHERE p.consumer = :consumer"
-    f" UNION ALL SELECT topic, key, '{UNREADABLE}', parked_at, NULL, '', NULL, 1 FROM parked_records"
-    f" WHERE consumer = :consumer AND starts_with(event_id, '{RAW_PREFIX}')"
-    " ORDER BY since, topic, key LIMIT :limit"
-)
 _DUE: Final = (
     "SELECT topic, key FROM parked_keys WHERE consumer = %(consumer)s AND redrive_requested_at IS NOT NULL"
     " ORDER BY redrive_requested_at, topic, key LIMIT %(limit)s"
@@ -79,26 +64,6 @@ _ADVANCE = sa.text(
     "UPDATE inbox_versions SET last_version = :version"
     " WHERE consumer = :consumer AND topic = :topic AND key = :key AND last_version = :version - 1"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ParkedKey:
-    """A parked key as operators see it, or an unreadable record under its own id."""
-
-    topic: str
-    key: str
-    reason: str
-    since: datetime
-    next_version: int | None
-    detail: str
-    redrive_requested_at: datetime | None
-    records: int
-
-
-def parked_keys(connection: sa.Connection, consumer: str, *, limit: int = 100) -> list[ParkedKey]:
-    """List parked keys, oldest first."""
-    rows = connection.execute(_LIST, {"consumer": consumer, "limit": limit}).mappings()
-    return [ParkedKey(**row) for row in rows]
 
 
 def request_redrive(connection: sa.Connection, consumer: str, stream: Stream) -> bool:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from schemas import catalogue
 from schemas.catalogue import ContractViolation, UnknownEvent
@@ -21,7 +21,8 @@ from shared.messaging.consumer import ConsumerLoop
 from shared.messaging.discard import approve_discard, propose_discard
 from shared.messaging.envelope import Event, UnreadableEnvelope, event_of, read_envelope
 from shared.messaging.inbox import Stream
-from shared.messaging.redrive import approve_skip, parked_keys, propose_skip, request_redrive
+from shared.messaging.parked import ParkedPage, ParkedPlace, parked_keys
+from shared.messaging.redrive import approve_skip, propose_skip, request_redrive
 from shared.messaging.refill import RefillLoop, RefillWriter, Waiting
 from shared.messaging.topics import refill_topic
 from shared.persistence.archive_files import ArchiveCorrupt
@@ -34,6 +35,8 @@ from shared.runtime.startup import EXIT_FAILED, StartupRefused
 
 U = TypeVar("U", bound=UnitOfWork)
 _log = logger(__name__)
+PARKED_PAGE: Final = 1_000
+"""Parked keys that are read at once where all are wanted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +79,20 @@ class Operations(Generic[U]):
         self._clock = clock or SystemClock()
 
     def parked(self) -> list[dict[str, Any]]:
-        """Parked keys, oldest first."""
+        """All parked keys, oldest first, however many there are."""
+        page = self.parked_page(PARKED_PAGE, None)
+        keys = [*page.keys]
+        while page.behind is not None:
+            page = self.parked_page(PARKED_PAGE, page.behind)
+            keys += page.keys
+        return [asdict(key) for key in keys]
+
+    def parked_page(self, limit: int, behind: ParkedPlace | None) -> ParkedPage:
+        """One page of them."""
         consumer = self._required_consumer()
-        found = self._transactions.read(lambda uow: parked_keys(uow.connection, consumer), name="parked_keys")
-        return [asdict(key) for key in found]
+        return self._transactions.read(
+            lambda uow: parked_keys(uow.connection, consumer, limit=limit, behind=behind), name="parked_keys"
+        )
 
     def redrive(self, topic: str, key: str, act: Act) -> dict[str, Any]:
         """Ask the running consumer to try the key again, in order; a key that is not parked is left alone."""

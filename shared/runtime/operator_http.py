@@ -4,14 +4,16 @@ parked keys that every consumer has.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any, Final, Generic, TypeVar
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field, StringConstraints
 from starlette.responses import Response
 
 from shared.kernel.operators import Actor
+from shared.messaging.parked import ParkedPlace
 from shared.persistence.idempotency import OPERATOR_MODE, Principal
 from shared.persistence.unit_of_work import UnitOfWork
 from shared.runtime.http import ApiModel, document, request_id
@@ -31,6 +33,8 @@ Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, m
 TopicName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.]{0,127}$")]
 LIST_MAX: Final = 1_000
 """Rows that one GET shows at most."""
+Limit = Annotated[int, Query(ge=1, le=LIST_MAX)]
+CursorText = Annotated[str | None, Query(max_length=1_000)]
 KeyText = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")]
 
 
@@ -145,10 +149,12 @@ class ParkedKeysApi(Generic[U]):
         viewer = Depends(operator_with(self._verifier, OperatorRole.VIEWER))
 
         @router.get("/operator/parked-keys", dependencies=[viewer])
-        async def listing() -> Response:
+        async def listing(limit: Limit = 100, cursor: CursorText = None) -> Response:
             """Keys blocked for this service's consumer, oldest first."""
-            keys = await self._http.threads.run(operations.parked)
-            return document({"data": keys})
+            behind = ParkedPlace.read(cursor) if cursor is not None else None
+            page = await self._http.threads.run(lambda: operations.parked_page(limit, behind))
+            shown = [asdict(key) for key in page.keys]
+            return document({"data": shown, "next_cursor": page.behind.cursor if page.behind else None})
 
         for path, model, role, work in (
             ("redrive", RedriveBody, operator, redrive),

@@ -8,7 +8,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from shared.messaging.intake import RAW_PREFIX
-from shared.messaging.redrive import UNREADABLE
+from shared.messaging.parked import UNREADABLE
 from shared.persistence.idempotency import abandoned_count
 from shared.persistence.key_inspection import oldest_in_flight_s
 from shared.persistence.retention import KEEP_DAYS

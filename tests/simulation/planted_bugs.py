@@ -267,6 +267,7 @@ OUT_OF_REACH = {
     ),
     "proof-is-this-payments": "no operator of a seed names an object of another payment",
     "list-behind-a-place": "no list of a seed is longer than its page",
+    "parked-list-whole": "no list of a seed is longer than its page",
     "refused-cancel-forgotten": "no seed reads what a payment says went wrong",
     "hold-became-money": "no seed judges a case that stays open",
     "risk-late-arrival": _UNTOLD,

@@ -10,9 +10,9 @@ from shared.messaging import processing
 from shared.messaging.discard import approve_discard, propose_discard
 from shared.messaging.inbox import Stream
 from shared.messaging.memory import MemoryBroker
+from shared.messaging.parked import parked_keys
 from shared.messaging.redrive import (
     approve_skip,
-    parked_keys,
     propose_skip,
     redrive_served,
     request_redrive,
@@ -300,6 +300,12 @@ def test_what_a_turn_found_to_be_poison_is_forgotten_once_nobody_asks_any_more(b
     assert sorted(bench.effects("n", NOTES)) == [1, 2, 3, 4]
 
 
+def _listed(bench):
+    return bench.transactions.read(
+        lambda uow: parked_keys(uow.connection, CONSUMER, limit=10), name="list"
+    ).keys
+
+
 def _redrive(bench, key, topic=FACTS):
     return bench.transactions.run(
         lambda uow: request_redrive(uow.connection, CONSUMER, Stream(topic, key)), name="redrive"
@@ -366,7 +372,7 @@ def _discard(bench, event_id, *, by):
 def test_an_unreadable_record_is_listed_and_discarded_by_two_people_for_good(bench, member):
     bench.send_raw(FACTS, b"a", b"\xff", [("ce_id", b"\xff\xfe")])
     member.settle()
-    (row,) = bench.transactions.read(lambda uow: parked_keys(uow.connection, CONSUMER), name="list")
+    (row,) = _listed(bench)
     assert (row.reason, row.records) == ("unreadable", 1)
     with pytest.raises(Rejected, match="same_person"):
         _discard(bench, row.key, by="ann")
@@ -523,5 +529,5 @@ def test_parked_keys_are_listed_with_what_waits_behind_them(bench, member):
     bench.send("a", 2)
     bench.send("a", 3)
     member.settle()
-    (row,) = bench.transactions.read(lambda uow: parked_keys(uow.connection, CONSUMER), name="list")
+    (row,) = _listed(bench)
     assert (row.key, row.reason, row.next_version, row.records) == ("a", "gap", 1, 2)

@@ -10,6 +10,7 @@ from shared.persistence.engine import make_engine
 from shared.persistence.mechanism import create_v1, create_v2, create_v3
 from shared.persistence.provision import provision
 from shared.persistence.unit_of_work import Transactions, UnitOfWork
+from shared.runtime import operations as operations_module
 from shared.runtime.http import api
 from shared.runtime.idempotent_http import IdempotentHttp
 from shared.runtime.metrics import exposition
@@ -77,6 +78,54 @@ def test_a_parked_key_is_listed_and_a_redrive_asked_for_once_is_recorded(operati
     assert operations.parked()[0]["redrive_requested_at"] is not None
     assert not operations.redrive("orders.events", "ord_2", act("ada", "typo"))["requested"]
     assert [(act.actor.name, act.action) for act in recorded] == [("ada", "redrive")]
+
+
+MANY = 250
+
+
+@pytest.fixture
+def many(urls, operations):
+    """Keys parked within one moment and at others, of any form, and records that nobody could read."""
+    with psycopg.connect(urls.owner) as connection:
+        connection.execute(
+            "INSERT INTO parked_keys (consumer, topic, key, reason, since, detail) SELECT 'shop', 'orders.events',"
+            " 'kéy ' || n, 'gap', now() - make_interval(mins => n %% 3), '' FROM generate_series(1, %s) AS n",
+            [MANY],
+        )
+        connection.execute(
+            'INSERT INTO parked_records (consumer, event_id, topic, key, partition, "offset", headers, payload_sha256)'
+            " SELECT 'shop', 'raw:orders.events:0:' || n, 'orders.events', 'raw:orders.events:0:' || n, 0, n, '{}', ''"
+            " FROM generate_series(1, %s) AS n",
+            [MANY],
+        )
+    return 2 * MANY + 1
+
+
+def test_all_that_is_parked_is_listed_however_much_it_is(operations, many, monkeypatch):
+    monkeypatch.setattr(operations_module, "PARKED_PAGE", 100, raising=False)
+    keys = [(row["since"], row["topic"], row["key"]) for row in operations.parked()]
+    assert len(keys) == len(set(keys)) == many
+    assert [since for since, _, _ in keys] == sorted(since for since, _, _ in keys)
+
+
+def test_pages_of_what_is_parked_go_on_where_the_last_one_ended(desk, many):
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = desk("ann", f"?limit=97{cursor and '&cursor=' + cursor}", role=OperatorRole.VIEWER).document
+        assert len(page["data"]) == 97 or page["next_cursor"] is None
+        seen += [(row["topic"], row["key"]) for row in page["data"]]
+        cursor = page["next_cursor"]
+    assert len(seen) == len(set(seen)) == many
+    assert len(desk("ann").document["data"]) == 100
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    ["x", "W10=", "WyJub3ciLCJhIiwiYiJd", "WyIyMDI2LTExLTIyVDEyOjAwOjAwIiwiYSIsImIiXQ==", "bnVsbA=="],
+)
+def test_a_cursor_that_no_page_told_is_refused_by_its_name(desk, cursor):
+    refused = desk("ann", f"?cursor={cursor}")
+    assert (refused.status, refused.document["param"]) == (422, "cursor")
 
 
 def test_a_skip_needs_two_people(operations, recorded):

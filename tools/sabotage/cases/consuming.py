@@ -9,6 +9,7 @@ _TESTS = "shared/tests/db/test_consumer.py::"
 _REFUSED_TESTS = "services/ledger/tests/db/test_refused_events.py::"
 _CONTRACT_TESTS = "tests/contract/test_catalogue.py::"
 _REFUSALS_TESTS = "shared/tests/db/test_refused_by_the_database.py::"
+_OPERATIONS_TESTS = "shared/tests/db/test_operations.py::"
 _REVOKED_TESTS = "shared/tests/unit/test_kafka_revocation.py::"
 
 CONSUMING: Final = (
@@ -297,5 +298,21 @@ CONSUMING: Final = (
         change="what was poison once stays so while the process lives",
         patches=(Patch("shared/messaging/consumer.py", "        self._processor.forget_but(due)\n", ""),),
         tests=(_TESTS + "test_what_a_turn_found_to_be_poison_is_forgotten_once_nobody_asks_any_more",),
+    ),
+    Case(
+        name="parked-list-whole",
+        protection="the list of what is parked goes on behind its page, whatever else stands since the same moment",
+        change="the page after it begins behind that moment",
+        patches=(
+            Patch(
+                "shared/messaging/parked.py",
+                "(since, topic, key) > (CAST(:at AS timestamptz), :topic, :key)",
+                "since > CAST(:at AS timestamptz) AND :topic <> :key",
+            ),
+        ),
+        tests=(
+            _OPERATIONS_TESTS + "test_all_that_is_parked_is_listed_however_much_it_is",
+            _OPERATIONS_TESTS + "test_pages_of_what_is_parked_go_on_where_the_last_one_ended",
+        ),
     ),
 )

@@ -77,7 +77,8 @@ def test_roles_are_held(office):
 
 
 def test_parked_keys_are_shown_and_released_like_everywhere(office):
-    assert office.call("GET", "/operator/parked-keys", role=OperatorRole.VIEWER).document == {"data": []}
+    listed = office.call("GET", "/operator/parked-keys", role=OperatorRole.VIEWER)
+    assert listed.document == {"data": [], "next_cursor": None}
     body = {"topic": "payment.events", "key": "pay_1", "reason": "looked at it"}
     refused = office.call("POST", "/operator/parked-keys/redrive", body, role=OperatorRole.VIEWER)
     assert refused.document["code"] == "role_too_low"
