@@ -247,6 +247,10 @@ OUT_OF_REACH = {
         ("ages-apart", "unheard-reading-ends"), "no doubt of a seed is hours old, and no list long to read"
     ),
     **dict.fromkeys(("half-for-sends", "half-for-sends-in-sql"), _PACE),
+    **dict.fromkeys(
+        ("late-is-not-written", "late-by-its-lease"),
+        "the processors of a seed are called without a connection to write to",
+    ),
     "refused-is-not-done": "no rule of a seed refuses a call",
     "refused-in-doubt": (
         "what is called declined too early is adopted or astray once it is shown, which seeds allow; 20 seeds were asked in vain"

@@ -130,19 +130,22 @@ class Lane:
         crash_point("processor.before_send")
         began_s = self._clock.monotonic_s()
         record_by_s = asked_s + self._policy.lease_s - self._policy.lease_margin_s
-        got = await self._asked(attempt, sending=sending, left_s=record_by_s - began_s)
+        got = await self._asked(attempt, sending=sending, record_by_s=record_by_s)
         crash_point("processor.after_reply")
         self._observe(attempt, got, self._clock.monotonic_s() - began_s)
         policy = self._policy.of(attempt.operation.kind)
         wait_s = self._jitter.full(policy.backoff_ceiling_s(attempt.not_sent_count + 1))
         self._outcomes.put_nowait(Outcome(held=attempt, got=got, wait_s=wait_s))
 
-    async def _asked(self, attempt: Attempt, *, sending: bool, left_s: float) -> Answer | LookUp:
+    async def _asked(self, attempt: Attempt, *, sending: bool, record_by_s: float) -> Answer | LookUp:
         """What the processor said. A fault of the adapter's own leaves this one call in doubt, and no other."""
         try:
             if sending:
-                return await self._processor.send(attempt.operation)
-            return await self._looked_up(attempt, left_s=left_s)
+                # Asked again right before the request is written: by then the lease may have ended in our sleep.
+                return await self._processor.send(
+                    attempt.operation, in_time=lambda: self._clock.monotonic_s() <= record_by_s
+                )
+            return await self._looked_up(attempt, left_s=record_by_s - self._clock.monotonic_s())
         except Exception:  # noqa: BLE001 - whatever it is, the call may have had its effect
             _log.exception("adapter_failed", operation_id=attempt.operation.operation_id, sending=sending)
             if sending:

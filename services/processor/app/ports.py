@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -76,6 +76,10 @@ class FeedUnreachable(Exception):  # noqa: N818 - a state of the outside
         self.retry_after_s = retry_after_s
 
 
+InTime = Callable[[], bool]
+"""Says whether a request may still be written: whoever slept past its lease must not send."""
+
+
 class Processor(Protocol):
     """One external processor at one account. Calls never raise for what the processor does: they classify."""
 
@@ -83,8 +87,8 @@ class Processor(Protocol):
     account: str
     capabilities: Capabilities
 
-    async def send(self, operation: Operation) -> Answer:
-        """Ask for the operation, under its own idempotency key."""
+    async def send(self, operation: Operation, *, in_time: InTime) -> Answer:
+        """Ask for the operation, under its own idempotency key, if it is in time right before that is written."""
         ...
 
     async def look_up(self, operation: Operation, *, since: datetime | None = None) -> LookUp:

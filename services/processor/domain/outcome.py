@@ -33,6 +33,7 @@ class Failure(StrEnum):
     CONNECT = "connect"
     TLS = "tls"
     POOL = "pool"
+    LATE = "late"
     WRITE = "write"
     READ = "read"
     TIMEOUT = "timeout"
@@ -47,6 +48,7 @@ FAILURES: Final[Mapping[Failure, Result]] = {
     Failure.CONNECT: Result.NOT_SENT,
     Failure.TLS: Result.NOT_SENT,
     Failure.POOL: Result.NOT_SENT,
+    Failure.LATE: Result.NOT_SENT,
     # A write that failed half-way may have delivered the whole request.
     Failure.WRITE: Result.UNKNOWN,
     Failure.READ: Result.UNKNOWN,

@@ -119,7 +119,8 @@ class Outside:
     most: int = 0
     name: str = "x"
 
-    async def send(self, _operation):
+    async def send(self, _operation, *, in_time):
+        assert in_time()
         began_s = self.clock.monotonic_s()
         self.calls[int(began_s)] += 1
         if began_s < self.away_until_s:

@@ -166,4 +166,30 @@ ADAPTERS: Final = (
         ),
         tests=(_STORED_TESTS + "test_look_ups_take_no_more_of_a_claim_than_they_may_and_sends_the_rest",),
     ),
+    Case(
+        name="late-is-not-written",
+        protection="a worker that slept past its lease, its connection open or not, writes no request any more",
+        change="only before a connection is looked for is it asked whether there is time",
+        patches=(
+            Patch(
+                "services/processor/adapters/processors/exchange.py",
+                "if step in _WRITES and not in_time():",
+                "if False:",
+            ),
+        ),
+        tests=("services/processor/tests/unit/test_exchange.py::test_what_is_late_by_now_is_not_written",),
+    ),
+    Case(
+        name="late-by-its-lease",
+        protection="what is asked right before a request is written is whether its lease still runs",
+        change="it always does",
+        patches=(
+            Patch(
+                "services/processor/app/call_processor.py",
+                "in_time=lambda: self._clock.monotonic_s() <= record_by_s",
+                "in_time=lambda: True",
+            ),
+        ),
+        tests=(_LANE_TESTS + "test_a_request_is_in_time_only_as_long_as_its_lease",),
+    ),
 )

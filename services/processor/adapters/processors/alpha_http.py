@@ -13,13 +13,14 @@ from services.processor.adapters.processors.exchange import (
     Broken,
     Exchange,
     Names,
+    always,
     read_document,
     refusal_of,
     reject_of,
     sha256,
 )
 from services.processor.adapters.processors.pages import Pages
-from services.processor.app.ports import Capabilities, FeedPage, FeedReject, FeedUnreachable
+from services.processor.app.ports import Capabilities, FeedPage, FeedReject, FeedUnreachable, InTime
 from services.processor.domain.alpha_facts import PROCESSOR, fact_of_event, facts_of
 from services.processor.domain.fact import Fact, Unrecognised
 from services.processor.domain.operation import Operation
@@ -119,12 +120,14 @@ class AlphaProcessor:
         """Close the connections."""
         await self._exchange.close()
 
-    async def send(self, operation: Operation) -> Answer:
+    async def send(self, operation: Operation, *, in_time: InTime = always) -> Answer:
         """Ask for the operation under its own key. Everything that is not proven is ``unknown``."""
         path, body = _request_of(operation)
         headers = {"Idempotency-Key": operation.idempotency_key, "Content-Type": "application/json"}
         try:
-            status, raw, reply_headers = await self._exchange.call("POST", path, headers, orjson.dumps(body))
+            status, raw, reply_headers = await self._exchange.call(
+                "POST", path, headers, orjson.dumps(body), in_time=in_time
+            )
         except Broken as broken:
             return Answer(
                 result=FAILURES[broken.failure],

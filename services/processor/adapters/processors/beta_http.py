@@ -13,11 +13,12 @@ from services.processor.adapters.processors.beta_list import DelayedListReader, 
 from services.processor.adapters.processors.exchange import (
     Broken,
     Exchange,
+    always,
     read_document,
     refusal_of,
     sha256,
 )
-from services.processor.app.ports import Capabilities, FeedPage, FeedUnreachable
+from services.processor.app.ports import Capabilities, FeedPage, FeedUnreachable, InTime
 from services.processor.domain.beta_facts import PROCESSOR, fact_of
 from services.processor.domain.fact import Fact, Unrecognised
 from services.processor.domain.operation import ANSWERS, Operation
@@ -90,12 +91,14 @@ class BetaProcessor:
         """Close the connections."""
         await self._exchange.close()
 
-    async def send(self, operation: Operation) -> Answer:
+    async def send(self, operation: Operation, *, in_time: InTime = always) -> Answer:
         """Ask for the operation. Whatever is not proven is ``unknown``, and never sent again."""
         path, body = _request_of(operation)
         headers = {"Content-Type": "application/json"}
         try:
-            status, raw, replied = await self._exchange.call("POST", path, headers, orjson.dumps(body))
+            status, raw, replied = await self._exchange.call(
+                "POST", path, headers, orjson.dumps(body), in_time=in_time
+            )
         except Broken as broken:
             return Answer(
                 result=FAILURES[broken.failure],

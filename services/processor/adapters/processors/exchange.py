@@ -16,7 +16,7 @@ from typing import Any, Final
 import httpx2
 import orjson
 
-from services.processor.app.ports import FeedReject
+from services.processor.app.ports import FeedReject, InTime
 from services.processor.domain.fact import Unrecognised
 from services.processor.domain.outcome import Failure, Result
 
@@ -35,6 +35,18 @@ class Broken(Exception):  # noqa: N818 - what happened to the exchange
     def __init__(self, failure: Failure, detail: str) -> None:
         super().__init__(f"{failure}: {detail}")
         self.failure = failure
+
+
+def always() -> bool:
+    """Reading is never too late: it changes nothing."""
+    return True
+
+
+_WRITES: Final[Mapping[str, Failure]] = {
+    "http11.send_request_headers.started": Failure.LATE,
+    "http11.send_request_body.started": Failure.WRITE,
+}
+"""The steps of a call that write, and what it is to stop before them: of the second, half of the request has left."""
 
 
 class Exchange:
@@ -73,8 +85,12 @@ class Exchange:
         body: bytes | None,
         *,
         bytes_max: int = RESPONSE_BYTES_MAX,
+        in_time: InTime = always,
     ) -> tuple[int, bytes, Mapping[str, str]]:
-        """Return status, body and headers of the reply, or raise ``Broken``."""
+        """Return status, body and headers of the reply, or raise ``Broken``.
+
+        Nothing is written that is not in time then: also not after a connection was waited for, or a process slept.
+        """
         try:
             async with asyncio.timeout(POOL_TIMEOUT_S):
                 await self._places.acquire()
@@ -82,7 +98,7 @@ class Exchange:
             raise Broken(Failure.POOL, "no connection is free") from error
         client = self._idle.pop() if self._idle else self._connection()
         try:
-            return await self._call(client, method, path, headers, body, bytes_max)
+            return await self._call(client, method, path, headers, body, bytes_max, in_time)
         finally:
             self._idle.append(client)
             self._places.release()
@@ -95,11 +111,21 @@ class Exchange:
         headers: Mapping[str, str],
         body: bytes | None,
         bytes_max: int,
+        in_time: InTime,
     ) -> tuple[int, bytes, Mapping[str, str]]:
+        async def before_writing(step: str, _of: Mapping[str, Any]) -> None:
+            if step in _WRITES and not in_time():
+                raise Broken(_WRITES[step], "its lease has ended")
+
+        if not in_time():
+            raise Broken(Failure.LATE, "its lease has ended")
+        watched = {} if in_time is always else {"trace": before_writing}
         try:
             # The library's timeouts are per read: a server that drips a byte a second would outlive them all.
             async with asyncio.timeout(self._total_timeout_s):
-                async with client.stream(method, path, headers=dict(headers), content=body) as response:
+                async with client.stream(
+                    method, path, headers=dict(headers), content=body, extensions=watched
+                ) as response:
                     received = bytearray()
                     async for chunk in response.aiter_bytes():
                         received += chunk

@@ -137,3 +137,34 @@ def test_a_transport_of_the_caller_serves_all_connections():
         return await asyncio.gather(get(to), get(to))
 
     assert asyncio.run(calls()) == [200, 200]
+
+
+def post(in_time):
+    async def calls(to):
+        await to.call("GET", "warm", {}, None)
+        with pytest.raises(Broken) as broken:
+            await to.call("POST", "x", {}, b"{}", in_time=in_time)
+        # The connection that was given up is not used again, and the next call goes through.
+        return broken.value.failure, (await to.call("GET", "y", {}, None))[0]
+
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("answers", "failure"),
+    [([False], Failure.LATE), ([True, False], Failure.LATE), ([True, True, False], Failure.WRITE)],
+    ids=["before it is begun", "before it is written", "before its body is written"],
+)
+def test_what_is_late_by_now_is_not_written(answers, failure):
+    left = iter(answers)
+    seen, asked = against(replies, post(lambda: next(left)))
+    assert seen == (failure, 200)
+    whole = 2 if failure is Failure.LATE else 3
+    assert len(asked) <= whole, "of a request that is late at most the head is seen"
+
+
+def test_what_is_in_time_is_written():
+    async def calls(to):
+        return (await to.call("POST", "x", {}, b"{}", in_time=lambda: True))[0]
+
+    assert against(replies, calls)[0] == 200

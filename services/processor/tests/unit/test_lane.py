@@ -79,7 +79,8 @@ class Calls:
         self.answer = answer or Answer(result=Result.DONE)
         self.now = self.most = self.calls = 0
 
-    async def send(self, _operation):
+    async def send(self, _operation, *, in_time):
+        assert in_time()
         self.calls += 1
         self.now += 1
         self.most = max(self.most, self.now)
@@ -153,10 +154,10 @@ def test_answers_wait_for_a_database_that_is_away(monkeypatch):
 class Faulty(Calls):
     """An adapter with a fault of its own for one operation, and calls under way beside it."""
 
-    async def send(self, operation):
+    async def send(self, operation, *, in_time):
         if operation.operation_id == "op_2":
             raise RuntimeError("a table without an entry")
-        return await super().send(operation)
+        return await super().send(operation, in_time=in_time)
 
 
 def test_a_fault_of_the_adapters_own_leaves_its_one_call_in_doubt_and_no_other():
@@ -224,6 +225,27 @@ def test_look_ups_that_hang_leave_half_of_the_lane_to_sends():
 
     run((calls, books), until=all_sent, concurrent=8)
     assert calls.looking == 30, "look-ups go on as others end"
+
+
+class Suspended(Calls):
+    """A worker that sleeps between the begin of a call and the writing of its request."""
+
+    def __init__(self):
+        super().__init__()
+        self.in_time = []
+
+    async def send(self, _operation, *, in_time):
+        self.in_time.append(in_time())
+        await asyncio.sleep(0.7)
+        self.in_time.append(in_time())
+        return Answer(result=Result.NOT_SENT, error_code="late")
+
+
+def test_a_request_is_in_time_only_as_long_as_its_lease():
+    books, calls = Books(1), Suspended()
+    policy = replace(POLICY, lease_s=1.0, lease_margin_s=0.5)
+    run((calls, books), until=lambda: books.recorded, policy=policy, timeout_s=0.1)
+    assert calls.in_time == [True, False]
 
 
 @pytest.mark.parametrize("lease_s", [1.0])
