@@ -1,4 +1,4 @@
-"""What hardly ever comes together by chance, brought together in seventeen worlds of 28.
+"""What hardly ever comes together by chance, brought together in eighteen worlds of 28.
 
 Drawn by a chance of its own, so that a world without is to the letter what it was before there were any. Everything in
 it is something that processors, people and networks do; only that it happens at once is arranged.
@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.circumstances import Circumstances
-from tests.simulation.kinds import KEPT_BACK, OTHER_NAME, WORLDS, Course, Kind
+from tests.simulation.kinds import DENIED_LATE, KEPT_BACK, OTHER_NAME, WORLDS, Course, Kind
 
 if TYPE_CHECKING:
     from tests.simulation.workload import Caller, Workload
@@ -37,6 +37,8 @@ class Constellation:
         """Whether evidence is still to come that operators had better wait for."""
         self.is_doubted = self.kind is OTHER_NAME
         """Whether operators take what is astray for nothing that was asked for."""
+        self.takes_what_came = self.kind is DENIED_LATE
+        """Whether operators take money astray for the merchant's."""
         self._refused: int | None = None
         """Which deliveries the database of ``webhook_ingest`` refuses for a while, by the rest of their digest."""
         self._refuses = False

@@ -246,10 +246,28 @@ SPOKEN_OVER_BY_A_PROXY = Kind(
     spoken_over=(401, 403, 429, 503),
 )
 """A proxy refuses in a processor's place what that has done."""
+_DENIED_CARDS = ("pm_card_chargeDeclined", OTHERWISE)
+DENIED_LATE = Kind(
+    name="denied_late",
+    terms=_AT_ALPHA
+    | {
+        "risk_mode": "required",
+        "risk_deadline_ms": 300,
+        "risk_small_minor": "authorize=1000000,sale=1000000,capture=1000000",
+        "rule_sets": (
+            (0.0, {"limits": [], "velocity": [], "blocked": {"payment_methods": [*_DENIED_CARDS]}}),
+        ),
+    },
+    likelihoods={"record_delayed": 0.6},
+    cards=_DENIED_CARDS,
+    capture_methods=("manual", "automatic"),
+    course=try_again_and_wait,
+)
+"""Risk denies cards when they have been let go: one that the issuer declines anyway, and one that takes another amount."""
 KINDS = (
     CAME_AND_WENT, CHARGED_LATE, LOST_CAPTURE, KEPT_BACK, CHARGED_BY_HAND, OTHER_NAME, DELIVERIES_REFUSED,
     OWNERS_STOPPED, REVIEWED, TAKEN_AGAIN, UNDONE_LATER, CLAIMED_ASTRAY, ANOTHER_LAST, OVERPAID, HELD_TWICE,
-    SPOKEN_OVER_BY_A_PROXY, REFUSED_THOUGH_DONE,
+    SPOKEN_OVER_BY_A_PROXY, REFUSED_THOUGH_DONE, DENIED_LATE,
 )  # fmt: skip
 WORLDS: tuple[Kind | None, ...] = (*KINDS, *(None,) * (28 - len(KINDS)))
 """A kind more takes the place of a world without any: all other worlds stay what they were."""

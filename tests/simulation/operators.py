@@ -161,7 +161,7 @@ class Operators:
     def _end_of(self, stray: dict[str, Any]) -> str:
         if stray["kind"] == "hold":
             return "void"
-        if stray["kind"] == "refund":
+        if stray["kind"] == "refund" or self._world.constellation.takes_what_came:
             return "accept"
         return self._chance.choice(["return", "return", "accept"])
 

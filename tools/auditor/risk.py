@@ -93,13 +93,16 @@ CHECKS: Final = (
     ),
     Check(
         "I25.refused_keeps_nothing",
-        "no hold stands that risk refused: it was given back, or a case asks a person",
+        "no hold stands that risk refused: it was given back, or a case asks a person; what another method"
+        " holds may stand",
         Moment.QUIESCENT,
         "SELECT count(*) FROM risk_waits",
         """
         SELECT w.operation_id, w.payment_id, w.risk, p.status FROM risk_waits w
         JOIN payments p ON p.payment_id = w.payment_id
+        JOIN operations o ON o.operation_id = w.operation_id
         WHERE w.risk IN ('BLOCKED', 'DENIED') AND p.status = 'AUTHORIZED'
+          AND (o.type <> 'authorize' OR o.state = 'SUCCEEDED')
           AND NOT EXISTS (SELECT 1 FROM cases c WHERE c.payment_id = w.payment_id)
         """,
     ),

@@ -268,7 +268,7 @@ PLANTS = (
           also="I25.stands_on_its_decision"),
     plant("I25.nothing_sent_before_allowed", "payment",
           "UPDATE operations SET risk = 'BLOCKED', state = 'ABANDONED' WHERE operation_id = 'op_5'",
-          also="I11.operation_histories I25.stands_on_its_decision I25.refused_keeps_nothing"),
+          also="I11.operation_histories I25.stands_on_its_decision"),
     plant("I25.stands_on_its_decision", "risk", "UPDATE decisions SET decision = 'review', reasons = '{x}'",
           also="I25.decisions_told_once"),
     plant("I25.refused_keeps_nothing", "payment",
