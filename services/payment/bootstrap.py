@@ -17,6 +17,7 @@ from services.payment.adapters.unit_of_work import PaymentUnitOfWork, unit_of_wo
 from services.payment.domain.risk_states import RiskTerms
 from services.payment.domain.routing import Place, Places
 from services.payment.settings import PaymentSettings
+from shared.runtime.apart import Resting
 from shared.runtime.idempotent_http import IdempotentHttp
 from shared.runtime.operator_tokens import TokenIssuer
 from shared.runtime.process import Role, ServiceRuntime
@@ -105,7 +106,7 @@ class PaymentParts:
         return PeriodicRole(
             "work.strays",
             worker.RETURN_EVERY_S,
-            lambda: worker.return_due_strays(transactions, after_s),
+            partial(worker.return_due_strays, transactions, after_s, self._resting(worker.STRAYS)),
             self.common.clock,
         )
 
@@ -115,7 +116,7 @@ class PaymentParts:
         return PeriodicRole(
             "work.abandoned",
             worker.ABANDON_EVERY_S,
-            lambda: worker.abandon_due_payments(transactions),
+            partial(worker.abandon_due_payments, transactions, resting=self._resting(worker.ABANDONED)),
             self.common.clock,
         )
 
@@ -129,9 +130,12 @@ class PaymentParts:
         return PeriodicRole(
             "work.risk",
             look_s,
-            lambda: worker.end_risk_checks_if_due(left_s, transactions, look_s),
+            partial(worker.end_risk_checks_if_due, left_s, transactions, look_s, self._resting(worker.RISK)),
             self.common.clock,
         )
+
+    def _resting(self, role: str) -> Resting:
+        return Resting(role, self.common.clock)
 
     def complete(self) -> Role:
         """The finisher of keys whose owner died."""

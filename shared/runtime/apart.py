@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from functools import partial
+from typing import Final, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
+from shared.kernel.clock import Clock
 from shared.kernel.errors import CommitUnknown
 from shared.persistence.commit_lookup import refusal_of
 from shared.runtime.edge import is_unavailable
@@ -14,7 +16,11 @@ from shared.runtime.logs import logger
 from shared.runtime.metric_names import WORK_FAILED
 from shared.runtime.metrics import counter
 
+#: By the name of a piece of work, whether it is its turn.
+Takes = Callable[[str], bool]
 R = TypeVar("R")
+REST_BASE_S: Final = 2.0
+REST_MAX_S: Final = 600.0
 _log = logger(__name__)
 
 
@@ -50,6 +56,49 @@ def done_apart(piece: Callable[[], object], *, role: str, name: str) -> bool:
         )
         return False
     return True
+
+
+class Resting:
+    """The work of one role whose pieces cannot remember that they failed: they rest with back-off in this process."""
+
+    def __init__(self, role: str, clock: Clock) -> None:
+        self._role = role
+        self._clock = clock
+        #: By piece how often it failed in a row, and until when it rests.
+        self._failed: dict[str, tuple[int, float]] = {}
+
+    @property
+    def count(self) -> int:
+        """So many more must be looked at for as much to be found as without them."""
+        return len(self._failed)
+
+    def run(self, work: Callable[[Takes], R]) -> R | None:
+        """Do what is due and does not rest in one transaction; None where that failed and each was tried apart.
+
+        ``work`` asks of each piece by name whether it is its turn, and finds the same ones when it is run again.
+        """
+        asked: dict[str, None] = {}
+
+        def awake(piece: str) -> bool:
+            if self._rests(piece):
+                return False
+            asked[piece] = None
+            return True
+
+        done = together_or_apart(lambda: work(awake), lambda: self._each(work, list(asked)), role=self._role)
+        # What was awake and did not fail anew went well, or was ended by somebody else.
+        self._failed = {piece: failed for piece, failed in self._failed.items() if self._rests(piece)}
+        return done
+
+    def _rests(self, piece: str) -> bool:
+        return self._failed.get(piece, (0, 0.0))[1] > self._clock.monotonic_s()
+
+    def _each(self, work: Callable[[Takes], R], pieces: list[str]) -> None:
+        for piece in pieces:
+            if not done_apart(partial(work, piece.__eq__), role=self._role, name=piece):
+                failures = self._failed.get(piece, (0, 0.0))[0] + 1
+                rest_s = min(REST_BASE_S * 2 ** min(failures, 16), REST_MAX_S)
+                self._failed[piece] = (failures, self._clock.monotonic_s() + rest_s)
 
 
 def cannot_be_asked(error: BaseException) -> bool:

@@ -220,6 +220,9 @@ OUT_OF_REACH = {
     "refund-stays-its-captures": "no processor of a seed calls one refund by two captures",
     **dict.fromkeys(("failing-fact-alone", "failing-fact-rests", "failing-fact-told"), _NO_FAILURE),
     **dict.fromkeys(
+        ("failing-work-rests", "failing-work-in-nobodys-way"), "no timed work fails while a seed runs"
+    ),
+    **dict.fromkeys(
         ("stuck-case-of-all", "stuck-fact-by-name"), "a fact is stuck after a day, a seed lasts minutes"
     ),
     **dict.fromkeys(("failed-without-amount", "dispute-without-amount"), _NO_NOTHING),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from services.payment.app.ports import PaymentUnit
+from services.payment.app.ports import PaymentUnit, Takes, takes_all
 from services.payment.domain.changes import Moment
 from services.payment.domain.risking import expire
 from services.payment.domain.status import Source
@@ -18,6 +18,9 @@ class ExpireRiskChecks:
     """Look at those that are due."""
 
     limit: int = EXPIRE_BATCH
+    #: Payments whose work failed rest: so many are looked at beyond the limit, and these are taken.
+    resting: int = 0
+    takes: Takes = takes_all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +34,12 @@ class ExpiredRiskChecks:
 
 def expire_risk_checks(command: ExpireRiskChecks, uow: PaymentUnit) -> ExpiredRiskChecks:
     """End what still waits now that its payment is locked."""
-    waits = uow.payments.waiting_for_risk(command.limit)
-    due = [(payment_id, operation_id) for payment_id, operation_id, at in waits if at <= uow.now]
+    waits = uow.payments.waiting_for_risk(command.limit + command.resting)
+    due = [
+        (payment_id, operation_id)
+        for payment_id, operation_id, at in waits
+        if at <= uow.now and command.takes(payment_id)
+    ]
     if due:
         uow.payments.lock_many({payment_id for payment_id, _ in due})
     ended = []
@@ -51,6 +58,6 @@ def expire_risk_checks(command: ExpireRiskChecks, uow: PaymentUnit) -> ExpiredRi
             ended.append((payment_id, operation_id))
     return ExpiredRiskChecks(
         ended=tuple(ended),
-        more=len(due) == command.limit,
+        more=len(due) >= command.limit,
         next_due_at=min((at for _, _, at in waits if at > uow.now), default=None),
     )

@@ -1,6 +1,6 @@
 """What the use cases need from outside: locked payments, evidence, waiting facts, and a way to tell the time."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
@@ -19,6 +19,13 @@ from shared.kernel.operators import Actor
 Ref = tuple[str, str, str]
 #: A fact that was dismissed is looked at no more by the clock; what it names still wakes it, should that become known.
 NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
+#: By a payment's id, whether it is its turn now.
+Takes = Callable[[str], bool]
+
+
+def takes_all(payment_id: str) -> bool:  # noqa: ARG001 - it is every payment's turn
+    """None rests because its work failed."""
+    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

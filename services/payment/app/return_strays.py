@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final, Protocol
 
 from services.payment.app.decide import return_astray
-from services.payment.app.ports import OperatorUnit
+from services.payment.app.ports import OperatorUnit, Takes, takes_all
 from services.payment.domain.changes import Moment
 from services.payment.domain.resolving_strays import disputed, given_back_otherwise, request_void
 from services.payment.domain.status import Source
@@ -21,6 +21,9 @@ class ReturnStrays:
 
     after_s: float
     limit: int = RETURN_BATCH
+    #: Payments whose work failed rest: so many are looked at beyond the limit, and these are taken.
+    resting: int = 0
+    takes: Takes = takes_all
 
 
 class StrayUnit(OperatorUnit, Protocol):
@@ -33,7 +36,8 @@ class StrayUnit(OperatorUnit, Protocol):
 
 def return_strays(command: ReturnStrays, uow: StrayUnit) -> int:
     """Ask for returns and voids, at most once per stray; tell how many were asked for."""
-    found = uow.untouched_strays(command.after_s, command.limit)
+    untouched = uow.untouched_strays(command.after_s, command.limit + command.resting)
+    found = [(payment_id, stray_id) for payment_id, stray_id in untouched if command.takes(payment_id)]
     uow.payments.lock_many({payment_id for payment_id, _ in found})
     moment = Moment(now=uow.now, cause_id=CAUSE, ids=uow.ids, source=Source.OPERATOR)
     asked = 0

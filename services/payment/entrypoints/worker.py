@@ -19,11 +19,15 @@ from services.payment.app.wake_waiting_facts import (
     wake_waiting_fact,
     wake_waiting_facts,
 )
+from shared.kernel.clock import SystemClock
 from shared.persistence.unit_of_work import Transactions
-from shared.runtime.apart import done_apart, together_or_apart
+from shared.runtime.apart import Resting, Takes, done_apart, together_or_apart
 
 #: By these names the roles' failures are counted.
 WAITING: Final = "work.waiting"
+STRAYS: Final = "work.strays"
+ABANDONED: Final = "work.abandoned"
+RISK: Final = "work.risk"
 
 #: A woken fact is applied within this time; an idle look costs one index probe.
 POLL_S: Final = 0.5
@@ -67,20 +71,30 @@ def _wake_each(transactions: Transactions[PaymentUnitOfWork]) -> int:
     return len(due)
 
 
-def return_due_strays(transactions: Transactions[PaymentUnitOfWork], after_s: float) -> bool:
-    """One batch in one transaction; true where there may be more at once."""
-    asked = transactions.run(
-        lambda uow: return_strays(ReturnStrays(after_s=after_s), uow), name="return strays"
-    )
-    return asked >= RETURN_BATCH
+def return_due_strays(
+    transactions: Transactions[PaymentUnitOfWork], after_s: float, resting: Resting | None = None
+) -> bool:
+    """One batch in one transaction; true where there may be more at once. What fails rests, and the others go on."""
+    rest = resting if resting is not None else Resting(STRAYS, SystemClock())
+
+    def work(takes: Takes) -> int:
+        command = ReturnStrays(after_s=after_s, resting=rest.count, takes=takes)
+        return transactions.run(lambda uow: return_strays(command, uow), name="return strays")
+
+    return (rest.run(work) or 0) >= RETURN_BATCH
 
 
-def abandon_due_payments(transactions: Transactions[PaymentUnitOfWork], limit: int = ABANDON_BATCH) -> bool:
-    """One batch in one transaction; true where there may be more at once."""
-    ended = transactions.run(
-        lambda uow: abandon_payments(AbandonPayments(limit=limit), uow), name="abandon payments"
-    )
-    return ended >= limit
+def abandon_due_payments(
+    transactions: Transactions[PaymentUnitOfWork], limit: int = ABANDON_BATCH, resting: Resting | None = None
+) -> bool:
+    """One batch in one transaction; true where there may be more at once. What fails rests, and the others go on."""
+    rest = resting if resting is not None else Resting(ABANDONED, SystemClock())
+
+    def work(takes: Takes) -> int:
+        command = AbandonPayments(limit=limit, resting=rest.count, takes=takes)
+        return transactions.run(lambda uow: abandon_payments(command, uow), name="abandon payments")
+
+    return (rest.run(work) or 0) >= limit
 
 
 def risk_look_s(deadline: timedelta) -> float:
@@ -89,20 +103,29 @@ def risk_look_s(deadline: timedelta) -> float:
 
 
 def end_risk_checks_if_due(
-    left_s: Callable[[], float | None], transactions: Transactions[PaymentUnitOfWork], look_s: float
+    left_s: Callable[[], float | None],
+    transactions: Transactions[PaymentUnitOfWork],
+    look_s: float,
+    resting: Resting | None = None,
 ) -> bool | float:
     """As :func:`end_due_risk_checks`, but while no wait is over it only asks, and begins no transaction."""
     left = left_s()
     if left is not None and left <= 0:
-        return end_due_risk_checks(transactions, look_s)
+        return end_due_risk_checks(transactions, look_s, resting)
     return look_s if left is None else min(max(left, RISK_LOOK_MIN_S), look_s)
 
 
-def end_due_risk_checks(transactions: Transactions[PaymentUnitOfWork], look_s: float) -> bool | float:
-    """One batch in one transaction; true where there may be more at once, else the seconds to the next deadline."""
+def end_due_risk_checks(
+    transactions: Transactions[PaymentUnitOfWork], look_s: float, resting: Resting | None = None
+) -> bool | float:
+    """One batch in one transaction; true where there may be more at once, else the seconds to the next deadline.
 
-    def work(uow: PaymentUnitOfWork) -> bool | float:
-        done = expire_risk_checks(ExpireRiskChecks(), uow)
+    What fails rests, and the others go on.
+    """
+    rest = resting if resting is not None else Resting(RISK, SystemClock())
+
+    def work(takes: Takes, uow: PaymentUnitOfWork) -> bool | float:
+        done = expire_risk_checks(ExpireRiskChecks(resting=rest.count, takes=takes), uow)
         for payment_id, operation_id in done.ended:
             payment = uow.payments.locked(payment_id)
             operation = payment.operations[operation_id] if payment is not None else None
@@ -120,4 +143,5 @@ def end_due_risk_checks(transactions: Transactions[PaymentUnitOfWork], look_s: f
             return done.more or look_s
         return min(max((done.next_due_at - uow.now).total_seconds(), RISK_LOOK_MIN_S), look_s)
 
-    return transactions.run(work, name="end waits for risk")
+    ended = rest.run(lambda takes: transactions.run(partial(work, takes), name="end waits for risk"))
+    return look_s if ended is None else ended

@@ -13,6 +13,7 @@ _PERSON: Final = "services/payment/tests/db/test_before_a_person.py::"
 _WAKE: Final = "services/payment/app/wake_waiting_facts.py"
 _FAIL: Final = "services/payment/tests/db/test_facts_that_fail.py::"
 _CASES: Final = "services/payment/tests/unit/test_cases.py::"
+_WORK: Final = "services/payment/tests/db/test_work_that_fails.py::"
 _DISMISSED: Final = "services/payment/tests/db/test_dismissed_facts.py::"
 _AMONG_GOOD_ONES: Final = _FAIL + "test_one_that_fails_among_good_ones_rests_and_the_others_are_applied"
 
@@ -88,6 +89,27 @@ WAKING: Final = (
             ),
         ),
         tests=(_AMONG_GOOD_ONES,),
+    ),
+    Case(
+        name="failing-work-rests",
+        protection="a payment at which a timer's work failed rests with back-off, and the others are done",
+        change="it is taken again at once",
+        patches=(
+            Patch("shared/runtime/apart.py", "            if self._rests(piece):", "            if False:"),
+        ),
+        tests=(
+            _WORK + "test_a_wait_for_risk_that_cannot_be_ended_keeps_no_other_waiting",
+            _WORK + "test_a_stray_that_cannot_be_given_back_keeps_no_other_astray",
+        ),
+    ),
+    Case(
+        name="failing-work-in-nobodys-way",
+        protection="payments that rest because a timer's work failed at them take no place in its batch",
+        change="they do, and a batch full of them is the last one",
+        patches=(
+            Patch("shared/runtime/apart.py", "        return len(self._failed)\n", "        return 0\n"),
+        ),
+        tests=(_WORK + "test_a_payment_that_cannot_be_abandoned_keeps_no_other_alive",),
     ),
     Case(
         name="stuck-case-of-all",
