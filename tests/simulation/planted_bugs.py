@@ -257,9 +257,6 @@ OUT_OF_REACH = {
         "the processors of a seed are called without a connection to write to",
     ),
     "refused-is-not-done": "no rule of a seed refuses a call",
-    "refused-in-doubt": (
-        "what is called declined too early is adopted or astray once it is shown, which seeds allow; 20 seeds were asked in vain"
-    ),
     "look-up-within-lease": "no list of a seed has more pages than a lease has time for",
     **dict.fromkeys(
         ("feed-hour-before-reading", "feed-round-goes-on", "feed-checkpoint-kept"),

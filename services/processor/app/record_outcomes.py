@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from services.processor.app.ports import Policies, ProcessorUnitOfWork
 from services.processor.domain.attempt import Attempt, Move, record_answer, record_look_up
-from services.processor.domain.outcome import Answer, LookUp, heard_in_doubt
+from services.processor.domain.outcome import Answer, LookUp
 from services.processor.domain.policy import Policy
 
 
@@ -52,8 +52,6 @@ def _lease(attempt: Attempt) -> tuple[str | None, int]:
 def _record(attempt: Attempt, outcome: Outcome, uow: ProcessorUnitOfWork, policy: Policy) -> None:
     got = outcome.got
     if isinstance(got, Answer):
-        if attempt.doubtful:
-            got = heard_in_doubt(got)
         # The back-off on top: those that were told to wait equally long do not all come back at once.
         wait_s = min(got.retry_after_s or 0.0, policy.retry_after_cap_s) + outcome.wait_s
         move = record_answer(attempt, got, now=uow.now, wait_s=wait_s, policy=policy)

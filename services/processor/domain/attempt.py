@@ -279,15 +279,16 @@ def _may_send_again(attempt: Attempt, *, now: datetime, policy: Policy) -> bool:
 
 
 def _repeats(attempt: Attempt, now: datetime, policy: Policy) -> bool:
-    """Only while its key lives and it is wanted: what was withdrawn is looked for, and goes before a person."""
+    """Only while its key lives and it is wanted: what was withdrawn is looked for, and sent no more."""
     wanted = not attempt.withdrawal_requested
     return wanted and policy.keeps_keys and attempt.resend_before is not None and now < attempt.resend_before
 
 
 def _proved_absent(attempt: Attempt, policy: Policy) -> bool:
-    """Without keys there is no second send, so "not there" ends the attempt; with keys it leads to one."""
+    """Where there is no second send "not there" ends the attempt: without keys, and where nobody wants one any more."""
     absent = attempt.accepted_at is None and attempt.not_found_count >= NOT_FOUND_NEEDED
-    return not policy.keeps_keys and attempt.doubtful and absent
+    last_word = not policy.keeps_keys or attempt.withdrawal_requested
+    return last_word and attempt.doubtful and absent
 
 
 def withdraw(attempt: Attempt, *, now: datetime) -> Move:

@@ -1,7 +1,7 @@
 """What a call to a processor came to: five results, and the table that maps HTTP to them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -102,17 +102,6 @@ class Answer:
     """Whether the processor itself answered in order: what the circuit breaker counts."""
     throttled: bool = False
     """Whether it asked for fewer calls: an orderly answer on which nothing may grow."""
-
-
-def heard_in_doubt(answer: Answer) -> Answer:
-    """Return what an answer proves of an operation that an earlier send may have done.
-
-    A refusal that shows no object tells of this send alone. What the earlier one did may be just what it was refused
-    for: it used up the room, and the processor has forgotten the key.
-    """
-    if answer.result is Result.DECLINED and not answer.facts:
-        return replace(answer, result=Result.UNKNOWN)
-    return answer
 
 
 class Found(StrEnum):

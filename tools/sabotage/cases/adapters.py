@@ -54,16 +54,6 @@ ADAPTERS: Final = (
         tests=(_ALPHA_TESTS + "test_each_status_is_taken_for_what_it_is_documented_to_prove",),
     ),
     Case(
-        name="refused-in-doubt",
-        protection="a refusal that shows no object says nothing of what an earlier send in doubt has done",
-        change="the operation counts as declined",
-        patches=(Patch("services/processor/app/record_outcomes.py", "if attempt.doubtful:", "if False:"),),
-        tests=(
-            _STORED_TESTS
-            + "test_a_send_in_doubt_that_is_refused_without_an_object_stays_in_doubt_and_is_told_so",
-        ),
-    ),
-    Case(
         name="refused-is-not-done",
         protection="the sandbox takes no rule by which a refusal would be no refusal",
         change="a call that is refused is done once all the same",

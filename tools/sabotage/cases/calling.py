@@ -158,8 +158,8 @@ CALLING: Final = (
         patches=(Patch(_ATTEMPT, "wanted = not attempt.withdrawal_requested", "wanted = True"),),
         tests=(
             _ATTEMPT_TESTS
-            + "test_what_is_wanted_no_more_is_not_sent_again_and_goes_before_a_person_as_under_a_dead_key",
-            _STORED_TESTS + "test_what_is_wanted_no_more_is_not_sent_again_and_is_told_to_a_person",
+            + "test_what_is_wanted_no_more_is_not_sent_again_and_ends_once_it_is_proved_absent",
+            _STORED_TESTS + "test_what_is_wanted_no_more_is_not_sent_again_and_ends_as_not_found",
         ),
     ),
     Case(

@@ -239,22 +239,6 @@ def test_a_worker_that_comes_back_after_the_key_has_died_only_looks_up(service):
     assert row(service, command, "phase", "attempt_number") == ("waiting", 1)
 
 
-def test_a_send_in_doubt_that_is_refused_without_an_object_stays_in_doubt_and_is_told_so(service):
-    """The first send may have used up what the second is refused for: its key may be forgotten, its object hidden."""
-    command = due_again(service)
-    (again,) = service.claim()
-    assert again.phase == "sending"
-    service.record((again, Answer(result=Result.DECLINED, error_code="capture_not_refundable")))
-    told = service.payloads("AttemptAnswered")[-1]
-    assert (told["result"], told["error_code"]) == ("unknown", "capture_not_refundable")
-    assert row(service, command, "state", "phase", "doubtful", "result") == (
-        "open",
-        "waiting",
-        True,
-        "unknown",
-    )
-
-
 def test_a_send_in_doubt_whose_declined_object_is_shown_is_declined(service):
     command = due_again(service)
     (again,) = service.claim()
@@ -264,19 +248,17 @@ def test_a_send_in_doubt_whose_declined_object_is_shown_is_declined(service):
     assert row(service, command, "state", "closing") == ("closed", "answered")
 
 
-def test_what_is_wanted_no_more_is_not_sent_again_and_is_told_to_a_person(service):
+def test_what_is_wanted_no_more_is_not_sent_again_and_ends_as_not_found(service):
     command = due_again(service)
     service.deliver(withdrawal(command))
-    for _ in range(60):
-        if "LadderExhausted" in service.published():
-            break
+    for _ in range(2):
         (next_at,) = row(service, command, "next_at")
         service.clock.advance(max((next_at - service.clock.now()).total_seconds(), 0))
         (held,) = service.claim()
         assert held.phase == "looking_up"
         service.record((held, LookUp(found=Found.NOT_FOUND)))
-    assert row(service, command, "state", "doubtful", "attempt_number") == ("open", True, 1)
-    assert {"LadderExhausted", "AttemptClosed"} & set(service.published()) == {"LadderExhausted"}
+    assert row(service, command, "state", "closing", "attempt_number") == ("closed", "not_found", 1)
+    assert service.payloads("AttemptClosed")[-1]["reason"] == "not_found"
 
 
 def test_sql_refuses_to_send_again_under_a_dead_key(service):

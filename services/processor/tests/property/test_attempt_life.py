@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.processor.domain.attempt import (
@@ -20,7 +20,7 @@ from services.processor.domain.attempt import (
     withdraw,
 )
 from services.processor.domain.operation import Operation
-from services.processor.domain.outcome import Answer, Found, LookUp, Result, heard_in_doubt
+from services.processor.domain.outcome import Answer, Found, LookUp, Result
 from services.processor.domain.policy import Policy
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -29,19 +29,7 @@ OPERATION = Operation(
     amount_minor=100, currency="EUR", authorization_id="auth_1",
 )  # fmt: skip
 STEPS = st.sampled_from(
-    [
-        "take",
-        "reply",
-        "reply_lost",
-        "refuse",
-        "decline",
-        "die",
-        "zombie",
-        "withdraw",
-        "decide",
-        "look_up_now",
-        "wait",
-    ]
+    ["take", "reply", "reply_lost", "refuse", "die", "zombie", "withdraw", "decide", "look_up_now", "wait"]
 )
 
 
@@ -66,8 +54,6 @@ class World:
         if self.attempt.closing in (Closing.WITHDRAWN, Closing.NOT_SENT_LIMIT):
             assert not self.executed, "told as never sent, but the processor has it"
             assert self.zombies == 0, "a call of ours may still arrive"
-        if self.attempt.closing is Closing.ANSWERED and self.attempt.result is Result.DECLINED:
-            assert not self.executed, "called declined, but the processor has it"
 
     def held(self, phase):
         return self.attempt.lease_owner is not None and self.attempt.phase is phase
@@ -83,13 +69,8 @@ class World:
             self.attempt = take(self.attempt, owner="w", attempt_id="att", now=self.now, policy=self.policy)
 
     def answer(self, result):
-        answer = Answer(result=result)
         self.attempt = record_answer(
-            self.attempt,
-            heard_in_doubt(answer) if self.attempt.doubtful else answer,
-            now=self.now,
-            wait_s=0.1,
-            policy=self.policy,
+            self.attempt, Answer(result=result), now=self.now, wait_s=0.1, policy=self.policy
         ).attempt
 
     def reply(self):
@@ -112,11 +93,6 @@ class World:
     def refuse(self):
         if self.held(Phase.SENDING):
             self.answer(Result.NOT_SENT)
-
-    def decline(self):
-        """The processor refuses this send and shows nothing, whatever it did with an earlier one."""
-        if self.held(Phase.SENDING):
-            self.answer(Result.DECLINED)
 
     def die(self):
         """The worker vanishes in the middle of a call, which may arrive whenever it likes."""
@@ -145,11 +121,6 @@ class World:
 
 @settings(max_examples=400, deadline=None)
 @given(steps=st.lists(STEPS, max_size=40), keys_live_s=st.sampled_from([0, 86_400]))
-@example(
-    # Refused though an earlier send arrives after all: too rare to be drawn.
-    steps=["take", "die", "take", "reply", "take", "reply", "zombie", "take", "decline"],
-    keys_live_s=86_400,
-)
 def test_what_is_given_up_was_never_executed_and_closed_stays_closed(steps, keys_live_s):
     world = World(keys_live_s)
     for name in steps:

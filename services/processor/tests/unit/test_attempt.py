@@ -334,20 +334,26 @@ def test_a_withdrawal_during_a_call_takes_effect_once_the_call_proves_not_sent()
     assert not move.will_retry
 
 
-@pytest.mark.parametrize("asked_while", ["sending", "in doubt", "due again"])
-def test_what_is_wanted_no_more_is_not_sent_again_and_goes_before_a_person_as_under_a_dead_key(asked_while):
-    attempt = {"sending": taken(), "in doubt": doubtful(), "due again": due_again()}[asked_while]
+@pytest.mark.parametrize("asked_while", ["sending", "in doubt"])
+def test_what_is_wanted_no_more_is_not_sent_again_and_ends_once_it_is_proved_absent(asked_while):
+    attempt = {"sending": taken(), "in doubt": doubtful()}[asked_while]
     attempt = withdraw(attempt, now=later(20)).attempt
     if asked_while == "sending":
         attempt = answered(Result.UNKNOWN, attempt).attempt
-    told = []
-    for turn in range(12):
-        move = looked_up(attempt, Found.NOT_FOUND, later(60 + 5_000 * turn))
-        attempt = move.attempt
-        told.append((move.will_retry, move.closed, move.exhausted))
-    assert attempt.phase is Phase.WAITING
-    assert (attempt.state, attempt.doubtful, attempt.attempt_number) == (State.OPEN, True, 1)
-    assert [each for each in told if each != (False, None, False)] == [(False, None, True)]
+    once = looked_up(attempt, Found.NOT_FOUND, later(60))
+    assert (once.will_retry, once.closed) == (False, None)
+    twice = looked_up(once.attempt, Found.NOT_FOUND, later(120))
+    assert not twice.will_retry
+    assert (twice.closed, twice.attempt.attempt_number) == (Closing.NOT_FOUND, 1)
+
+
+def test_what_is_wanted_no_more_when_it_is_due_again_is_looked_for_once_more():
+    attempt = withdraw(due_again(), now=later(130)).attempt
+    held = take(attempt, owner="w2", attempt_id="att_2", now=later(130), policy=POLICY)
+    assert (held.phase, held.attempt_number) == (Phase.LOOKING_UP, 1)
+    once = looked_up(replace(attempt, phase=Phase.WAITING), Found.NOT_FOUND, later(5_000))
+    twice = looked_up(once.attempt, Found.NOT_FOUND, later(10_000))
+    assert (once.will_retry, twice.will_retry, twice.closed) == (False, False, Closing.NOT_FOUND)
 
 
 def test_what_is_wanted_no_more_and_proved_absent_where_there_are_no_keys_ends_as_not_found():
