@@ -99,7 +99,11 @@ async def fail_what_was_done_otherwise(there: "Constellation") -> None:
 
 async def dispute_what_was_denied(there: "Constellation") -> None:
     """Whoever paid what the processor refused, and took, disputes it while the next attempt is under way."""
+    disputed = set()
     async for (capture,) in _found(there, _STANDING, DENIED):
+        if capture in disputed:
+            continue
+        disputed.add(capture)
         await asyncio.sleep(there.chance.uniform(1.0, 5.0))
         await there.say(f"/alpha/v1/script/captures/{capture}", {"do": "dispute"})
 
