@@ -64,6 +64,9 @@ SELECT {_ALL} FROM attempts
  WHERE state = 'open' AND phase = 'due' AND NOT doubtful AND send_before <= %(now)s
  ORDER BY send_before LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
+_CURRENCY: Final = """
+SELECT currency FROM attempts WHERE payment_id = %(id)s AND currency IS NOT NULL ORDER BY opened_at LIMIT 1
+"""
 _LOG: Final = """
 INSERT INTO attempt_log (operation_id, attempt_id, lease_epoch, what, detail, logged_at)
 SELECT operation_id, attempt_id, lease_epoch, what, detail, %(now)s
@@ -124,6 +127,13 @@ class PostgresAttempts:
         found = self._select(_LATE, {"now": self._now, "limit": limit})
         self._loaded.update({attempt.operation.operation_id: attempt for attempt in found})
         return found
+
+    def currency_of(self, payment_id: str) -> str:
+        """The currency of a payment: it begins with an authorization, which names it."""
+        found = self._connection.exec_driver_sql(_CURRENCY, {"id": payment_id}).scalar()
+        if found is None:
+            raise InvariantViolation("payment_begins_with_an_amount", f"no attempt of {payment_id} names one")
+        return str(found)
 
     def note(self, attempt: Attempt, what: str, **detail: str | int | None) -> None:
         """Keep a line for the append-only log."""

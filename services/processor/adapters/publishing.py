@@ -24,8 +24,6 @@ from shared.kernel.errors import InvariantViolation
 from shared.persistence.outbox import Outbox
 
 TOPIC: Final = "processor.events"
-NO_CURRENCY: Final = "XXX"
-"""ISO 4217 for "no currency": a cancel has none, and no money at risk either."""
 MESSAGE_CHARS_MAX: Final = 512
 CODE_CHARS_MAX: Final = 128
 
@@ -93,13 +91,13 @@ class OutboxEvidence:
         )
         self._append(attempt, event)
 
-    def exhausted(self, attempt: Attempt) -> None:
+    def exhausted(self, attempt: Attempt, currency: str) -> None:
         """Tell that every rung was tried and doubt remains: an operator's case, still blocking."""
         event = LadderExhaustedV1(
             **_operation(attempt),
             exhausted_at=self._now,
             exposure_minor=attempt.operation.exposure_minor,
-            currency=attempt.operation.currency or NO_CURRENCY,
+            currency=currency,
         )
         self._append(attempt, event)
 

@@ -77,7 +77,9 @@ def _announce(move: Move, uow: ProcessorUnitOfWork) -> None:
         uow.evidence.doubted(move.attempt, move.doubt)
     if move.exhausted:
         uow.attempts.note(move.attempt, "exhausted")
-        uow.evidence.exhausted(move.attempt)
+        asked = move.attempt.operation
+        # A cancel names no currency, and an amount at risk, were it none at all, needs one.
+        uow.evidence.exhausted(move.attempt, asked.currency or uow.attempts.currency_of(asked.payment_id))
     if move.closed is not None:
         uow.attempts.note(move.attempt, "closed", reason=move.closed)
         uow.evidence.closed(move.attempt, cause_id=move.attempt.cause_id)

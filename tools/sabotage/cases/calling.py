@@ -163,6 +163,19 @@ CALLING: Final = (
         ),
     ),
     Case(
+        name="exhausted-in-a-currency",
+        protection="a cancel in doubt to the end is told in its payment's currency, since the contract knows no other",
+        change="it is told in none, which ends the worker again and again",
+        patches=(
+            Patch(
+                "services/processor/app/record_outcomes.py",
+                "asked.currency or uow.attempts.currency_of(asked.payment_id)",
+                'asked.currency or "XXX"',
+            ),
+        ),
+        tests=(_STORED_TESTS + "test_a_cancel_in_doubt_to_the_end_is_told_in_the_currency_of_its_payment",),
+    ),
+    Case(
         name="end-of-patience",
         protection="what a processor accepted, to decide later, is in doubt when its time is up",
         change="patience has no end",

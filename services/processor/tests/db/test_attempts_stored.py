@@ -190,6 +190,24 @@ def test_unknown_climbs_the_ladder_and_is_exhausted_once(service):
     assert row(service, command, "state") == ("open",)
 
 
+def test_a_cancel_in_doubt_to_the_end_is_told_in_the_currency_of_its_payment(service):
+    """It moves no money and names no currency; the contract knows no amount without one."""
+    held = authorize(currency="JPY")
+    service.deliver(event(held))
+    service.record((service.claim()[0], Answer(result=Result.DECLINED)))
+    cancel = CancelPaymentV1(
+        payment_id=held.payment_id, operation_id=IDS.new("op_"), processor="alpha", account="acct_alpha",
+        authorization_id="auth_1",
+    )  # fmt: skip
+    service.deliver(event(cancel))
+    service.record((service.claim()[0], Answer(result=Result.UNKNOWN, error_code="timeout")))
+    for _ in range(6):
+        service.clock.advance(200_000)
+        service.record((service.claim()[0], LookUp(found=Found.UNREACHABLE)))
+    (told,) = service.payloads("LadderExhausted")
+    assert (told["kind"], told["exposure_minor"], told["currency"]) == ("cancel", 0, "JPY")
+
+
 def test_not_found_twice_is_sent_again_under_the_same_operation(service):
     command = opened(service)[0]
     (held,) = service.claim()
