@@ -28,9 +28,9 @@ from services.payment.app.apply_fact import ApplyFact, apply_fact, refs_of
 from services.payment.app.apply_ladder_exhausted import ApplyLadderExhausted, apply_ladder_exhausted
 from services.payment.app.apply_looked_up import ApplyLookedUp, apply_looked_up
 from services.payment.app.apply_risk_decided import ApplyRiskDecided, apply_risk_decided
-from services.payment.app.apply_webhook_unrecognised import (
-    ApplyWebhookUnrecognised,
-    apply_webhook_unrecognised,
+from services.payment.app.apply_unrecognised import (
+    ApplyUnrecognised,
+    apply_unrecognised,
     refs_named,
 )
 from services.payment.app.ports import Ref
@@ -263,12 +263,12 @@ def on_webhook_fact(event: Event, uow: PaymentUnitOfWork) -> None:
 
 def on_webhook_unrecognised(event: Event, uow: PaymentUnitOfWork) -> None:
     """An authentic webhook that nobody can read."""
-    apply_webhook_unrecognised(_unrecognised(event), uow)
+    apply_unrecognised(_unrecognised(event), uow)
 
 
 def on_feed_event_unrecognised(event: Event, uow: PaymentUnitOfWork) -> None:
     """An event of a processor's feed that nobody can read: what a webhook might never have said."""
-    apply_webhook_unrecognised(_unrecognised(event), uow)
+    apply_unrecognised(_unrecognised(event), uow)
 
 
 def lock_batch(events: Sequence[Event], uow: PaymentUnitOfWork) -> None:
@@ -310,9 +310,9 @@ def _facts(event: Event) -> Iterator[Fact]:
             return
 
 
-def _unrecognised(event: Event) -> ApplyWebhookUnrecognised:
+def _unrecognised(event: Event) -> ApplyUnrecognised:
     said: WebhookUnrecognisedV1 | FeedEventUnrecognisedV1 = event.data
-    return ApplyWebhookUnrecognised(
+    return ApplyUnrecognised(
         processor=said.processor,
         account=said.account,
         object_id=said.object_id,

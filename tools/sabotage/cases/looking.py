@@ -7,7 +7,7 @@ from tools.sabotage.case import Case, Patch
 _FEEDS: Final = "services/processor/adapters/feeds.py"
 _WORKER: Final = "services/processor/entrypoints/worker.py"
 _DECIDE: Final = "services/payment/app/decide.py"
-_UNRECOGNISED: Final = "services/payment/app/apply_webhook_unrecognised.py"
+_UNRECOGNISED: Final = "services/payment/app/apply_unrecognised.py"
 _ATTEMPT_TESTS: Final = "services/processor/tests/unit/test_attempt.py::"
 _STORED_TESTS: Final = "services/processor/tests/db/test_attempts_stored.py::"
 _UNREADABLE_TESTS: Final = "services/payment/tests/unit/test_unreadable_webhooks.py::"

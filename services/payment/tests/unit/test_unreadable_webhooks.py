@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from services.payment.app.apply_fact import apply_fact
-from services.payment.app.apply_webhook_unrecognised import (
-    ApplyWebhookUnrecognised,
-    apply_webhook_unrecognised,
+from services.payment.app.apply_unrecognised import (
+    ApplyUnrecognised,
+    apply_unrecognised,
 )
 from services.payment.app.capture_payment import CapturePayment, capture_payment
 from services.payment.app.create_payment import create_payment
@@ -52,8 +52,8 @@ def sold(unit: MemoryUnit) -> Payment:
 
 def unread(unit: MemoryUnit, cause_id: str = "evt_1", **named: str | None) -> None:
     names: dict[str, str | None] = {"object_id": None, "reference": None, "payment_id": None}
-    apply_webhook_unrecognised(
-        ApplyWebhookUnrecognised(processor="alpha", account=ACCOUNT, cause_id=cause_id, **(names | named)),
+    apply_unrecognised(
+        ApplyUnrecognised(processor="alpha", account=ACCOUNT, cause_id=cause_id, **(names | named)),
         unit,
     )
     unit.commit()

@@ -12,7 +12,7 @@ from services.payment.domain.status import Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApplyWebhookUnrecognised:
+class ApplyUnrecognised:
     """What little could be read of it."""
 
     processor: str
@@ -24,14 +24,14 @@ class ApplyWebhookUnrecognised:
     source: Source = Source.WEBHOOK
 
 
-def refs_named(command: ApplyWebhookUnrecognised) -> list[Ref]:
+def refs_named(command: ApplyUnrecognised) -> list[Ref]:
     """The names it carries."""
     return [
         (command.processor, command.account, name) for name in (command.object_id, command.reference) if name
     ]
 
 
-def apply_webhook_unrecognised(command: ApplyWebhookUnrecognised, uow: PaymentUnit) -> None:
+def apply_unrecognised(command: ApplyUnrecognised, uow: PaymentUnit) -> None:
     """Send a look-up for every doubt of the payment it seems to be about, and for the operation that it names.
 
     A person is told, for a look-up shows how the object stands now, not what happened to it in between; not where it
@@ -62,7 +62,7 @@ def apply_webhook_unrecognised(command: ApplyWebhookUnrecognised, uow: PaymentUn
 
 
 def _operation_named(
-    payment: Payment, command: ApplyWebhookUnrecognised, thing: ProcessorObject | None
+    payment: Payment, command: ApplyUnrecognised, thing: ProcessorObject | None
 ) -> Operation | None:
     """By our reference, or else as the one that made the object."""
     made_by = thing.operation_id if thing is not None else None
