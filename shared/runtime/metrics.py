@@ -44,8 +44,11 @@ def histogram(metric: Metric, value: float, *labels: str) -> None:
 
 def value_of(metric: Metric, *labels: str) -> float:
     """The present figure of a counter or gauge, for tests and the doctor."""
-    found = _registry.get_sample_value(metric.name, dict(zip(metric.labels, labels, strict=True)))
-    return found or 0.0
+    wanted = dict(zip(metric.labels, labels, strict=True))
+    # Only what carries that name is collected: the simulation asks after every turn.
+    families = _registry.restricted_registry([metric.name]).collect()
+    samples = (sample for family in families for sample in family.samples)
+    return next((sample.value for sample in samples if sample.labels == wanted), 0.0)
 
 
 def probe(metric: Metric, read: Callable[[], Samples]) -> None:
