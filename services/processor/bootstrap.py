@@ -103,7 +103,8 @@ def build(settings: ProcessorSettings, surroundings: Surroundings | None = None)
 def make_policies(settings: ProcessorSettings) -> Policies:
     """Return how each configured processor is retried and looked up."""
     alpha = replace(alpha_http.CAPABILITIES, keys_live_s=settings.alpha_keys_live_s)
-    policies = {"alpha": _policy(settings, "alpha", alpha, settings.alpha_visibility_window_s)}
+    alpha_s = (settings.alpha_visibility_window_s, settings.alpha_absence_window_s)
+    policies = {"alpha": _policy(settings, "alpha", alpha, *alpha_s)}
     if settings.beta_base_url is not None:
         policies["beta"] = _policy(
             settings, "beta", beta_http.CAPABILITIES, settings.beta_visibility_window_s
@@ -112,7 +113,11 @@ def make_policies(settings: ProcessorSettings) -> Policies:
 
 
 def _policy(
-    settings: ProcessorSettings, processor: str, capabilities: Capabilities, visibility_window_s: float
+    settings: ProcessorSettings,
+    processor: str,
+    capabilities: Capabilities,
+    visibility_window_s: float,
+    absence_window_s: float = 0.0,
 ) -> Policy:
     if capabilities.look_up_by is LookUpBy.DELAYED_LIST and not visibility_window_s:
         raise StartupRefused(
@@ -125,6 +130,7 @@ def _policy(
         slow_check_s=TOLD_CHECK_S if capabilities.webhooks or capabilities.feed else UNTOLD_CHECK_S,
         ladder_s=settings.ladder_s(processor),
         visibility_window_s=visibility_window_s,
+        absence_window_s=absence_window_s,
         backoff_base_s=settings.send_backoff_base_s,
         backoff_cap_s=settings.send_backoff_cap_s,
         retry_after_cap_s=settings.retry_after_cap_s,

@@ -45,6 +45,12 @@ class ProcessorSettings(ServiceSettings):
     alpha_visibility_window_s: float = Field(
         1.0, ge=0, description="seconds after a call in which alpha's look-up may not show its effect yet"
     )
+    alpha_absence_window_s: float = Field(
+        600.0,
+        ge=0,
+        description="seconds after a call until what is wanted no more, and was not found twice, is taken to have"
+        " never arrived; until then it may still be on its way",
+    )
     alpha_keys_live_s: float = Field(
         86_400.0, gt=0, description="seconds for which alpha promises to remember our idempotency keys"
     )

@@ -7,11 +7,11 @@ from functools import partial
 from typing import Final, TypeVar
 
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from shared.kernel.clock import Clock
 from shared.kernel.errors import CommitUnknown
-from shared.persistence.commit_lookup import refusal_of
-from shared.runtime.edge import is_unavailable
+from shared.persistence.commit_lookup import is_away, is_transient, refusal_of
 from shared.runtime.logs import logger
 from shared.runtime.metric_names import WORK_FAILED
 from shared.runtime.metrics import counter
@@ -85,7 +85,14 @@ class Resting:
             asked[piece] = None
             return True
 
-        done = together_or_apart(lambda: work(awake), lambda: self._each(work, list(asked)), role=self._role)
+        def apart() -> R | None:
+            if not asked:
+                # What finds the pieces failed, and none of them is to blame: once more, and for all to see.
+                return work(awake)
+            self._each(work, list(asked))
+            return None
+
+        done: R | None = together_or_apart(lambda: work(awake), apart, role=self._role)
         # What was awake and did not fail anew went well, or was ended by somebody else.
         self._failed = {piece: failed for piece, failed in self._failed.items() if self._rests(piece)}
         return done
@@ -102,8 +109,13 @@ class Resting:
 
 
 def cannot_be_asked(error: BaseException) -> bool:
-    """Whether the database is the reason, and not the work: the same is done again once it answers."""
-    return isinstance(error, CommitUnknown) or is_unavailable(error)
+    """Whether the database is the reason, and not the work: the same is done again once it answers.
+
+    A statement that took too long or a limit that its data met is the work's: the same piece meets it again.
+    """
+    if isinstance(error, DBAPIError):
+        return is_away(error) or is_transient(error)
+    return isinstance(error, (CommitUnknown, PoolTimeout))
 
 
 def _said(error: Exception) -> str:

@@ -251,7 +251,13 @@ OUT_OF_REACH = {
     **dict.fromkeys(
         ("ages-apart", "unheard-reading-ends"), "no doubt of a seed is hours old, and no list long to read"
     ),
-    **dict.fromkeys(("half-for-sends", "half-for-sends-in-sql"), _PACE),
+    **dict.fromkeys(("half-for-sends", "half-for-sends-in-sql", "every-second-turn", "due-by-index"), _PACE),
+    "absent-no-sooner": "what is called absent too soon is adopted or astray once it arrives, which seeds allow",
+    "absent-however-often-sent": "in no seed asked was a refund sent twice, and both times in doubt, before it was withdrawn",
+    "exhausted-of-no-money": "no hold of a seed is made by others under the id of a payment that never asked for money",
+    **dict.fromkeys(
+        ("too-long-is-its-own", "finding-fails-aloud"), "no statement of a seed meets a limit of the database"
+    ),
     **dict.fromkeys(
         ("late-is-not-written", "late-by-its-lease"),
         "the processors of a seed are called without a connection to write to",

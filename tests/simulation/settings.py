@@ -75,6 +75,7 @@ def _own(service: str, drawn: Circumstances) -> dict[str, Any]:
                 "alpha_timeout_s": 2.0,
                 "alpha_concurrent_calls": 16,
                 "alpha_visibility_window_s": 4.0,
+                "alpha_absence_window_s": 15.0,
                 "look_up_ladder_s": "1,3,8,20,60,60",
                 "beta_base_url": BASES["beta"],
                 "beta_api_key": API_KEYS["beta"],

@@ -40,6 +40,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "LEASE_S": "3",
         "LEASE_MARGIN_S": "0.5",
         "ALPHA_VISIBILITY_WINDOW_S": "0.2",
+        "ALPHA_ABSENCE_WINDOW_S": "3",
         "LOOK_UP_LADDER_S": "0.5,1,2,5,30,120,600,3600",
         "FEED_INTERVAL_S": "2",
     },

@@ -44,6 +44,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "ALPHA_TIMEOUT_S": "2",
         "BETA_TIMEOUT_S": "2",
         "ALPHA_VISIBILITY_WINDOW_S": "2",
+        "ALPHA_ABSENCE_WINDOW_S": "8",
         # Longer than beta's late effect and its list's delay together, with room for a busy machine.
         "BETA_VISIBILITY_WINDOW_S": "8",
         # Longer than a key lives, so that there is doubt in which nothing may be sent again.

@@ -102,6 +102,7 @@ def plain_settings(
             "ALPHA_BASE_URL": f"http://127.0.0.1:{ports['sandbox']}/alpha/v1",
             "ALPHA_ACCOUNT": ALPHA_ACCOUNT,
             "ALPHA_TIMEOUT_S": "2",
+            "ALPHA_ABSENCE_WINDOW_S": "9",
             "BETA_BASE_URL": f"http://127.0.0.1:{ports['sandbox']}/beta/v2",
             "BETA_ACCOUNT": BETA_ACCOUNT,
             "BETA_TIMEOUT_S": "2",

@@ -12,8 +12,11 @@ from services.processor.adapters.tables import ATTEMPT_LOG, ATTEMPTS, FEEDS
 from shared.persistence.statements import execute_alone
 
 _ANY_DUE: Final = """
-SELECT 1 FROM attempts
- WHERE (state = 'open' OR looks_again) AND processor = %(processor)s AND next_at <= %(now)s LIMIT 1
+SELECT 1 FROM attempts WHERE processor = %(processor)s AND next_at <= %(now)s
+                       AND state = 'open' AND NOT looks_again AND phase = 'due'
+UNION ALL
+SELECT 1 FROM attempts WHERE processor = %(processor)s AND next_at <= %(now)s
+                       AND (looks_again OR (state = 'open' AND phase <> 'due')) LIMIT 1
 """
 
 _OLDEST_WAITING: Final = """

@@ -83,6 +83,7 @@ class Lane:
         self._executor = executor
         self._breaker = Breaker(limit_max=limits.concurrent_calls)
         self._in_flight = self._look_ups_in_flight = 0
+        self._looked_up_last = False
         self._outcomes: asyncio.Queue[Outcome | None] = asyncio.Queue()
         self._wake = asyncio.Event()
         self.beat_s = clock.monotonic_s()
@@ -107,8 +108,10 @@ class Lane:
         wanted = min(allowed - self._in_flight, CLAIM_MAX)
         if wanted <= 0:
             return False
-        # Half at most: a look-up in a list may last as long as its lease, and a customer waits for a send.
-        look_ups = max(max(allowed // 2, 1) - self._look_ups_in_flight, 0)
+        # Half at most: a look-up in a list may last as long as its lease, and a customer waits for a send. Of one place
+        # they have every second turn: where only look-ups are refused, sends alone can widen the lane again.
+        sends_turn = allowed == 1 and self._looked_up_last
+        look_ups = 0 if sends_turn else max(max(allowed // 2, 1) - self._look_ups_in_flight, 0)
         asked_s = self._clock.monotonic_s()
         claimed = await self._in_thread(self._store.claim, Room(calls=wanted, look_ups=look_ups))
         if claimed:
@@ -117,7 +120,8 @@ class Lane:
             self._in_flight += 1
             self._look_ups_in_flight += attempt.phase is Phase.LOOKING_UP
             calls.create_task(self._call(attempt, asked_s))
-        return claimed is not None and len(claimed) == wanted
+        self._looked_up_last = any(attempt.phase is Phase.LOOKING_UP for attempt in claimed or ())
+        return claimed is not None and (len(claimed) == wanted or sends_turn)
 
     async def _call(self, attempt: Attempt, asked_s: float) -> None:
         # Measured on our own monotonic clock from before the claim: a process that slept does not call late.

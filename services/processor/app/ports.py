@@ -136,8 +136,8 @@ class Attempts(Protocol):
         """Lock up to ``limit`` open attempts whose time to be sent has passed."""
         ...
 
-    def currency_of(self, payment_id: str) -> str:
-        """The currency of a payment, for what moves no money and names none."""
+    def currency_of(self, payment_id: str) -> str | None:
+        """The currency of a payment, for what moves no money and names none; ``None`` if no attempt names it."""
         ...
 
     def note(self, attempt: Attempt, what: str, **detail: str | int | None) -> None:

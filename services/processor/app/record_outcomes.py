@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from services.processor.app.ports import Policies, ProcessorUnitOfWork
 from services.processor.domain.attempt import Attempt, Move, record_answer, record_look_up
 from services.processor.domain.outcome import Answer, LookUp
 from services.processor.domain.policy import Policy
+
+OF_NO_MONEY: Final = "USD"
+"""What LadderExhausted calls an exposure of nothing where no currency is known: a hold made by others is let go at a
+payment that never asked for money. The contract wants a currency; nobody adds it up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +84,8 @@ def _announce(move: Move, uow: ProcessorUnitOfWork) -> None:
         uow.attempts.note(move.attempt, "exhausted")
         asked = move.attempt.operation
         # A cancel names no currency, and an amount at risk, were it none at all, needs one.
-        uow.evidence.exhausted(move.attempt, asked.currency or uow.attempts.currency_of(asked.payment_id))
+        currency = asked.currency or uow.attempts.currency_of(asked.payment_id) or OF_NO_MONEY
+        uow.evidence.exhausted(move.attempt, currency)
     if move.closed is not None:
         uow.attempts.note(move.attempt, "closed", reason=move.closed)
         uow.evidence.closed(move.attempt, cause_id=move.attempt.cause_id)

@@ -203,7 +203,7 @@ def _next(attempt: Attempt, seen: LookUp, *, now: datetime, policy: Policy) -> M
         return Move(_resume(attempt, policy))
     if _pends(attempt) and now >= _decides_by(attempt, policy):
         return _doubt(attempt, Doubt.PENDING_TOO_LONG, now=now, policy=policy)
-    if seen.found is Found.NOT_FOUND and _window_passed(attempt, policy):
+    if seen.found is Found.NOT_FOUND and _passed(attempt, policy.visibility_window_s):
         attempt = replace(attempt, not_found_count=attempt.not_found_count + 1)
         if _pends(attempt) and attempt.not_found_count >= NOT_FOUND_NEEDED:
             return _doubt(attempt, Doubt.ACCEPTED_NOT_FOUND, now=now, policy=policy)
@@ -259,11 +259,11 @@ def _climb(attempt: Attempt, *, now: datetime, policy: Policy) -> Move:
     return Move(waiting)
 
 
-def _window_passed(attempt: Attempt, policy: Policy) -> bool:
+def _passed(attempt: Attempt, window_s: float) -> bool:
     # The look-up's start counts, not its end: a slow answer tells the state of when it was asked.
     if attempt.looked_up_at is None or attempt.last_sent_at is None:
         return False
-    return attempt.looked_up_at - attempt.last_sent_at >= timedelta(seconds=policy.visibility_window_s)
+    return attempt.looked_up_at - attempt.last_sent_at >= timedelta(seconds=window_s)
 
 
 def _may_send_again(attempt: Attempt, *, now: datetime, policy: Policy) -> bool:
@@ -287,8 +287,8 @@ def _repeats(attempt: Attempt, now: datetime, policy: Policy) -> bool:
 def _proved_absent(attempt: Attempt, policy: Policy) -> bool:
     """Where there is no second send "not there" ends the attempt: without keys, and where nobody wants one any more."""
     absent = attempt.accepted_at is None and attempt.not_found_count >= NOT_FOUND_NEEDED
-    last_word = not policy.keeps_keys or attempt.withdrawal_requested
-    return last_word and attempt.doubtful and absent
+    unwanted = attempt.withdrawal_requested and _passed(attempt, policy.absence_window_s)
+    return attempt.doubtful and absent and (unwanted or not policy.keeps_keys)
 
 
 def withdraw(attempt: Attempt, *, now: datetime) -> Move:

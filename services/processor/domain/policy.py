@@ -55,6 +55,11 @@ class Policy:
     ladder_s: tuple[float, ...] = DEFAULT_LADDER_S
     visibility_window_s: float = 1.0
     """How long after a call the processor's look-up may still not show its effect."""
+    absence_window_s: float = 600.0
+    """How long after a send that is wanted no more, at a processor that keeps keys, it is still taken to be on its way.
+
+    The visibility window is for what arrived, and believed too soon it costs one more send under the same key. Nothing
+    follows here that would put it right, so this one is for a request that a proxy or a queue still holds."""
     look_up_by: LookUpBy = LookUpBy.REFERENCE
     slow_check_s: float = TOLD_CHECK_S
     """Wait between re-checks once the ladder is exhausted, or while the processor itself decides."""

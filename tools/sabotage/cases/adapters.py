@@ -137,8 +137,8 @@ ADAPTERS: Final = (
         patches=(
             Patch(
                 "services/processor/app/call_processor.py",
-                "look_ups = max(max(allowed // 2, 1) - self._look_ups_in_flight, 0)",
-                "look_ups = wanted",
+                "max(max(allowed // 2, 1) - self._look_ups_in_flight, 0)",
+                "wanted",
             ),
         ),
         tests=(_LANE_TESTS + "test_look_ups_that_hang_leave_half_of_the_lane_to_sends",),
@@ -155,6 +155,32 @@ ADAPTERS: Final = (
             ),
         ),
         tests=(_STORED_TESTS + "test_look_ups_take_no_more_of_a_claim_than_they_may_and_sends_the_rest",),
+    ),
+    Case(
+        name="every-second-turn",
+        protection="in a lane of one place every second turn is for sends: refused look-ups keep it narrow alone",
+        change="look-ups come first every time",
+        patches=(
+            Patch(
+                "services/processor/app/call_processor.py",
+                "sends_turn = allowed == 1 and self._looked_up_last",
+                "sends_turn = False",
+            ),
+        ),
+        tests=(_LANE_TESTS + "test_in_a_lane_of_one_place_look_ups_leave_every_second_turn_to_sends",),
+    ),
+    Case(
+        name="due-by-index",
+        protection="a claim finds look-ups and sends each by an index of its own, however long the other's backlog",
+        change="the index of all that is open is kept instead",
+        patches=(
+            Patch(
+                "services/processor/migrations/versions/0013_end_what_is_wanted_no_more.py",
+                'op.execute("DROP INDEX attempts_due")',
+                'op.execute("DROP INDEX attempts_to_send, attempts_to_look_up")',
+            ),
+        ),
+        tests=(_STORED_TESTS + "test_neither_look_ups_nor_sends_walk_through_the_backlog_of_the_other",),
     ),
     Case(
         name="late-is-not-written",

@@ -8,6 +8,7 @@ _ATTEMPT = "services/processor/domain/attempt.py"
 _BREAKER = "services/processor/domain/breaker.py"
 _ATTEMPT_TESTS = "services/processor/tests/unit/test_attempt.py::"
 _FEED_TESTS: Final = "services/processor/tests/db/test_feed.py::"
+_IN_DOUBT_TESTS = "services/processor/tests/db/test_attempts_that_end_in_doubt.py::"
 _STORED_TESTS = "services/processor/tests/db/test_attempts_stored.py::"
 _WRITTEN_TESTS = "services/processor/tests/db/test_attempts_written.py::"
 _BREAKER_TESTS = "services/processor/tests/unit/test_breaker.py::"
@@ -159,7 +160,49 @@ CALLING: Final = (
         tests=(
             _ATTEMPT_TESTS
             + "test_what_is_wanted_no_more_is_not_sent_again_and_ends_once_it_is_proved_absent",
-            _STORED_TESTS + "test_what_is_wanted_no_more_is_not_sent_again_and_ends_as_not_found",
+            _IN_DOUBT_TESTS + "test_what_is_wanted_no_more_is_not_sent_again_and_ends_as_not_found",
+        ),
+    ),
+    Case(
+        name="absent-no-sooner",
+        protection="what is wanted no more is not called absent as long as it may be on its way still",
+        change="the visibility window is enough",
+        patches=(
+            Patch(
+                _ATTEMPT,
+                "unwanted = attempt.withdrawal_requested and _passed(attempt, policy.absence_window_s)",
+                "unwanted = attempt.withdrawal_requested",
+            ),
+        ),
+        tests=(
+            _ATTEMPT_TESTS + "test_what_is_wanted_no_more_may_be_on_its_way_for_longer_than_it_takes_to_show",
+        ),
+    ),
+    Case(
+        name="absent-however-often-sent",
+        protection="what was sent twice under one key and is wanted no more ends as not found",
+        change="SQL knows no such end, and the worker ends instead, again and again",
+        patches=(
+            Patch(
+                "services/processor/migrations/versions/0013_end_what_is_wanted_no_more.py",
+                " OR withdrawal_requested",
+                "",
+            ),
+        ),
+        tests=(
+            _IN_DOUBT_TESTS + "test_what_was_sent_twice_and_is_wanted_no_more_ends_as_not_found",
+            _IN_DOUBT_TESTS
+            + "test_sql_calls_absent_what_may_have_arrived_twice_only_where_it_is_wanted_no_more",
+        ),
+    ),
+    Case(
+        name="exhausted-of-no-money",
+        protection="a hold made by others may be let go, in doubt to the end, at a payment that never asked for money",
+        change="its currency is asked for where there is none, which ends the worker again and again",
+        patches=(Patch("services/processor/app/record_outcomes.py", " or OF_NO_MONEY", ""),),
+        tests=(
+            _IN_DOUBT_TESTS
+            + "test_a_cancel_of_a_payment_that_never_asked_for_money_is_in_doubt_to_the_end_as_well",
         ),
     ),
     Case(
@@ -173,7 +216,7 @@ CALLING: Final = (
                 'asked.currency or "XXX"',
             ),
         ),
-        tests=(_STORED_TESTS + "test_a_cancel_in_doubt_to_the_end_is_told_in_the_currency_of_its_payment",),
+        tests=(_IN_DOUBT_TESTS + "test_a_cancel_in_doubt_to_the_end_is_told_in_the_currency_of_its_payment",),
     ),
     Case(
         name="end-of-patience",

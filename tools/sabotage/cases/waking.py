@@ -13,6 +13,7 @@ _PERSON: Final = "services/payment/tests/db/test_before_a_person.py::"
 _WAKE: Final = "services/payment/app/wake_waiting_facts.py"
 _FAIL: Final = "services/payment/tests/db/test_facts_that_fail.py::"
 _CASES: Final = "services/payment/tests/unit/test_cases.py::"
+_APART: Final = "shared/tests/unit/test_apart.py::"
 _WORK: Final = "services/payment/tests/db/test_work_that_fails.py::"
 _DISMISSED: Final = "services/payment/tests/db/test_dismissed_facts.py::"
 _AMONG_GOOD_ONES: Final = _FAIL + "test_one_that_fails_among_good_ones_rests_and_the_others_are_applied"
@@ -110,6 +111,22 @@ WAKING: Final = (
             Patch("shared/runtime/apart.py", "        return len(self._failed)\n", "        return 0\n"),
         ),
         tests=(_WORK + "test_a_payment_that_cannot_be_abandoned_keeps_no_other_alive",),
+    ),
+    Case(
+        name="too-long-is-its-own",
+        protection="work that takes too long or meets a limit of the database is its own fault: the others are done",
+        change="the database is taken to be away, for ever",
+        patches=(
+            Patch("shared/runtime/apart.py", "return is_away(error) or is_transient(error)", "return True"),
+        ),
+        tests=(_APART + "test_a_piece_that_takes_too_long_or_meets_a_limit_keeps_no_other_waiting",),
+    ),
+    Case(
+        name="finding-fails-aloud",
+        protection="that the work of a timer cannot be found ends its role for all to see",
+        change="nothing was found, and nothing is done, turn by turn",
+        patches=(Patch("shared/runtime/apart.py", "            if not asked:", "            if False:"),),
+        tests=(_APART + "test_that_the_pieces_cannot_be_found_ends_the_role_for_all_to_see",),
     ),
     Case(
         name="stuck-case-of-all",

@@ -10,71 +10,28 @@ import pytest
 import sqlalchemy as sa
 
 from schemas.generated import (
-    AuthorizePaymentV1,
     CancelPaymentV1,
     CapturePaymentV1,
     LookUpOperationV1,
     OperationDecidedV1,
-    WithdrawOperationV1,
 )
+from services.processor.adapters.attempts import DUE
 from services.processor.adapters.read_models import any_due, attempt_with_log, list_attempts, waiting_ages
 from services.processor.app.give_up_late import give_up_all_late
-from services.processor.domain.fact import Fact
 from services.processor.domain.outcome import Answer, Found, LookUp, Result
+from services.processor.tests.db.commands import (
+    IDS,
+    authorize,
+    due_again,
+    event,
+    held_fact,
+    opened,
+    row,
+    withdrawal,
+)
 from services.processor.tests.db.conftest import PENDING_LIMIT_S, QUEUE_S
 from shared.kernel.errors import Poison
-from shared.kernel.ids import UlidIds
-from shared.messaging.envelope import Event
 from shared.persistence.engine import make_engine
-
-IDS = UlidIds()
-
-
-def event(data):
-    name = type(data).__name__.removesuffix("V1")
-    return Event(
-        event_id=IDS.new("evt_"), event_type=name, version=1, topic="processor.commands", key=data.payment_id,
-        stream_version=1, time=datetime(2026, 1, 1, tzinfo=UTC), source="/tieout/payment", subject=None,
-        cause_id="cause", data_schema="s", traceparent=None, data=data, payload_sha256=b"",
-    )  # fmt: skip
-
-
-def authorize(**changes):
-    values = {
-        "payment_id": IDS.new("pay_"), "operation_id": IDS.new("op_"), "processor": "alpha", "account": "acct_alpha",
-        "amount_minor": 100, "currency": "EUR", "payment_method": "pm_card_visa", "capture": False,
-        "merchant_id": IDS.new("mer_"),
-    }  # fmt: skip
-    return AuthorizePaymentV1(**values | changes)
-
-
-def held_fact(command):
-    return Fact(
-        processor="alpha", account="acct_alpha", object_type="authorization", object_id="auth_1", status="authorized",
-        object_version=1, reference=command.operation_id, payment_id=command.payment_id, parent_type=None,
-        parent_id=None, amount_minor=command.amount_minor, currency="EUR", decline_code=None, capture_before=None,
-        occurred_at=datetime(2026, 1, 1, tzinfo=UTC),
-    )  # fmt: skip
-
-
-def opened(service, count=1):
-    commands = [authorize() for _ in range(count)]
-    service.deliver(*(event(command) for command in commands))
-    return commands
-
-
-def withdrawal(command):
-    return event(
-        WithdrawOperationV1(
-            payment_id=command.payment_id, operation_id=command.operation_id, reason="merchant"
-        )
-    )
-
-
-def row(service, command, *names):
-    return service.query(
-        f"SELECT {', '.join(names)} FROM attempts WHERE operation_id = %s", command.operation_id
-    )[0]
 
 
 def test_a_command_is_one_attempt_however_often_it_comes(service):
@@ -190,22 +147,15 @@ def test_unknown_climbs_the_ladder_and_is_exhausted_once(service):
     assert row(service, command, "state") == ("open",)
 
 
-def test_a_cancel_in_doubt_to_the_end_is_told_in_the_currency_of_its_payment(service):
-    """It moves no money and names no currency; the contract knows no amount without one."""
-    held = authorize(currency="JPY")
-    service.deliver(event(held))
-    service.record((service.claim()[0], Answer(result=Result.DECLINED)))
-    cancel = CancelPaymentV1(
-        payment_id=held.payment_id, operation_id=IDS.new("op_"), processor="alpha", account="acct_alpha",
-        authorization_id="auth_1",
-    )  # fmt: skip
-    service.deliver(event(cancel))
-    service.record((service.claim()[0], Answer(result=Result.UNKNOWN, error_code="timeout")))
-    for _ in range(6):
-        service.clock.advance(200_000)
-        service.record((service.claim()[0], LookUp(found=Found.UNREACHABLE)))
-    (told,) = service.payloads("LadderExhausted")
-    assert (told["kind"], told["exposure_minor"], told["currency"]) == ("cancel", 0, "JPY")
+def test_neither_look_ups_nor_sends_walk_through_the_backlog_of_the_other(service):
+    """After an outage few look-ups stand behind very many sends, and every claim asks for both."""
+    opened(service, 3)
+    bounds = {"processor": "alpha", "now": service.clock.now(), "calls": 8, "look_ups": 4}
+    with service.engine.connect() as connection:
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        plan = "\n".join(connection.exec_driver_sql("EXPLAIN (COSTS OFF) " + DUE, bounds).scalars())
+    assert "on attempts_to_look_up" in plan or "using attempts_to_look_up" in plan
+    assert "on attempts_to_send" in plan or "using attempts_to_send" in plan
 
 
 def test_not_found_twice_is_sent_again_under_the_same_operation(service):
@@ -220,19 +170,6 @@ def test_not_found_twice_is_sent_again_under_the_same_operation(service):
     assert again.phase == "sending"
     assert again.operation.idempotency_key == command.operation_id
     assert [sent["attempt_number"] for sent in service.payloads("AttemptSent")] == [1, 2]
-
-
-def due_again(service):
-    """An authorization that was not found twice and is due to be sent again."""
-    command = opened(service)[0]
-    (held,) = service.claim()
-    service.record((held, Answer(result=Result.UNKNOWN)))
-    for _ in range(2):
-        service.clock.advance(6)
-        (held,) = service.claim()
-        service.record((held, LookUp(found=Found.NOT_FOUND)))
-    assert row(service, command, "phase", "doubtful") == ("due", True)
-    return command
 
 
 def test_look_ups_take_no_more_of_a_claim_than_they_may_and_sends_the_rest(service):
@@ -264,19 +201,6 @@ def test_a_send_in_doubt_whose_declined_object_is_shown_is_declined(service):
     service.record((again, Answer(result=Result.DECLINED, facts=(shown,), decline_code="generic_decline")))
     assert service.payloads("AttemptAnswered")[-1]["result"] == "declined"
     assert row(service, command, "state", "closing") == ("closed", "answered")
-
-
-def test_what_is_wanted_no_more_is_not_sent_again_and_ends_as_not_found(service):
-    command = due_again(service)
-    service.deliver(withdrawal(command))
-    for _ in range(2):
-        (next_at,) = row(service, command, "next_at")
-        service.clock.advance(max((next_at - service.clock.now()).total_seconds(), 0))
-        (held,) = service.claim()
-        assert held.phase == "looking_up"
-        service.record((held, LookUp(found=Found.NOT_FOUND)))
-    assert row(service, command, "state", "closing", "attempt_number") == ("closed", "not_found", 1)
-    assert service.payloads("AttemptClosed")[-1]["reason"] == "not_found"
 
 
 def test_sql_refuses_to_send_again_under_a_dead_key(service):

@@ -24,7 +24,9 @@ from services.processor.domain.outcome import Answer, Doubt, Found, LookUp, Resu
 from services.processor.domain.policy import Policy
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-POLICY = Policy(keys_live_s=86_400, ladder_s=(1, 5, 30, 120, 600), visibility_window_s=2)
+POLICY = Policy(
+    keys_live_s=86_400, ladder_s=(1, 5, 30, 120, 600), visibility_window_s=2, absence_window_s=100
+)
 KEYLESS = replace(POLICY, keys_live_s=0)
 OPERATION = Operation(
     operation_id="op_1",
@@ -345,6 +347,16 @@ def test_what_is_wanted_no_more_is_not_sent_again_and_ends_once_it_is_proved_abs
     twice = looked_up(once.attempt, Found.NOT_FOUND, later(120))
     assert not twice.will_retry
     assert (twice.closed, twice.attempt.attempt_number) == (Closing.NOT_FOUND, 1)
+
+
+def test_what_is_wanted_no_more_may_be_on_its_way_for_longer_than_it_takes_to_show():
+    """A repeat costs nothing under its key; that it is called dead while a proxy holds it, money."""
+    attempt = withdraw(doubtful(), now=later(2)).attempt
+    for at in (10, 40, 99):
+        move = looked_up(attempt, Found.NOT_FOUND, later(at))
+        assert (move.will_retry, move.closed) == (False, None)
+        attempt = move.attempt
+    assert looked_up(attempt, Found.NOT_FOUND, attempt.next_at).closed is Closing.NOT_FOUND
 
 
 def test_what_is_wanted_no_more_when_it_is_due_again_is_looked_for_once_more():

@@ -227,6 +227,34 @@ def test_look_ups_that_hang_leave_half_of_the_lane_to_sends():
     assert calls.looking == 30, "look-ups go on as others end"
 
 
+class ReadsNothing(Calls):
+    """A processor that refuses every reading and takes every send."""
+
+    def __init__(self):
+        super().__init__()
+        self.looked = 0
+
+    async def look_up(self, _operation, *, since):
+        del since
+        self.looked += 1
+        return LookUp(found=Found.UNREACHABLE, error_code="rate_limited", throttled=True)
+
+
+class AlwaysInDoubt(Books):
+    """One look-up is due at any time, before every send."""
+
+    def claim(self, room):
+        if room.look_ups:
+            self.due.appendleft(replace(attempt(1_000), phase=Phase.LOOKING_UP))
+        return super().claim(room)
+
+
+def test_in_a_lane_of_one_place_look_ups_leave_every_second_turn_to_sends():
+    books, calls = AlwaysInDoubt(5), ReadsNothing()
+    run((calls, books), until=lambda: calls.calls == 5, concurrent=1)
+    assert 4 <= calls.looked <= 8
+
+
 class Suspended(Calls):
     """A worker that sleeps between the begin of a call and the writing of its request."""
 
