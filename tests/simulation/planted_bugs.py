@@ -223,7 +223,8 @@ OUT_OF_REACH = {
         ("failing-work-rests", "failing-work-in-nobodys-way"), "no timed work fails while a seed runs"
     ),
     **dict.fromkeys(
-        ("stuck-case-of-all", "stuck-fact-by-name"), "a fact is stuck after a day, a seed lasts minutes"
+        ("stuck-case-of-all", "stuck-fact-by-name", "stuck-in-its-own-money"),
+        "a fact is stuck after a day, a seed lasts minutes",
     ),
     **dict.fromkeys(("failed-without-amount", "dispute-without-amount"), _NO_NOTHING),
     "return-names-no-parent": _NAMED,
@@ -295,6 +296,7 @@ OUT_OF_REACH = {
     "answer-of-another": "no call of a seed is answered with what another call did",
     "dispute-took-room-in-sql": _SECOND_LINE,
     "dispute-took-room": "the processors of every seed refuse to refund what a dispute took",
+    "nothing-left-is-nothing": "no seed reads the words of a refusal",
     "payment-lock": _ONE_AT_A_TIME,
     "transition-table": _SECOND_LINE,
     "transition-trigger": _SECOND_LINE,

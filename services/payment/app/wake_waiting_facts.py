@@ -86,6 +86,7 @@ def open_stuck_case(payment: Payment, waiting: WaitingFact, moment: Moment) -> N
         waiting.fact.object_id,
         moment,
         exposure_minor=waiting.fact.amount_minor,
+        currency=waiting.fact.currency,
         words=waiting.waiting_id,
     )
 

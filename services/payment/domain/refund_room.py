@@ -9,21 +9,22 @@ from shared.kernel.errors import Rejected
 def capture_with_room(payment: Payment, amount_minor: int) -> str:
     """The oldest capture that can give the whole amount back; processors refund one capture at a time.
 
-    Where none can, the refusal names the refunds that can be asked for instead, one after the other.
+    Where none can, the refusal names the refunds that can be asked for instead, one after the other; none where nothing
+    is left at all.
     """
     rooms = capture_rooms(payment)
     for taken, room_minor in rooms:
         if room_minor >= amount_minor:
             return taken.object_id
-    largest_minor = max((room_minor for _, room_minor in rooms), default=0)
+    # Facts may have taken more than there was: to whoever asks that is nothing left.
+    largest_minor = max((room_minor for _, room_minor in rooms if room_minor > 0), default=0)
     parts_minor = split_over([room_minor for _, room_minor in rooms], amount_minor)
-    raise Rejected(
-        "refund_exceeds_capture",
-        f"no single capture has {amount_minor} left to refund; the largest has {largest_minor};"
-        f" ask for {', then '.join(map(str, parts_minor))} as refunds of their own",
-        param="amount",
-        extra={"refundable": largest_minor, "split": parts_minor},
-    )
+    message = f"no single capture has {amount_minor} left to refund; the largest has {largest_minor}"
+    extra: dict[str, int | list[int]] = {"refundable": largest_minor}
+    if parts_minor:
+        message += f"; ask for {', then '.join(map(str, parts_minor))} as refunds of their own"
+        extra["split"] = parts_minor
+    raise Rejected("refund_exceeds_capture", message, param="amount", extra=extra)
 
 
 def split_over(rooms_minor: list[int], amount_minor: int) -> list[int]:

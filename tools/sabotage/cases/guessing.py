@@ -7,6 +7,7 @@ from tools.sabotage.case import Case, Patch
 _ANSWERS: Final = "services/payment/tests/unit/test_answers_of_others.py::"
 _PAYMENTS: Final = "services/payment/adapters/payments.py"
 _REFUND_TESTS: Final = "services/payment/tests/db/test_refund_guard.py::"
+_ROOM_TESTS: Final = "services/payment/tests/unit/test_refund_rooms.py::"
 
 GUESSING: Final = (
     Case(
@@ -72,9 +73,7 @@ GUESSING: Final = (
                 "return self.open_minor + self.written_off_minor",
             ),
         ),
-        tests=(
-            "services/payment/tests/unit/test_refund_rooms.py::test_what_a_dispute_took_is_no_room_whatever_its_word_says",
-        ),
+        tests=(_ROOM_TESTS + "test_what_a_dispute_took_is_no_room_whatever_its_word_says",),
     ),
     Case(
         name="dispute-took-room-in-sql",
@@ -88,5 +87,21 @@ GUESSING: Final = (
             ),
         ),
         tests=(_REFUND_TESTS + "test_the_guarded_update_alone_refuses_what_a_dispute_took_before_its_word",),
+    ),
+    Case(
+        name="nothing-left-is-nothing",
+        protection="where a capture gave more than it had, whoever asks for a refund is told that nothing is left",
+        change="it is told what is left below nothing",
+        patches=(
+            Patch(
+                "services/payment/domain/refund_room.py",
+                "max((room_minor for _, room_minor in rooms if room_minor > 0), default=0)",
+                "max((room_minor for _, room_minor in rooms), default=0)",
+            ),
+        ),
+        tests=(
+            _ROOM_TESTS
+            + "test_where_nothing_is_left_no_capture_is_said_to_have_less_than_nothing_and_no_refund_is_named",
+        ),
     ),
 )

@@ -148,4 +148,11 @@ WAKING: Final = (
             + "test_a_fact_that_is_stuck_after_another_of_its_object_was_dismissed_has_a_case_of_its_own",
         ),
     ),
+    Case(
+        name="stuck-in-its-own-money",
+        protection="a fact that is stuck is told to people in the money that it speaks of",
+        change="its amount is told in the payment's currency",
+        patches=(Patch(_WAKE, "        currency=waiting.fact.currency,\n", ""),),
+        tests=(_ODD + "test_a_fact_that_is_stuck_is_told_in_its_own_money",),
+    ),
 )

@@ -203,6 +203,16 @@ def test_a_fact_that_waits_past_its_deadline_becomes_a_case_once_and_goes_on_wai
     assert len(unit.waiting.rows) == 1
 
 
+def test_a_fact_that_is_stuck_is_told_in_its_own_money(unit: MemoryUnit) -> None:
+    payment = a_hold(unit)
+    tell(unit, refunded(payment, "succeeded", 1, currency="USD"))
+    unit.now += timedelta(seconds=DEADLINE_S)
+    wake_waiting_facts(WakeWaitingFacts(), unit)
+    unit.commit()
+    (opened,) = [event for _, event in unit.events if isinstance(event, CaseOpened)]
+    assert (opened.reason, opened.exposure_minor, opened.currency) == ("fact_stuck", 4_000, "USD")
+
+
 def test_a_capture_refused_because_the_hold_looks_expired_can_have_it_looked_up(unit: MemoryUnit) -> None:
     payment = a_hold(unit, capture_before=START + timedelta(seconds=10))
     unit.now += timedelta(minutes=1)

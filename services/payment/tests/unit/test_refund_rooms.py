@@ -182,6 +182,21 @@ def test_what_no_capture_can_give_alone_is_refused_with_refunds_that_can_be_aske
     assert shop.payment.amounts.refund_reserved_minor == (wanted or 10_000)
 
 
+def test_where_nothing_is_left_no_capture_is_said_to_have_less_than_nothing_and_no_refund_is_named() -> None:
+    shop = Shop(10_000)
+    refund = shop.refund(6_000)
+    shop.tell(
+        refunded(shop.payment, "succeeded", 1, reference=refund.operation_id, amount_minor=6_000),
+        disputed(shop.payment, "inquiry", 1, amount_minor=10_000),
+        money_row(shop.payment, "dispute", "opened", 10_000, "row_1"),
+    )
+    with pytest.raises(Rejected) as refused:
+        shop.refund(1)
+    assert refused.value.code == "refund_exceeds_capture"
+    assert str(refused.value).endswith("the largest has 0")
+    assert refused.value.extra == {"refundable": 0}
+
+
 @pytest.mark.parametrize("adopted_first", [False, True])
 def test_the_fee_that_a_refund_returns_does_not_depend_on_adopted_refunds(*, adopted_first: bool) -> None:
     shop = Shop(10_000)
