@@ -42,20 +42,21 @@ WITH claimed AS (
   SELECT key AS payment_id, cause_id, event_time AS at, convert_from(payload, 'UTF8')::jsonb->>'stray_id' AS stray_id
     FROM outbox WHERE event_type = 'DisputeOpened.v1' AND convert_from(payload, 'UTF8')::jsonb->>'stage' = 'dispute'),
 withdrawn AS (
-  SELECT cause_id, convert_from(payload, 'UTF8')::jsonb->>'operation_id' AS operation_id
+  SELECT cause_id, event_time AS at, convert_from(payload, 'UTF8')::jsonb->>'operation_id' AS operation_id
     FROM outbox WHERE event_type = 'WithdrawOperation.v1')
 SELECT o.operation_id, o.stray_id FROM claimed AS c JOIN operations AS o USING (stray_id)
  WHERE o.type = 'stray_return' AND o.created_at < c.at
    AND NOT EXISTS (SELECT FROM status_history AS h
-                    WHERE h.subject_id = o.operation_id AND h.to_state NOT IN ('REQUESTED', 'SENT')
+                    WHERE h.subject_id = o.operation_id AND h.to_state NOT IN ('REQUESTED', 'SENT', 'UNCERTAIN')
                       AND h.at <= c.at)
-   AND NOT EXISTS (SELECT FROM withdrawn AS w WHERE w.operation_id = o.operation_id AND w.cause_id = c.cause_id)
+   AND NOT EXISTS (SELECT FROM withdrawn AS w
+                    WHERE w.operation_id = o.operation_id AND (w.cause_id = c.cause_id OR w.at < c.at))
  ORDER BY 1
 """
 
 
 def returned_though_claimed(rows: Rows) -> Iterator[str]:
-    """Returns of which nothing had arrived, tried or not, when a dispute claimed the money, and that nobody tried to stop."""
+    """Returns not known to have arrived, tried or not, when a dispute claimed the money, and that nobody tried to stop."""
     for operation, stray in rows(_SENT_ALTHOUGH_CLAIMED):
         yield f"{stray} was claimed before {operation} sent it back, which nobody withdrew"
 

@@ -19,8 +19,8 @@ PAYMENT_PLAIN: Final = (
 OPERATION: Final = (
     "operation_id", "number", "type", "state", "state_path", "amount_minor", "processor", "account",
     "created_at", "since", "doubtful_since", "capture", "final", "fee_fixed_minor", "payment_method", "refund_id",
-    "stray_id", "object_id", "uncertain_announced", "resolved_announced", "next_check_at", "looked_up_at", "error_code",
-    "decline_code", "message", "dispute_id", "risk", "risk_by", "risk_version",
+    "stray_id", "object_id", "uncertain_announced", "resolved_announced", "withdrawal_asked", "next_check_at",
+    "looked_up_at", "error_code", "decline_code", "message", "dispute_id", "risk", "risk_by", "risk_version",
     "risk_deadline_at", "risk_proposed_by", "risk_approved_by",
 )  # fmt: skip
 REFUND: Final = (

@@ -1,6 +1,7 @@
 """Returns that reconciliation asked for, by one proposal each, and that it may want no more: both words, in any order.
 
-What arrived at a processor cannot be called back: it runs on, and whoever withdrew it is told so.
+What arrived at a processor cannot be called back: it runs on, and whoever withdrew it is told so. What is in doubt is
+sent no more, and told by how it ends.
 """
 
 from collections.abc import Mapping
@@ -70,7 +71,7 @@ class Stop(StrEnum):
 
     #: Nothing is known to have arrived: the processor's service drops it, or tells how it ended as of every return.
     DROP = "drop"
-    #: It arrived, may have, or is done; what becomes of it is told as of every return.
+    #: It arrived, is done, or nobody sends it again; what becomes of it is told as of every return.
     TOO_LATE = "too_late"
     #: It came to nothing by itself.
     OVER = "over"
@@ -81,7 +82,7 @@ STOPS: Final[Mapping[OperationState, Stop]] = {
     _O.REQUESTED: Stop.DROP,
     _O.SENT: Stop.DROP,
     _O.PENDING: Stop.TOO_LATE,
-    _O.UNCERTAIN: Stop.TOO_LATE,
+    _O.UNCERTAIN: Stop.DROP,
     _O.IN_REVIEW: Stop.TOO_LATE,
     _O.SUCCEEDED: Stop.TOO_LATE,
     _O.DECLINED: Stop.OVER,

@@ -60,9 +60,10 @@ _PUBLISHED: Final[Mapping[OperationType, str]] = {
     OperationType.STRAY_VOID: "cancel",
 }
 UNDECIDED: Final = frozenset({_S.REQUESTED, _S.SENT, _S.PENDING, _S.UNCERTAIN, _S.IN_REVIEW})
-#: Nothing is known to have arrived, also where a call was begun: the processor service may have proved that it did not
-#: happen, and wait to send it again. Only it knows, so it is asked to withdraw; what may have arrived runs on there.
-MAY_BE_UNSENT: Final = frozenset({_S.REQUESTED, _S.SENT})
+#: Nothing is known to have arrived, also where a call was begun or is in doubt: the processor service may have proved,
+#: or prove yet, that it did not happen, and sends it again then. Only it knows, so it is asked to withdraw: what may
+#: have arrived runs on there, looked for and sent no more. Before a person nothing is sent again anyhow.
+MAY_BE_UNSENT: Final = frozenset({_S.REQUESTED, _S.SENT, _S.UNCERTAIN})
 IN_DOUBT: Final = frozenset({_S.UNCERTAIN, _S.IN_REVIEW})
 #: Steps that evidence may prove without having been seen: only these are ever written as implied.
 IMPLIABLE: Final = frozenset({_S.SENT, _S.UNCERTAIN})
@@ -116,6 +117,8 @@ class Operation:
     object_id: str | None = None
     uncertain_announced: bool = False
     resolved_announced: bool = False
+    #: Its withdrawal was asked for; that wish is never taken back.
+    withdrawal_asked: bool = False
     next_check_at: datetime | None = None
     looked_up_at: datetime | None = None
     error_code: str | None = None

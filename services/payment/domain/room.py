@@ -1,18 +1,17 @@
 """What facts do to the room that refunds took: money promised twice goes before a person."""
 
 from services.payment.domain.changes import Moment
-from services.payment.domain.commands import WithdrawOperation
-from services.payment.domain.operations import MAY_BE_UNSENT
 from services.payment.domain.payment import Payment
 from services.payment.domain.refund_room import capture_rooms
 from services.payment.domain.refunds import RefundState
+from services.payment.domain.withdrawing import withdraw_unsent
 
 
 def check_overcommitted(payment: Payment, moment: Moment) -> None:
     """Facts may leave less room than refunds took: a person looks, and what was not sent yet is withdrawn.
 
     Of every capture, not only of the payment: what one gave twice is not made good by what another still has.
-    What was tried and proved not sent would go out with its next try: it was not sent either.
+    What was tried in vain, or is in doubt, would go out with its next try: it is sent no more.
     """
     payment_room_minor = payment.amounts.refund_room_minor()
     over = {taken.object_id: -room_minor for taken, room_minor in capture_rooms(payment) if room_minor < 0}
@@ -24,13 +23,8 @@ def check_overcommitted(payment: Payment, moment: Moment) -> None:
         payment.touch(moment)
     for operation in payment.operations.values():
         refund = payment.refunds.get(operation.refund_id or "")
-        if refund is None or operation.state not in MAY_BE_UNSENT:
-            continue
-        if payment_room_minor < 0 or refund.capture_id in over:
-            payment.ask(
-                WithdrawOperation(operation_id=operation.operation_id, reason="refunds_exceed_captured"),
-                moment,
-            )
+        if refund is not None and (payment_room_minor < 0 or refund.capture_id in over):
+            withdraw_unsent(payment, operation, "refunds_exceed_captured", moment)
 
 
 def flag_double_return(payment: Payment, capture_id: str | None) -> None:

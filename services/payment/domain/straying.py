@@ -1,7 +1,6 @@
 """Finding strays, and what becomes of them: a hold that ends, money that is given back."""
 
 from services.payment.domain.changes import Moment
-from services.payment.domain.commands import WithdrawOperation
 from services.payment.domain.events import (
     RefundStrayFailed,
     RefundStrayFound,
@@ -11,10 +10,11 @@ from services.payment.domain.events import (
     StrayReturnSucceeded,
 )
 from services.payment.domain.facts import Fact, ProcessorObject, Role
-from services.payment.domain.operations import MAY_BE_UNSENT, Operation, OperationState, OperationType
+from services.payment.domain.operations import Operation, OperationState, OperationType
 from services.payment.domain.payment import Payment
 from services.payment.domain.reviewing import relieve
 from services.payment.domain.strays import Stray, StrayKind
+from services.payment.domain.withdrawing import withdraw_unsent
 
 #: What nobody has to look at any more once nothing is astray.
 _ASTRAY = frozenset({"stray_found", "stray_return_failed", "stray_void_failed"})
@@ -270,12 +270,10 @@ def check_returned_twice(payment: Payment, stray: Stray, moment: Moment) -> None
 
 
 def withdraw_returns(payment: Payment, stray_id: str, reason: str, moment: Moment) -> None:
-    """Stop what was not sent yet, tried or not; a return that was sent runs on and keeps what it reserved."""
-    asked = {c.operation_id for c, _ in payment.changes.commands if isinstance(c, WithdrawOperation)}
+    """Have nothing of it sent any more; a return that may have arrived runs on and keeps what it reserved."""
     for operation in payment.operations.values():
-        unsent = operation.stray_id == stray_id and operation.state in MAY_BE_UNSENT
-        if unsent and operation.operation_id not in asked:
-            payment.ask(WithdrawOperation(operation_id=operation.operation_id, reason=reason), moment)
+        if operation.stray_id == stray_id:
+            withdraw_unsent(payment, operation, reason, moment)
 
 
 def _take_back(

@@ -11,6 +11,7 @@ _ACCEPTED: Final = "services/payment/tests/unit/test_accepted_strays.py::"
 
 _ROOMS: Final = "services/payment/tests/unit/test_refund_rooms.py::"
 _CLAIMED: Final = "services/payment/tests/unit/test_disputed_strays.py::"
+_STOPPED: Final = "services/payment/tests/db/test_withdrawn_returns.py::"
 
 STRAYS: Final = (
     Case(
@@ -20,14 +21,48 @@ STRAYS: Final = (
         patches=(
             Patch(
                 "services/payment/domain/operations.py",
-                "MAY_BE_UNSENT: Final = frozenset({_S.REQUESTED, _S.SENT})",
-                "MAY_BE_UNSENT: Final = frozenset({_S.REQUESTED})",
+                "MAY_BE_UNSENT: Final = frozenset({_S.REQUESTED, _S.SENT, _S.UNCERTAIN})",
+                "MAY_BE_UNSENT: Final = frozenset({_S.REQUESTED, _S.UNCERTAIN})",
             ),
         ),
         tests=(
             _ROOMS
             + "test_a_refund_of_which_no_send_is_known_to_have_arrived_is_withdrawn_when_its_capture_is_disputed",
             _CLAIMED + "test_a_return_that_was_sent_runs_on_and_both_taking_it_is_a_case",
+        ),
+    ),
+    Case(
+        name="doubt-is-not-arrived",
+        protection="what is in doubt is withdrawn when its money is taken otherwise: not found, it is sent again",
+        change="it counts as arrived, and goes out once more when it is proved absent",
+        patches=(
+            Patch(
+                "services/payment/domain/operations.py",
+                "MAY_BE_UNSENT: Final = frozenset({_S.REQUESTED, _S.SENT, _S.UNCERTAIN})",
+                "MAY_BE_UNSENT: Final = frozenset({_S.REQUESTED, _S.SENT})",
+            ),
+        ),
+        tests=(
+            _ROOMS
+            + "test_a_refund_of_which_no_send_is_known_to_have_arrived_is_withdrawn_when_its_capture_is_disputed",
+            _CLAIMED
+            + "test_a_return_in_doubt_is_withdrawn_keeps_its_money_and_is_over_once_it_is_proved_absent",
+        ),
+    ),
+    Case(
+        name="withdrawn-once",
+        protection="an operation is asked to be withdrawn once, however many facts say so",
+        change="each fact asks again, as long as it is in doubt",
+        patches=(
+            Patch(
+                "services/payment/domain/withdrawing.py",
+                "    operation.withdrawal_asked = True\n",
+                "",
+            ),
+        ),
+        tests=(
+            _ROOMS + "test_what_is_heard_after_a_refund_was_withdrawn_withdraws_it_no_second_time",
+            _STOPPED + "test_what_is_in_doubt_is_withdrawn_once_by_whatever_claims_it",
         ),
     ),
     Case(

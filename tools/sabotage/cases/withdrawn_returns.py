@@ -101,16 +101,16 @@ WITHDRAWN_RETURNS: Final = (
     ),
     Case(
         name="payment-withdrawn-too-late",
-        protection="reconciliation hears that a return which it withdrew may have arrived already",
+        protection="reconciliation hears that a return which it withdrew has arrived already",
         change="it is asked to be dropped as if nothing of it had been sent",
         patches=(
             Patch(
                 "services/payment/domain/asked_returns.py",
-                "_O.UNCERTAIN: Stop.TOO_LATE",
-                "_O.UNCERTAIN: Stop.DROP",
+                "_O.PENDING: Stop.TOO_LATE",
+                "_O.PENDING: Stop.DROP",
             ),
         ),
-        tests=(_STOPPED + "what_may_have_arrived_runs_on_and_is_answered_to_be_too_late",),
+        tests=(_STOPPED + "what_arrived_runs_on_and_is_answered_to_be_too_late",),
     ),
     Case(
         name="payment-withdrawn-tried",
@@ -120,5 +120,18 @@ WITHDRAWN_RETURNS: Final = (
             Patch("services/payment/domain/asked_returns.py", "_O.SENT: Stop.DROP", "_O.SENT: Stop.TOO_LATE"),
         ),
         tests=(_STOPPED + "what_was_tried_and_proved_not_sent_is_stopped",),
+    ),
+    Case(
+        name="payment-withdrawn-in-doubt",
+        protection="a return in doubt that reconciliation wants no more is sent no more",
+        change="it counts as arrived, and goes out once more when it is proved absent",
+        patches=(
+            Patch(
+                "services/payment/domain/asked_returns.py",
+                "_O.UNCERTAIN: Stop.DROP",
+                "_O.UNCERTAIN: Stop.TOO_LATE",
+            ),
+        ),
+        tests=(_STOPPED + "what_is_in_doubt_is_sent_no_more_and_its_end_is_the_answer",),
     ),
 )

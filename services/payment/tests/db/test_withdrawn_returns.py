@@ -18,7 +18,7 @@ from services.payment.tests.db.shop import Shop
 from services.payment.tests.db.stand import Stand
 from services.payment.tests.db.test_returns_proposed import answers, proposed
 from services.payment.tests.db.test_settlement import consume
-from services.payment.tests.world import refunded
+from services.payment.tests.world import disputed, money_row, refunded
 from shared.kernel.errors import Poison
 from shared.kernel.ids import UlidIds
 
@@ -57,9 +57,9 @@ def sent(shop: Shop, payment_id: str) -> None:
     shop.transactions.run(lambda uow: apply_attempt_sent(command, uow), name="test")
 
 
-def closed(shop: Shop, payment_id: str) -> None:
+def closed(shop: Shop, payment_id: str, reason: str = "withdrawn", *, ever_sent: bool = False) -> None:
     command = ApplyAttemptClosed(
-        payment_id=payment_id, operation_id=operation_of(shop), reason="withdrawn", ever_sent=False,
+        payment_id=payment_id, operation_id=operation_of(shop), reason=reason, ever_sent=ever_sent,
         cause_id=UlidIds().new("evt_"),
     )  # fmt: skip
     shop.transactions.run(lambda uow: apply_attempt_closed(command, uow), name="test")
@@ -106,12 +106,41 @@ def test_what_was_tried_and_proved_not_sent_is_stopped(shop: Shop) -> None:
     assert (failed["operation_id"], amounts(shop)) == (operation_of(shop), (0, 0))
 
 
-@pytest.mark.parametrize("reported", ["unknown", "accepted"])
-def test_what_may_have_arrived_runs_on_and_is_answered_to_be_too_late(shop: Shop, reported: str) -> None:
+@pytest.mark.parametrize("arrived", [True, False])
+def test_what_is_in_doubt_is_sent_no_more_and_its_end_is_the_answer(shop: Shop, *, arrived: bool) -> None:
     payment_id, _ = astray(shop)
     hear(shop, proposed(payment_id))
     sent(shop, payment_id)
-    shop.answer(payment_id, reported, operation_of(shop))
+    shop.answer(payment_id, "unknown", operation_of(shop))
+    hear(shop, withdrawn(payment_id))
+    assert stopped(shop) == [(operation_of(shop), "return_withdrawn")]
+    assert answers(shop) == [("accepted", operation_of(shop), None)]
+    assert amounts(shop) == (3_000, 0), "it may have arrived"
+    if arrived:
+        given_back(shop, payment_id)
+    else:
+        closed(shop, payment_id, reason="not_found", ever_sent=True)
+    (ended,) = told(shop, "StrayReturnSucceeded.v1" if arrived else "StrayReturnFailed.v1")
+    assert (ended["operation_id"], amounts(shop)) == (operation_of(shop), (0, 3_000 if arrived else 0))
+
+
+def test_what_is_in_doubt_is_withdrawn_once_by_whatever_claims_it(shop: Shop) -> None:
+    payment_id, _ = astray(shop)
+    hear(shop, proposed(payment_id))
+    sent(shop, payment_id)
+    shop.answer(payment_id, "unknown", operation_of(shop))
+    of_stray = {"parent_id": "cap_2", "amount_minor": 3_000}
+    shop.tell(disputed(shop.payment(payment_id), "opened", 1, **of_stray))
+    shop.tell(money_row(shop.payment(payment_id), "dispute", "opened", 3_000, "row_1", parent_id="cap_2"))
+    hear(shop, withdrawn(payment_id))
+    assert stopped(shop) == [(operation_of(shop), "stray_disputed")]
+
+
+def test_what_arrived_runs_on_and_is_answered_to_be_too_late(shop: Shop) -> None:
+    payment_id, _ = astray(shop)
+    hear(shop, proposed(payment_id))
+    sent(shop, payment_id)
+    shop.answer(payment_id, "accepted", operation_of(shop))
     hear(shop, withdrawn(payment_id))
     assert stopped(shop) == []
     assert answers(shop)[1:] == [("accepted", operation_of(shop), "return_too_late")]

@@ -14,6 +14,7 @@ from services.payment.domain.asked_returns import AskedReturn
 from services.payment.domain.changes import Moment
 from services.payment.domain.commands import RefundPayment, WithdrawOperation
 from services.payment.domain.events import StrayReturnAnswered, StrayReturnFailed, StrayReturnSucceeded
+from services.payment.domain.operations import OperationState
 from services.payment.domain.payment import Payment
 from services.payment.domain.status import Source
 from services.payment.tests.memory import MemoryPayments, MemoryUnit
@@ -86,6 +87,22 @@ def send(payment: Payment, unit: ReturnUnit) -> None:
         note_sent(payment, payment.operations[command.operation_id], moment(unit))
 
 
+def doubt(payment: Payment, unit: ReturnUnit) -> None:
+    """Nobody knows what became of a send."""
+    for command in [c for c in unit.commands if isinstance(c, RefundPayment)]:
+        operation = payment.operations[command.operation_id]
+        if operation.state == "SENT":
+            payment.advance(operation, OperationState.UNCERTAIN, moment(unit))
+
+
+def prove_absent(payment: Payment, unit: ReturnUnit) -> None:
+    """The processor's service sends what is wanted no more never again, and ends it once it is not there."""
+    for command in [c for c in unit.commands if isinstance(c, WithdrawOperation)]:
+        operation = payment.operations[command.operation_id]
+        if operation.state == "UNCERTAIN":
+            note_closed(payment, operation, "not_found", moment(unit), ever_sent=True)
+
+
 def succeed(payment: Payment, unit: ReturnUnit) -> None:
     for command in [c for c in unit.commands if isinstance(c, RefundPayment)]:
         back = refunded(
@@ -108,7 +125,9 @@ def drop_unsent(payment: Payment, unit: ReturnUnit) -> None:
     drop(payment, unit, proved_unsent=True)
 
 
-WORDS = {each.__name__: each for each in (propose, withdraw, send, succeed, drop, drop_unsent)}
+WORDS = {
+    each.__name__: each for each in (propose, withdraw, send, doubt, prove_absent, succeed, drop, drop_unsent)
+}
 
 
 @given(said=st.lists(st.sampled_from(sorted(WORDS)), max_size=9))

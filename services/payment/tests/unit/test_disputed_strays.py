@@ -8,7 +8,7 @@ import pytest
 
 from services.payment.domain.answering import note_closed, note_sent
 from services.payment.domain.commands import RefundPayment, WithdrawOperation
-from services.payment.domain.operations import Operation
+from services.payment.domain.operations import Operation, OperationState
 from services.payment.domain.payment import Payment
 from services.payment.domain.resolving_strays import request_return
 from services.payment.domain.strays import Stray
@@ -143,6 +143,19 @@ def test_a_return_that_was_sent_runs_on_and_both_taking_it_is_a_case(unit: Memor
     assert (back.state, stray.returned_minor, stray.taken_back_minor) == ("SUCCEEDED", AMOUNT, AMOUNT)
     assert f"stray_returned_twice:{stray.stray_id}" in payment.case_keys
     assert payment.amounts.stray_minor == 0
+
+
+def test_a_return_in_doubt_is_withdrawn_keeps_its_money_and_is_over_once_it_is_proved_absent(
+    unit: MemoryUnit,
+) -> None:
+    payment, stray = money_astray(unit)
+    back = ask_back(unit, payment, stray)
+    payment.advance(back, OperationState.UNCERTAIN, an_operator(unit))
+    tell(unit, disputed(payment, "opened", 1, **OF_STRAY), taken(payment))
+    assert [operation_id for operation_id, _ in withdrawn(unit)] == [back.operation_id]
+    assert (back.state, stray.reserved_minor) == ("UNCERTAIN", AMOUNT)
+    note_closed(payment, back, "not_found", an_operator(unit), ever_sent=True)
+    assert (back.state, stray.reserved_minor) == ("ABANDONED", 0)
 
 
 def test_a_stray_that_is_disputed_after_its_return_is_a_case_with_the_money_at_risk(unit: MemoryUnit) -> None:

@@ -133,7 +133,7 @@ def test_only_refunds_of_the_capture_that_is_overdrawn_are_withdrawn(shop: Shop)
 
 
 @pytest.mark.parametrize(
-    ("reported", "asked"), [("sent", True), ("not_sent", True), ("unknown", False), ("accepted", False)]
+    ("reported", "asked"), [("sent", True), ("not_sent", True), ("unknown", True), ("accepted", False)]
 )
 def test_a_refund_of_which_no_send_is_known_to_have_arrived_is_withdrawn_when_its_capture_is_disputed(
     reported: str, *, asked: bool
@@ -154,8 +154,23 @@ def test_a_refund_of_which_no_send_is_known_to_have_arrived_is_withdrawn_when_it
     assert shop.cases() == ["refunds_exceed_captured:cap_1"]
     assert shop.payment.amounts.refund_reserved_minor == 5_000, "it may have been sent: only processor knows"
     if asked:
-        note_closed(shop.payment, refund, "withdrawn", moment, ever_sent=False)
+        why = "not_found" if reported == "unknown" else "withdrawn"
+        note_closed(shop.payment, refund, why, moment, ever_sent=reported == "unknown")
         assert (refund.state, shop.payment.amounts.refund_reserved_minor) == ("ABANDONED", 0)
+
+
+def test_what_is_heard_after_a_refund_was_withdrawn_withdraws_it_no_second_time() -> None:
+    shop = Shop(10_000)
+    refund = shop.refund(5_000)
+    shop.tell(
+        disputed(shop.payment, "opened", 1, amount_minor=10_000),
+        money_row(shop.payment, "dispute", "opened", 10_000, "row_1"),
+        disputed(shop.payment, "under_review", 2, amount_minor=10_000),
+        disputed(shop.payment, "lost", 3, amount_minor=10_000),
+    )
+    withdrawn = [c.operation_id for c in shop.unit.commands if isinstance(c, WithdrawOperation)]
+    assert withdrawn == [refund.operation_id]
+    assert shop.payment.amounts.refund_reserved_minor == 5_000
 
 
 def test_a_refund_that_names_no_capture_is_of_the_only_one_also_once_there_are_two() -> None:
