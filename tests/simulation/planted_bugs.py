@@ -298,6 +298,8 @@ OUT_OF_REACH = {
     "answer-of-another": "no call of a seed is answered with what another call did",
     "dispute-took-room-in-sql": _SECOND_LINE,
     "dispute-took-room": "the processors of every seed refuse to refund what a dispute took",
+    "lost-before-its-money-in-sql": _SECOND_LINE,
+    "lost-before-its-money": "the processors of every seed refuse to refund what a dispute took",
     "nothing-left-is-nothing": "no seed reads the words of a refusal",
     "payment-lock": _ONE_AT_A_TIME,
     "transition-table": _SECOND_LINE,

@@ -48,7 +48,9 @@ UPDATE payments SET refund_reserved_minor = refund_reserved_minor + %(amount)s
                          WHERE r.payment_id = c.payment_id AND r.capture_id = c.object_id
                            AND r.state = 'REQUESTED' AND NOT r.adopted), 0)
             - coalesce((SELECT sum(d.written_off_minor + greatest(
-                               CASE WHEN d.status IN ('opened', 'under_review') THEN d.amount_minor ELSE 0 END,
+                               CASE WHEN d.status IN ('opened', 'under_review')
+                                      OR d.status IN ('lost', 'accepted') AND d.withdrawn_minor = 0
+                                    THEN d.amount_minor ELSE 0 END,
                                d.withdrawn_minor - d.reinstated_minor - d.written_off_minor)) FROM disputes AS d
                          WHERE d.payment_id = c.payment_id AND d.stray_id IS NULL
                            AND (d.processor, d.account, d.capture_id) = (c.processor, c.account, c.object_id)), 0)

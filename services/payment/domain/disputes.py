@@ -71,12 +71,20 @@ class Dispute:
         return self.amount_minor if self.status in OPEN else 0
 
     @property
+    def untaken_minor(self) -> int:
+        """What was given up and of which no money row has told: the row may come late, and take all of it."""
+        return self.amount_minor if self.status in GIVEN_UP and not self.withdrawn_minor else 0
+
+    @property
     def taken_back_minor(self) -> int:
         """What it leaves no room for: the larger of what is in question and what was taken, and what is lost.
 
-        Its money may go before its word says so: an inquiry becomes a dispute, a decided one is opened again.
+        Its money may go before its word says so: an inquiry becomes a dispute, a decided one is opened again. And its
+        word may come before its money goes: lost, it is in question until the row is told.
         """
-        return max(self.open_minor, self.outstanding_minor - self.written_off_minor) + self.written_off_minor
+        in_question_minor = self.open_minor + self.untaken_minor
+        held_minor = self.outstanding_minor - self.written_off_minor
+        return max(in_question_minor, held_minor) + self.written_off_minor
 
     @property
     def claims(self) -> bool:

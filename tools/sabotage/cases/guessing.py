@@ -69,8 +69,8 @@ GUESSING: Final = (
         patches=(
             Patch(
                 "services/payment/domain/disputes.py",
-                "return max(self.open_minor, self.outstanding_minor - self.written_off_minor) + self.written_off_minor",
-                "return self.open_minor + self.written_off_minor",
+                "return max(in_question_minor, held_minor) + self.written_off_minor",
+                "return in_question_minor + self.written_off_minor",
             ),
         ),
         tests=(_ROOM_TESTS + "test_what_a_dispute_took_is_no_room_whatever_its_word_says",),
@@ -87,6 +87,26 @@ GUESSING: Final = (
             ),
         ),
         tests=(_REFUND_TESTS + "test_the_guarded_update_alone_refuses_what_a_dispute_took_before_its_word",),
+    ),
+    Case(
+        name="lost-before-its-money",
+        protection="what a dispute has lost is no room for a refund before its money row is told",
+        change="it is room from the dispute's last word until the row comes",
+        patches=(
+            Patch(
+                "services/payment/domain/disputes.py",
+                "in_question_minor = self.open_minor + self.untaken_minor",
+                "in_question_minor = self.open_minor",
+            ),
+        ),
+        tests=(_ROOM_TESTS + "test_what_a_dispute_has_lost_is_no_room_before_its_money_is_told",),
+    ),
+    Case(
+        name="lost-before-its-money-in-sql",
+        protection="the guarded update says the same by itself",
+        change="it asks for open disputes and for money that went",
+        patches=(Patch(_PAYMENTS, "d.status IN ('lost', 'accepted') AND d.withdrawn_minor = 0", "false"),),
+        tests=(_REFUND_TESTS + "test_the_guarded_update_and_the_domain_agree_about_what_a_dispute_leaves",),
     ),
     Case(
         name="nothing-left-is-nothing",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
+from services.payment.domain.refund_room import capture_rooms
 from services.payment.domain.status import CaptureMethod
 from services.payment.tests.db.stand import Stand
 from services.payment.tests.world import authorized, captured, disputed, money_row, wish
@@ -92,3 +94,47 @@ def test_the_guarded_update_alone_refuses_what_a_dispute_took_before_its_word(st
         return stand.run(lambda uow: uow.payments.reserve_refund(payment.payment_id, "cap_1", minor))
 
     assert (reserve(4_001), reserve(4_000)) == (False, True)
+
+
+def row(payment: Any, status: str, minor: int, row_id: str = "row_1") -> Any:
+    return money_row(payment, "dispute", status, minor, row_id)
+
+
+COURSES = {
+    "inquired": (10_000, lambda p: [disputed(p, "inquiry", 1)]),
+    "inquired, and taken": (4_000, lambda p: [disputed(p, "inquiry", 1), row(p, "opened", 6_000)]),
+    "opened": (4_000, lambda p: [disputed(p, "opened", 1)]),
+    "opened, and taken": (4_000, lambda p: [disputed(p, "opened", 1), row(p, "opened", 6_000)]),
+    "lost, the money late": (4_000, lambda p: [disputed(p, "opened", 1), disputed(p, "lost", 2)]),
+    "accepted, the money late": (4_000, lambda p: [disputed(p, "accepted", 2)]),
+    "lost in part, the money late": (
+        8_000,
+        lambda p: [disputed(p, "opened", 1), disputed(p, "lost", 2, amount_minor=2_000)],
+    ),
+    "lost, and taken": (4_000, lambda p: [row(p, "opened", 6_000), disputed(p, "lost", 2)]),
+    "lost in part, and the rest is back": (
+        7_000,
+        lambda p: [row(p, "opened", 6_000), row(p, "reinstated", 3_000, "row_2"), disputed(p, "lost", 2)],
+    ),
+    "lost, given back, its taking late": (
+        4_000,
+        lambda p: [row(p, "reinstated", 3_000, "row_2"), disputed(p, "lost", 2)],
+    ),
+    "won, the money late": (10_000, lambda p: [disputed(p, "opened", 1), disputed(p, "won", 2)]),
+    "won, not back yet": (4_000, lambda p: [row(p, "opened", 6_000), disputed(p, "won", 2)]),
+}
+
+
+@pytest.mark.parametrize(("room_minor", "course"), COURSES.values(), ids=COURSES.keys())
+def test_the_guarded_update_and_the_domain_agree_about_what_a_dispute_leaves(
+    stand: Stand, room_minor: int, course: Any
+) -> None:
+    payment_id = captured_payment(stand)
+    for what in course(stand.payment(payment_id)):
+        stand.tell(what)
+
+    def reserve(minor: int) -> bool:
+        return stand.run(lambda uow: uow.payments.reserve_refund(payment_id, "cap_1", minor))
+
+    assert [room for _, room in capture_rooms(stand.payment(payment_id))] == [room_minor]
+    assert (reserve(room_minor + 1), reserve(room_minor)) == (False, True)

@@ -246,6 +246,46 @@ def lost_and_opened_again(shop: Shop) -> None:
     )
 
 
+@pytest.mark.parametrize("status", ["lost", "accepted"])
+@pytest.mark.parametrize("opened", [True, False])
+def test_what_a_dispute_has_lost_is_no_room_before_its_money_is_told(status: str, *, opened: bool) -> None:
+    shop = Shop(10_000)
+    if opened:
+        shop.tell(disputed(shop.payment, "opened", 1, amount_minor=10_000))
+    lost_minor = 6_000
+    shop.tell(disputed(shop.payment, status, 2, amount_minor=lost_minor))
+    with pytest.raises(Rejected, match="largest has 4000"):
+        shop.refund(4_001)
+    shop.tell(money_row(shop.payment, "dispute", "opened", lost_minor, "row_1"))
+    assert (shop.payment.amounts.reversed_minor, shop.cases()) == (lost_minor, [])
+    with pytest.raises(Rejected, match="4000"):
+        shop.refund(4_001)
+    shop.refund(4_000)
+
+
+def test_what_was_lost_in_part_and_is_back_is_room_and_an_inquiry_takes_none() -> None:
+    shop = Shop(10_000)
+    shop.tell(
+        disputed(shop.payment, "inquiry", 1, object_id="dsp_2", amount_minor=10_000),
+        disputed(shop.payment, "opened", 1, amount_minor=10_000),
+        money_row(shop.payment, "dispute", "opened", 10_000, "row_1"),
+        money_row(shop.payment, "dispute", "reinstated", 7_000, "row_2"),
+        disputed(shop.payment, "lost", 2, amount_minor=10_000),
+    )
+    shop.refund(7_000)
+    with pytest.raises(Rejected):
+        shop.refund(1)
+
+
+def test_a_dispute_that_is_won_leaves_room_though_it_was_called_lost_before() -> None:
+    shop = Shop(10_000)
+    shop.tell(
+        disputed(shop.payment, "lost", 1, amount_minor=10_000),
+        disputed(shop.payment, "won", 2, amount_minor=10_000),
+    )
+    shop.refund(10_000)
+
+
 @pytest.mark.parametrize("course", [inquired, lost_and_opened_again])
 def test_what_a_dispute_took_is_no_room_whatever_its_word_says(course: Any) -> None:
     shop = Shop(10_000)
