@@ -240,6 +240,7 @@ OUT_OF_REACH = {
     "dead-key": "no processor has agreed to forget a key within the minutes of a seed: one that does so has broken its word",
     "tried-is-not-sent": "what goes back is disputed before its first try, where that is arranged, and hardly ever after one in vain",
     "doubt-is-not-arrived": "no seed judges whether what is wanted no more goes out again: under its own key it moves money once",
+    "accepted-beside-a-doubt": "no person of a seed accepts while an attempt is undecided and it then takes the money as well",
     "withdrawn-once": "to ask once more changes nothing",
     "shown-is-no-failure": "what is called failed too early is adopted or astray once it is shown again, which seeds allow",
     "withdrawn-not-sent-again": "no seed judges a send that nobody wants any more: under its own key it moves money once",

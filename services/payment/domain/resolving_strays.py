@@ -1,5 +1,7 @@
 """What may be done about a stray: return its money, void its hold, or take it for the merchant's own."""
 
+from typing import NoReturn
+
 from services.payment.domain.changes import Moment
 from services.payment.domain.commands import CancelPayment, RefundPayment
 from services.payment.domain.deciding import give_up
@@ -145,7 +147,7 @@ def accept(payment: Payment, stray: Stray, moment: Moment) -> None:
 
 
 def check_acceptable(payment: Payment, stray: Stray) -> None:
-    """Refuse what can never be the merchant's."""
+    """Refuse what can never be the merchant's, or not now."""
     if stray.kind is StrayKind.HOLD:
         raise refused("stray_not_acceptable", "a hold is not money; void it", stray)
     if stray.released or stray.returned_minor:
@@ -165,7 +167,18 @@ def check_acceptable(payment: Payment, stray: Stray) -> None:
     if stray.kind is StrayKind.REFUND and not payment.amounts.captured_minor:
         raise refused("payment_wrong_status", "nothing was captured that could have been refunded", stray)
     if stray.kind is StrayKind.MONEY:
+        _refuse_beside_a_doubt(payment, stray)
         _refuse_beside_a_hold(payment, stray)
+
+
+def _refuse_beside_a_doubt(payment: Payment, stray: Stray) -> None:
+    """What is under way may take the same money once more, or give its hold back: only then is it known what is left.
+
+    The stray's own operation is decided by accepting it.
+    """
+    operation = payment.blocking_operation()
+    if operation is not None and operation.operation_id != stray.operation_id:
+        _refuse_undecided(operation, "of this payment")
 
 
 def _refuse_beside_a_hold(payment: Payment, stray: Stray) -> None:
@@ -263,12 +276,16 @@ def refuse_under_way(payment: Payment, stray: Stray) -> None:
     """While a return or void is undecided, another one could do the same thing twice."""
     for operation in payment.operations.values():
         if operation.stray_id == stray.stray_id and operation.undecided:
-            raise Rejected(
-                "operation_in_doubt",
-                f"operation {operation.operation_id} on this stray is not decided yet",
-                stored=False,
-                extra={"operation": operation.operation_id},
-            )
+            _refuse_undecided(operation, "on this stray")
+
+
+def _refuse_undecided(operation: Operation, where: str) -> NoReturn:
+    raise Rejected(
+        "operation_in_doubt",
+        f"operation {operation.operation_id} {where} is not decided yet",
+        stored=False,
+        extra={"operation": operation.operation_id},
+    )
 
 
 def refused(code: str, message: str, stray: Stray) -> Rejected:

@@ -11,6 +11,7 @@ _ACCEPTED: Final = "services/payment/tests/unit/test_accepted_strays.py::"
 
 _ROOMS: Final = "services/payment/tests/unit/test_refund_rooms.py::"
 _CLAIMED: Final = "services/payment/tests/unit/test_disputed_strays.py::"
+_DECIDE: Final = "services/payment/tests/db/test_operators_decide.py::"
 _STOPPED: Final = "services/payment/tests/db/test_withdrawn_returns.py::"
 
 STRAYS: Final = (
@@ -105,6 +106,24 @@ STRAYS: Final = (
             ),
         ),
         tests=(_ACCEPTED + "test_money_of_another_hold_is_not_accepted_while_the_payments_own_stands",),
+    ),
+    Case(
+        name="accepted-beside-a-doubt",
+        protection="money astray is not accepted while an attempt, a capture or a cancel of the payment is undecided",
+        change="it is, and the later attempt takes it once more",
+        patches=(
+            Patch(
+                "services/payment/domain/resolving_strays.py",
+                "    if operation is not None and operation.operation_id != stray.operation_id:",
+                "    if False:",
+            ),
+        ),
+        tests=(
+            _ACCEPTED
+            + "test_money_of_an_earlier_attempt_is_not_accepted_while_a_later_one_may_take_it_once_more",
+            _ACCEPTED + "test_money_is_not_accepted_while_a_capture_of_the_payments_own_hold_is_under_way",
+            _DECIDE + "test_money_is_not_accepted_once_a_later_attempt_may_take_it_as_well",
+        ),
     ),
     Case(
         name="return-names-no-parent",

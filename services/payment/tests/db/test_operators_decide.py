@@ -22,7 +22,7 @@ from services.payment.tests.db.scenes import (
     told,
 )
 from services.payment.tests.db.shop import Shop
-from services.payment.tests.world import captured, fact, refunded
+from services.payment.tests.world import captured, fact, first_operation, refunded
 from shared.testing.waiting import eventually
 
 
@@ -210,6 +210,26 @@ def test_an_accepted_stray_is_the_merchants(desk: Desk, shop: Shop) -> None:
         "SELECT event_type FROM outbox WHERE event_type IN ('StrayAccepted.v1', 'PaymentCaptured.v1') ORDER BY position"
     )
     assert [row[0] for row in accepted] == ["PaymentCaptured.v1", "StrayAccepted.v1", "PaymentCaptured.v1"]
+
+
+def test_money_is_not_accepted_once_a_later_attempt_may_take_it_as_well(desk: Desk, shop: Shop) -> None:
+    payment_id = shop.create()["id"]
+    first = first_operation(shop.payment(payment_id))
+    shop.answer(payment_id, "declined")
+    shop.tell(captured(shop.payment(payment_id), first, object_id="cap_9", parent_id="auth_9"))
+    ((stray_id,),) = shop.rows("SELECT stray_id FROM strays")
+    proposed = desk.post(
+        "ann", f"/strays/{stray_id}/decision", action="accept", reason="the customer paid it"
+    )
+    assert proposed.status == 201
+    assert shop.post(f"/payments/{payment_id}/confirm", {"payment_method": "pm_2"}).status == 200
+    approve = f"/decisions/{proposed.document['id']}/approve"
+    refused = desk.post("bob", approve, key="yes", reason="yes")
+    assert (refused.status, refused.document["code"]) == (409, "operation_in_doubt")
+    assert shop.payment(payment_id).amounts.captured_minor == 0
+    shop.answer(payment_id, "declined")
+    assert desk.post("bob", approve, key="yes", reason="yes").status == 200, "the key was left free"
+    assert shop.payment(payment_id).amounts.captured_minor == 10_000
 
 
 def test_a_mismatch_is_accepted_and_its_operation_leaves_review(desk: Desk, shop: Shop) -> None:

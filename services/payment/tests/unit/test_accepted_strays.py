@@ -6,15 +6,18 @@ from typing import Any
 
 import pytest
 
+from services.payment.app.capture_payment import CapturePayment, capture_payment
+from services.payment.app.confirm_payment import ConfirmPayment, confirm_payment
 from services.payment.app.create_payment import create_payment
 from services.payment.app.refund_payment import RefundPayment, refund_payment
 from services.payment.domain.changes import Moment
+from services.payment.domain.deciding import give_up
 from services.payment.domain.dispute_events import ReversalGivenBack, ReversalReceived
 from services.payment.domain.events import RefundFailed
 from services.payment.domain.operations import OperationState
 from services.payment.domain.payment import Payment
 from services.payment.domain.resolving_strays import accept
-from services.payment.domain.status import Source
+from services.payment.domain.status import CaptureMethod, Source
 from services.payment.tests.memory import MemoryUnit
 from services.payment.tests.world import (
     MERCHANT,
@@ -28,6 +31,7 @@ from services.payment.tests.world import (
 from shared.kernel.errors import Rejected
 
 ASKED_MINOR = 10_000
+WHO = {"merchant_id": MERCHANT, "mode": "test", "request_id": "r"}
 
 
 @pytest.fixture
@@ -130,3 +134,50 @@ def test_money_of_another_hold_is_not_accepted_while_the_payments_own_stands(
     assert told.value.code == "stray_beside_a_hold"
     assert (payment.amounts.captured_minor, payment.amounts.capturable_minor) == before
     assert before == (0, ASKED_MINOR), "nothing of the own hold was taken, as the processor's book has it"
+
+
+@pytest.mark.parametrize("state", [OperationState.SENT, OperationState.UNCERTAIN, OperationState.IN_REVIEW])
+def test_money_of_an_earlier_attempt_is_not_accepted_while_a_later_one_may_take_it_once_more(
+    unit: MemoryUnit, payment: Payment, state: OperationState
+) -> None:
+    moment = Moment(now=unit.now, cause_id="evt", ids=unit.ids, source=Source.REPLY)
+    first = payment.operations[first_operation(payment)]
+    give_up(payment, first, OperationState.ABANDONED, moment)
+    confirm_payment(ConfirmPayment(**WHO, payment_id=payment.payment_id, payment_method="pm_2"), unit)
+    second = payment.latest_operation
+    assert second is not None
+    for step in (OperationState.SENT, OperationState.UNCERTAIN, OperationState.IN_REVIEW):
+        if second.state is not state:
+            payment.advance(second, step, moment)
+    unit.commit()
+    tell(unit, captured(payment, first.operation_id, object_id="cap_9", parent_id="auth_9"))
+    assert (payment.amounts.stray_minor, payment.amounts.capturable_minor) == (ASKED_MINOR, 0)
+
+    with pytest.raises(Rejected) as told:
+        accept_the_stray(unit, payment)
+    assert (told.value.code, told.value.stored) == ("operation_in_doubt", False)
+    assert told.value.extra == {"operation": second.operation_id}
+
+    give_up(payment, second, OperationState.DECLINED, moment)
+    unit.commit()
+    accept_the_stray(unit, payment)
+    assert payment.amounts.captured_minor == ASKED_MINOR
+
+
+def test_money_is_not_accepted_while_a_capture_of_the_payments_own_hold_is_under_way(
+    unit: MemoryUnit,
+) -> None:
+    payment = create_payment(wish(amount_minor=ASKED_MINOR, capture_method=CaptureMethod.MANUAL), unit)
+    unit.commit()
+    tell(unit, authorized(payment))
+    capture_payment(CapturePayment(**WHO, payment_id=payment.payment_id, amount_minor=None), unit)
+    unit.commit()
+    asked = payment.latest_operation
+    assert asked is not None
+    tell(unit, captured(payment, reference=None, object_id="cap_9", parent_id="auth_9"))
+    with pytest.raises(Rejected) as told:
+        accept_the_stray(unit, payment)
+    assert told.value.code == "operation_in_doubt"
+    tell(unit, captured(payment, asked.operation_id))
+    accept_the_stray(unit, payment)
+    assert payment.amounts.captured_minor == 2 * ASKED_MINOR, "two people saw both"
