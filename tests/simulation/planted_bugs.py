@@ -153,7 +153,10 @@ _TOLD_ELSEWHERE = "what an unreadable event of a seed was about, another source 
 OUT_OF_REACH = {
     "word-before-the-decision": "people of a seed decide by the processor's own book, and no older word contradicts it",
     "unreadable-looks-at-what-it-names": _TOLD_ELSEWHERE,
-    "unreadable-is-told-beside-a-doubt": "no seed asks which unreadable events were shown to a person",
+    **dict.fromkeys(
+        ("unreadable-is-told-beside-a-doubt", "unreadable-of-another-kind", "unreadable-of-another-object"),
+        "no seed asks which unreadable events were shown to a person",
+    ),
     "closed-under-a-dead-worker": "what a look-up finds of a decided operation the feed of a seed tells too",
     "feed-unreadable-is-told": _TOLD_ELSEWHERE,
     "feed-unreadable-is-counted": "no seed reads this metric",

@@ -1,14 +1,20 @@
 """Apply what says that something authentic cannot be read, by webhook or in a feed: we ask what it was about."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from services.payment.app.apply_fact import look_again, look_up_doubts
 from services.payment.app.ports import PaymentUnit, Ref
 from services.payment.domain.changes import Moment
 from services.payment.domain.facts import ProcessorObject
-from services.payment.domain.operations import Operation
+from services.payment.domain.operations import Operation, OperationType
 from services.payment.domain.payment import Payment
 from services.payment.domain.status import Source
+
+#: Within what a processor calls an event's type: of objects that no operation makes, and that no look-up of one shows.
+_MADE_BY_NONE: Final = ("dispute", "chargeback", "claim", "clawback", "reversal", "money_row", "movement")
+#: Operations that make one object: another one is not theirs once it is known.
+_MAKE_ONE: Final = frozenset({OperationType.CAPTURE, OperationType.REFUND, OperationType.STRAY_RETURN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +28,8 @@ class ApplyUnrecognised:
     payment_id: str | None
     cause_id: str
     source: Source = Source.WEBHOOK
+    #: The processor's own name of it.
+    event_type: str | None = None
 
 
 def refs_named(command: ApplyUnrecognised) -> list[Ref]:
@@ -50,8 +58,9 @@ def apply_unrecognised(command: ApplyUnrecognised, uow: PaymentUnit) -> None:
     named = _operation_named(payment, command, thing)
     if named is not None and named not in doubts:
         look_again(payment, named, "webhook_unrecognised", moment)
-    of_no_doubt = named not in doubts if named is not None else thing is not None
-    if of_no_doubt or not doubts:
+    of_a_doubt = any(_may_have_made(payment, doubt, command) for doubt in doubts)
+    of_no_doubt = named not in doubts if named is not None else thing is not None or not of_a_doubt
+    if of_no_doubt:
         payment.open_case(
             "webhook_unrecognised",
             command.object_id or command.cause_id,
@@ -67,3 +76,15 @@ def _operation_named(
     """By our reference, or else as the one that made the object."""
     made_by = thing.operation_id if thing is not None else None
     return payment.operations.get(command.reference or "") or payment.operations.get(made_by or "")
+
+
+def _may_have_made(payment: Payment, doubt: Operation, command: ApplyUnrecognised) -> bool:
+    """Whether something that nobody knows may be the object of an operation in doubt, which its look-up then shows."""
+    if (doubt.processor, doubt.account) != (command.processor, command.account):
+        return False
+    if any(word in (command.event_type or "").lower() for word in _MADE_BY_NONE):
+        return False
+    shown = doubt.type in _MAKE_ONE and any(
+        thing.operation_id == doubt.operation_id for thing in payment.objects.values()
+    )
+    return not (shown and command.object_id)

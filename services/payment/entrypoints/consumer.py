@@ -320,6 +320,7 @@ def _unrecognised(event: Event) -> ApplyUnrecognised:
         payment_id=said.payment_id,
         cause_id=event.event_id,
         source=Source.FEED if isinstance(said, FeedEventUnrecognisedV1) else Source.WEBHOOK,
+        event_type=said.processor_event_type,
     )
 
 

@@ -70,11 +70,39 @@ LOOKING: Final = (
         name="unreadable-is-told-beside-a-doubt",
         protection="an unreadable webhook about what is not in doubt is shown to a person, whatever else is undecided",
         change="it is shown only where nothing is",
-        patches=(Patch(_UNRECOGNISED, "if of_no_doubt or not doubts:", "if not doubts:"),),
+        patches=(Patch(_UNRECOGNISED, "    if of_no_doubt:", "    if not doubts:"),),
         tests=(
             _UNREADABLE_TESTS + "test_the_operation_it_names_is_looked_up_also_while_another_is_undecided",
             _UNREADABLE_TESTS
             + "test_one_about_an_object_of_no_operation_is_told_to_a_person_also_while_one_is_undecided",
+        ),
+    ),
+    Case(
+        name="unreadable-of-another-kind",
+        protection="an unreadable event of a dispute, or of its money, is shown to a person beside any doubt",
+        change="it is taken to be about the doubt, whose look-up never shows a dispute",
+        patches=(
+            Patch(
+                _UNRECOGNISED,
+                'if any(word in (command.event_type or "").lower() for word in _MADE_BY_NONE):',
+                "if False:",
+            ),
+        ),
+        tests=(
+            _UNREADABLE_TESTS
+            + "test_what_no_operation_in_doubt_can_have_made_is_told_to_a_person_beside_the_doubt",
+            _CONSUMER_TESTS
+            + "test_an_unreadable_event_of_a_kind_that_no_operation_makes_is_shown_beside_a_doubt",
+        ),
+    ),
+    Case(
+        name="unreadable-of-another-object",
+        protection="an unreadable event of another object than the one that a doubt is known by is shown to a person",
+        change="it is taken to be about the doubt",
+        patches=(Patch(_UNRECOGNISED, "return not (shown and command.object_id)", "return True"),),
+        tests=(
+            _UNREADABLE_TESTS
+            + "test_another_object_than_that_of_a_doubt_which_was_shown_is_told_to_a_person",
         ),
     ),
     Case(

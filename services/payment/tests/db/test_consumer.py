@@ -157,6 +157,25 @@ def test_what_an_unreadable_event_of_a_feed_names_is_looked_up_and_shown_to_a_pe
     assert stand.rows("SELECT reason, subject FROM cases") == [("webhook_unrecognised", "cap_1")]
 
 
+def test_an_unreadable_event_of_a_kind_that_no_operation_makes_is_shown_beside_a_doubt(stand: Stand) -> None:
+    payment = stand.create(wish())
+    data = FeedEventUnrecognisedV1(
+        processor=payment.processor,
+        account=payment.account,
+        processor_event_id="aevt_7",
+        processor_event_type="dispute.escalated",
+        object_id="dsp_9",
+        payment_id=payment.payment_id,
+        reason="status_unknown",
+        cursor="c7",
+        observed_at=datetime.now(UTC),
+        digest="0" * 64,
+    )
+    consume(stand, event("processor.events", "FeedEventUnrecognised", "dsp_9", data))
+    assert stand.payment(payment.payment_id).blocking_operation() is not None
+    assert stand.rows("SELECT reason, subject FROM cases") == [("webhook_unrecognised", "dsp_9")]
+
+
 def test_a_fact_about_an_unknown_object_waits_and_is_woken(stand: Stand) -> None:
     payment = stand.create(wish())
     orphan = refunded(payment, "succeeded", 1, payment_id=None, parent_id="cap_1")

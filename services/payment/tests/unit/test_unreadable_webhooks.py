@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -14,9 +15,11 @@ from services.payment.app.apply_unrecognised import (
 from services.payment.app.capture_payment import CapturePayment, capture_payment
 from services.payment.app.create_payment import create_payment
 from services.payment.app.refund_payment import RefundPayment, refund_payment
+from services.payment.domain.changes import Moment
 from services.payment.domain.commands import LookUpOperation
+from services.payment.domain.operations import OperationState
 from services.payment.domain.payment import Payment
-from services.payment.domain.status import CaptureMethod
+from services.payment.domain.status import CaptureMethod, Source
 from services.payment.tests.memory import MemoryUnit
 from services.payment.tests.world import (
     ACCOUNT,
@@ -51,11 +54,8 @@ def sold(unit: MemoryUnit) -> Payment:
 
 
 def unread(unit: MemoryUnit, cause_id: str = "evt_1", **named: str | None) -> None:
-    names: dict[str, str | None] = {"object_id": None, "reference": None, "payment_id": None}
-    apply_unrecognised(
-        ApplyUnrecognised(processor="alpha", account=ACCOUNT, cause_id=cause_id, **(names | named)),
-        unit,
-    )
+    names: dict[str, Any] = {"processor": "alpha", "object_id": None, "reference": None, "payment_id": None}
+    apply_unrecognised(ApplyUnrecognised(account=ACCOUNT, cause_id=cause_id, **(names | named)), unit)
     unit.commit()
 
 
@@ -150,6 +150,56 @@ def test_one_that_may_be_about_what_is_undecided_is_not_told_to_a_person(
     assert blocking is not None
     unread(unit, reference=blocking.operation_id, payment_id=payment.payment_id)
     assert (len(asked(unit)), payment.case_keys) == (1, set()), "asked for just now"
+
+
+@pytest.mark.parametrize(
+    ("named", "told_of"),
+    [
+        ({"event_type": "dispute.escalated"}, True),
+        ({"event_type": "CLAIM_ESCALATED"}, True),
+        ({"event_type": "capture.escalated"}, False),
+        ({"processor": "beta"}, True),
+    ],
+)
+def test_what_no_operation_in_doubt_can_have_made_is_told_to_a_person_beside_the_doubt(
+    unit: MemoryUnit, named: dict[str, str], *, told_of: bool
+) -> None:
+    payment, _ = with_a_capture_in_flight(unit)
+    unread(unit, object_id="thing_9", payment_id=payment.payment_id, **named)
+    assert len(asked(unit)) == 1
+    assert [case.subject for case in payment.cases] == ["thing_9"] * told_of
+
+
+@pytest.mark.parametrize("object_id", ["ref_9", None])
+def test_another_object_than_that_of_a_doubt_which_was_shown_is_told_to_a_person(
+    unit: MemoryUnit, object_id: str | None
+) -> None:
+    payment, _ = with_a_capture_in_flight(unit)
+    blocking = payment.blocking_operation()
+    assert blocking is not None
+    tell(unit, captured(payment, blocking.operation_id, object_id="cap_2", amount_minor=1_000))
+    unit.now += timedelta(days=1)
+    refund_payment(
+        RefundPayment(
+            merchant_id=payment.merchant_id, mode="test", request_id="r", payment_id=payment.payment_id,
+            amount_minor=500,
+        ),
+        unit,
+    )  # fmt: skip
+    back = payment.latest_operation
+    assert back is not None
+    tell(
+        unit,
+        refunded(payment, "pending", 1, object_id="ref_2", reference=back.operation_id, amount_minor=500),
+    )
+    payment.advance(
+        back, OperationState.UNCERTAIN, Moment(now=unit.now, cause_id="x", ids=unit.ids, source=Source.REPLY)
+    )
+    known = {case.subject for case in payment.cases}
+    unread(unit, object_id=object_id, payment_id=payment.payment_id)
+    assert back.state == "UNCERTAIN"
+    told_of = {case.subject for case in payment.cases} - known
+    assert told_of == ({object_id} if object_id else set()), "without a name it may be about the refund"
 
 
 def test_one_that_names_nothing_is_told_to_a_person_alone(unit: MemoryUnit) -> None:
