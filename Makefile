@@ -21,7 +21,7 @@ setup: .venv/.ready ## install everything into .venv (done by every other target
 
 .venv/.ready: requirements.txt pyproject.toml */pyproject.toml services/*/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Tieout needs Python 3.11 or later; set PYTHON=...")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "Tieout needs Python's venv module (Debian: python3-venv)"; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || { echo "Tieout needs Python's venv module (Debian: python3-venv)"; exit 1; }
 	@$(BIN)/python -m pip install -q --disable-pip-version-check uv==0.13.9
 	@$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.txt
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e schemas -e shared -e tools $(patsubst %,-e %,$(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml)))

@@ -303,7 +303,7 @@ class IdempotentEndpoint(Generic[U, M]):
         key = idempotency_key(request)
         wait_s = wait_seconds(request.headers.get("prefer"), self._http.default_wait_s)
         body = read_model(self.model, raw)
-        fingerprint = fingerprint_of(self.method, self.route, path_ids, body.model_dump(mode="json"))
+        fingerprint = fingerprint_of(self.method, self.route, path_ids, wish_of(body))
         return Asked(key, wait_s, body, fingerprint, request_id(request))
 
     def _claim(self, asked: Asked[M], principal: Principal, resource_id: str | None) -> Claim:
@@ -336,6 +336,13 @@ class IdempotentEndpoint(Generic[U, M]):
             return Answered(self.key_says.kept(uow, claim.scope, resource_id, claim.owner), "executed")
 
         return self._http.transactions.run(store, name=f"{self.name} reply")
+
+
+def wish_of(body: BaseModel) -> dict[str, Any]:
+    """What the body asks for. A field that a later release adds, and an older client's retry leaves out, is no part of
+    it: under its key the retry still gets its reply.
+    """
+    return body.model_dump(mode="json", exclude_defaults=True)
 
 
 def _given_at_once(post: Post[Any, Any], outcome: Outcome) -> StoredReply | None:

@@ -259,6 +259,8 @@ OUT_OF_REACH = {
         ("ages-apart", "unheard-reading-ends"), "no doubt of a seed is hours old, and no list long to read"
     ),
     **dict.fromkeys(("half-for-sends", "half-for-sends-in-sql", "every-second-turn", "due-by-index"), _PACE),
+    "in-doubt-before-reported": "every report of a seed names our operation",
+    "later-field-no-wish": "no service of a seed is deployed with another contract",
     "absent-no-sooner": "what is called absent too soon is adopted or astray once it arrives, which seeds allow",
     "absent-however-often-sent": "in no seed asked was a refund sent twice, and both times in doubt, before it was withdrawn",
     "exhausted-of-no-money": "no hold of a seed is made by others under the id of a payment that never asked for money",

@@ -30,8 +30,10 @@ from services.payment.domain.facts import (
 )
 from services.payment.domain.operations import ANSWERS, Operation, OperationType
 from services.payment.domain.payment import Payment
+from services.payment.domain.reported import may_be_in_doubt
 from services.payment.domain.reviewing import relieve, review
 from services.payment.domain.risking import settle_denials
+from services.payment.domain.status import Source
 from services.payment.domain.straying import end_stray_refund, find_stray
 from services.payment.domain.strays import StrayKind
 
@@ -96,9 +98,9 @@ def absorb(payment: Payment, fact: Fact, moment: Moment, *, asked: Operation | N
             currency=fact.currency,
         )
         return Verdict.APPLIED
-    if _foreign_refund_of_unknown(payment, operation, fact) or not _take_in(
-        payment, thing, fact, operation, moment, asked=asked
-    ):
+    of_ours = operation is None and moment.source is Source.SETTLEMENT and may_be_in_doubt(payment, fact)
+    elsewhere = of_ours or _foreign_refund_of_unknown(payment, operation, fact)
+    if elsewhere or not _take_in(payment, thing, fact, operation, moment, asked=asked):
         return Verdict.WAITS
     if known is not None:
         _check_amount(payment, thing, fact, moment)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from services.payment.domain.facts import Fact, ObjectType
+from services.payment.domain.operations import Operation
 from services.payment.domain.payment import Payment
 
 #: What is known of an object, and what a report says of it that comes after.
@@ -47,6 +48,31 @@ def as_known(payment: Payment, fact: Fact) -> Fact:
     # Without versions time alone says what is later; of one moment a refusal would go before the money that moved.
     later = latest.rank > known.rank
     return latest if later else replace(latest, occurred_at=known.occurred_at + timedelta.resolution)
+
+
+#: Which way the money goes that an object of this type shows.
+_WAYS: Final = {ObjectType.CAPTURE: "in", ObjectType.REFUND: "out"}
+
+
+def may_be_in_doubt(payment: Payment, fact: Fact) -> bool:
+    """Whether an operation of ours that is undecided, and of that amount, may have made what names none.
+
+    Formats name the order where the processor itself would name our operation. Taken in as nobody's, the money would
+    be counted, and the operation that moved it could end as nothing but failed.
+    """
+    return fact.key not in payment.objects and any(
+        _may_have_made(payment, operation, fact) for operation in payment.operations.values()
+    )
+
+
+def _may_have_made(payment: Payment, operation: Operation, fact: Fact) -> bool:
+    if not operation.undecided or operation.direction != _WAYS.get(fact.object_type):
+        return False
+    has_its_own = any(
+        thing.operation_id == operation.operation_id and thing.object_type is fact.object_type
+        for thing in payment.objects.values()
+    )
+    return operation.amount_minor == fact.amount_minor and not has_its_own
 
 
 def _parent(payment: Payment, fact: Fact) -> str | None:

@@ -5,6 +5,7 @@ from pydantic import Field
 
 from shared.kernel.errors import Rejected
 from shared.persistence.idempotency import fingerprint_of
+from shared.runtime.idempotent_http import wish_of
 from shared.runtime.models import ApiModel, read_model
 from shared.runtime.strict_json import DEPTH_MAX, INTEGER_MAX, read_object
 
@@ -129,3 +130,19 @@ def test_a_fingerprint_stays_what_it_was_in_keys_that_are_kept():
         "empty": "44136fa355b3678a1146ad16",
         "nested": "eeb1f9faa9f780c1474e8420",
     }
+
+
+class LaterBody(Body):
+    """What a later release asks of the same request, at most."""
+
+    expires_after_days: int = 30
+    channel: str | None = None
+
+
+def test_a_field_that_a_later_release_adds_does_not_make_a_retry_another_request():
+    """The same bytes, first sent to the old release and again to the new one, after a rolling restart cut the reply off."""
+    raw = b'{"amount":5,"currency":"EUR"}'
+    first, again = (wish_of(read_model(model, raw)) for model in (Body, LaterBody))
+    assert fingerprint_of("POST", "/things", {}, first) == fingerprint_of("POST", "/things", {}, again)
+    said = wish_of(read_model(LaterBody, b'{"amount":5,"currency":"EUR","channel":"shop"}'))
+    assert fingerprint_of("POST", "/things", {}, first) != fingerprint_of("POST", "/things", {}, said)

@@ -10,6 +10,7 @@ _KEY_ANSWERS = "shared/runtime/key_answers.py"
 _TALLY = "shared/runtime/repeat_tally.py"
 _REPEAT_TESTS = "shared/tests/db/test_key_repeats.py::"
 _LAYER_TESTS = "tests/architecture/test_every_post_is_idempotent.py::"
+_JSON_TESTS = "shared/tests/unit/test_strict_json.py::"
 _IDEMPOTENCY_TESTS = "shared/tests/db/test_idempotent_http.py::"
 _PAYMENT_TESTS = "services/payment/tests/db/test_http_payments.py::"
 _KEY_TESTS = "services/payment/tests/db/test_http_idempotency.py::"
@@ -21,6 +22,13 @@ _READING_TESTS = "services/webhook_ingest/tests/unit/test_reading.py::"
 _DELIVERY_TESTS = "services/webhook_ingest/tests/db/test_deliveries.py::"
 
 EDGE: Final = (
+    Case(
+        name="later-field-no-wish",
+        protection="a retry is the same request for a later release that knows more fields, which nobody sent",
+        change="what is left out counts as said",
+        patches=(Patch(_ENDPOINT, ", exclude_defaults=True", ""),),
+        tests=(_JSON_TESTS + "test_a_field_that_a_later_release_adds_does_not_make_a_retry_another_request",),
+    ),
     Case(
         name="key-claim",
         protection="the unique row of an idempotency key decides between two first requests",

@@ -4,12 +4,29 @@ from typing import Final
 
 from tools.sabotage.case import Case, Patch
 
+_IN_DOUBT = "services/payment/tests/unit/test_reports_while_in_doubt.py::"
 _ANSWERS: Final = "services/payment/tests/unit/test_answers_of_others.py::"
 _PAYMENTS: Final = "services/payment/adapters/payments.py"
 _REFUND_TESTS: Final = "services/payment/tests/db/test_refund_guard.py::"
 _ROOM_TESTS: Final = "services/payment/tests/unit/test_refund_rooms.py::"
 
 GUESSING: Final = (
+    Case(
+        name="in-doubt-before-reported",
+        protection="what a report shows of nobody waits while an operation of that amount is in doubt",
+        change="it is adopted, and the operation that moved the money can end as nothing but failed",
+        patches=(
+            Patch(
+                "services/payment/domain/absorbing.py",
+                "of_ours = operation is None and moment.source is Source.SETTLEMENT and may_be_in_doubt(payment, fact)",
+                "of_ours = False",
+            ),
+        ),
+        tests=(
+            _IN_DOUBT + "test_a_refund_in_doubt_ends_as_ours_whichever_is_heard_first",
+            _IN_DOUBT + "test_a_capture_in_doubt_that_a_line_shows_by_its_hold_ends_as_ours",
+        ),
+    ),
     Case(
         name="late-charge-waits",
         protection="what speaks of a charge never shown proves no later attempt where an earlier one was given up",
