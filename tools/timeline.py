@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from http.client import HTTPException
 from typing import Any, Final
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from rich.console import Console
 from rich.markup import escape
 
+from shared.kernel.visible import visible
 from tools.local_stack.layout import StackError, layout
 
 Entry = Mapping[str, Any]
@@ -39,26 +41,37 @@ def fetch_timeline(payment: str, *, url: str | None, token: str | None) -> dict[
         with urlopen(request, timeout=TIMEOUT_S) as reply:  # noqa: S310 - the scheme was checked above
             story: dict[str, Any] = json.loads(reply.read())
     except HTTPError as refused:
-        raise StackError(f"payment answered {refused.code}: {refused.read().decode()[:300]}") from refused
-    except URLError as away:
-        raise StackError(f"payment does not answer at {url}: {away.reason}; is the stack up?") from away
+        said = refused.read().decode(errors="replace")[:300]
+        raise StackError(f"payment answered {refused.code}: {visible(said)}") from refused
+    except (OSError, HTTPException) as away:
+        why = getattr(away, "reason", None) or away or type(away).__name__
+        raise StackError(
+            f"payment does not answer at {url}: {why}; is the stack up? Then ask again."
+        ) from away
+    except ValueError as other:
+        raise StackError(f"what answers at {url} is no payment service; give its address by --url") from other
     return story
 
 
 def print_timeline(output: Console, story: Mapping[str, Any]) -> None:
     """Print the entries in the order of time; what followed from what is named by its cause."""
-    output.print(f"[bold]{story['payment']}[/bold]  {story['status']}")
+    output.print(f"[bold]{_shown(story['payment'])}[/bold]  {_shown(story['status'])}")
     day = ""
     for entry in story["data"]:
         at = str(entry["at"])
         if at[:10] != day:
             day = at[:10]
-            output.print(f"[bold]{day}[/bold]")
+            output.print(f"[bold]{_shown(day)}[/bold]")
         cause = entry.get("cause_id")
-        words = escape(line_of(entry))
         output.print(
-            f"  {at[11:23]:<12}  {entry['kind']:<10}  {words}" + (f"  [dim]<- {cause}[/dim]" if cause else "")
+            f"  {_shown(at[11:23]):<12}  {_shown(entry['kind']):<10}  {_shown(line_of(entry))}"
+            + (f"  [dim]<- {_shown(cause)}[/dim]" if cause else "")
         )
+
+
+def _shown(text: object) -> str:
+    """Merchants' words are among it: neither markup nor a terminal's own language does anything here."""
+    return escape(visible(str(text)))
 
 
 def line_of(entry: Entry) -> str:
@@ -93,9 +106,12 @@ def _evidence(entry: Entry) -> str:
 
 
 def _case(entry: Entry) -> str:
+    said = f"{entry['id']} {entry['reason']} {entry['step']}"
     if entry.get("closed_by"):
-        return f"{entry['id']} {entry['reason']} closed by {entry['closed_by']}: {entry['closed_reason']}"
-    return f"{entry['id']} {entry['reason']} opened, exposure {entry['exposure']} {entry['currency']}"
+        return f"{said} by {entry['closed_by']}: {entry['closed_reason']}"
+    follows = f", follows {entry['follows']}" if entry.get("follows") else ""
+    words = f": {entry['words']}" if entry.get("words") else ""
+    return f"{said}, exposure {entry['exposure']} {entry['currency']}{follows}{words}"
 
 
 def _decision(entry: Entry) -> str:

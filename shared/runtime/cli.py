@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
+from shared.kernel.visible import visible
+
 if TYPE_CHECKING:
     from shared.runtime.process import ServiceRuntime
     from shared.runtime.settings import ProcessSettings
@@ -214,17 +216,17 @@ def refusals(name: str) -> Iterator[None]:
 
 
 def emit(value: Any, *, as_json: bool) -> None:
-    """Print a result: JSON on one line for programs, aligned text for people."""
+    """Print a result: JSON on one line for programs, aligned text for people, in which nothing hides."""
     if as_json:
         typer.echo(json.dumps(value, default=str))
     elif isinstance(value, dict):
         width = max((len(str(key)) for key in value), default=0)
         for key, item in value.items():
-            typer.echo(f"{key!s:<{width}}  {item}")
+            typer.echo(f"{key!s:<{width}}  {visible(str(item))}")
     elif isinstance(value, list):
         _emit_table(value)
     else:
-        typer.echo(str(value))
+        typer.echo(visible(str(value)))
 
 
 def _emit_table(rows: list[Any]) -> None:
@@ -232,7 +234,7 @@ def _emit_table(rows: list[Any]) -> None:
         typer.echo("none")
         return
     names = list(rows[0])
-    cells = [names, *([str(row[name]) for name in names] for row in rows)]
+    cells = [names, *([visible(str(row[name])) for name in names] for row in rows)]
     widths = [max(len(row[index]) for row in cells) for index in range(len(names))]
     for row in cells:
         typer.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from shared.runtime.strict_json import invalid, read_object
 
@@ -16,6 +16,15 @@ class ApiModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("printable characters only")
+    return text
+
+
+PRINTABLE: Final = AfterValidator(_printable)
+"""What an operator says is read by the next one: no end of a line, no escape sequence, nothing that cannot be seen."""
 
 M = TypeVar("M", bound=BaseModel)
 

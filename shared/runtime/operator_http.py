@@ -18,6 +18,7 @@ from shared.persistence.idempotency import OPERATOR_MODE, Principal
 from shared.persistence.unit_of_work import UnitOfWork
 from shared.runtime.http import ApiModel, document, request_id
 from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply, json_answer
+from shared.runtime.models import PRINTABLE
 from shared.runtime.operations import Act, Operations
 from shared.runtime.operator_tokens import (
     Operator,
@@ -29,7 +30,7 @@ from shared.runtime.operator_tokens import (
 )
 
 U = TypeVar("U", bound=UnitOfWork)
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=512)]
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=512), PRINTABLE]
 TopicName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.]{0,127}$")]
 LIST_MAX: Final = 1_000
 """Rows that one GET shows at most."""

@@ -23,7 +23,7 @@ from shared.kernel.decisions import DecisionState
 from shared.kernel.money import normalise_currency
 from shared.runtime.http import document
 from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply, json_answer
-from shared.runtime.models import ApiModel
+from shared.runtime.models import PRINTABLE, ApiModel
 from shared.runtime.operator_http import LIST_MAX, OperatorCaller, Reason, ReasonBody, actor_of
 from shared.runtime.operator_tokens import OperatorRole, TokenVerifier, operator_with
 
@@ -31,6 +31,7 @@ AdjustmentId = Annotated[str, Path(pattern="^adj_[0-9a-z]{26}$")]
 Attachment = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=255),
+    PRINTABLE,
     Field(description="Where the document lies that says so: a ticket, a file's digest."),
 ]
 Value = Annotated[str, StringConstraints(max_length=512)]

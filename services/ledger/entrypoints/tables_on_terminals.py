@@ -10,6 +10,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from shared.kernel.visible import visible
+
 _PIPE_COLUMNS: Final = 240
 Cursor = Annotated[str | None, typer.Option(help="Go on behind a page: the cursor that it said.")]
 
@@ -26,6 +28,7 @@ def show(
         typer.echo(json.dumps(rows, default=str))
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title=title)
@@ -34,7 +37,9 @@ def show(
         # Ids are there to be copied: they fold over lines and are never cut off.
         table.add_column(heading, justify=justify, overflow="fold")
     for row in rows:
-        table.add_row(*("" if row[field] is None else str(row[field]) for _, field in columns))
+        table.add_row(
+            *("" if row[field] is None else escape(visible(str(row[field]))) for _, field in columns)
+        )
     # In a file or a pipe nothing limits a line.
     Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS).print(table)
 

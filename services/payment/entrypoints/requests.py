@@ -10,6 +10,7 @@ from services.payment.domain.requests import AMOUNT_MINOR_MAX
 from services.payment.domain.status import CaptureMethod
 from shared.kernel.money import normalise_currency
 from shared.runtime.http import ApiModel
+from shared.runtime.models import PRINTABLE
 from shared.runtime.operator_http import Reason
 
 METADATA_ENTRIES_MAX: Final = 50
@@ -149,4 +150,4 @@ class DecideStrayBody(ApiModel):
 class RiskReviewBody(ApiModel):
     """POST /operator/risk-reviews/{operation_id}/approve and /refuse."""
 
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=400)]
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400), PRINTABLE]

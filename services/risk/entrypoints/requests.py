@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from services.risk.domain.limits import BLOCKED_MAX, COUNT_MAX, NAME_PATTERN, RULES_MAX, WINDOW_MAX
 from shared.kernel.money import normalise_currency
-from shared.runtime.models import ApiModel
+from shared.runtime.models import PRINTABLE, ApiModel
 
 AMOUNT_MINOR_MAX: Final = 9_007_199_254_740_991
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
@@ -17,7 +17,7 @@ Currency = Annotated[str, StringConstraints(max_length=16), AfterValidator(norma
 Merchant = Annotated[str, StringConstraints(pattern=r"^mer_[0-9a-z]{26}$")]
 Token = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][!-~]{0,254}$")]
 ExternalId = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")]
-Why = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+Why = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=512), PRINTABLE]
 Operation = Literal["authorize", "sale", "capture"]
 Hit = Literal["review", "block"]
 

@@ -1,4 +1,4 @@
-"""Sabotage of terminals: who a command is done by, in which role, and what an environment may do to a process."""
+"""Sabotage of terminals: who a command is done by, in which role, what it prints, and what an environment may do."""
 
 from typing import Final
 
@@ -96,5 +96,22 @@ TERMINAL: Final = (
             _SETTINGS_TESTS
             + "test_a_process_that_a_test_could_kill_starts_only_where_it_is_said_to_be_under_test",
         ),
+    ),
+    Case(
+        name="printed-visibly",
+        protection="what somebody else wrote makes no line of its own for its reader, and does nothing to a terminal",
+        change="it is printed as it came",
+        patches=(Patch("shared/kernel/visible.py", "    if text.isprintable():", "    if True:"),),
+        tests=(
+            "shared/tests/unit/test_visible.py::test_a_table_has_a_line_for_each_row_whatever_is_in_it",
+            "tools/tests/unit/test_timeline.py::test_what_a_merchant_wrote_is_no_line_of_its_own",
+        ),
+    ),
+    Case(
+        name="said-in-print",
+        protection="an operator says nothing that the next one would not see: no end of a line, no escape sequence",
+        change="whatever is not blank is taken",
+        patches=(Patch("shared/runtime/models.py", "    if not text.isprintable():", "    if False:"),),
+        tests=("tests/architecture/test_what_operators_say.py::test_no_operator_can_say_what_is_not_seen",),
     ),
 )
