@@ -25,6 +25,7 @@ from fastapi import Request
 from shared.kernel.clock import Clock, SystemClock
 from shared.kernel.errors import Rejected
 from shared.kernel.ids import Ids, UlidIds
+from shared.runtime.queries import refuse_strange_query
 from shared.runtime.startup import StartupRefused
 
 ALGORITHM: Final = "EdDSA"
@@ -176,7 +177,8 @@ def operator_with(
 ) -> Callable[[Request], Awaitable[Operator]]:
     """A FastAPI dependency: the operator, if the token is good and the role reaches ``role``.
 
-    Without a verifier (no public key configured) nobody is an operator.
+    Without a verifier (no public key configured) nobody is an operator. Whoever is one is told of a parameter that
+    the route does not have, before anything is looked for.
     """
 
     async def dependency(request: Request) -> Operator:
@@ -184,6 +186,7 @@ def operator_with(
             raise unauthorized()
         operator = verifier.operator(bearer(request))
         operator.require(role)
+        refuse_strange_query(request)
         return operator
 
     return dependency

@@ -347,6 +347,7 @@ OUT_OF_REACH = {
     ),
     "refused-by-the-database": "no producer of a seed tells what the database refuses",
     "text-not-storable": "no producer of a seed tells what the database refuses",
+    "no-parameter-ignored": "nobody misspells what is asked for while a seed runs",
     "end-of-patience": "patience with what was accepted lasts a day and longer, a seed minutes",
     "version-taken-back": _NO_STRANGER,
     "same-fact-in-every-part": _NO_STRANGER,

@@ -47,6 +47,7 @@ from shared.kernel.clock import SystemClock
 from shared.kernel.errors import Rejected
 from shared.runtime.http import api
 from shared.runtime.operator_tokens import OperatorRole, TokenVerifier, bearer, operator_with, unauthorized
+from shared.runtime.queries import refuse_strange_query
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,11 @@ def _scope_of(operators: TokenVerifier | None, merchants: TokenVerifier | None) 
     """A dependency: the merchant that the caller is confined to, or None for an operator."""
 
     def scope(request: Request) -> str | None:
-        token = bearer(request)
+        found = whose(bearer(request))
+        refuse_strange_query(request)
+        return found
+
+    def whose(token: str) -> str | None:
         if operators is not None:
             try:
                 operators.operator(token)

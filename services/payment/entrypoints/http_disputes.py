@@ -32,6 +32,7 @@ from shared.kernel.errors import Rejected
 from shared.persistence.idempotency import Principal
 from shared.runtime.http import document, invalid, log_fields, request_id
 from shared.runtime.idempotent_http import Outcome, Reply, json_answer
+from shared.runtime.queries import each_once
 
 PAGE_DEFAULT: Final = 25
 PAGE_MAX: Final = 100
@@ -126,14 +127,11 @@ def render(uow: PaymentUnitOfWork, dispute_id: str) -> Reply:
 
 def read_query(given: Sequence[tuple[str, str]]) -> WantedDisputes:
     """Read the list's parameters; each at most once, none that we do not know."""
-    values: dict[str, str] = {}
-    for name, value in given:
-        if name not in _PATTERNS:
-            raise invalid("field_unknown", "There is no such parameter.", name[:64])
+    values = each_once(given, _PATTERNS)
+    for name, value in values.items():
         pattern, expected = _PATTERNS[name]
-        if name in values or not re.fullmatch(pattern, value):
-            raise invalid("field_invalid", "Given more than once." if name in values else expected, name)
-        values[name] = value
+        if not re.fullmatch(pattern, value):
+            raise invalid("field_invalid", expected, name)
     return WantedDisputes(
         limit=int(values.get("limit", PAGE_DEFAULT)),
         before=values.get("cursor"),

@@ -35,6 +35,7 @@ from shared.kernel.errors import Rejected
 from shared.persistence.idempotency import Principal
 from shared.runtime.http import ApiModel, document, invalid, log_fields, request_id
 from shared.runtime.idempotent_http import IdempotentEndpoint, Outcome, Reply, json_answer
+from shared.runtime.queries import each_once
 
 M = TypeVar("M", bound=ApiModel)
 
@@ -277,13 +278,7 @@ def _outcome(payment: Payment, status: int) -> Outcome:
 
 def read_query(given: Sequence[tuple[str, str]]) -> Wanted:
     """Read the list's parameters; each at most once, none that we do not know."""
-    values: dict[str, str] = {}
-    for name, value in given:
-        if name not in _QUERY:
-            raise invalid("field_unknown", "There is no such parameter.", name[:64])
-        if name in values:
-            raise invalid("field_invalid", "Given more than once.", name)
-        values[name] = value
+    values = each_once(given, _QUERY)
     return Wanted(
         limit=_limit(values),
         before=_cursor(values),

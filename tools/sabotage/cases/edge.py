@@ -300,4 +300,13 @@ EDGE: Final = (
         ),
         tests=(_DELIVERY_TESTS + "test_a_delivery_that_was_not_written_is_not_acknowledged",),
     ),
+    Case(
+        name="no-parameter-ignored",
+        protection="a list for operators refuses a parameter that it does not know, and one that comes twice",
+        change="what is misspelt is ignored, and everything is shown",
+        patches=(Patch("shared/runtime/operator_tokens.py", "        refuse_strange_query(request)\n", ""),),
+        tests=(
+            "tests/architecture/test_no_parameter_is_ignored.py::test_what_a_route_does_not_know_is_refused_by_its_name",
+        ),
+    ),
 )
