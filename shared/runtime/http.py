@@ -24,7 +24,7 @@ from shared.runtime.models import ApiModel, read_model, validate_model
 from shared.runtime.openapi import Bodies, complete
 from shared.runtime.problems import Problem
 from shared.runtime.server import ASGIApp
-from shared.runtime.strict_json import invalid, malformed, refuse_bad_text
+from shared.runtime.strict_json import invalid, malformed, refuse_bad_text, shown
 
 __all__ = [
     "ApiModel", "Problem", "api", "idempotency_key", "invalid", "json_reply", "log_fields", "malformed", "read_body",
@@ -196,5 +196,5 @@ async def _request_validation(_request: Request, error: Exception) -> Response:
         raise error
     first = error.errors()[0]
     where = [str(part) for part in first["loc"]]
-    param = ".".join(where[1:]) or None
+    param = shown(".".join(where[1:])) or None
     return Problem(status=422, code="field_invalid", message=f"{first['msg']}.", param=param).response()

@@ -301,7 +301,7 @@ class IdempotentEndpoint(Generic[U, M]):
 
     def _read(self, request: Request, raw: bytes, path_ids: Mapping[str, str]) -> Asked[M]:
         key = idempotency_key(request)
-        wait_s = wait_seconds(request.headers.get("prefer"), self._http.default_wait_s)
+        wait_s = wait_seconds(", ".join(request.headers.getlist("prefer")), self._http.default_wait_s)
         body = read_model(self.model, raw)
         fingerprint = fingerprint_of(self.method, self.route, path_ids, wish_of(body))
         return Asked(key, wait_s, body, fingerprint, request_id(request))

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any, Final, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic_core import PydanticCustomError
 
-from shared.runtime.strict_json import invalid, read_object
+from shared.kernel.errors import Rejected
+from shared.kernel.money import normalise_currency
+from shared.runtime.strict_json import invalid, read_object, shown
 
+_REFUSED: Final = "refused"
 _CODES: Final = {"extra_forbidden": "field_unknown", "missing": "field_missing"}
 
 
@@ -29,6 +33,18 @@ PRINTABLE: Final = AfterValidator(_printable)
 M = TypeVar("M", bound=BaseModel)
 
 
+def _currency(text: str) -> str:
+    try:
+        return normalise_currency(text)
+    except Rejected as refused:
+        # Only the model knows where it stands: of several currencies the one at fault has to be named.
+        raise PydanticCustomError(_REFUSED, "refused", {_REFUSED: refused}) from None
+
+
+CURRENCY: Final = AfterValidator(_currency)
+"""ISO 4217, in either case; read in capitals."""
+
+
 def read_model(model: type[M], raw: bytes) -> M:
     """Read a body into the model, or raise ``Rejected`` (400 for the document, 422 for a field)."""
     return validate_model(model, read_object(raw or b"{}"))
@@ -38,7 +54,12 @@ def validate_model(model: type[M], document: dict[str, Any]) -> M:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        param = ".".join(str(part) for part in first["loc"]) or None
+        first = error.errors(include_url=False, include_input=False)[0]
+        param = shown(".".join(str(part) for part in first["loc"])) or None
+        refused = first.get("ctx", {}).get(_REFUSED)
+        if refused is not None:
+            raise Rejected(
+                refused.code, refused.message, status=refused.status, param=param, stored=False
+            ) from None
         code = _CODES.get(first["type"], "field_invalid")
         raise invalid(code, f"{first['msg']}.", param) from None

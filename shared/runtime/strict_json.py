@@ -59,7 +59,7 @@ def read_object(raw: bytes) -> dict[str, Any]:
         document = reader.decoder.decode(text)
     except _DuplicateKeyError as duplicate:
         raise malformed(
-            "json_duplicate_key", "A key occurs twice in one object.", _shown(str(duplicate))
+            "json_duplicate_key", "A key occurs twice in one object.", shown(str(duplicate))
         ) from None
     except (ValueError, RecursionError):
         raise malformed("json_malformed", "The body is not valid JSON.") from None
@@ -133,13 +133,13 @@ def _refuse_bad_number(document: dict[str, Any]) -> None:
     for path, value in _walk(document, ""):
         if isinstance(value, _BadNumber):
             make = malformed if value.code == "number_not_finite" else invalid
-            raise make(value.code, value.message, _shown(path))
+            raise make(value.code, value.message, shown(path))
 
 
 def _refuse_bad_text(document: dict[str, Any]) -> None:
     for path, value in _walk(document, ""):
         if isinstance(value, str):
-            refuse_bad_text(value, _shown(path) or None)
+            refuse_bad_text(value, shown(path) or None)
 
 
 def refuse_bad_text(text: str, param: str | None) -> None:
@@ -152,7 +152,7 @@ def refuse_bad_text(text: str, param: str | None) -> None:
         )
 
 
-def _shown(path: str) -> str:
+def shown(path: str) -> str:
     """A field's path that is safe to echo: cut, storable, and not itself a card number."""
     path = _UNSTORABLE.sub("?", path)[:128]
     return "?" if has_card_number(path) else path

@@ -41,7 +41,7 @@ def wait_seconds(prefer: str | None, default_s: float = DEFAULT_WAIT_S) -> float
     """
     for preference in (prefer or "").split(","):
         name = preference.partition(";")[0].strip()
-        if not name.lower().startswith("wait"):
+        if name.partition("=")[0].strip().lower() != "wait":
             continue  # preferences that we do not know are ignored, as RFC 7240 asks
         match = _PREFER_WAIT.match(name)
         if match is None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 
 from fastapi import Depends, FastAPI, Path, Query, Request
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 from starlette.responses import Response
 
 from services.ledger.adapters.adjustments import list_adjustments
@@ -20,10 +20,9 @@ from services.ledger.app.adjust_books import (
 from services.ledger.domain.adjustment_templates import PARAMETERS, TEMPLATES
 from services.ledger.domain.adjustments import Adjustment, Proposed
 from shared.kernel.decisions import DecisionState
-from shared.kernel.money import normalise_currency
 from shared.runtime.http import document
 from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply, json_answer
-from shared.runtime.models import PRINTABLE, ApiModel
+from shared.runtime.models import CURRENCY, PRINTABLE, ApiModel
 from shared.runtime.operator_http import LIST_MAX, OperatorCaller, Reason, ReasonBody, actor_of
 from shared.runtime.operator_tokens import OperatorRole, TokenVerifier, operator_with
 
@@ -42,7 +41,7 @@ class ProposeBody(ApiModel):
 
     template: Annotated[str, StringConstraints(max_length=64)]
     amount: Annotated[int, Field(description="In minor units, above zero.")]
-    currency: Annotated[str, StringConstraints(max_length=16), AfterValidator(normalise_currency)]
+    currency: Annotated[str, StringConstraints(max_length=16), CURRENCY]
     merchant_id: Value | None = None
     clearing_key: Value | None = None
     processor: Value | None = None

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from services.payment.domain.requests import AMOUNT_MINOR_MAX
 from services.payment.domain.status import CaptureMethod
-from shared.kernel.money import normalise_currency
 from shared.runtime.http import ApiModel
-from shared.runtime.models import PRINTABLE
+from shared.runtime.models import CURRENCY, PRINTABLE
 from shared.runtime.operator_http import Reason
 
 METADATA_ENTRIES_MAX: Final = 50
@@ -30,7 +29,7 @@ Amount = Annotated[int, Field(ge=1, le=AMOUNT_MINOR_MAX, description="Integer in
 Currency = Annotated[
     str,
     StringConstraints(max_length=16),
-    AfterValidator(normalise_currency),
+    CURRENCY,
     Field(description="ISO 4217, in either case; shown in capitals."),
 ]
 Token = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][!-~]{0,254}$")]

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from services.risk.domain.limits import BLOCKED_MAX, COUNT_MAX, NAME_PATTERN, RULES_MAX, WINDOW_MAX
-from shared.kernel.money import normalise_currency
-from shared.runtime.models import PRINTABLE, ApiModel
+from shared.runtime.models import CURRENCY, PRINTABLE, ApiModel
 
 AMOUNT_MINOR_MAX: Final = 9_007_199_254_740_991
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 Amount = Annotated[int, Field(ge=0, le=AMOUNT_MINOR_MAX, description="In minor units of the currency.")]
-Currency = Annotated[str, StringConstraints(max_length=16), AfterValidator(normalise_currency)]
+Currency = Annotated[str, StringConstraints(max_length=16), CURRENCY]
 Merchant = Annotated[str, StringConstraints(pattern=r"^mer_[0-9a-z]{26}$")]
 Token = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][!-~]{0,254}$")]
 ExternalId = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")]

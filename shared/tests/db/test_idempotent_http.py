@@ -149,6 +149,15 @@ def test_the_longest_key_is_a_key(shop, web):
     )
 
 
+def test_every_line_of_what_is_preferred_counts(shop, web):
+    """A proxy may send preferences on lines of their own, the wait on any of them."""
+    two = {"Prefer": "respond-async", "prefer": "wait=x"}
+    assert (
+        web.call("POST", "/things", {"amount": 5}, {**two, "Idempotency-Key": "k"}).code == "prefer_malformed"
+    )
+    assert shop.executions == 0
+
+
 def test_validation_leaves_the_key_free(shop, web, key):
     for body in (b'{"amount":100.0}', b'{"amount":1,"amount":1}', b'{"size":1}', b"["):
         assert web.call("POST", "/things", body, key).status in {400, 422}

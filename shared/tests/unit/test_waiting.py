@@ -14,6 +14,7 @@ from shared.runtime.waiting import WAIT_S_MAX, Waiters, wait_seconds
     ("header", "seconds"),
     [
         (None, 10), ("", 10), ("respond-async", 10), ("wait=0", 0), ("wait=7", 7), ("WAIT=7", 7), ('wait="7"', 7),
+        ("waiting=1", 10), ("waits, wait=4", 4), ("wait =3", 3), ("wait=3, wait=5", 3),
         ("respond-async, wait=3", 3), ("wait=3; foo=bar", 3), ("wait=31", WAIT_S_MAX), ("wait=99999", WAIT_S_MAX),
     ],
 )  # fmt: skip
