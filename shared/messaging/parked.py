@@ -11,6 +11,7 @@ from typing import Final, Self
 import sqlalchemy as sa
 
 from shared.kernel.errors import Rejected
+from shared.kernel.moments import utc_moment
 from shared.messaging.intake import RAW_PREFIX
 
 UNREADABLE: Final = (
@@ -54,10 +55,11 @@ class ParkedPlace:
         """What ``next_cursor`` said. Raises ``Rejected`` for anything else."""
         try:
             since, topic, key = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
-            place = cls(datetime.fromisoformat(since), str(topic), str(key))
+            place = cls(utc_moment(since), str(topic), str(key))
+            (place.topic + place.key).encode()  # a lone surrogate is no text of any record
         except (binascii.Error, ValueError, TypeError):
             place = None
-        if place is None or place.since.tzinfo is None or "\0" in place.topic + place.key:
+        if place is None or "\0" in place.topic + place.key:
             raise Rejected(
                 "field_invalid", "Take it from next_cursor.", status=422, param="cursor", stored=False
             )

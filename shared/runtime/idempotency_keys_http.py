@@ -22,6 +22,7 @@ from shared.persistence.key_inspection import (
 from shared.persistence.unit_of_work import UnitOfWork
 from shared.runtime.http import json_reply
 from shared.runtime.idempotent_http import IdempotentHttp
+from shared.runtime.models import PRINTABLE
 from shared.runtime.operator_tokens import OperatorRole, TokenVerifier, operator_with
 from shared.runtime.strict_json import invalid
 
@@ -29,11 +30,12 @@ ROUTE: Final = "/operator/idempotency-keys"
 QUESTIONS: Final = "owner and key, in_flight_for_s, mismatched_within_s"
 LIST_MAX: Final = 1_000
 SECONDS_MAX: Final = 366 * 24 * 3_600
-_PRINTABLE: Final = rf"^[!-~]{{1,{KEY_CHARS_MAX}}}$"
 
 U = TypeVar("U", bound=UnitOfWork)
 Look = Callable[[sa.Connection], Sequence[InspectedKey]]
-Text = Annotated[str | None, Query(pattern=_PRINTABLE)]
+Owner = Annotated[Annotated[str, PRINTABLE] | None, Query(min_length=1, max_length=KEY_CHARS_MAX)]
+"""A merchant's id, or an operator's subject, which a token takes in any script and with blanks."""
+Key = Annotated[str | None, Query(pattern=rf"^[!-~]{{1,{KEY_CHARS_MAX}}}$")]
 Seconds = Annotated[float | None, Query(ge=0, le=SECONDS_MAX)]
 Limit = Annotated[int, Query(ge=1, le=LIST_MAX)]
 
@@ -52,8 +54,8 @@ class IdempotencyKeysApi(Generic[U]):
 
         @router.get(ROUTE, dependencies=[viewer])
         async def inspect(
-            owner: Text = None,
-            key: Text = None,
+            owner: Owner = None,
+            key: Key = None,
             in_flight_for_s: Seconds = None,
             mismatched_within_s: Seconds = None,
             limit: Limit = 100,

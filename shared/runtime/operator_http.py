@@ -9,10 +9,11 @@ from typing import Annotated, Any, Final, Generic, TypeVar
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from starlette.responses import Response
 
 from shared.kernel.operators import Actor
+from shared.messaging.envelope import KEY_MAX_BYTES
 from shared.messaging.parked import ParkedPlace
 from shared.persistence.idempotency import OPERATOR_MODE, Principal
 from shared.persistence.unit_of_work import UnitOfWork
@@ -36,7 +37,16 @@ LIST_MAX: Final = 1_000
 """Rows that one GET shows at most."""
 Limit = Annotated[int, Query(ge=1, le=LIST_MAX)]
 CursorText = Annotated[str | None, Query(max_length=1_000)]
-KeyText = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")]
+
+
+def _fits_a_record(key: str) -> str:
+    if len(key.encode()) > KEY_MAX_BYTES:
+        raise ValueError(f"at most {KEY_MAX_BYTES} bytes")
+    return key
+
+
+KeyText = Annotated[str, StringConstraints(min_length=1), PRINTABLE, AfterValidator(_fits_a_record)]
+"""What the key of a record may be: some hold blanks, as that of a route for all merchants does."""
 
 
 class OperatorCaller:

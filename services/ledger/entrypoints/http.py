@@ -33,6 +33,7 @@ from services.ledger.app.views import BooksReader, JournalView, OpenItem, Paymen
 from services.ledger.domain.chart import AccountRef
 from services.ledger.entrypoints.http_balances import NegativeReader, add_balances, add_whole_books
 from services.ledger.entrypoints.http_parts import (
+    IN_UTC,
     After,
     Identifier,
     Limit,
@@ -181,8 +182,8 @@ class StatementQuery(BaseModel):
     owner: str | None = Field(
         None, min_length=1, max_length=200, description="A merchant may leave itself out"
     )
-    since: datetime = Field(description="From this time on, with its offset from UTC")
-    until: datetime = Field(description="Up to just before this time")
+    since: Annotated[datetime, IN_UTC] = Field(description="From this time on, with its offset from UTC")
+    until: Annotated[datetime, IN_UTC] = Field(description="Up to just before this time")
     by: TimeKind = Field(TimeKind.BOOKED, description="Which time counts: that of booking or that of effect")
     as_of: int | None = Field(None, ge=0, le=2**63 - 1, description="Seal position; without it that of now")
     cursor: str | None = Field(None, max_length=CURSOR_MAX, description="next_cursor of the page before")

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Path, Query, Request
+from pydantic import AfterValidator
 
 from services.ledger.app.moments import AskedMoment, TimeKind
 from services.ledger.app.pages import CURSOR_MAX
 from services.ledger.app.statements import PAGE_MAX
 from shared.kernel.errors import Rejected
+from shared.kernel.moments import in_utc
 
 Currency = Annotated[str | None, Query(pattern="^[A-Z]{3}$", description="ISO 4217 code, upper case")]
 Name = Annotated[
@@ -21,8 +23,9 @@ Identifier = Annotated[str, Path(pattern="^[a-z]{2,8}_[0-9a-z]{1,40}$")]
 Scope = Callable[[Request], str | None]
 """Who is asking: the merchant that the caller is confined to, or None for an operator."""
 Now = Callable[[], datetime]
+IN_UTC: Final = AfterValidator(in_utc)
 At = Annotated[
-    datetime | None,
+    Annotated[datetime, IN_UTC] | None,
     Query(description="Just before this time, with its offset from UTC; without it now. Booked is when sealed."),
 ]  # fmt: skip
 AsOf = Annotated[

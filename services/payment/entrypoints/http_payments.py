@@ -32,6 +32,7 @@ from services.payment.entrypoints.requests import (
     CreatePaymentBody,
 )
 from shared.kernel.errors import Rejected
+from shared.kernel.moments import utc_moment
 from shared.persistence.idempotency import Principal
 from shared.runtime.http import ApiModel, document, invalid, log_fields, request_id
 from shared.runtime.idempotent_http import IdempotentEndpoint, Outcome, Reply, json_answer
@@ -314,9 +315,6 @@ def _time(values: Mapping[str, str]) -> datetime | None:
     if text is None:
         return None
     try:
-        moment = datetime.fromisoformat(text)
+        return utc_moment(text)
     except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise invalid("field_invalid", "An RFC 3339 time with its offset.", "created_gte")
-    return moment
+        raise invalid("field_invalid", "An RFC 3339 time with its offset.", "created_gte") from None

@@ -23,6 +23,7 @@ from services.reconciliation.app.resolve_break import (
 )
 from services.reconciliation.app.run_matching import RunKind, run_matching
 from shared.kernel.errors import Rejected
+from shared.kernel.moments import utc_moment
 from shared.kernel.operators import Actor
 from shared.runtime.http import document
 from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply, json_answer
@@ -43,10 +44,10 @@ def _day(given: object) -> date:
 
 
 def _moment(given: object) -> datetime:
-    said = datetime.fromisoformat(given) if isinstance(given, str) else None
-    if said is None or said.tzinfo is None:
-        raise ValueError("a time with its offset from UTC, such as 2026-11-30T00:00:00Z")
-    return said
+    try:
+        return utc_moment(given if isinstance(given, str) else "")
+    except ValueError:
+        raise ValueError("a time with its offset from UTC, such as 2026-11-30T00:00:00Z") from None
 
 
 class RunBody(ApiModel):

@@ -12,6 +12,7 @@ from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWo
 from services.reconciliation.app.agree_terms import approve_term, propose_term, reject_term
 from services.reconciliation.domain.terms import HOLIDAYS_MAX, Said, Term, TermKind
 from shared.kernel.errors import Rejected
+from shared.kernel.moments import utc_moment
 from shared.runtime.http import document
 from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply, json_answer
 from shared.runtime.models import ApiModel
@@ -32,10 +33,10 @@ def _day(given: object) -> date:
 
 
 def _moment(given: object) -> datetime:
-    moment = datetime.fromisoformat(given) if isinstance(given, str) else None
-    if moment is None or moment.tzinfo is None:
-        raise ValueError("a time with its offset, such as 2026-12-01T00:00:00Z")
-    return moment
+    try:
+        return utc_moment(given if isinstance(given, str) else "")
+    except ValueError:
+        raise ValueError("a time with its offset, such as 2026-12-01T00:00:00Z") from None
 
 
 class ProposeTermBody(ApiModel):

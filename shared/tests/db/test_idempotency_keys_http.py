@@ -3,6 +3,7 @@
 import json
 from contextlib import closing
 from datetime import datetime
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -246,3 +247,18 @@ def test_operators_keys_are_found_like_merchants(desk, shop):
     desk.post("k-1", owner=operator.owner_id, mode=operator.mode)
     (key,) = desk.found("owner=operator:ann&key=k-1")
     assert (key["owner"], key["mode"]) == ("operator:ann", "operator")
+
+
+@pytest.mark.parametrize("subject", ["Jane Doe", "Zoë", "田中", "x" * 128])
+def test_whoever_a_token_may_name_is_found(desk, sql, subject):
+    made = desk.post("k-1")
+    operator = Principal(owner_id=f"operator:{subject}", mode="operator")
+    sql("UPDATE idempotency_keys SET scope = %s", [operator.scope("k-1")])
+    (key,) = desk.found(f"owner={quote(operator.owner_id)}&key=k-1")
+    assert key["resource"] == made.document["id"]
+
+
+@pytest.mark.parametrize("owner", ["a%0Ab", "a%1B[2K", "x" * 256])
+def test_an_owner_that_nobody_can_be_is_refused_by_its_name(desk, owner):
+    refused = desk.ask(f"owner={owner}&key=k-1")
+    assert (refused.status, refused.document["param"]) == (422, "owner")

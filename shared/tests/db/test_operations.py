@@ -1,5 +1,8 @@
 """Operator commands on a real database: listed, idempotent, recorded, four eyes, and the gauges that watch it."""
 
+import base64
+import json
+
 import psycopg
 import pytest
 
@@ -83,6 +86,10 @@ def test_a_parked_key_is_listed_and_a_redrive_asked_for_once_is_recorded(operati
 MANY = 250
 
 
+def written(*place):
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+
+
 @pytest.fixture
 def many(urls, operations):
     """Keys parked within one moment and at others, of any form, and records that nobody could read."""
@@ -121,8 +128,12 @@ def test_pages_of_what_is_parked_go_on_where_the_last_one_ended(desk, many):
 
 @pytest.mark.parametrize(
     "cursor",
-    ["x", "W10=", "WyJub3ciLCJhIiwiYiJd", "WyIyMDI2LTExLTIyVDEyOjAwOjAwIiwiYSIsImIiXQ==", "bnVsbA=="],
-)
+    [
+        "x", "W10=", "WyJub3ciLCJhIiwiYiJd", "WyIyMDI2LTExLTIyVDEyOjAwOjAwIiwiYSIsImIiXQ==", "bnVsbA==",
+        written("2026-11-22T12:00:00Z", "a", "\ud800"), written("2026-11-22T12:00:00Z", "\udc00", "b"),
+        written("0001-01-01T00:00:00+20:00", "a", "b"), written("9999-12-31T23:59:59-01:00", "a", "b"),
+    ],
+)  # fmt: skip
 def test_a_cursor_that_no_page_told_is_refused_by_its_name(desk, cursor):
     refused = desk("ann", f"?cursor={cursor}")
     assert (refused.status, refused.document["param"]) == (422, "cursor")
@@ -199,6 +210,27 @@ def test_parked_keys_are_released_over_http_once_per_key_and_by_the_right_people
     assert desk("bob", "/approve-skip", **skip).status == 200
     assert [act.action for act in recorded] == ["redrive", "propose_skip", "approve_skip"]
     assert recorded[0].actor.request_id.startswith("req_")
+
+
+@pytest.mark.parametrize(
+    "key", ["route:all merchants:all currencies", "orders.events for shop", "kéy 1", "k" * 512, "é" * 256]
+)
+def test_whatever_key_a_record_may_have_is_released_by_it(desk, urls, key):
+    topic, _ = KEY
+    with psycopg.connect(urls.owner) as connection:
+        connection.execute("UPDATE parked_keys SET key = %s", [key])
+        connection.execute("UPDATE inbox_versions SET key = %s", [key])
+    asked = {"topic": topic, "key": key, "reason": "fixed"}
+    assert desk("ann", "/redrive", **asked).document["requested"] is True
+    skip = asked | {"version": 5}
+    assert desk("ann", "/skip", once="s", **skip).status == 200
+    assert desk("bob", "/approve-skip", **skip).status == 200
+
+
+@pytest.mark.parametrize("key", ["", "a\nb", "a\x1b[2K", "k" * 513, "é" * 257])
+def test_what_no_record_is_published_under_is_refused_by_its_name(desk, key):
+    refused = desk("ann", "/redrive", topic="orders.events", key=key, reason="r")
+    assert (refused.status, refused.document["param"]) == (422, "key")
 
 
 def test_a_bad_field_is_named(desk):

@@ -114,6 +114,8 @@ def test_money_arrives_by_the_day_and_of_so_many_days(books, client, ledger_urls
         ({"at": written(NOW + DAY)}, 0),
         ({"at": written(NOW + DAY + timedelta(seconds=1))}, -40),
         ({"at": "2100-01-01T00:00:00Z"}, 460),
+        ({"at": "2100-01-01T00:00:00+20:00"}, 460),
+        ({"at": "9999-12-31T23:59:59Z"}, 460),
         ({"by": "booked", "as_of": 3}, 500),
         ({"at": "2100-01-01T00:00:00Z", "as_of": 2}, 0),
         ({"at": written(NOW - DAY)}, None),
@@ -124,6 +126,12 @@ def test_available_at_any_moment(client, params, available):
     found = reply["data"][0]["available_minor"] if reply["data"] else None
     assert found == available
     assert reply["as_of"] == params.get("as_of")
+
+
+@pytest.mark.parametrize("beyond", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"])
+def test_a_time_that_is_none_in_utc_is_refused_by_its_name(client, beyond):
+    refused = asked(client, "/balances", MERCHANT, at=beyond)
+    assert (refused.status_code, refused.json()["param"]) == (422, "at")
 
 
 def test_a_booked_time_is_a_place_in_the_chain(books, client):

@@ -164,6 +164,9 @@ def test_a_merchant_reads_its_own_and_an_operator_any(ledger, books):
     assert asked(ledger, merchant, family="fee_revenue", owner="platform").status_code == 404
     assert asked(ledger, operator).json()["param"] == "owner"
     assert asked(ledger, merchant, since="2026-01-01T00:00:00").json()["param"] == "since"
+    assert asked(ledger, merchant, since="2026-01-01T00:00:00+20:00").json()["opening_minor"] == 0
+    for beyond in ("0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"):
+        assert asked(ledger, merchant, until=beyond).json()["param"] == "until"
     assert asked(ledger, merchant, till="2026-01-01T00:00:00Z").status_code == 422
     page = asked(ledger, merchant, limit="1").json()
     assert (

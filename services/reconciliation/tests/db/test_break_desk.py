@@ -122,7 +122,13 @@ def test_a_run_judges_what_is_late_as_of_the_time_that_it_is_asked_for(office, w
         0,
     ]
     assert found[0]["as_of"] == delay["as_of"]
-    for wrong in ("tomorrow", "2026-12-01T00:00:00", 7):
+    far = office.call("POST", "/runs", {"reason": "ahead", "as_of": "2026-12-01T00:00:00+20:00"})
+    assert (far.status, far.document["as_of"]) == (201, "2026-11-30T04:00:00Z")
+    for edge in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"):
+        assert office.call("POST", "/runs", {"reason": "ahead", "as_of": edge}).status == 201
+    for wrong in (
+        "tomorrow", "2026-12-01T00:00:00", 7, "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00",
+    ):  # fmt: skip
         refused = office.call("POST", "/runs", {"reason": "ahead", "as_of": wrong})
         assert (refused.status, refused.document["param"]) == (422, "as_of")
 

@@ -211,4 +211,8 @@ def test_over_http_an_operator_proposes_and_an_approver_approves(office, world):
     assert office.call("GET", "/terms?state=APPROVED").document["data"] == [approved]
     wrong = office.call("POST", "/terms", {**fee, "per_million": -1})
     assert (wrong.document["code"], wrong.document["param"]) == ("term_invalid", "per_million")
-    assert office.call("POST", "/terms", {**fee, "valid_from": "2026-12-01"}).status in {400, 422}
+    for no_moment in ("2026-12-01", "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"):
+        refused = office.call("POST", "/terms", {**fee, "valid_from": no_moment})
+        assert (refused.status, refused.document["param"]) == (422, "valid_from")
+    far = office.call("POST", "/terms", {**fee, "valid_from": "2126-12-01T00:00:00+20:00"})
+    assert far.document["valid_from"] == "2126-11-30T04:00:00Z"
