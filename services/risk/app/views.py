@@ -9,8 +9,8 @@ from services.risk.app.ports import StoredRuleSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RuleSetView:
-    """A rule set."""
+class RuleSetLife:
+    """What became of a rule set, without its rules: those may be longer than a reply that is kept."""
 
     version: int
     state: str
@@ -22,23 +22,36 @@ class RuleSetView:
     activated_at: datetime | None
     closed_by: str | None
     closed_at: datetime | None
-    rules: Mapping[str, Any]
 
     @classmethod
     def of(cls, stored: StoredRuleSet) -> Self:
-        return cls(
-            version=stored.version,
-            state=stored.state.value,
-            based_on_version=stored.based_on_version,
-            proposed_by=stored.proposed_by,
-            proposed_at=stored.proposed_at,
-            reason=stored.reason,
-            approved_by=stored.approved_by,
-            activated_at=stored.activated_at,
-            closed_by=stored.closed_by,
-            closed_at=stored.closed_at,
-            rules=stored.document,
-        )
+        return cls(**cls._fields(stored))
+
+    @classmethod
+    def _fields(cls, stored: StoredRuleSet) -> dict[str, Any]:
+        return {
+            "version": stored.version,
+            "state": stored.state.value,
+            "based_on_version": stored.based_on_version,
+            "proposed_by": stored.proposed_by,
+            "proposed_at": stored.proposed_at,
+            "reason": stored.reason,
+            "approved_by": stored.approved_by,
+            "activated_at": stored.activated_at,
+            "closed_by": stored.closed_by,
+            "closed_at": stored.closed_at,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSetView(RuleSetLife):
+    """A rule set."""
+
+    rules: Mapping[str, Any]
+
+    @classmethod
+    def _fields(cls, stored: StoredRuleSet) -> dict[str, Any]:
+        return RuleSetLife._fields(stored) | {"rules": stored.document}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

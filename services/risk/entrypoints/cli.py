@@ -49,7 +49,7 @@ def approve(
     from services.risk.app.change_rules import approve_rule_set
 
     who = acting(command_line(cli), token_file, "approver")
-    _show(
+    _tell(
         command_line(cli).run(lambda uow: approve_rule_set(version, reason, who, uow), "rules approve"),
         as_json=as_json,
     )
@@ -63,7 +63,7 @@ def reject(
     from services.risk.app.change_rules import reject_rule_set
 
     who = acting(command_line(cli), token_file, "operator")
-    _show(
+    _tell(
         command_line(cli).run(lambda uow: reject_rule_set(version, reason, who, uow), "rules reject"),
         as_json=as_json,
     )
@@ -143,6 +143,13 @@ def _show(stored: StoredRuleSet, *, as_json: bool) -> None:
     from services.risk.app.views import RuleSetView
 
     emit(asdict(RuleSetView.of(stored)), as_json=as_json)
+
+
+def _tell(stored: StoredRuleSet, *, as_json: bool) -> None:
+    """What was decided, as over HTTP; `rules show` has the rules."""
+    from services.risk.app.views import RuleSetLife
+
+    emit(asdict(RuleSetLife.of(stored)), as_json=as_json)
 
 
 def main() -> None:

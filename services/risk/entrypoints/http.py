@@ -15,7 +15,7 @@ from services.risk.app.change_rules import (
 )
 from services.risk.app.ports import StoredRuleSet
 from services.risk.app.try_rules import try_rules
-from services.risk.app.views import RuleSetView
+from services.risk.app.views import RuleSetLife, RuleSetView
 from services.risk.domain.attempts import Attempt, OperationType
 from services.risk.entrypoints.requests import ProposeBody, ReasonBody, TryBody
 from shared.persistence.idempotency import Principal
@@ -118,7 +118,7 @@ def _add_changes(app: FastAPI, http: IdempotentHttp[RiskUnitOfWork], verifier: T
 
         def execute(uow: RiskUnitOfWork, body: ProposeBody) -> Outcome:
             made = propose_rule_set(body.rules.document(), body.reason, acting(who, request_id(request)), uow)
-            return _outcome(made, 201)
+            return Outcome(resource_id=str(made.version), reply=json_answer(201, _view(made)))
 
         return await propose.handle(request, _principal(who), execute)
 
@@ -127,9 +127,7 @@ def _add_changes(app: FastAPI, http: IdempotentHttp[RiskUnitOfWork], verifier: T
         """Put a proposal of somebody else in force."""
 
         def execute(uow: RiskUnitOfWork, body: ReasonBody) -> Outcome:
-            return _outcome(
-                approve_rule_set(version, body.reason, acting(who, request_id(request)), uow), 200
-            )
+            return _decided(approve_rule_set(version, body.reason, acting(who, request_id(request)), uow))
 
         return await approve.handle(request, _principal(who), execute, path_ids={"version": str(version)})
 
@@ -138,7 +136,7 @@ def _add_changes(app: FastAPI, http: IdempotentHttp[RiskUnitOfWork], verifier: T
         """End a proposal."""
 
         def execute(uow: RiskUnitOfWork, body: ReasonBody) -> Outcome:
-            return _outcome(reject_rule_set(version, body.reason, acting(who, request_id(request)), uow), 200)
+            return _decided(reject_rule_set(version, body.reason, acting(who, request_id(request)), uow))
 
         return await reject.handle(request, _principal(who), execute, path_ids={"version": str(version)})
 
@@ -148,20 +146,21 @@ def _principal(who: Operator) -> Principal:
     return Principal(owner_id=f"operator:{who.subject}", mode="operator")
 
 
-def _outcome(stored: StoredRuleSet, status: int) -> Outcome:
-    return Outcome(resource_id=str(stored.version), reply=_reply(stored, status))
+def _decided(stored: StoredRuleSet) -> Outcome:
+    return Outcome(resource_id=str(stored.version), reply=_life(stored))
 
 
 def _render(uow: RiskUnitOfWork, resource_id: str) -> Reply:
-    return _reply(stored_rule_set(int(resource_id), uow), 200)
+    return _life(stored_rule_set(int(resource_id), uow))
 
 
 def _render_created(uow: RiskUnitOfWork, resource_id: str) -> Reply:
-    return _reply(stored_rule_set(int(resource_id), uow), 201)
+    return json_answer(201, _view(stored_rule_set(int(resource_id), uow)))
 
 
-def _reply(stored: StoredRuleSet, status: int) -> Reply:
-    return json_answer(status, _view(stored))
+def _life(stored: StoredRuleSet) -> Reply:
+    """A proposal came within a body, so its reply can be kept; a decision may be about rules from a terminal."""
+    return json_answer(200, RuleSetLife.of(stored))
 
 
 def _view(stored: StoredRuleSet) -> RuleSetView:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from services.reconciliation.adapters.readers.camt053_elements import children, signed_amount, text_at
@@ -14,6 +14,7 @@ from services.reconciliation.domain.lines import (
     UnreadableFileError,
 )
 from services.reconciliation.domain.report_values import FieldError, Figures, day, visible
+from shared.kernel.moments import utc_moment
 
 _OPENING: Final = ("OPBD", "PRCD")
 _CLOSING: Final = "CLBD"
@@ -177,10 +178,9 @@ class Statement:
 def _moment_of(text: str | None) -> datetime | None:
     """A time of which nobody can say when it was says nothing of which statement is newer."""
     try:
-        stated = datetime.fromisoformat((text or "").strip())
+        return utc_moment((text or "").strip())
     except ValueError:
         return None
-    return None if stated.tzinfo is None else stated.astimezone(UTC)
 
 
 def _day_of(text: str | None) -> date | None:

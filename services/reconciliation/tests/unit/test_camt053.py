@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
 
-from services.reconciliation.domain.lines import BankLine, UnreadableFileError
+from services.reconciliation.domain.lines import BankLine, StatementHead, UnreadableFileError
 from services.reconciliation.tests.reading import lines, only_quarantined, quarantined, records, totals
 from services.reconciliation.tests.writers import camt_entry, camt_file, camt_statement
 
@@ -214,3 +214,18 @@ def test_text_around_figures_may_be_broken_over_lines():
     assert [
         line.amount_minor for line in lines(one(camt_entry(100).replace("1.00", "\n  1.00\n"), closing=100))
     ] == [100]
+
+
+@pytest.mark.parametrize(
+    ("created", "moment"),
+    [
+        ("2026-11-27T21:00:00+01:00", "2026-11-27T20:00:00+00:00"),
+        ("2026-11-27T21:00:00", None),
+        ("0001-01-01T00:00:00+01:00", None),
+        ("9999-12-31T23:59:59-01:00", None),
+    ],
+)
+def test_a_time_that_is_none_in_utc_says_nothing_of_when_a_statement_was_made(created, moment):
+    found = read(camt_file(camt_statement("1", [], 0, 0, created=created)))
+    (head,) = [each for each in found if isinstance(each, StatementHead)]
+    assert head.created_at == (None if moment is None else datetime.fromisoformat(moment))

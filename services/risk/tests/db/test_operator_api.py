@@ -70,6 +70,25 @@ def test_rules_take_effect_when_a_second_person_approves_them(office, desk):
     assert acts == [("rule_set_proposed",), ("rule_set_approved",)]
 
 
+def test_rules_longer_than_a_reply_that_is_kept_are_decided_over_http(
+    office, desk, risk, tmp_path, operators
+):
+    """A terminal takes more than a body holds: whoever proposes so must not be out of the approver's reach."""
+    file = tmp_path / "rules.json"
+    file.write_text(json.dumps({"blocked": {"payment_methods": [f"pm_{nth:030}x" for nth in range(10_000)]}}))
+    for _ in range(2):
+        risk("rules", "propose", str(file), "--reason", "many", "--json", "--token-file", operators("ada"))
+    approved = office.approve(2, key="once")
+    assert (approved.status, approved.document["state"]) == (200, "ACTIVE")
+    assert "rules" not in approved.document
+    assert office.approve(2, key="once").body == approved.body
+    rejected = office.call("POST", "/rule-sets/3/reject", {"reason": "once is enough"})
+    assert (rejected.status, rejected.document["state"]) == (200, "REJECTED")
+    whole = office.call("GET", "/rule-sets/2").document
+    assert {**approved.document, "rules": whole["rules"]} == whole
+    assert len(whole["rules"]["blocked"]["payment_methods"]) == 10_000
+
+
 def test_roles_are_held(office):
     assert office.propose(role=OperatorRole.VIEWER).document["code"] == "role_too_low"
     office.propose()
@@ -120,18 +139,23 @@ def test_a_rule_set_is_tried_before_it_holds_and_nothing_is_kept(office, desk):
     assert desk.rows("SELECT (SELECT count(*) FROM attempts) + (SELECT count(*) FROM decisions)") == [(0,)]
 
 
-def test_the_command_line_does_the_same(risk_urls, operators, tmp_path, monkeypatch):
+@pytest.fixture
+def risk(risk_urls, operators, monkeypatch):
     monkeypatch.setenv("RISK_DATABASE_URL", risk_urls.app)
     monkeypatch.setenv("RISK_OPERATOR_PUBLIC_KEY", operators.public_key)
-    ada, bob = operators("ada"), operators("bob")
-    file = tmp_path / "rules.json"
-    file.write_text(json.dumps(RULES))
 
-    def risk(*words):
+    def run(*words):
         done = CliRunner().invoke(cli, [*words])
         assert done.exit_code == 0, done.output
         return json.loads(done.stdout)
 
+    return run
+
+
+def test_the_command_line_does_the_same(risk, operators, tmp_path):
+    ada, bob = operators("ada"), operators("bob")
+    file = tmp_path / "rules.json"
+    file.write_text(json.dumps(RULES))
     by = ("--reason", "a test", "--json", "--token-file")
     assert risk("rules", "propose", str(file), *by, ada)["state"] == "PROPOSED"
     said = risk("rules", "try", "2", "--merchant", MERCHANT, "--amount", "101", "--currency", "eur", "--json")
