@@ -35,13 +35,13 @@ def refuse_strange_query(request: Request) -> None:
         each_once(request.query_params.multi_items(), frozenset(_names(route.dependant)))
 
 
-def _names(dependant: Any) -> Iterator[str]:
+def _names(asked: Any) -> Iterator[str]:
     """Of a route and of all that it depends on; a model stands for its fields."""
-    for parameter in dependant.query_params:
+    for parameter in asked.query_params:
         model = parameter.field_info.annotation
         if isinstance(model, type) and issubclass(model, BaseModel):
             yield from model.model_fields
         else:
             yield parameter.alias
-    for other in dependant.dependencies:
+    for other in asked.dependencies:
         yield from _names(other)

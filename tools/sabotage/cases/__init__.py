@@ -7,6 +7,7 @@ from tools.sabotage.cases.adapters import ADAPTERS
 from tools.sabotage.cases.adjusting import ADJUSTING
 from tools.sabotage.cases.agreeing import AGREEING
 from tools.sabotage.cases.answering import ANSWERING
+from tools.sabotage.cases.asking import ASKING
 from tools.sabotage.cases.auditing import AUDITING
 from tools.sabotage.cases.bank import BANK
 from tools.sabotage.cases.books import BOOKS
@@ -61,6 +62,7 @@ CASES: Final[tuple[Case, ...]] = (
     *ADAPTERS,
     *PEOPLE,
     *TERMINAL,
+    *ASKING,
     *POLICY,
     *RISK,
     *PUBLISHING,

@@ -79,7 +79,7 @@ def test_rules_longer_than_a_reply_that_is_kept_are_decided_over_http(
     for _ in range(2):
         risk("rules", "propose", str(file), "--reason", "many", "--json", "--token-file", operators("ada"))
     approved = office.approve(2, key="once")
-    assert (approved.status, approved.document["state"]) == (200, "ACTIVE")
+    assert (approved.status, approved.document.get("state")) == (200, "ACTIVE")
     assert "rules" not in approved.document
     assert office.approve(2, key="once").body == approved.body
     rejected = office.call("POST", "/rule-sets/3/reject", {"reason": "once is enough"})
