@@ -29,20 +29,20 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of te
 REASON_CHARS_MAX: Final = 512
 
 
-def _words(chars_max: int) -> Callable[[str], str]:
+def words(chars_max: int, chars_min: int = 1) -> Callable[[str], str]:
     """Refuse what the audit trail would not take."""
 
     def check(given: str) -> str:
         text = given.strip()
-        if not 1 <= len(text) <= chars_max or not text.isprintable():
-            raise typer.BadParameter(f"1 to {chars_max} printable characters")
+        if not chars_min <= len(text) <= chars_max or not text.isprintable():
+            raise typer.BadParameter(f"{chars_min} to {chars_max} printable characters")
         return text
 
     return check
 
 
 Reason = Annotated[
-    str, typer.Option("--reason", help="Why; recorded with the action.", callback=_words(REASON_CHARS_MAX))
+    str, typer.Option("--reason", help="Why; recorded with the action.", callback=words(REASON_CHARS_MAX))
 ]
 _EXIT_REFUSED: Final = 1
 

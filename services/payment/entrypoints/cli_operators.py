@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shared.runtime.cli import CommandLine, JsonFlag, Reason, command_line, emit
+from shared.runtime.cli import REASON_CHARS_MAX, CommandLine, JsonFlag, Reason, command_line, emit, words
 from shared.runtime.cli_token import TokenFile, acting
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ CursorText = Annotated[str | None, typer.Option("--cursor", help="Go on behind a
 Evidence = Annotated[
     str,
     typer.Option(
-        help="Where the proof is: a report, a ticket; to correct a stray, evidence's id in its timeline."
+        help="Where the proof is: a report, a ticket; to correct a stray, evidence's id in its timeline.",
+        callback=words(REASON_CHARS_MAX, chars_min=0),
     ),
 ]
 DecisionArgument = Annotated[str, typer.Argument(help="The decision's id.")]
