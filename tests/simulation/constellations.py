@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.circumstances import Circumstances
-from tests.simulation.kinds import DENIED_LATE, KEPT_BACK, OTHER_NAME, WORLDS, Course, Kind
+from tests.simulation.kinds import DENIED_LATE, HELD_TWICE, KEPT_BACK, OTHER_NAME, WORLDS, Course, Kind
 
 if TYPE_CHECKING:
     from tests.simulation.workload import Caller, Workload
@@ -37,7 +37,7 @@ class Constellation:
         """Whether evidence is still to come that operators had better wait for."""
         self.is_doubted = self.kind is OTHER_NAME
         """Whether operators take what is astray for nothing that was asked for."""
-        self.takes_what_came = self.kind is DENIED_LATE
+        self.takes_what_came = self.kind in (DENIED_LATE, HELD_TWICE)
         """Whether operators take money astray for the merchant's."""
         self._refused: int | None = None
         """Which deliveries the database of ``webhook_ingest`` refuses for a while, by the rest of their digest."""
