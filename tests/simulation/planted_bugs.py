@@ -258,7 +258,10 @@ OUT_OF_REACH = {
     **dict.fromkeys(
         ("ages-apart", "unheard-reading-ends"), "no doubt of a seed is hours old, and no list long to read"
     ),
-    **dict.fromkeys(("half-for-sends", "half-for-sends-in-sql", "every-second-turn", "due-by-index"), _PACE),
+    **dict.fromkeys(
+        ("half-for-sends", "half-for-sends-in-sql", "every-second-turn", "due-by-index", "open-by-index"),
+        _PACE,
+    ),
     "in-doubt-before-reported": "every report of a seed names our operation",
     "later-field-no-wish": "no service of a seed is deployed with another contract",
     "absent-no-sooner": "what is called absent too soon is adopted or astray once it arrives, which seeds allow",

@@ -54,12 +54,12 @@ WITH look_ups AS MATERIALIZED (
     SELECT {_ALL} FROM attempts WHERE {_IS_DUE} AND (looks_again OR (state = 'open' AND phase <> 'due'))
      ORDER BY next_at LIMIT %(look_ups)s FOR UPDATE SKIP LOCKED
 ), sends AS MATERIALIZED (
-    SELECT {_ALL} FROM attempts WHERE {_IS_DUE} AND state = 'open' AND NOT looks_again AND phase = 'due'
+    SELECT {_ALL} FROM attempts WHERE {_IS_DUE} AND state = 'open' AND phase = 'due'
      ORDER BY next_at LIMIT (SELECT %(calls)s - count(*) FROM look_ups) FOR UPDATE SKIP LOCKED
 )
 SELECT {_ALL} FROM look_ups UNION ALL SELECT {_ALL} FROM sends
 """
-_LATE: Final = f"""
+LATE: Final = f"""
 SELECT {_ALL} FROM attempts
  WHERE state = 'open' AND phase = 'due' AND NOT doubtful AND send_before <= %(now)s
  ORDER BY send_before LIMIT %(limit)s FOR UPDATE SKIP LOCKED
@@ -124,7 +124,7 @@ class PostgresAttempts:
 
     def late(self, *, limit: int) -> list[Attempt]:
         """Lock up to ``limit`` open attempts whose time to be sent has passed, the oldest first."""
-        found = self._select(_LATE, {"now": self._now, "limit": limit})
+        found = self._select(LATE, {"now": self._now, "limit": limit})
         self._loaded.update({attempt.operation.operation_id: attempt for attempt in found})
         return found
 

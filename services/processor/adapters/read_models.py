@@ -8,21 +8,22 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from services.processor.adapters.tables import ATTEMPT_LOG, ATTEMPTS, FEEDS
+from services.processor.adapters.tables import ATTEMPT_LOG, ATTEMPTS, FEEDS, OPEN
 from shared.persistence.statements import execute_alone
 
 _ANY_DUE: Final = """
 SELECT 1 FROM attempts WHERE processor = %(processor)s AND next_at <= %(now)s
-                       AND state = 'open' AND NOT looks_again AND phase = 'due'
+                       AND state = 'open' AND phase = 'due'
 UNION ALL
 SELECT 1 FROM attempts WHERE processor = %(processor)s AND next_at <= %(now)s
                        AND (looks_again OR (state = 'open' AND phase <> 'due')) LIMIT 1
 """
 
-_OLDEST_WAITING: Final = """
+OLDEST_WAITING: Final = f"""
 SELECT processor, extract(epoch FROM now() - min(opened_at)) FROM attempts
- WHERE state = 'open' AND phase IN ('due', 'sending') AND NOT doubtful GROUP BY processor
+ WHERE {OPEN} AND phase IN ('due', 'sending') AND NOT doubtful GROUP BY processor
 """
+OPEN_DOUBTS: Final = f"SELECT count(*) FROM attempts WHERE {OPEN} AND doubtful"
 
 
 def any_due(engine: sa.Engine, processor: str, now: datetime) -> bool:
@@ -56,7 +57,7 @@ def list_attempts(
     """Return attempts, those due soonest first."""
     query = sa.select(ATTEMPTS).order_by(ATTEMPTS.c.next_at, ATTEMPTS.c.operation_id).limit(limit)
     if state is not None:
-        query = query.where(ATTEMPTS.c.state == state)
+        query = query.where(sa.text(OPEN) if state == "open" else ATTEMPTS.c.state == state)
     if payment_id is not None:
         query = query.where(ATTEMPTS.c.payment_id == payment_id)
     if exhausted is not None:
@@ -68,13 +69,12 @@ def list_attempts(
 
 def open_doubts(connection: sa.Connection) -> Mapping[tuple[str, ...], float]:
     """Return how many open attempts are in doubt, for the gauge."""
-    doubtful = sa.select(sa.func.count()).where(ATTEMPTS.c.state == "open", ATTEMPTS.c.doubtful)
-    return {(): float(connection.execute(doubtful).scalar_one())}
+    return {(): float(connection.exec_driver_sql(OPEN_DOUBTS).scalar_one())}
 
 
 def waiting_ages(connection: sa.Connection) -> Mapping[tuple[str, ...], float]:
     """Return the age of the oldest attempt per processor of which nothing was sent yet, for the gauge."""
-    rows = connection.exec_driver_sql(_OLDEST_WAITING)
+    rows = connection.exec_driver_sql(OLDEST_WAITING)
     return {(processor,): float(age_s) for processor, age_s in rows}
 
 

@@ -58,6 +58,10 @@ ATTEMPT_LOG: Final = sa.Table(
     sa.Column("logged_at", _TIME, nullable=False),
 )
 
+OPEN: Final = "((state = 'open' AND phase = 'due') OR (state = 'open' AND phase <> 'due'))"
+"""All open attempts, as the two indexes have them, one of what is to be sent and one of what is to be looked up: asked
+for by their state alone they are looked for among all that ever were."""
+
 FEEDS: Final = sa.Table(
     "feeds",
     METADATA,

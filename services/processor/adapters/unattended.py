@@ -11,11 +11,12 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from services.processor.adapters.tables import OPEN
 from shared.runtime.logs import logger
 
-_UNATTENDED: Final = """
+UNATTENDED: Final = f"""
 SELECT processor, count(*) FROM attempts
- WHERE state = 'open' AND exhausted_at IS NULL AND processor <> ALL (%(configured)s::text[])
+ WHERE {OPEN} AND exhausted_at IS NULL AND processor <> ALL (%(configured)s::text[])
  GROUP BY processor ORDER BY processor
 """
 _log = logger(__name__)
@@ -23,7 +24,7 @@ _log = logger(__name__)
 
 def unattended(connection: sa.Connection, configured: Collection[str]) -> Mapping[tuple[str, ...], float]:
     """Return how many there are at each processor that has any, for the gauge."""
-    rows = connection.exec_driver_sql(_UNATTENDED, {"configured": sorted(configured)})
+    rows = connection.exec_driver_sql(UNATTENDED, {"configured": sorted(configured)})
     return {(processor,): float(number) for processor, number in rows}
 
 

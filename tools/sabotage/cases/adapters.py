@@ -183,6 +183,19 @@ ADAPTERS: Final = (
         tests=(_STORED_TESTS + "test_neither_look_ups_nor_sends_walk_through_the_backlog_of_the_other",),
     ),
     Case(
+        name="open-by-index",
+        protection="what is open is not looked for among all attempts that ever were",
+        change="it is asked for by its state alone",
+        patches=(
+            Patch(
+                "services/processor/adapters/tables.py",
+                "\"((state = 'open' AND phase = 'due') OR (state = 'open' AND phase <> 'due'))\"",
+                "\"(state = 'open')\"",
+            ),
+        ),
+        tests=(_STORED_TESTS + "test_what_is_open_is_not_looked_for_among_all_that_ever_was",),
+    ),
+    Case(
         name="late-is-not-written",
         protection="a worker that slept past its lease, its connection open or not, writes no request any more",
         change="only before a connection is looked for is it asked whether there is time",

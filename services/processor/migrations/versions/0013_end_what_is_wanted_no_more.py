@@ -28,6 +28,6 @@ def upgrade() -> None:
     )
     op.execute(
         "CREATE INDEX attempts_to_send ON attempts (processor, next_at)"
-        " WHERE state = 'open' AND NOT looks_again AND phase = 'due'"
+        " WHERE state = 'open' AND phase = 'due'"
     )
     op.execute("DROP INDEX attempts_due")
