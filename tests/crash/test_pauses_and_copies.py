@@ -186,6 +186,12 @@ def counted(stack, services):
     return {service: {table: stack.count(service, table) for table in REPLAYED} for service in services}
 
 
+def all_signed(stack):
+    """Whether the ledger has said all that it says of its own accord: a head follows seconds after the last seal."""
+    sealed = "SELECT (SELECT max(position) FROM seals) = (SELECT max(position) FROM seal_heads)"
+    return stack.rows("ledger", sealed)[0][0]
+
+
 def read_again(stack, admin, service):
     """Whether the group has read as many records as its service ever took in."""
     group = stack.topic_prefix + service
@@ -199,6 +205,9 @@ def test_deleted_offsets_of_every_service_replay_everything_with_no_new_effect(s
     ties_out(stack, Load(stack, "replay").start())
     # The outside world tells nothing new while we count: webhooks that it failed to deliver earlier, say.
     with stack.stopped("sandbox"):
+        eventually(
+            partial(all_signed, stack), timeout_s=60, describe="a head was signed of all that is sealed"
+        )
         assert_holds(stack.audit())
         before = counted(stack, WITH_INBOX)
         admin = AdminClient({"bootstrap.servers": stack.bootstrap})
