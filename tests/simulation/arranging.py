@@ -86,6 +86,13 @@ async def release(there: "Constellation") -> None:
     await there.release_now()
 
 
+async def release_again_and_again(there: "Constellation") -> None:
+    """What nothing has told of comes to light after the last look that anybody was to take at it, whenever it was done."""
+    while True:
+        await asyncio.sleep(there.chance.uniform(40.0, 70.0))
+        await there.release_now()
+
+
 async def refuse_some_deliveries(there: "Constellation") -> None:
     """The database refuses some deliveries until the faults end, whatever it is that it does not like."""
     await there.refuse_some_deliveries()

@@ -1,4 +1,4 @@
-"""What hardly ever comes together by chance, brought together in eighteen worlds of 28.
+"""What hardly ever comes together by chance, brought together in nineteen worlds of 28.
 
 Drawn by a chance of its own, so that a world without is to the letter what it was before there were any. Everything in
 it is something that processors, people and networks do; only that it happens at once is arranged.
@@ -12,7 +12,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.circumstances import Circumstances
-from tests.simulation.kinds import DENIED_LATE, HELD_TWICE, KEPT_BACK, OTHER_NAME, WORLDS, Course, Kind
+from tests.simulation.kinds import (
+    DENIED_LATE,
+    HELD_TWICE,
+    KEPT_BACK,
+    LET_GO_UNHEARD,
+    OTHER_NAME,
+    WORLDS,
+    Course,
+    Kind,
+)
 
 if TYPE_CHECKING:
     from tests.simulation.workload import Caller, Workload
@@ -33,7 +42,7 @@ class Constellation:
         self._world = world
         self.chance = chance
         self.kind: Kind | None = chance.choice(WORLDS)
-        self.keeps_back = self.kind is KEPT_BACK
+        self.keeps_back = self.kind in (KEPT_BACK, LET_GO_UNHEARD)
         """Whether evidence is still to come that operators had better wait for."""
         self.is_doubted = self.kind is OTHER_NAME
         """Whether operators take what is astray for nothing that was asked for."""

@@ -81,6 +81,16 @@ async def take_a_part_and_cancel(
         asked = True
 
 
+async def let_go(workload: "Workload", who: "Caller", payment: str, chance: random.Random) -> None:
+    """Cancel it once money is held."""
+    for _ in range(ASKS_MAX):
+        await asyncio.sleep(chance.uniform(0.5, 1.5))
+        shown = await workload.shown(who, f"/payments/{payment}")
+        if shown is not None and shown["amount_capturable"]:
+            await workload.post(who, f"/payments/{payment}/cancel", {})
+            return
+
+
 async def wait_first(workload: "Workload", who: "Caller", payment: str, chance: random.Random) -> None:
     """Leave it alone for a while, and go on as merchants do."""
     await asyncio.sleep(chance.uniform(6.0, 14.0))

@@ -18,6 +18,7 @@ from tests.simulation.arranging import (
     give_back_more_than_was_taken,
     refuse_some_deliveries,
     release,
+    release_again_and_again,
     take_another_amount,
     take_give_back_and_take,
     undo_what_was_done,
@@ -28,6 +29,7 @@ from tests.simulation.courses import (
     ask_for_the_rest_again,
     give_most_back,
     insist,
+    let_go,
     take_a_part_and_cancel,
     take_a_part_and_give_back,
     take_a_part_as_last,
@@ -264,10 +266,21 @@ DENIED_LATE = Kind(
     course=try_again_and_wait,
 )
 """Risk denies cards when they have been let go: one that the issuer declines anyway, and one that takes another amount."""
+LET_GO_UNHEARD = Kind(
+    name="let_go_unheard",
+    terms=_AT_ALPHA | {"cancel_ladder_s": "1,2,3"},
+    cards=("pm_no_evidence_on_void",),
+    capture_methods=("manual",),
+    # What a hold has come to is shown by the hold itself.
+    rules=({"processor": "alpha", "operation": "look_up", "reply": "malformed", "calls": 40},),
+    course=let_go,
+    meanwhile=release_again_and_again,
+)
+"""Nothing tells that a hold was let go until it has been put before people; then evidence does."""
 KINDS = (
     CAME_AND_WENT, CHARGED_LATE, LOST_CAPTURE, KEPT_BACK, CHARGED_BY_HAND, OTHER_NAME, DELIVERIES_REFUSED,
     OWNERS_STOPPED, REVIEWED, TAKEN_AGAIN, UNDONE_LATER, CLAIMED_ASTRAY, ANOTHER_LAST, OVERPAID, HELD_TWICE,
-    SPOKEN_OVER_BY_A_PROXY, REFUSED_THOUGH_DONE, DENIED_LATE,
+    SPOKEN_OVER_BY_A_PROXY, REFUSED_THOUGH_DONE, DENIED_LATE, LET_GO_UNHEARD,
 )  # fmt: skip
 WORLDS: tuple[Kind | None, ...] = (*KINDS, *(None,) * (28 - len(KINDS)))
 """A kind more takes the place of a world without any: all other worlds stay what they were."""
