@@ -103,8 +103,15 @@ def build(settings: ProcessorSettings, surroundings: Surroundings | None = None)
 def make_policies(settings: ProcessorSettings) -> Policies:
     """Return how each configured processor is retried and looked up."""
     alpha = replace(alpha_http.CAPABILITIES, keys_live_s=settings.alpha_keys_live_s)
-    alpha_s = (settings.alpha_visibility_window_s, settings.alpha_absence_window_s)
-    policies = {"alpha": _policy(settings, "alpha", alpha, *alpha_s)}
+    policies = {
+        "alpha": _policy(
+            settings,
+            "alpha",
+            alpha,
+            settings.alpha_visibility_window_s,
+            absence_window_s=settings.alpha_absence_window_s,
+        )
+    }
     if settings.beta_base_url is not None:
         policies["beta"] = _policy(
             settings, "beta", beta_http.CAPABILITIES, settings.beta_visibility_window_s
@@ -117,6 +124,7 @@ def _policy(
     processor: str,
     capabilities: Capabilities,
     visibility_window_s: float,
+    *,
     absence_window_s: float = 0.0,
 ) -> Policy:
     if capabilities.look_up_by is LookUpBy.DELAYED_LIST and not visibility_window_s:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 import sqlalchemy as sa
 
-from services.processor.adapters.tables import ATTEMPTS
+from services.processor.adapters.tables import ATTEMPTS, TO_LOOK_UP, TO_SEND
 from services.processor.app.ports import Room
 from services.processor.domain.attempt import Attempt, Closing, Phase, State
 from services.processor.domain.operation import Operation
@@ -51,17 +51,17 @@ _IS_DUE: Final = "processor = %(processor)s AND next_at <= %(now)s"
 # is looked up next. Each half has an index of its own: behind an outage's backlog of sends stand few look-ups.
 DUE: Final = f"""
 WITH look_ups AS MATERIALIZED (
-    SELECT {_ALL} FROM attempts WHERE {_IS_DUE} AND (looks_again OR (state = 'open' AND phase <> 'due'))
+    SELECT {_ALL} FROM attempts WHERE {_IS_DUE} AND {TO_LOOK_UP}
      ORDER BY next_at LIMIT %(look_ups)s FOR UPDATE SKIP LOCKED
 ), sends AS MATERIALIZED (
-    SELECT {_ALL} FROM attempts WHERE {_IS_DUE} AND state = 'open' AND phase = 'due'
+    SELECT {_ALL} FROM attempts WHERE {_IS_DUE} AND {TO_SEND}
      ORDER BY next_at LIMIT (SELECT %(calls)s - count(*) FROM look_ups) FOR UPDATE SKIP LOCKED
 )
 SELECT {_ALL} FROM look_ups UNION ALL SELECT {_ALL} FROM sends
 """
 LATE: Final = f"""
 SELECT {_ALL} FROM attempts
- WHERE state = 'open' AND phase = 'due' AND NOT doubtful AND send_before <= %(now)s
+ WHERE {TO_SEND} AND NOT doubtful AND send_before <= %(now)s
  ORDER BY send_before LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 _CURRENCY: Final = """

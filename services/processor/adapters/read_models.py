@@ -8,15 +8,13 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from services.processor.adapters.tables import ATTEMPT_LOG, ATTEMPTS, FEEDS, OPEN
+from services.processor.adapters.tables import ATTEMPT_LOG, ATTEMPTS, FEEDS, OPEN, TO_LOOK_UP, TO_SEND
 from shared.persistence.statements import execute_alone
 
-_ANY_DUE: Final = """
-SELECT 1 FROM attempts WHERE processor = %(processor)s AND next_at <= %(now)s
-                       AND state = 'open' AND phase = 'due'
+_ANY_DUE: Final = f"""
+SELECT 1 FROM attempts WHERE processor = %(processor)s AND next_at <= %(now)s AND {TO_SEND}
 UNION ALL
-SELECT 1 FROM attempts WHERE processor = %(processor)s AND next_at <= %(now)s
-                       AND (looks_again OR (state = 'open' AND phase <> 'due')) LIMIT 1
+SELECT 1 FROM attempts WHERE processor = %(processor)s AND next_at <= %(now)s AND {TO_LOOK_UP} LIMIT 1
 """
 
 OLDEST_WAITING: Final = f"""

@@ -58,9 +58,11 @@ ATTEMPT_LOG: Final = sa.Table(
     sa.Column("logged_at", _TIME, nullable=False),
 )
 
-OPEN: Final = "((state = 'open' AND phase = 'due') OR (state = 'open' AND phase <> 'due'))"
-"""All open attempts, as the two indexes have them, one of what is to be sent and one of what is to be looked up: asked
-for by their state alone they are looked for among all that ever were."""
+TO_SEND: Final = "(state = 'open' AND phase = 'due')"
+TO_LOOK_UP: Final = "(looks_again OR (state = 'open' AND phase <> 'due'))"
+"""What is to be sent and what is to be looked up, to the letter as their two indexes say it."""
+OPEN: Final = f"({TO_SEND} OR (state = 'open' AND phase <> 'due'))"
+"""All open attempts, by those two: asked for by their state alone they are looked for among all that ever were."""
 
 FEEDS: Final = sa.Table(
     "feeds",

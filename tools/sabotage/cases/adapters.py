@@ -189,7 +189,7 @@ ADAPTERS: Final = (
         patches=(
             Patch(
                 "services/processor/adapters/tables.py",
-                "\"((state = 'open' AND phase = 'due') OR (state = 'open' AND phase <> 'due'))\"",
+                "f\"({TO_SEND} OR (state = 'open' AND phase <> 'due'))\"",
                 "\"(state = 'open')\"",
             ),
         ),

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from schemas.generated import AuthorizePaymentV1, WithdrawOperationV1
+from schemas.generated import AuthorizePaymentV1, CancelPaymentV1, WithdrawOperationV1
 from services.processor.domain.fact import Fact
 from services.processor.domain.outcome import Answer, Found, LookUp, Result
 from shared.kernel.ids import UlidIds
@@ -27,6 +27,13 @@ def authorize(**changes):
         "merchant_id": IDS.new("mer_"),
     }  # fmt: skip
     return AuthorizePaymentV1(**values | changes)
+
+
+def cancel(payment_id):
+    return CancelPaymentV1(
+        payment_id=payment_id, operation_id=IDS.new("op_"), processor="alpha", account="acct_alpha",
+        authorization_id="auth_1",
+    )  # fmt: skip
 
 
 def held_fact(command):

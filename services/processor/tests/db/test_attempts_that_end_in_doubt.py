@@ -3,9 +3,19 @@
 import pytest
 import sqlalchemy as sa
 
-from schemas.generated import CancelPaymentV1
 from services.processor.domain.outcome import Answer, Found, LookUp, Result
-from services.processor.tests.db.commands import IDS, authorize, due_again, event, row, withdrawal
+from services.processor.tests.db.commands import IDS, authorize, cancel, due_again, event, row, withdrawal
+
+
+def in_doubt_to_the_end(service, command):
+    """What is told of an operation whose every look-up came to nothing."""
+    service.deliver(event(command))
+    service.record((service.claim()[0], Answer(result=Result.UNKNOWN, error_code="timeout")))
+    for _ in range(6):
+        service.clock.advance(200_000)
+        service.record((service.claim()[0], LookUp(found=Found.UNREACHABLE)))
+    (told,) = service.payloads("LadderExhausted")
+    return told
 
 
 def test_a_cancel_in_doubt_to_the_end_is_told_in_the_currency_of_its_payment(service):
@@ -13,31 +23,13 @@ def test_a_cancel_in_doubt_to_the_end_is_told_in_the_currency_of_its_payment(ser
     held = authorize(currency="JPY")
     service.deliver(event(held))
     service.record((service.claim()[0], Answer(result=Result.DECLINED)))
-    cancel = CancelPaymentV1(
-        payment_id=held.payment_id, operation_id=IDS.new("op_"), processor="alpha", account="acct_alpha",
-        authorization_id="auth_1",
-    )  # fmt: skip
-    service.deliver(event(cancel))
-    service.record((service.claim()[0], Answer(result=Result.UNKNOWN, error_code="timeout")))
-    for _ in range(6):
-        service.clock.advance(200_000)
-        service.record((service.claim()[0], LookUp(found=Found.UNREACHABLE)))
-    (told,) = service.payloads("LadderExhausted")
+    told = in_doubt_to_the_end(service, cancel(held.payment_id))
     assert (told["kind"], told["exposure_minor"], told["currency"]) == ("cancel", 0, "JPY")
 
 
 def test_a_cancel_of_a_payment_that_never_asked_for_money_is_in_doubt_to_the_end_as_well(service):
     """A hold that others made under its id is let go: nobody named a currency, and the worker goes on all the same."""
-    cancel = CancelPaymentV1(
-        payment_id=IDS.new("pay_"), operation_id=IDS.new("op_"), processor="alpha", account="acct_alpha",
-        authorization_id="auth_1",
-    )  # fmt: skip
-    service.deliver(event(cancel))
-    service.record((service.claim()[0], Answer(result=Result.UNKNOWN, error_code="timeout")))
-    for _ in range(6):
-        service.clock.advance(200_000)
-        service.record((service.claim()[0], LookUp(found=Found.UNREACHABLE)))
-    (told,) = service.payloads("LadderExhausted")
+    told = in_doubt_to_the_end(service, cancel(IDS.new("pay_")))
     assert (told["kind"], told["exposure_minor"]) == ("cancel", 0)
 
 
