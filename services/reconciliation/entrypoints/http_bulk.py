@@ -1,11 +1,10 @@
 """Operators decide about many breaks at once: a preview first, then exactly what it showed."""
 
 from dataclasses import asdict
-from datetime import date
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Request
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 from starlette.responses import Response
 
 from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
@@ -19,6 +18,7 @@ from services.reconciliation.app.bulk_breaks import (
     preview_bulk,
 )
 from services.reconciliation.domain.breaks import BreakType
+from services.reconciliation.entrypoints.http_dates import Day
 from shared.persistence.unit_of_work import Transactions
 from shared.runtime.http import document, read_json_body
 from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply, json_answer
@@ -32,12 +32,6 @@ Token = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 _PATH = "/bulk/breaks"
 
 
-def _day(given: object) -> date:
-    if isinstance(given, str):
-        return date.fromisoformat(given)
-    raise ValueError("a day as text, such as 2026-11-30")
-
-
 class Selecting(ApiModel):
     """To which breaks something is to be done: those that are named, or else all of a state that fit."""
 
@@ -46,7 +40,7 @@ class Selecting(ApiModel):
     kind: Literal[tuple(kind.value for kind in BreakType)] | None = None  # type: ignore[valid-type]
     currency: Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")] | None = None
     at_risk_max_minor: Annotated[int, Field(ge=0)] | None = None
-    due_on: Annotated[date, BeforeValidator(_day)] | None = None
+    due_on: Day | None = None
     owner: Annotated[Owner | None, Field(description="To whom to assign; nobody without.")] = None
 
     def meant(self, action: str) -> Wanted:

@@ -1,11 +1,11 @@
 """Operators run matching, work on breaks, and see each payout and day explained to zero."""
 
 from collections.abc import Callable, Coroutine
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from fastapi import Depends, FastAPI, Path, Query, Request
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 from starlette.responses import Response
 
 from services.reconciliation.adapters.breaks import one_break, shown
@@ -22,8 +22,8 @@ from services.reconciliation.app.resolve_break import (
     propose_acceptance,
 )
 from services.reconciliation.app.run_matching import RunKind, run_matching
+from services.reconciliation.entrypoints.http_dates import Day, Moment
 from shared.kernel.errors import Rejected
-from shared.kernel.moments import utc_moment
 from shared.kernel.operators import Actor
 from shared.runtime.http import document
 from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply, json_answer
@@ -37,26 +37,12 @@ Limit = Annotated[int, Query(ge=1, le=LIST_MAX)]
 Handler = Callable[..., Coroutine[Any, Any, Response]]
 
 
-def _day(given: object) -> date:
-    if not isinstance(given, str):
-        raise ValueError("a day as text, such as 2026-11-30")  # noqa: TRY004 - what validation tells the caller
-    return date.fromisoformat(given)
-
-
-def _moment(given: object) -> datetime:
-    try:
-        return utc_moment(given if isinstance(given, str) else "")
-    except ValueError:
-        raise ValueError("a time with its offset from UTC, such as 2026-11-30T00:00:00Z") from None
-
-
 class RunBody(ApiModel):
     """POST /runs: over what changed since the last one, or over everything anew."""
 
     kind: Literal["incremental", "full"] = "incremental"
     as_of: Annotated[
-        datetime | None,
-        BeforeValidator(_moment),
+        Moment | None,
         Field(description="When what is late is judged to be late; now without it."),
     ] = None
     reason: Reason
@@ -65,9 +51,7 @@ class RunBody(ApiModel):
 class DeferBody(ApiModel):
     """POST /breaks/{break_id}/defer: a difference of timing, and until when."""
 
-    due_on: Annotated[
-        date, BeforeValidator(_day), Field(description="If it stands after that day, it opens again.")
-    ]
+    due_on: Annotated[Day, Field(description="If it stands after that day, it opens again.")]
     reason: Reason
 
 

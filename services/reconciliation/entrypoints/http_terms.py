@@ -1,18 +1,18 @@
 """Operators agree tolerances, fees and processors' calendars, in twos."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Path, Query, Request
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 from starlette.responses import Response
 
 from services.reconciliation.adapters.terms import list_terms, one_term, shown
 from services.reconciliation.adapters.unit_of_work import ReconciliationUnitOfWork
 from services.reconciliation.app.agree_terms import approve_term, propose_term, reject_term
 from services.reconciliation.domain.terms import HOLIDAYS_MAX, Said, Term, TermKind
+from services.reconciliation.entrypoints.http_dates import Day, Moment
 from shared.kernel.errors import Rejected
-from shared.kernel.moments import utc_moment
 from shared.runtime.http import document
 from shared.runtime.idempotent_http import IdempotentHttp, Outcome, Reply, json_answer
 from shared.runtime.models import ApiModel
@@ -26,24 +26,11 @@ Kind = Literal["tolerance", "agreed_fee", "calendar"]
 State = Literal["PROPOSED", "APPROVED", "REJECTED"]
 
 
-def _day(given: object) -> date:
-    if isinstance(given, str):
-        return date.fromisoformat(given)
-    raise ValueError("a day as text, such as 2026-12-25")
-
-
-def _moment(given: object) -> datetime:
-    try:
-        return utc_moment(given if isinstance(given, str) else "")
-    except ValueError:
-        raise ValueError("a time with its offset, such as 2026-12-01T00:00:00Z") from None
-
-
 class ProposeTermBody(ApiModel):
     """POST /terms: each kind has its own key and values; without a moment it counts from its approval on."""
 
     kind: Kind
-    valid_from: Annotated[datetime, BeforeValidator(_moment)] | None = None
+    valid_from: Moment | None = None
     ended: bool = False
     source: Words | None = None
     processor: Words | None = None
@@ -56,9 +43,7 @@ class ProposeTermBody(ApiModel):
     time_zone: Words | None = None
     settles_after_days: int | None = None
     lost_after_days: int | None = None
-    holidays: (
-        Annotated[list[Annotated[date, BeforeValidator(_day)]], Field(max_length=HOLIDAYS_MAX)] | None
-    ) = None
+    holidays: Annotated[list[Day], Field(max_length=HOLIDAYS_MAX)] | None = None
     reason: Reason
 
     def said(self, now: datetime) -> Said:
