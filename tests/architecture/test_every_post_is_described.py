@@ -4,9 +4,8 @@ import json
 import re
 
 from tests.architecture.faces import Face
-from tests.architecture.test_every_post_is_idempotent import WITHOUT_KEY, face
+from tests.architecture.test_every_post_is_idempotent import WITHOUT_KEY
 
-__all__ = ["face"]
 SCHEMAS = "#/components/schemas/"
 
 

@@ -1,7 +1,6 @@
 """Every POST of every service goes through the idempotency layer: asked of the applications themselves, route by route."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -35,13 +34,6 @@ WITHOUT_KEY = {
 HIDING = re.compile(r"include_in_schema|\.add_route\(|\.mount\(|\.add_api_websocket_route\(|\.websocket\(")
 """What would keep a route out of an application's description of itself."""
 STUBBED = 299
-
-
-@pytest.fixture(params=[name for name in SERVICES if name not in OUTSIDE_WORLD])
-def face(request: pytest.FixtureRequest) -> Iterator[Face]:
-    made = Face(request.param)
-    yield made
-    made.runtime.close()
 
 
 @pytest.fixture

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import pytest
-
 from shared.testing.serving import served
-from tests.architecture.faces import OUTSIDE_WORLD, SERVICES, Face
+from tests.architecture.faces import Face
 
 NOT_OPERATORS = {
     "/payments", "/payments/{payment_id}", "/payments/{payment_id}/timeline", "/refunds/{refund_id}", "/disputes",
@@ -15,13 +13,6 @@ NOT_OPERATORS = {
 }  # fmt: skip
 """Merchants' own, by their keys: the lists refuse it by the same words, and a single thing has no parameters."""
 PATH = "run_" + "0" * 26
-
-
-@pytest.fixture(params=[name for name in SERVICES if name not in OUTSIDE_WORLD])
-def face(request: pytest.FixtureRequest) -> Iterator[Face]:
-    made = Face(request.param)
-    yield made
-    made.runtime.close()
 
 
 def _asked(face: Face) -> Iterator[tuple[str, list[str]]]:

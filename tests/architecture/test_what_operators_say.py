@@ -5,22 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from tests.architecture.faces import OUTSIDE_WORLD, SERVICES, Face
+from tests.architecture.faces import Face
 
 WORDS = ("reason", "evidence", "attachment")
 MERCHANTS = {"CancelPaymentBody", "RefundBody"}
 """Merchants may say what they like over several lines: it is made visible where it is printed."""
 FORGED = ("x\n  10:00:05.000  decision", "x\x1b[2K", "x\u202ey", "x\u00a0y", "x\ty", "   ", "")
-
-
-@pytest.fixture(params=[name for name in SERVICES if name not in OUTSIDE_WORLD])
-def face(request: pytest.FixtureRequest) -> Iterator[Face]:
-    made = Face(request.param)
-    yield made
-    made.runtime.close()
 
 
 def _fields(face: Face) -> Iterator[tuple[str, TypeAdapter[Any]]]:
