@@ -65,8 +65,8 @@ class Circumstances:
     revocations: Sequence[tuple[float, str]]
     """When which merchant's key is revoked."""
     beta_held_back: float = BETA_HELD_BACK
-    cancel_ladder_s: str = ""
-    """How alpha's cancels in doubt are looked up, where that is over soon enough to be waited for."""
+    ladders: str = ""
+    """Ladders that differ besides beta's, where one is to end soon enough to be waited for."""
 
     @classmethod
     def drawn(cls, chance: random.Random, merchants: Sequence[str]) -> "Circumstances":

@@ -268,7 +268,7 @@ DENIED_LATE = Kind(
 """Risk denies cards when they have been let go: one that the issuer declines anyway, and one that takes another amount."""
 LET_GO_UNHEARD = Kind(
     name="let_go_unheard",
-    terms=_AT_ALPHA | {"cancel_ladder_s": "1,2,3"},
+    terms=_AT_ALPHA | {"ladders": "alpha.cancel=1,2,3"},
     cards=("pm_no_evidence_on_void",),
     capture_methods=("manual",),
     # What a hold has come to is shown by the hold itself.

@@ -33,6 +33,9 @@ _MODELS: Mapping[str, Any] = {
     "reconciliation": ReconciliationSettings,
 }
 
+BETA_LADDERS = {True: "beta=1,2,4,5,25,60,61", False: "beta=2,5,12,25,50,60,60"}
+"""By whether beta's attempts are given up in haste."""
+
 
 def settings_of(service: str, drawn: Circumstances, storage: Storage, operator_public_key: str) -> Any:
     """What this service is started with; nobody changes it."""
@@ -81,12 +84,7 @@ def _own(service: str, drawn: Circumstances) -> dict[str, Any]:
                 "beta_api_key": API_KEYS["beta"],
                 "beta_timeout_s": 2.0,
                 "beta_visibility_window_s": drawn.beta_visibility_window_s,
-                "look_up_ladders_s": " ".join(
-                    [
-                        "beta=1,2,4,5,25,60,61" if drawn.in_haste else "beta=2,5,12,25,50,60,60",
-                        *([f"alpha.cancel={drawn.cancel_ladder_s}"] if drawn.cancel_ladder_s else ()),
-                    ]
-                ),
+                "look_up_ladders_s": f"{BETA_LADDERS[drawn.in_haste]} {drawn.ladders}".strip(),
                 "feed_interval_s": 15.0,
                 "lease_s": 8.0,
                 "lease_margin_s": 1.0,

@@ -98,9 +98,9 @@ def absorb(payment: Payment, fact: Fact, moment: Moment, *, asked: Operation | N
             currency=fact.currency,
         )
         return Verdict.APPLIED
-    of_ours = operation is None and moment.source is Source.SETTLEMENT and may_be_in_doubt(payment, fact)
-    elsewhere = of_ours or _foreign_refund_of_unknown(payment, operation, fact)
-    if elsewhere or not _take_in(payment, thing, fact, operation, moment, asked=asked):
+    unsaid = operation is None and moment.source is Source.SETTLEMENT and may_be_in_doubt(payment, fact)
+    too_early = unsaid or _foreign_refund_of_unknown(payment, operation, fact)
+    if too_early or not _take_in(payment, thing, fact, operation, moment, asked=asked):
         return Verdict.WAITS
     if known is not None:
         _check_amount(payment, thing, fact, moment)

@@ -18,8 +18,8 @@ GUESSING: Final = (
         patches=(
             Patch(
                 "services/payment/domain/absorbing.py",
-                "of_ours = operation is None and moment.source is Source.SETTLEMENT and may_be_in_doubt(payment, fact)",
-                "of_ours = False",
+                "too_early = unsaid or ",
+                "too_early = ",
             ),
         ),
         tests=(
