@@ -112,8 +112,8 @@ def bench(
     only: Annotated[
         list[str] | None,
         typer.Option(
-            help="A section by its word, as often as wanted: base, ledger, bulk, latency, create, journey, readers, "
-            "matching, projection, or growth (an hour, and in no full run)."
+            help="A section by its word, as often as wanted: base, ledger, bulk, latency, create, working, journey, "
+            "readers, matching, projection, or growth (an hour, and in no full run)."
         ),
     ] = None,
     entries: Annotated[int, typer.Option(min=1_000, help="How far growth goes.")] = 10_000_000,

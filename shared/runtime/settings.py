@@ -62,7 +62,7 @@ class ServiceSettings(ProcessSettings):
     database_url: PostgresUrl = Field(description="PostgreSQL URL of the application role")
     relay_database_url: PostgresUrl | None = Field(None, description="PostgreSQL URL of the relay role")
     owner_database_url: PostgresUrl | None = Field(
-        None, description="PostgreSQL URL of the owner role; only migrations and archives use it"
+        None, description="PostgreSQL URL of the owner role; only what maintains uses it"
     )
     reader_database_url: PostgresUrl | None = Field(None, description="PostgreSQL URL of the reader role")
     kafka_bootstrap_servers: str = Field(

@@ -7,7 +7,7 @@ from services.payment.domain.amounts import Amounts
 from services.payment.domain.status import Status
 from shared.kernel.errors import InvariantViolation
 
-#: Absent means forbidden. The database holds the same pairs in ``payment_transitions``.
+#: Absent means forbidden. The database holds the same pairs in ``legal_transitions``.
 NEXT: Final[Mapping[Status, frozenset[Status]]] = {
     Status.CREATED: frozenset(
         {Status.REQUIRES_PAYMENT_METHOD, Status.AUTHORIZED, Status.FAILED, Status.CANCELED}

@@ -38,7 +38,7 @@ class OperationState(StrEnum):
 
 
 _S = OperationState
-#: Absent means forbidden. The database holds the same pairs in ``operation_transitions``.
+#: Absent means forbidden. The database holds the same pairs in ``legal_transitions``.
 NEXT: Final[Mapping[OperationState, frozenset[OperationState]]] = {
     _S.REQUESTED: frozenset({_S.SENT, _S.ABANDONED}),
     _S.SENT: frozenset({_S.SUCCEEDED, _S.DECLINED, _S.PENDING, _S.UNCERTAIN, _S.ABANDONED}),
