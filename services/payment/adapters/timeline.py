@@ -15,16 +15,20 @@ Row = Mapping[str, Any]
 
 #: The outbox is partitioned by day and found by day; what is older than this has been archived.
 DAYS_MAX: Final = 400
+#: What waited once and waits no more was applied: evidence is written once and keeps its first verdict.
+_EVIDENCE: Final = """to_jsonb(e) || CASE WHEN e.verdict = 'waits'
+       AND NOT EXISTS (SELECT FROM waiting_facts AS w WHERE w.waiting_id = e.evidence_id)
+       THEN '{"verdict": "waited"}'::jsonb ELSE '{}'::jsonb END"""
 #: One snapshot of everything: each row as JSON under the name of its kind. What was told before anybody knew whose it
 #: was is nobody's evidence for ever; the objects that it names tell whose it turned out to be.
-_STORY: Final = """
+_STORY: Final = f"""
 SELECT 'transition', to_jsonb(h) FROM status_history AS h WHERE h.payment_id = %(id)s
 UNION ALL
 SELECT 'operation', to_jsonb(o) FROM operations AS o WHERE o.payment_id = %(id)s
 UNION ALL
-SELECT 'evidence', to_jsonb(e) FROM evidence AS e WHERE e.payment_id = %(id)s
+SELECT 'evidence', {_EVIDENCE} FROM evidence AS e WHERE e.payment_id = %(id)s
 UNION ALL
-SELECT 'evidence', to_jsonb(e) FROM evidence AS e
+SELECT 'evidence', {_EVIDENCE} FROM evidence AS e
  WHERE e.payment_id IS NULL AND (e.processor, e.account, e.object_id) IN (
        SELECT processor, account, object_id FROM processor_objects WHERE payment_id = %(id)s
        UNION SELECT processor, account, object_id FROM disputes WHERE payment_id = %(id)s

@@ -15,8 +15,9 @@ from services.payment.domain.facts import ObjectType, Role
 from services.payment.domain.lifecycle import BEFORE_AUTHORIZATION
 from services.payment.domain.operations import Operation, OperationState, OperationType
 from services.payment.domain.payment import Payment
-from services.payment.domain.risk_states import REFUSED
+from services.payment.domain.risk_states import REFUSED, UNSENT, RiskBy, RiskState
 from services.payment.domain.status import Status
+from services.payment.domain.unsent import drop
 
 _FINAL_CAPTURE = "final_capture"
 _REFUSED_CANCELS = frozenset({"cancel_declined", "cancel_abandoned"})
@@ -130,12 +131,16 @@ def _forget_refused_cancel(payment: Payment) -> None:
 
 
 def settle_release(payment: Payment, moment: Moment) -> None:
-    """A released hold ends an untouched payment, but not while a capture may still have taken money of it."""
-    if (
-        not payment.authorization_released
-        or payment.undecided_taking() is not None
-        or payment.release_announced
-    ):
+    """A released hold ends an untouched payment, but not while a capture may still have taken money of it.
+
+    A capture that waits for risk has nothing left to take, whatever anybody decides.
+    """
+    if not payment.authorization_released or payment.release_announced:
+        return
+    waiting = payment.blocking_operation()
+    if waiting is not None and waiting.type is OperationType.CAPTURE and waiting.risk in UNSENT:
+        drop_capture(payment, waiting, moment)
+    if payment.undecided_taking() is not None:
         return
     rest_minor = _untaken_minor(payment)
     payment.release_announced = True
@@ -147,6 +152,13 @@ def settle_release(payment: Payment, moment: Moment) -> None:
     if payment.status is Status.AUTHORIZED and payment.amounts.captured_minor == 0:
         # Where the last capture went astray and is no capture of ours, the hold was ended from outside.
         end_canceled(payment, "issuer" if reason == _FINAL_CAPTURE else reason, moment)
+
+
+def drop_capture(payment: Payment, operation: Operation, moment: Moment) -> None:
+    """Give up a capture that was never sent, as the hold has not enough left for it."""
+    operation.message = f"{payment.amounts.capturable_minor} of the hold are left to capture"
+    drop(payment, operation, RiskState.WITHDRAWN, RiskBy.EVIDENCE, moment)
+    note_error(payment, operation, code="capture_abandoned", decline_code=None)
 
 
 def end_canceled(payment: Payment, reason: str, moment: Moment) -> None:

@@ -129,9 +129,10 @@ class Payment:
         return next((o for o in self.operations.values() if o.undecided and o.blocks), None)
 
     def undecided_taking(self) -> Operation | None:
-        """The undecided operation whose success would be captured money, if there is one."""
+        """The undecided operation that may have taken money, if there is one; what was never sent cannot have."""
         operation = self.blocking_operation()
-        return operation if operation is not None and operation.takes_money else None
+        may_have = operation is not None and operation.takes_money and operation.risk not in UNSENT
+        return operation if may_have else None
 
     def has_taken_money(self) -> bool:
         """Whether one of its own operations took money; the first that does carries the fee's fixed part."""

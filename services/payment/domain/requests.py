@@ -15,7 +15,7 @@ from services.payment.domain.payment import Payment
 from services.payment.domain.pricing import FREE, Price, fee_returned_minor
 from services.payment.domain.refund_room import capture_with_room
 from services.payment.domain.refunds import Refund, RefundState, check_refund_room
-from services.payment.domain.risking import withdraw_unsent
+from services.payment.domain.risking import waits_for_risk, withdraw_unsent
 from services.payment.domain.routing import Place, takes_partial_captures, takes_several_captures
 from services.payment.domain.status import CaptureMethod, Status
 from shared.kernel.errors import InvariantViolation, Rejected
@@ -153,14 +153,16 @@ def cancel(payment: Payment, moment: Moment) -> Operation | None:
 
     What still waits for risk was never sent, so it is no doubt and does not stand in the way.
     """
+    if not waits_for_risk(payment):
+        _refuse_if_in_doubt(payment)
+    hold_id = payment.authorization_id if payment.status is Status.AUTHORIZED else None
+    if hold_id is None and payment.status not in BEFORE_AUTHORIZATION:
+        _wrong_status(payment, "canceled")
     withdraw_unsent(payment, moment)
-    _refuse_if_in_doubt(payment)
-    if payment.status in BEFORE_AUTHORIZATION:
+    if hold_id is None:
         end_canceled(payment, "merchant", moment)
         return None
-    if payment.status is not Status.AUTHORIZED or payment.authorization_id is None:
-        _wrong_status(payment, "canceled")
-    place = place_of(payment, payment.authorization_id)
+    place = place_of(payment, hold_id)
     operation = new_operation(payment, OperationType.CANCEL, 0, moment, place=place)
     send_command(payment, operation, moment)
     return operation

@@ -5,13 +5,14 @@ from typing import Final
 
 from services.payment.domain.asking import new_operation, place_of, send_command
 from services.payment.domain.changes import Moment
-from services.payment.domain.events import PaymentFailed, RiskHoldChanged
-from services.payment.domain.holding import note_error, refused, settle_release
+from services.payment.domain.events import PaymentFailed
+from services.payment.domain.holding import drop_capture, note_error, refused, settle_release
 from services.payment.domain.lifecycle import BEFORE_AUTHORIZATION
-from services.payment.domain.operations import Operation, OperationState, OperationType
+from services.payment.domain.operations import Operation, OperationType
 from services.payment.domain.payment import Payment
-from services.payment.domain.risk_states import RISK_REVIEW, UNSENT, RiskBy, RiskState
+from services.payment.domain.risk_states import UNSENT, RiskBy, RiskState
 from services.payment.domain.status import Status
+from services.payment.domain.unsent import drop, step
 from shared.kernel.errors import Rejected
 
 REFUSED_BY_RISK: Final = "refused_by_risk"
@@ -60,6 +61,12 @@ def refuse_review(payment: Payment, operation: Operation, moment: Moment) -> Non
     """End a reviewed operation: one person is enough, no money moves."""
     _check_in_review(operation)
     _block(payment, operation, moment, RiskBy.OPERATOR)
+
+
+def waits_for_risk(payment: Payment) -> bool:
+    """Whether what keeps further requests away was never sent."""
+    operation = payment.blocking_operation()
+    return operation is not None and operation.risk in UNSENT
 
 
 def withdraw_unsent(payment: Payment, moment: Moment) -> None:
@@ -115,12 +122,16 @@ def _void(payment: Payment, authorization_id: str, denied: Operation, moment: Mo
 
 
 def _allow(payment: Payment, operation: Operation, moment: Moment, by: RiskBy) -> None:
-    _step(payment, operation, RiskState.ALLOWED, by, moment)
+    """Let it go; a capture only where the hold still has its amount: meanwhile somebody else may have taken of it."""
+    if operation.type is OperationType.CAPTURE and operation.amount_minor > payment.amounts.capturable_minor:
+        drop_capture(payment, operation, moment)
+        return
+    step(payment, operation, RiskState.ALLOWED, by, moment)
     send_command(payment, operation, moment)
 
 
 def _review(payment: Payment, operation: Operation, moment: Moment, by: RiskBy) -> None:
-    _step(payment, operation, RiskState.REVIEW, by, moment)
+    step(payment, operation, RiskState.REVIEW, by, moment)
 
 
 def _block(payment: Payment, operation: Operation, moment: Moment, by: RiskBy) -> None:
@@ -138,7 +149,7 @@ def _block(payment: Payment, operation: Operation, moment: Moment, by: RiskBy) -
 
 def _deny(payment: Payment, operation: Operation, moment: Moment) -> None:
     """It was sent without a decision, and the decision says no."""
-    _step(payment, operation, RiskState.DENIED, RiskBy.RISK, moment)
+    step(payment, operation, RiskState.DENIED, RiskBy.RISK, moment)
     settle_denials(payment, moment)
 
 
@@ -160,22 +171,8 @@ def _stand_by_risk(payment: Payment, operation: Operation, moment: Moment) -> No
 
 
 def _give_up(payment: Payment, operation: Operation, target: RiskState, by: RiskBy, moment: Moment) -> None:
-    # First the one, so that nobody tells the processor service of what it has never heard of.
-    _step(payment, operation, target, by, moment)
-    payment.advance(operation, OperationState.ABANDONED, moment)
+    drop(payment, operation, target, by, moment)
     settle_release(payment, moment)
-
-
-def _step(payment: Payment, operation: Operation, target: RiskState, by: RiskBy, moment: Moment) -> None:
-    before = payment.hold
-    operation.stand_with_risk(target, by)
-    payment.hold = RISK_REVIEW if target is RiskState.REVIEW else None
-    _touch(payment, operation, moment)
-    if payment.hold != before:
-        payment.announce(
-            RiskHoldChanged(operation_id=operation.operation_id, hold=payment.hold, decided_by=by.value),
-            moment,
-        )
 
 
 def _touch(payment: Payment, operation: Operation, moment: Moment) -> None:

@@ -47,6 +47,7 @@ from tools.sabotage.cases.settling import SETTLING
 from tools.sabotage.cases.strays import STRAYS
 from tools.sabotage.cases.terminal import TERMINAL
 from tools.sabotage.cases.verifying import VERIFYING
+from tools.sabotage.cases.waiting_for_risk import WAITING_FOR_RISK
 from tools.sabotage.cases.waking import WAKING
 from tools.sabotage.cases.what_changed import WHAT_CHANGED
 from tools.sabotage.cases.withdrawn_returns import WITHDRAWN_RETURNS
@@ -65,6 +66,7 @@ CASES: Final[tuple[Case, ...]] = (
     *ASKING,
     *POLICY,
     *RISK,
+    *WAITING_FOR_RISK,
     *PUBLISHING,
     *CONSUMING,
     *BOOKS,

@@ -300,11 +300,15 @@ def test_the_timeline_tells_what_was_told_before_anybody_knew_whose_it_was(shop:
     shop.tell(disputed(payment, "opened", 1, **unknown))
     shop.authorize(held["id"])
     shop.tell(captured(payment, reference=None))
+    data = shop.get(f"/payments/{held['id']}/timeline").document["data"]
+    assert {e["verdict"] for e in data if e["kind"] == "evidence" and e["object_type"] == "refund"} <= {
+        "waits"
+    }
     wake_due_facts(shop.transactions)
     assert shop.get(f"/payments/{held['id']}").document["status"] == "DISPUTED"
     data = shop.get(f"/payments/{held['id']}/timeline").document["data"]
     evidence = [(e["object_type"], e["verdict"]) for e in data if e["kind"] == "evidence"]
-    assert {("refund", "waits"), ("dispute", "waits")} <= set(evidence)
+    assert {("refund", "waited"), ("dispute", "waited")} <= set(evidence), "it waits no more"
     assert len({e["id"] for e in data if e["kind"] == "evidence"}) == len(evidence)
 
 

@@ -18,7 +18,8 @@ from services.payment.app.confirm_payment import ConfirmPayment, confirm_payment
 from services.payment.app.create_payment import create_payment
 from services.payment.app.expire_risk_checks import ExpireRiskChecks, expire_risk_checks
 from services.payment.app.resolve_risk_review import ResolveRiskReview, resolve_risk_review
-from services.payment.domain.operations import OperationState
+from services.payment.domain.commands import CapturePayment as AskToCapture
+from services.payment.domain.operations import OperationState, OperationType
 from services.payment.domain.risk_states import NEVER_SENT, UNSENT, RiskState, RiskTerms
 from services.payment.domain.status import CaptureMethod, Status
 from services.payment.tests.memory import MemoryUnit
@@ -26,23 +27,36 @@ from services.payment.tests.world import MERCHANT, fact, told, wish
 from shared.kernel.errors import Rejected
 
 WHO = {"merchant_id": MERCHANT, "mode": "test", "request_id": "r"}
+KINDS = ("authorize", "sale", "capture")
 VERDICTS = st.sampled_from(("allow", "review", "block"))
-STATUSES = {"authorization": ("authorized", "declined", "voided"), "capture": ("succeeded", "failed")}
+STATUSES = {
+    "authorization": ("authorized", "declined", "voided", "expired"),
+    "capture": ("succeeded", "failed"),
+}
 FACTS = st.sampled_from([(kind, status) for kind, known in STATUSES.items() for status in known])
 
 
 class RiskMachine(RuleBasedStateMachine):
     """One payment that waits for risk."""
 
-    @initialize(method=st.sampled_from(CaptureMethod), small=st.booleans(), attempts=st.integers(1, 2))
-    def create(self, method: CaptureMethod, small: bool, attempts: int) -> None:  # Hypothesis hands it in
-        limit = 10_000 if small else 1
+    @initialize(
+        method=st.sampled_from(CaptureMethod),
+        small=st.sets(st.sampled_from(KINDS)),
+        attempts=st.integers(1, 2),
+        held=st.booleans(),
+    )
+    def create(self, method: CaptureMethod, small: set[str], attempts: int, held: bool) -> None:
         self.unit = MemoryUnit()
+        self.commands_seen = 0
         self.unit.risk = RiskTerms(
-            required=True, small_minor=dict.fromkeys(("authorize", "sale", "capture"), limit)
+            required=True, small_minor={kind: 10_000 if kind in small else 1 for kind in KINDS}
         )
         self.payment = create_payment(wish(capture_method=method, max_attempts=attempts), self.unit)
         self.unit.commit()
+        if held:
+            self.decides("allow", 0)
+            self.tells("authorization", "authorized", 0, 1, 10_000)
+            self.unit.now += timedelta(days=2)
 
     def attempt(self, do: Any, *words: Any) -> None:
         try:
@@ -53,6 +67,9 @@ class RiskMachine(RuleBasedStateMachine):
 
     @rule(verdict=VERDICTS, pick=st.integers(0, 5), stale=st.booleans())
     def decide(self, verdict: str, pick: int, stale: bool) -> None:
+        self.decides(verdict, pick, stale=stale)
+
+    def decides(self, verdict: str, pick: int, *, stale: bool = False) -> None:
         asked = [o for o in self.payment.operations.values() if o.risk is not None]
         if pick < len(asked):
             version = (asked[pick].risk_version or 0) + (1 if stale else 0)
@@ -94,14 +111,21 @@ class RiskMachine(RuleBasedStateMachine):
     def cancel(self) -> None:
         self.attempt(cancel_payment, CancelPayment(**WHO, payment_id=self.payment.payment_id))
 
-    @rule(what=FACTS, pick=st.integers(0, 3), version=st.integers(1, 3))
-    def tell(self, what: tuple[str, str], pick: int, version: int) -> None:
-        kind, status = what
+    @rule(
+        what=FACTS,
+        pick=st.integers(0, 3),
+        version=st.integers(1, 3),
+        by_others=st.sampled_from((4_000, 10_000)),
+    )
+    def tell(self, what: tuple[str, str], pick: int, version: int, by_others: int) -> None:
+        self.tells(*what, pick, version, by_others)
+
+    def tells(self, kind: str, status: str, pick: int, version: int, by_others: int) -> None:
         known = sorted(self.payment.operations.values(), key=lambda operation: operation.number)
         operation = known[pick] if pick < len(known) else None
         said = fact(
             object_type=kind, object_id=f"{kind}_1", status=status, object_version=version,
-            amount_minor=operation.amount_minor if operation and operation.amount_minor else 10_000,
+            amount_minor=operation.amount_minor if operation and operation.amount_minor else by_others,
             payment_id=self.payment.payment_id, reference=operation.operation_id if operation else None,
             parent_type="authorization" if kind == "capture" else None,
             parent_id="authorization_1" if kind == "capture" else None,
@@ -119,6 +143,16 @@ class RiskMachine(RuleBasedStateMachine):
                 assert operation.operation_id not in sent
             elif operation.risk in {RiskState.ALLOWED, RiskState.DENIED} and operation.risk_by != "evidence":
                 assert operation.operation_id in sent or operation.risk is RiskState.DENIED
+
+    @invariant()
+    def what_waits_to_take_of_a_hold_has_one_and_what_goes_out_is_left(self) -> None:
+        for operation in self.payment.operations.values():
+            if operation.risk in UNSENT and operation.type is OperationType.CAPTURE:
+                assert not self.payment.authorization_released
+        news, self.commands_seen = self.unit.commands[self.commands_seen :], len(self.unit.commands)
+        for command in news:
+            if isinstance(command, AskToCapture):
+                assert command.amount_minor <= self.payment.amounts.capturable_minor
 
     @invariant()
     def nobody_is_told_of_what_was_never_sent(self) -> None:

@@ -181,3 +181,14 @@ def test_money_is_not_accepted_while_a_capture_of_the_payments_own_hold_is_under
     tell(unit, captured(payment, asked.operation_id))
     accept_the_stray(unit, payment)
     assert payment.amounts.captured_minor == 2 * ASKED_MINOR, "two people saw both"
+
+
+def test_money_is_not_accepted_for_a_payment_that_asked_for_nothing_yet(unit: MemoryUnit) -> None:
+    payment = create_payment(wish(payment_method=None), unit)
+    unit.commit()
+    tell(unit, captured(payment, "op_of_nobody", reference=None, object_id="cap_9", parent_id="auth_9"))
+    assert payment.amounts.stray_minor == ASKED_MINOR
+    with pytest.raises(Rejected, match="nothing was asked for at a processor yet") as told:
+        accept_the_stray(unit, payment)
+    assert told.value.code == "payment_wrong_status"
+    assert (payment.status, payment.amounts.captured_minor) == ("REQUIRES_PAYMENT_METHOD", 0)

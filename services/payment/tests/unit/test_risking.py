@@ -16,7 +16,7 @@ from services.payment.domain.risk_states import NEXT, RiskState, check_step
 from services.payment.domain.status import CaptureMethod, Status
 from services.payment.tests.memory import MemoryUnit
 from services.payment.tests.risk_world import DAY, TERMS, WHO, World, hold
-from services.payment.tests.world import authorized, captured, fact, wish
+from services.payment.tests.world import authorized, captured, wish
 from shared.kernel.errors import InvariantViolation, Rejected
 
 pytestmark = pytest.mark.unit
@@ -232,20 +232,6 @@ def test_a_late_capture_that_is_blocked_gives_the_hold_back() -> None:
     assert blocked.state is OperationState.ABANDONED
     assert world.sent() == ["AuthorizePayment", "CancelPayment"]
     assert world.payment.last_error_code == "refused_by_risk"
-
-
-def test_a_hold_that_ends_while_its_capture_waits_ends_the_payment_with_the_wait() -> None:
-    world = hold()
-    world.unit.now += DAY * 2
-    world.capture()
-    world.tell(
-        fact(
-            object_type="authorization", object_id="auth_1", status="expired", object_version=3,
-            payment_id=world.payment.payment_id,
-        )
-    )  # fmt: skip
-    world.decide("block")
-    assert world.payment.status is Status.CANCELED
 
 
 @pytest.mark.parametrize(("source", "target"), list(itertools.product(RiskState, RiskState)))
