@@ -296,7 +296,15 @@ OUT_OF_REACH = {
     "refused-cancel-forgotten": "no seed reads what a payment says went wrong",
     "hold-became-money": "no seed judges a case that stays open",
     **dict.fromkeys(
-        ("unsent-proves-nothing", "let-go-within-the-hold", "unsent-is-no-doubt", "line-waits-for-no-unsent"),
+        (
+            "unsent-proves-nothing",
+            "let-go-within-the-hold",
+            "unsent-is-no-doubt",
+            "line-waits-for-no-unsent",
+            "dropped-settles-denials",
+            "unsent-sale-keeps-open",
+            "earlier-was-sent",
+        ),
         "nobody charges at the processor's own pages while a capture of a seed waits for risk",
     ),
     "ended-hold-ends-the-wait": "people of a seed decide every review, and what is let go then finds nothing left",

@@ -15,7 +15,7 @@ Row = Mapping[str, Any]
 
 #: The outbox is partitioned by day and found by day; what is older than this has been archived.
 DAYS_MAX: Final = 400
-#: What waited once and waits no more was applied: evidence is written once and keeps its first verdict.
+#: What waited once and waits no more was taken in: evidence is written once and keeps its first verdict.
 _EVIDENCE: Final = """to_jsonb(e) || CASE WHEN e.verdict = 'waits'
        AND NOT EXISTS (SELECT FROM waiting_facts AS w WHERE w.waiting_id = e.evidence_id)
        THEN '{"verdict": "waited"}'::jsonb ELSE '{}'::jsonb END"""

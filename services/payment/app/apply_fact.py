@@ -13,7 +13,6 @@ from services.payment.domain.commands import LookUpOperation
 from services.payment.domain.facts import STATUS_RANK, Fact
 from services.payment.domain.operations import IN_DOUBT, Operation
 from services.payment.domain.payment import Payment
-from services.payment.domain.risk_states import UNSENT
 from services.payment.domain.status import Source
 
 #: The first look at a fact that waits: long enough for a payment's commit to be seen, short for a person.
@@ -123,13 +122,13 @@ def look_again(payment: Payment, operation: Operation, reason: str, moment: Mome
 def look_up_doubts(payment: Payment, reason: str, moment: Moment) -> list[Operation]:
     """Look up every operation in doubt, and the one that blocks others; return them, asked for just now or before.
 
-    Not what waits for risk: it was never sent, so it is no doubt, and nobody could find it.
+    Not what waits for risk: it was never sent, so it is no doubt.
     """
     blocking = payment.blocking_operation()
     doubts = [
         operation
         for operation in payment.operations.values()
-        if operation.state in IN_DOUBT or (operation is blocking and operation.risk not in UNSENT)
+        if operation.state in IN_DOUBT or (operation is blocking and not operation.unsent)
     ]
     for operation in doubts:
         ask_look_up(payment, operation, reason, moment)

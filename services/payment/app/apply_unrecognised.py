@@ -56,7 +56,7 @@ def apply_unrecognised(command: ApplyUnrecognised, uow: PaymentUnit) -> None:
     doubts = look_up_doubts(payment, "webhook_unrecognised", moment)
     thing = payment.objects.get((command.processor, command.account, command.object_id or ""))
     named = _operation_named(payment, command, thing)
-    if named is not None and named not in doubts:
+    if named is not None and named not in doubts and not named.never_sent:
         look_again(payment, named, "webhook_unrecognised", moment)
     of_a_doubt = any(_may_have_made(payment, doubt, command) for doubt in doubts)
     of_no_doubt = named not in doubts if named is not None else thing is not None or not of_a_doubt

@@ -10,7 +10,7 @@ from services.payment.domain.commands import (
 from services.payment.domain.events import OperationRequested
 from services.payment.domain.operations import Operation, OperationState, OperationType
 from services.payment.domain.payment import Payment
-from services.payment.domain.risk_states import REFUSED, UNSENT, RiskState
+from services.payment.domain.risk_states import REFUSED, RiskState
 from services.payment.domain.routing import Place
 from services.payment.domain.status import CaptureMethod
 from shared.kernel.errors import InvariantViolation
@@ -100,7 +100,7 @@ def _let_go(operation: Operation) -> bool:
 
 def send_command(payment: Payment, operation: Operation, moment: Moment) -> None:
     """Ask the processor for what the operation stands for; what waits for risk is sent when it is allowed."""
-    if operation.risk in UNSENT:
+    if operation.unsent:
         return
     payment.ask(_command(payment, operation), moment)
 

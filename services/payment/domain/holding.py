@@ -15,7 +15,7 @@ from services.payment.domain.facts import ObjectType, Role
 from services.payment.domain.lifecycle import BEFORE_AUTHORIZATION
 from services.payment.domain.operations import Operation, OperationState, OperationType
 from services.payment.domain.payment import Payment
-from services.payment.domain.risk_states import REFUSED, UNSENT, RiskBy, RiskState
+from services.payment.domain.risk_states import REFUSED, RiskBy, RiskState
 from services.payment.domain.status import Status
 from services.payment.domain.unsent import drop
 
@@ -137,10 +137,10 @@ def settle_release(payment: Payment, moment: Moment) -> None:
     """
     if not payment.authorization_released or payment.release_announced:
         return
-    waiting = payment.blocking_operation()
-    if waiting is not None and waiting.type is OperationType.CAPTURE and waiting.risk in UNSENT:
-        drop_capture(payment, waiting, moment)
-    if payment.undecided_taking() is not None:
+    blocking = payment.blocking_operation()
+    if blocking is not None and blocking.type is OperationType.CAPTURE and blocking.unsent:
+        drop_capture(payment, blocking, moment)
+    elif blocking is not None and blocking.takes_money:
         return
     rest_minor = _untaken_minor(payment)
     payment.release_announced = True

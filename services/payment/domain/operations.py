@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from services.payment.domain.risk_states import RiskBy, RiskState, check_step
+from services.payment.domain.risk_states import NEVER_SENT, UNSENT, RiskBy, RiskState, check_step
 
 
 class OperationType(StrEnum):
@@ -140,6 +140,16 @@ class Operation:
     def undecided(self) -> bool:
         """Whether nothing final is known yet."""
         return self.state in UNDECIDED
+
+    @property
+    def unsent(self) -> bool:
+        """Whether it waits for risk: nothing of it was sent yet, so it is no doubt and made nothing."""
+        return self.risk in UNSENT
+
+    @property
+    def never_sent(self) -> bool:
+        """Whether it waits for risk, or ended so: the processor service has never heard of it."""
+        return self.risk in NEVER_SENT
 
     def wait_for_risk(self, payment_version: int, deadline_at: datetime) -> None:
         """Nothing is sent until risk, the deadline or a person allows it."""

@@ -17,7 +17,7 @@ from services.payment.domain.operations import Operation, OperationState
 from services.payment.domain.pricing import FREE, Price
 from services.payment.domain.refunds import Refund
 from services.payment.domain.reversals import Reversal
-from services.payment.domain.risk_states import NEVER_SENT, UNSENT, RiskBy, RiskState
+from services.payment.domain.risk_states import RiskBy, RiskState
 from services.payment.domain.status import KNOWN_TO_PROCESSOR, CaptureMethod, Certainty, Source, Status
 from services.payment.domain.strays import Stray
 from shared.kernel.errors import InvariantViolation
@@ -131,7 +131,7 @@ class Payment:
     def undecided_taking(self) -> Operation | None:
         """The undecided operation that may have taken money, if there is one; what was never sent cannot have."""
         operation = self.blocking_operation()
-        may_have = operation is not None and operation.takes_money and operation.risk not in UNSENT
+        may_have = operation is not None and operation.takes_money and not operation.unsent
         return operation if may_have else None
 
     def has_taken_money(self) -> bool:
@@ -259,7 +259,7 @@ class Payment:
         walk = operations.path(before, target)
         if walk is None:
             return False
-        if operation.risk in UNSENT and target is not OperationState.ABANDONED:
+        if operation.unsent and target is not OperationState.ABANDONED:
             # Facts are never refused: the processor has it, whoever sent it.
             operation.stand_with_risk(RiskState.OVERTAKEN, RiskBy.EVIDENCE)
             self._lift_hold(operation, moment)
@@ -321,7 +321,7 @@ class Payment:
         if operation.uncertain_announced and not operation.resolved_announced:
             operation.resolved_announced = True
             self.announce(resolved(operation, self.currency_of(operation)), moment)
-        if moment.source not in KNOWN_TO_PROCESSOR and operation.risk not in NEVER_SENT:
+        if moment.source not in KNOWN_TO_PROCESSOR and not operation.never_sent:
             self.ask(
                 OperationDecided(operation_id=operation.operation_id, outcome=operation.state.value), moment
             )

@@ -62,6 +62,7 @@ def _may_be_of_an_earlier(payment: Payment, fact: Fact) -> bool:
     """Whether an earlier attempt to take money there is held dead; had it an effect after all, that is astray."""
     return any(
         o.takes_money
+        and not o.never_sent
         and (o.processor, o.account) == (fact.processor, fact.account)
         and (o.state is OperationState.ABANDONED or _refused_by_word(payment, o))
         for o in payment.operations.values()

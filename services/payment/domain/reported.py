@@ -11,7 +11,6 @@ from typing import Final
 from services.payment.domain.facts import Fact, ObjectType
 from services.payment.domain.operations import Operation
 from services.payment.domain.payment import Payment
-from services.payment.domain.risk_states import UNSENT
 
 #: What is known of an object, and what a report says of it that comes after.
 FOLLOWS: Final = frozenset(
@@ -67,11 +66,7 @@ def may_be_in_doubt(payment: Payment, fact: Fact) -> bool:
 
 
 def _may_have_made(payment: Payment, operation: Operation, fact: Fact) -> bool:
-    if (
-        not operation.undecided
-        or operation.risk in UNSENT
-        or operation.direction != _WAYS.get(fact.object_type)
-    ):
+    if not operation.undecided or operation.unsent or operation.direction != _WAYS.get(fact.object_type):
         return False
     has_its_own = any(
         thing.operation_id == operation.operation_id and thing.object_type is fact.object_type

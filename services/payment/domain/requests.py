@@ -159,6 +159,8 @@ def cancel(payment: Payment, moment: Moment) -> Operation | None:
     if hold_id is None and payment.status not in BEFORE_AUTHORIZATION:
         _wrong_status(payment, "canceled")
     withdraw_unsent(payment, moment)
+    if payment.dead:
+        return None
     if hold_id is None:
         end_canceled(payment, "merchant", moment)
         return None

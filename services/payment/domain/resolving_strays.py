@@ -166,9 +166,11 @@ def check_acceptable(payment: Payment, stray: Stray) -> None:
         raise refused("stray_disputed", "a stray that was disputed or reversed is not accepted", stray)
     if stray.kind is StrayKind.REFUND and not payment.amounts.captured_minor:
         raise refused("payment_wrong_status", "nothing was captured that could have been refunded", stray)
-    if stray.kind is StrayKind.MONEY and payment.latest_operation is None:
-        raise refused("payment_wrong_status", "nothing was asked for at a processor yet: return it", stray)
     if stray.kind is StrayKind.MONEY:
+        if payment.latest_operation is None:
+            raise refused(
+                "payment_wrong_status", "nothing was asked for at a processor yet: return it", stray
+            )
         _refuse_beside_a_doubt(payment, stray)
         _refuse_beside_a_hold(payment, stray)
 

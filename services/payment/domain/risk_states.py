@@ -19,7 +19,7 @@ class RiskState(StrEnum):
     REVIEW = "REVIEW"
     ALLOWED = "ALLOWED"
     BLOCKED = "BLOCKED"
-    #: The merchant took the wish back before anything was sent.
+    #: Before anything was sent the merchant took the wish back, or the hold had no room for it any more.
     WITHDRAWN = "WITHDRAWN"
     #: Evidence shows that the processor did it, whatever risk would have said.
     OVERTAKEN = "OVERTAKEN"

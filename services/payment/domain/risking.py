@@ -10,7 +10,7 @@ from services.payment.domain.holding import drop_capture, note_error, refused, s
 from services.payment.domain.lifecycle import BEFORE_AUTHORIZATION
 from services.payment.domain.operations import Operation, OperationType
 from services.payment.domain.payment import Payment
-from services.payment.domain.risk_states import UNSENT, RiskBy, RiskState
+from services.payment.domain.risk_states import RiskBy, RiskState
 from services.payment.domain.status import Status
 from services.payment.domain.unsent import drop, step
 from shared.kernel.errors import Rejected
@@ -66,13 +66,13 @@ def refuse_review(payment: Payment, operation: Operation, moment: Moment) -> Non
 def waits_for_risk(payment: Payment) -> bool:
     """Whether what keeps further requests away was never sent."""
     operation = payment.blocking_operation()
-    return operation is not None and operation.risk in UNSENT
+    return operation is not None and operation.unsent
 
 
 def withdraw_unsent(payment: Payment, moment: Moment) -> None:
     """Take back what waits for risk: nothing of it was sent, so it is given up at once."""
     operation = payment.blocking_operation()
-    if operation is not None and operation.risk in UNSENT:
+    if operation is not None and operation.unsent:
         _give_up(payment, operation, RiskState.WITHDRAWN, RiskBy.MERCHANT, moment)
 
 
@@ -125,6 +125,8 @@ def _allow(payment: Payment, operation: Operation, moment: Moment, by: RiskBy) -
     """Let it go; a capture only where the hold still has its amount: meanwhile somebody else may have taken of it."""
     if operation.type is OperationType.CAPTURE and operation.amount_minor > payment.amounts.capturable_minor:
         drop_capture(payment, operation, moment)
+        settle_release(payment, moment)
+        settle_denials(payment, moment)
         return
     step(payment, operation, RiskState.ALLOWED, by, moment)
     send_command(payment, operation, moment)

@@ -1,4 +1,4 @@
-"""What waits for risk was never sent: its steps, and how it is dropped."""
+"""An operation's steps with risk, and how one that was never sent is dropped."""
 
 from services.payment.domain.changes import Moment
 from services.payment.domain.events import RiskHoldChanged

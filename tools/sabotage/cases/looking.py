@@ -58,8 +58,8 @@ LOOKING: Final = (
         patches=(
             Patch(
                 _UNRECOGNISED,
-                "if named is not None and named not in doubts:",
-                "if named is not None and not doubts:",
+                "if named is not None and named not in doubts and",
+                "if named is not None and not doubts and",
             ),
         ),
         tests=(

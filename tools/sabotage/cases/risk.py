@@ -21,7 +21,7 @@ RISK: Final = (
         name="risk-before-sending",
         protection="nothing is asked of a processor while risk is asked",
         change="the command goes out at once",
-        patches=(Patch(_ASKING, "    if operation.risk in UNSENT:\n", "    if False:\n"),),
+        patches=(Patch(_ASKING, "    if operation.unsent:\n", "    if False:\n"),),
         tests=(_TESTS + "test_nothing_is_asked_of_the_processor_while_risk_is_asked",),
     ),
     Case(

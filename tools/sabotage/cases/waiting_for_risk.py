@@ -18,7 +18,7 @@ WAITING_FOR_RISK: Final = (
         patches=(
             Patch(
                 "services/payment/domain/payment.py",
-                "operation.takes_money and operation.risk not in UNSENT",
+                "operation.takes_money and not operation.unsent",
                 "operation.takes_money",
             ),
         ),
@@ -31,7 +31,7 @@ WAITING_FOR_RISK: Final = (
         patches=(
             Patch(
                 _HOLDING,
-                "if waiting is not None and waiting.type is OperationType.CAPTURE and waiting.risk in UNSENT:",
+                "if blocking is not None and blocking.type is OperationType.CAPTURE and blocking.unsent:",
                 "if False:",
             ),
         ),
@@ -52,13 +52,42 @@ WAITING_FOR_RISK: Final = (
         tests=(_TESTS + "test_what_somebody_else_took_of_the_hold_is_not_sent_for_again",),
     ),
     Case(
+        name="dropped-settles-denials",
+        protection="what was denied while a capture waited is given back, or told, as that capture is dropped",
+        change="the denial is forgotten until something else is heard",
+        patches=(
+            Patch(
+                _RISKING,
+                "        settle_release(payment, moment)\n        settle_denials(payment, moment)\n        return\n",
+                "        return\n",
+            ),
+        ),
+        tests=(_TESTS + "test_a_denial_that_waited_for_a_capture_is_settled_as_that_is_dropped",),
+    ),
+    Case(
+        name="unsent-sale-keeps-open",
+        protection="a payment does not end while a sale of it waits for people, who could still let it go",
+        change="the end of a hold ends it, and what is let go then is astray",
+        patches=(
+            Patch(_HOLDING, "    elif blocking is not None and blocking.takes_money:", "    elif False:"),
+        ),
+        tests=(_TESTS + "test_a_sale_that_waits_keeps_its_payment_open_though_a_hold_of_it_ended",),
+    ),
+    Case(
+        name="earlier-was-sent",
+        protection="only an earlier capture that was sent may have taken what a refund gives back",
+        change="one that was dropped unsent keeps the refund waiting",
+        patches=(Patch("services/payment/domain/proving.py", "        and not o.never_sent\n", ""),),
+        tests=(_TESTS + "test_a_capture_that_was_dropped_is_no_earlier_one_that_may_have_taken_the_money",),
+    ),
+    Case(
         name="unsent-is-no-doubt",
         protection="what cannot be read is told to people also while a capture waits for risk",
         change="it is taken to be about that capture",
         patches=(
             Patch(
                 "services/payment/app/apply_fact.py",
-                "(operation is blocking and operation.risk not in UNSENT)",
+                "(operation is blocking and not operation.unsent)",
                 "operation is blocking",
             ),
         ),
@@ -71,8 +100,8 @@ WAITING_FOR_RISK: Final = (
         patches=(
             Patch(
                 "services/payment/domain/reported.py",
-                "        or operation.risk in UNSENT\n",
-                "",
+                "if not operation.undecided or operation.unsent or",
+                "if not operation.undecided or",
             ),
         ),
         tests=(_TESTS + "test_a_line_that_names_nothing_of_ours_waits_for_no_capture_that_was_never_sent",),
@@ -97,8 +126,8 @@ WAITING_FOR_RISK: Final = (
         patches=(
             Patch(
                 "services/payment/domain/resolving_strays.py",
-                "if stray.kind is StrayKind.MONEY and payment.latest_operation is None:",
-                "if False:",
+                "        if payment.latest_operation is None:\n",
+                "        if False:\n",
             ),
         ),
         tests=(_STRAYS + "test_money_is_not_accepted_for_a_payment_that_asked_for_nothing_yet",),

@@ -19,7 +19,7 @@ from services.payment.app.views import PaymentView, payment_view, refund_view
 from services.payment.domain.api_keys import Mode
 from services.payment.entrypoints.worker import wake_due_facts
 from services.payment.tests.db.shop import ORDER, Shop
-from services.payment.tests.world import captured, disputed, refunded, wish
+from services.payment.tests.world import captured, disputed, refunded, reversed_by_processor, wish
 from shared.kernel.errors import Rejected
 from shared.runtime.operator_tokens import OperatorRole, TokenIssuer
 from shared.testing.serving import Answer
@@ -298,17 +298,20 @@ def test_the_timeline_tells_what_was_told_before_anybody_knew_whose_it_was(shop:
     unknown = {"reference": None, "payment_id": None}
     shop.tell(refunded(payment, "succeeded", 1, **unknown))
     shop.tell(disputed(payment, "opened", 1, **unknown))
+    shop.tell(reversed_by_processor(payment, "succeeded", 1))
+    data = shop.get(f"/payments/{held['id']}/timeline").document["data"]
+    assert [e["verdict"] for e in data if e["kind"] == "evidence"] == ["waits"], (
+        "of the one that names the payment"
+    )
     shop.authorize(held["id"])
     shop.tell(captured(payment, reference=None))
-    data = shop.get(f"/payments/{held['id']}/timeline").document["data"]
-    assert {e["verdict"] for e in data if e["kind"] == "evidence" and e["object_type"] == "refund"} <= {
-        "waits"
-    }
     wake_due_facts(shop.transactions)
     assert shop.get(f"/payments/{held['id']}").document["status"] == "DISPUTED"
     data = shop.get(f"/payments/{held['id']}/timeline").document["data"]
     evidence = [(e["object_type"], e["verdict"]) for e in data if e["kind"] == "evidence"]
-    assert {("refund", "waited"), ("dispute", "waited")} <= set(evidence), "it waits no more"
+    assert {(kind, "waited") for kind in ("refund", "dispute", "reversal")} <= set(evidence), (
+        "none waits any more"
+    )
     assert len({e["id"] for e in data if e["kind"] == "evidence"}) == len(evidence)
 
 

@@ -19,6 +19,7 @@ from services.payment.app.create_payment import create_payment
 from services.payment.app.expire_risk_checks import ExpireRiskChecks, expire_risk_checks
 from services.payment.app.resolve_risk_review import ResolveRiskReview, resolve_risk_review
 from services.payment.domain.commands import CapturePayment as AskToCapture
+from services.payment.domain.holding import refused
 from services.payment.domain.operations import OperationState, OperationType
 from services.payment.domain.risk_states import NEVER_SENT, UNSENT, RiskState, RiskTerms
 from services.payment.domain.status import CaptureMethod, Status
@@ -176,6 +177,21 @@ class RiskMachine(RuleBasedStateMachine):
                 and operation.takes_money
             ):
                 assert {operation.risk_proposed_by, operation.risk_approved_by} == {"ada", "bob"}
+
+    @invariant()
+    def what_was_denied_is_given_back_or_before_a_person(self) -> None:
+        payment = self.payment
+        latest = max(refused(payment), key=lambda operation: operation.number, default=None)
+        if latest is None or payment.blocking_operation() is not None:
+            return
+        if payment.amounts.captured_minor:
+            told = latest.risk is not RiskState.DENIED and latest.type is not OperationType.CAPTURE
+            assert told or f"risk_denied_late:{latest.operation_id}" in payment.case_keys
+        elif payment.status is Status.AUTHORIZED and payment.authorization_id is not None:
+            assert any(
+                o.type is OperationType.CANCEL and o.number > latest.number
+                for o in payment.operations.values()
+            )
 
     @invariant()
     def the_dead_hold_nothing(self) -> None:

@@ -186,3 +186,61 @@ def test_a_payment_shows_its_review_whatever_is_decided_about_an_earlier_operati
     world.decide("block", operation=first)
     assert (first.risk, world.operation.risk) == (RiskState.DENIED, RiskState.REVIEW)
     assert world.payment.hold == "risk_review"
+
+
+@pytest.mark.parametrize("foreign_minor", [30, 150])
+def test_a_denial_that_waited_for_a_capture_is_settled_as_that_is_dropped(foreign_minor: int) -> None:
+    world = World(amount_minor=100, capture_method=CaptureMethod.MANUAL)
+    world.expire()
+    first = world.operation
+    world.tell(authorized(world.payment, amount_minor=100))
+    world.unit.now += DAY * 2
+    world.capture(80)
+    world.decide("review")
+    world.decide("block", operation=first)
+    assert (first.risk, world.sent()) == (RiskState.DENIED, ["AuthorizePayment"])
+    world.tell(of_somebody_else(world, amount_minor=foreign_minor))
+    world.resolve("ada")
+    world.resolve("bob")
+    adopted = foreign_minor <= 100
+    assert (f"risk_denied_late:{first.operation_id}" in world.payment.case_keys) is adopted
+    assert world.sent() == ["AuthorizePayment"] + ([] if adopted else ["CancelPayment"])
+
+
+def test_a_charge_of_somebody_else_at_beta_ends_the_hold_and_the_capture_that_waits() -> None:
+    world = World(capture_method=CaptureMethod.MANUAL, processor="beta", account="acct_beta")
+    world.decide("allow")
+    world.tell(authorized(world.payment))
+    world.unit.now += DAY * 2
+    world.capture()
+    world.decide("review")
+    ours = world.operation
+    world.tell(of_somebody_else(world, amount_minor=4_000))
+    assert (ours.state, ours.risk) == (OperationState.ABANDONED, RiskState.WITHDRAWN)
+    assert (world.payment.status, world.payment.hold) == (Status.CAPTURED, None)
+    assert world.events().count("HoldReleased") == 1
+
+
+def test_a_capture_that_was_dropped_is_no_earlier_one_that_may_have_taken_the_money() -> None:
+    world = waiting(6_000)
+    world.tell(of_somebody_else(world, amount_minor=5_000))
+    world.resolve("ada")
+    world.resolve("bob")
+    world.capture(5_000)
+    world.decide("allow")
+    later = world.operation
+    world.tell(refunded(world.payment, "succeeded", 2, parent_id="cap_1", amount_minor=5_000))
+    assert later.state is OperationState.SUCCEEDED, "only the one that was sent can have been refunded"
+    assert world.payment.amounts.captured_minor == 10_000
+
+
+def test_a_sale_that_waits_keeps_its_payment_open_though_a_hold_of_it_ended() -> None:
+    world = World(processor="beta", account="acct_beta")
+    world.decide("review")
+    world.tell(authorized(world.payment))
+    assert (world.payment.status, world.operation.risk) == (Status.AUTHORIZED, RiskState.REVIEW)
+    world.tell(of_somebody_else(world, amount_minor=12_000))
+    assert world.payment.authorization_released
+    assert (world.payment.status, world.payment.hold) == (Status.AUTHORIZED, "risk_review")
+    world.resolve("ada", approve=False)
+    assert (world.payment.status, world.payment.hold) == (Status.CANCELED, None)
