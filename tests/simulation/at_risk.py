@@ -50,7 +50,9 @@ SELECT o.operation_id, o.stray_id FROM claimed AS c JOIN operations AS o USING (
                     WHERE h.subject_id = o.operation_id AND h.to_state NOT IN ('REQUESTED', 'SENT', 'UNCERTAIN')
                       AND h.at <= c.at)
    AND NOT EXISTS (SELECT FROM withdrawn AS w
-                    WHERE w.operation_id = o.operation_id AND (w.cause_id = c.cause_id OR w.at <= c.at))
+                    WHERE w.operation_id = o.operation_id AND (w.cause_id = c.cause_id OR w.at < c.at
+                       OR (w.at = c.at AND w.cause_id IN (
+                           SELECT same.cause_id FROM claimed AS same WHERE same.stray_id = c.stray_id))))
  ORDER BY 1
 """
 
