@@ -17,7 +17,6 @@ from services.payment.domain.operations import Operation, OperationState, Operat
 from services.payment.domain.payment import Payment
 from services.payment.domain.risk_states import REFUSED, RiskBy, RiskState
 from services.payment.domain.status import Status
-from services.payment.domain.unsent import drop
 
 _FINAL_CAPTURE = "final_capture"
 _REFUSED_CANCELS = frozenset({"cancel_declined", "cancel_abandoned"})
@@ -154,10 +153,19 @@ def settle_release(payment: Payment, moment: Moment) -> None:
         end_canceled(payment, "issuer" if reason == _FINAL_CAPTURE else reason, moment)
 
 
+def drop_unsent(
+    payment: Payment, operation: Operation, target: RiskState, by: RiskBy, moment: Moment
+) -> None:
+    """Give up for good what was never sent."""
+    # First the one, so that nobody tells the processor service of what it has never heard of.
+    payment.step_with_risk(operation, target, by, moment)
+    payment.advance(operation, OperationState.ABANDONED, moment)
+
+
 def drop_capture(payment: Payment, operation: Operation, moment: Moment) -> None:
     """Give up a capture that was never sent, as the hold has not enough left for it."""
     operation.message = f"{payment.amounts.capturable_minor} of the hold are left to capture"
-    drop(payment, operation, RiskState.WITHDRAWN, RiskBy.EVIDENCE, moment)
+    drop_unsent(payment, operation, RiskState.WITHDRAWN, RiskBy.EVIDENCE, moment)
     note_error(payment, operation, code="capture_abandoned", decline_code=None)
 
 

@@ -17,7 +17,7 @@ from services.payment.domain.operations import Operation, OperationState
 from services.payment.domain.pricing import FREE, Price
 from services.payment.domain.refunds import Refund
 from services.payment.domain.reversals import Reversal
-from services.payment.domain.risk_states import RiskBy, RiskState
+from services.payment.domain.risk_states import RISK_REVIEW, RiskBy, RiskState
 from services.payment.domain.status import KNOWN_TO_PROCESSOR, CaptureMethod, Certainty, Source, Status
 from services.payment.domain.strays import Stray
 from shared.kernel.errors import InvariantViolation
@@ -130,9 +130,8 @@ class Payment:
 
     def undecided_taking(self) -> Operation | None:
         """The undecided operation that may have taken money, if there is one; what was never sent cannot have."""
-        operation = self.blocking_operation()
-        may_have = operation is not None and operation.takes_money and not operation.unsent
-        return operation if may_have else None
+        blocking = self.blocking_operation()
+        return blocking if blocking and blocking.takes_money and not blocking.unsent else None
 
     def has_taken_money(self) -> bool:
         """Whether one of its own operations took money; the first that does carries the fee's fixed part."""
@@ -261,8 +260,7 @@ class Payment:
             return False
         if operation.unsent and target is not OperationState.ABANDONED:
             # Facts are never refused: the processor has it, whoever sent it.
-            operation.stand_with_risk(RiskState.OVERTAKEN, RiskBy.EVIDENCE)
-            self._lift_hold(operation, moment)
+            self.step_with_risk(operation, RiskState.OVERTAKEN, RiskBy.EVIDENCE, moment)
         for state in walk:
             self._record(
                 "operation",
@@ -296,13 +294,15 @@ class Payment:
         elif (before, now) in _TURNED_AROUND:
             self.contradict(operation, now.value, moment)
 
-    def _lift_hold(self, operation: Operation, moment: Moment) -> None:
-        if self.hold is not None:
-            self.hold = None
-            lifted = RiskHoldChanged(
-                operation_id=operation.operation_id, hold=None, decided_by=RiskBy.EVIDENCE.value
-            )
-            self.announce(lifted, moment)
+    def step_with_risk(self, operation: Operation, target: RiskState, by: RiskBy, moment: Moment) -> None:
+        """Take one step of risk's table; ``hold`` shows whether any operation is before a person."""
+        operation.stand_with_risk(target, by)
+        reviewed = any(each.risk is RiskState.REVIEW for each in self.operations.values())
+        before, self.hold = self.hold, RISK_REVIEW if reviewed else None
+        self.touch(moment)
+        if self.hold != before:
+            told = RiskHoldChanged(operation_id=operation.operation_id, hold=self.hold, decided_by=by.value)
+            self.announce(told, moment)
 
     def next_operation_number(self) -> int:
         """Operations are numbered in the order in which they were asked for."""

@@ -15,7 +15,7 @@ from services.payment.domain.payment import Payment
 from services.payment.domain.pricing import FREE, Price, fee_returned_minor
 from services.payment.domain.refund_room import capture_with_room
 from services.payment.domain.refunds import Refund, RefundState, check_refund_room
-from services.payment.domain.risking import waits_for_risk, withdraw_unsent
+from services.payment.domain.risking import waits_for_risk, withdraw_waiting
 from services.payment.domain.routing import Place, takes_partial_captures, takes_several_captures
 from services.payment.domain.status import CaptureMethod, Status
 from shared.kernel.errors import InvariantViolation, Rejected
@@ -158,7 +158,7 @@ def cancel(payment: Payment, moment: Moment) -> Operation | None:
     hold_id = payment.authorization_id if payment.status is Status.AUTHORIZED else None
     if hold_id is None and payment.status not in BEFORE_AUTHORIZATION:
         _wrong_status(payment, "canceled")
-    withdraw_unsent(payment, moment)
+    withdraw_waiting(payment, moment)
     if payment.dead:
         return None
     if hold_id is None:

@@ -6,13 +6,12 @@ from typing import Final
 from services.payment.domain.asking import new_operation, place_of, send_command
 from services.payment.domain.changes import Moment
 from services.payment.domain.events import PaymentFailed
-from services.payment.domain.holding import drop_capture, note_error, refused, settle_release
+from services.payment.domain.holding import drop_capture, drop_unsent, note_error, refused, settle_release
 from services.payment.domain.lifecycle import BEFORE_AUTHORIZATION
 from services.payment.domain.operations import Operation, OperationType
 from services.payment.domain.payment import Payment
 from services.payment.domain.risk_states import RiskBy, RiskState
 from services.payment.domain.status import Status
-from services.payment.domain.unsent import drop, step
 from shared.kernel.errors import Rejected
 
 REFUSED_BY_RISK: Final = "refused_by_risk"
@@ -69,7 +68,7 @@ def waits_for_risk(payment: Payment) -> bool:
     return operation is not None and operation.unsent
 
 
-def withdraw_unsent(payment: Payment, moment: Moment) -> None:
+def withdraw_waiting(payment: Payment, moment: Moment) -> None:
     """Take back what waits for risk: nothing of it was sent, so it is given up at once."""
     operation = payment.blocking_operation()
     if operation is not None and operation.unsent:
@@ -128,12 +127,12 @@ def _allow(payment: Payment, operation: Operation, moment: Moment, by: RiskBy) -
         settle_release(payment, moment)
         settle_denials(payment, moment)
         return
-    step(payment, operation, RiskState.ALLOWED, by, moment)
+    payment.step_with_risk(operation, RiskState.ALLOWED, by, moment)
     send_command(payment, operation, moment)
 
 
 def _review(payment: Payment, operation: Operation, moment: Moment, by: RiskBy) -> None:
-    step(payment, operation, RiskState.REVIEW, by, moment)
+    payment.step_with_risk(operation, RiskState.REVIEW, by, moment)
 
 
 def _block(payment: Payment, operation: Operation, moment: Moment, by: RiskBy) -> None:
@@ -151,7 +150,7 @@ def _block(payment: Payment, operation: Operation, moment: Moment, by: RiskBy) -
 
 def _deny(payment: Payment, operation: Operation, moment: Moment) -> None:
     """It was sent without a decision, and the decision says no."""
-    step(payment, operation, RiskState.DENIED, RiskBy.RISK, moment)
+    payment.step_with_risk(operation, RiskState.DENIED, RiskBy.RISK, moment)
     settle_denials(payment, moment)
 
 
@@ -173,7 +172,7 @@ def _stand_by_risk(payment: Payment, operation: Operation, moment: Moment) -> No
 
 
 def _give_up(payment: Payment, operation: Operation, target: RiskState, by: RiskBy, moment: Moment) -> None:
-    drop(payment, operation, target, by, moment)
+    drop_unsent(payment, operation, target, by, moment)
     settle_release(payment, moment)
 
 

@@ -90,9 +90,9 @@ RISK: Final = (
         patches=(
             Patch(
                 _RISKING,
-                "step(payment, operation, RiskState.DENIED, RiskBy.RISK, moment)\n"
+                "step_with_risk(operation, RiskState.DENIED, RiskBy.RISK, moment)\n"
                 "    settle_denials(payment, moment)\n",
-                "step(payment, operation, RiskState.DENIED, RiskBy.RISK, moment)\n",
+                "step_with_risk(operation, RiskState.DENIED, RiskBy.RISK, moment)\n",
             ),
         ),
         tests=(_TESTS + "test_a_late_denial_voids_a_hold_once",),

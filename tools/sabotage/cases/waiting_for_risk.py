@@ -18,8 +18,8 @@ WAITING_FOR_RISK: Final = (
         patches=(
             Patch(
                 "services/payment/domain/payment.py",
-                "operation.takes_money and not operation.unsent",
-                "operation.takes_money",
+                "blocking.takes_money and not blocking.unsent",
+                "blocking.takes_money",
             ),
         ),
         tests=(_TESTS + "test_what_was_never_sent_is_not_what_a_refund_or_dispute_proves",),
@@ -112,8 +112,8 @@ WAITING_FOR_RISK: Final = (
         change="the last decision alone is shown",
         patches=(
             Patch(
-                "services/payment/domain/unsent.py",
-                "any(each.risk is RiskState.REVIEW for each in payment.operations.values())",
+                "services/payment/domain/payment.py",
+                "any(each.risk is RiskState.REVIEW for each in self.operations.values())",
                 "target is RiskState.REVIEW",
             ),
         ),
