@@ -264,8 +264,12 @@ def dispute_of_what_was_refunded(world: World) -> None:
     world.cases(payment_id, "refunds_exceed_captured")
     world.others("disputes", dispute_id, "win")
     world.becomes(payment_id, "REFUNDED", disputed=0, refunded=AMOUNT, reversed=0)
-    (case,) = world.desk.of("cases", payment_id)
-    assert case["exposure_minor"] == 0, "won, nothing is at risk; a person closes it"
+    # Won, the money is no longer in question; it is at risk until its row says that it came back.
+    eventually(
+        lambda: [case["exposure_minor"] for case in world.desk.of("cases", payment_id)] == [0],
+        timeout_s=SETTLE_S,
+        describe=lambda: f"nothing at risk, and a person closes it: {world.desk.of('cases', payment_id)}",
+    )
 
 
 COURSES: Final = (
