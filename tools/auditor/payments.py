@@ -145,11 +145,11 @@ CHECKS: Final = (
         """
         SELECT payment_id, status, authorized, capturable, captured, refunded, adopted, reserved, released
         FROM payments p LEFT JOIN (
-            SELECT c.payment_id AS of, c.currency AS taken_in, sum(c.amount) AS astray FROM objects c
-            WHERE c.object_type = 'capture' AND c.role = 'stray' AND c.status IN ('succeeded', 'failed')
-              AND c.parent_id IS NOT NULL
+            SELECT c.payment_id AS of, t.currency AS taken_in, sum(t.amount) AS astray
+            FROM objects c JOIN strays t ON t.stray_id = c.stray_id
+            WHERE c.object_type = 'capture' AND c.role = 'stray' AND c.parent_id IS NOT NULL
               AND NOT EXISTS (SELECT 1 FROM objects h WHERE h.object_id = c.parent_id AND h.role = 'stray')
-            GROUP BY c.payment_id, c.currency
+            GROUP BY c.payment_id, t.currency
         ) s ON s.of = p.payment_id AND s.taken_in = p.currency
         WHERE captured > authorized OR refunded - adopted + reserved > captured
            OR capturable <> CASE WHEN released OR status IN ('FAILED', 'CANCELED') THEN 0

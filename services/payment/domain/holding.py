@@ -96,17 +96,18 @@ def _untaken_minor(payment: Payment) -> int:
 def _taken_astray_minor(payment: Payment) -> int:
     """What the processor took of our hold without being asked for just that.
 
-    Sent back, or failed after all, it is not held again.
+    So much as is astray in the books, whatever is said of it later, until people correct it. Sent back, or failed after
+    all, it is not held again.
     """
     return sum(
-        thing.amount_minor
+        stray.amount_minor
         for thing in payment.objects.values()
         if thing.object_type is ObjectType.CAPTURE
         and thing.role is Role.STRAY
-        and thing.status in {"succeeded", "failed"}
-        and thing.currency == payment.currency  # in another one nobody can say how much of the hold it was
         and thing.parent_id is not None
         and thing.parent_id == payment.authorization_id
+        and (stray := payment.strays.get(thing.stray_id or "")) is not None
+        and stray.currency == payment.currency  # in another one nobody can say how much of the hold it was
     )
 
 

@@ -67,8 +67,10 @@ class Operators(Lives):
         )
         moment = Moment(now=self.unit.now, cause_id="dec", ids=self.unit.ids, source=Source.OPERATOR)
         before = deepcopy(self.unit)
+        counted_before = self.payment.captures_counted
         try:
             correct(self.payment, stray, truth, moment, by="bob")
+            settle_counted(self.payment, counted_before, moment, self.unit)
             self.seen["stray:corrected"] += 1
             if asked is not None and asked.type is OperationType.STRAY_RETURN:
                 self.seen["stray_return:corrected"] += 1

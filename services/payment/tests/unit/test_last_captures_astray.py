@@ -132,6 +132,22 @@ def test_what_went_astray_of_a_hold_is_not_told_as_given_back(final, later):
     assert [event.reason for _, event in unit.events if isinstance(event, PaymentCanceled)] == ["issuer"]
 
 
+def test_what_is_told_as_given_back_is_what_the_books_have_astray_whatever_is_said_of_it_later() -> None:
+    payment, unit = capture_asked(final=False)
+    operation = payment.latest_operation
+    answer_otherwise(payment, unit, captured(payment, operation.operation_id, amount_minor=4_050))
+    assert payment.amounts.capturable_minor == 5_950
+    other = captured(payment, operation.operation_id, amount_minor=4_000, object_version=2)
+    apply_fact(told(other), unit)
+    unit.commit()
+    assert (payment.amounts.stray_minor, payment.amounts.capturable_minor) == (4_050, 5_950)
+    moment = Moment(now=unit.now, cause_id="dec_1", ids=unit.ids, source=Source.OPERATOR)
+    give_up(payment, operation, OperationState.DECLINED, moment)
+    apply_fact(told(authorized(payment, status="voided", object_version=3)), unit)
+    unit.commit()
+    assert (payment.status, released_minor(unit)) == (Status.CANCELED, 5_950)
+
+
 def test_what_was_settled_is_all_there_is_once_the_rest_of_the_hold_was_taken_astray() -> None:
     payment, unit = capture_asked(final=False)
     apply_fact(told(captured(payment, payment.latest_operation.operation_id, amount_minor=4_000)), unit)
