@@ -61,7 +61,11 @@ def killed_before_the_reply_is_kept(stack, processor, key):
     )
     payment_id, state, *reply = kept(stack, processor, key)
     assert (state, reply) == ("in_flight", [None, None])
-    assert stack.rows("sandbox", CHARGED.format(payment_id)) == [(1, ORDER["amount"], "EUR")]
+    eventually(
+        lambda: stack.rows("sandbox", CHARGED.format(payment_id)) == [(1, ORDER["amount"], "EUR")],
+        timeout_s=KILLED_S,
+        describe=lambda: f"one charge of {payment_id}: {stack.rows('sandbox', CHARGED.format(payment_id))}",
+    )
     return payment_id
 
 

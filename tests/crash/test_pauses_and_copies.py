@@ -71,13 +71,13 @@ def test_a_relay_and_a_consumer_that_slept_past_their_leases(stack, service):
                 timeout_s=TAKEN_OVER_S,
                 describe="the other relay took the lease",
             )
+            assert relay_owner(stack, service)[0] != sleeper[0]
             eventually(
                 lambda: len(members(stack, service)) == of_one,
                 timeout_s=TAKEN_OVER_S,
                 describe="the other consumer took the partitions",
             )
         ties_out(stack, load)
-        assert relay_owner(stack, service)[0] != sleeper[0]
 
 
 def test_a_processor_worker_that_slept_past_the_leases_of_its_calls(stack):

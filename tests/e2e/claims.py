@@ -9,6 +9,7 @@ from typing import Final, Self
 import httpx2
 
 from shared.kernel.money import major_units
+from shared.testing.serving import CLIENT_TIMEOUT_S
 from tests.e2e.books import Books
 from tests.e2e.shop import Shop, new_key, order
 from tools.local_stack.stack import LocalStack
@@ -31,10 +32,14 @@ class ClaimScript:
         self._at_beta = processor == "beta"
         base, key = stack.url("sandbox"), stack.secrets.text(f"{processor}_api_key")
         self._http = (
-            httpx2.Client(base_url=base + "/beta/v2/script/", headers={"X-Beta-Key": key})
+            httpx2.Client(
+                base_url=base + "/beta/v2/script/", headers={"X-Beta-Key": key}, timeout=CLIENT_TIMEOUT_S
+            )
             if self._at_beta
             else httpx2.Client(
-                base_url=base + "/alpha/v1/script/", headers={"Authorization": f"Bearer {key}"}
+                base_url=base + "/alpha/v1/script/",
+                headers={"Authorization": f"Bearer {key}"},
+                timeout=CLIENT_TIMEOUT_S,
             )
         )
 

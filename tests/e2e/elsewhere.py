@@ -8,6 +8,7 @@ from typing import Self
 import httpx2
 
 from shared.kernel.money import major_units
+from shared.testing.serving import CLIENT_TIMEOUT_S
 from tests.e2e.claims import CURRENCY
 from tests.e2e.oracle import ELSEWHERE
 from tests.e2e.shop import new_key
@@ -21,9 +22,13 @@ class Elsewhere:
         self._at_beta = processor == "beta"
         base, key = stack.url("sandbox"), stack.secrets.text(f"{processor}_api_key")
         self._http = (
-            httpx2.Client(base_url=base + "/beta/v2/", headers={"X-Beta-Key": key})
+            httpx2.Client(base_url=base + "/beta/v2/", headers={"X-Beta-Key": key}, timeout=CLIENT_TIMEOUT_S)
             if self._at_beta
-            else httpx2.Client(base_url=base + "/alpha/v1/", headers={"Authorization": f"Bearer {key}"})
+            else httpx2.Client(
+                base_url=base + "/alpha/v1/",
+                headers={"Authorization": f"Bearer {key}"},
+                timeout=CLIENT_TIMEOUT_S,
+            )
         )
 
     def __enter__(self) -> Self:

@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 
 import httpx2
 
+from shared.testing.serving import CLIENT_TIMEOUT_S
 from tools.local_stack.stack import LocalStack
 
 FORMAT: Final = "tieout_csv"
@@ -21,6 +22,7 @@ class PayingOut:
         self._http = httpx2.Client(
             base_url=stack.url("sandbox"),
             headers={"Authorization": f"Bearer {stack.secrets.text('alpha_api_key')}"},
+            timeout=CLIENT_TIMEOUT_S,
         )
 
     def __enter__(self) -> Self:

@@ -99,7 +99,10 @@ def test_amounts_are_minor_units_of_any_currency(
     payment = shop.settled(reply.document["id"])
     assert (payment["amount_captured"], payment["currency"]) == (amount, shown)
     assert books.charges(payment["id"]) == [(1, amount, shown)]
-    (journal,) = books.journals(payment["id"], rule="capture")
+    journals = books.journals(payment["id"], rule="capture")
+    (journal,) = [
+        each for each in journals if each["rule"] == "capture"
+    ]  # a slow one has its doubt beside it
     assert (journal["amount_minor"], journal["currency"]) == (amount, shown)
 
 

@@ -18,8 +18,9 @@ from tools.demo.sandbox_script import SandboxScript
 
 #: The status alone may be a proxy's, before the effect or after it: it proves nothing.
 STATUSES: Final = (400, 404, 409, 422, 429, 500, 502, 503)
-SLOW_MS: Final = 700
-"""Within the time that an answer has."""
+TRIES: Final = 2
+SLOW_MS: Final = 400
+"""Within the two seconds that an answer has, and a slow machine's own delay beside it."""
 READING: Final[dict[str, dict[str, object]]] = {
     "timeout_before": {"reply": "timeout_before"},
     "500_before": {"reply": "500_before"},
@@ -32,13 +33,25 @@ READING: Final[dict[str, dict[str, object]]] = {
 
 
 def captured_under(shop: Shop, script: SandboxScript, processor: str, **rule: object) -> str:
-    """A capture, once the rule has struck it."""
-    payment_id = authorized(shop)
-    number = script.add(processor, operation="capture", payment=payment_id, **rule)
+    """A capture that the rule has struck. Where the machine stood still, its call may never have arrived: another, then."""
+    for _ in range(TRIES):
+        payment_id = authorized(shop)
+        if capture_struck(shop, script, payment_id, processor=processor, **rule):
+            return payment_id
+    raise AssertionError(f"{rule} struck none of {TRIES} captures")
+
+
+def capture_struck(shop: Shop, script: SandboxScript, payment_id: str, **rule: object) -> bool:
+    """Whether the rule struck the capture; the merchant may be told of the doubt before the call arrives."""
+    number = script.add(operation="capture", payment=payment_id, **rule)
     told = shop.post(f"/payments/{payment_id}/capture", {}, wait_s=30)
     assert told.status == 200, told
-    assert script.struck(number) == 1
-    return payment_id
+    eventually(
+        lambda: script.struck(number) or shop.payment(payment_id)["certainty"] == "certain",
+        timeout_s=LOST_S,
+        describe=f"{rule} strikes the capture of {payment_id}",
+    )
+    return script.struck(number) == 1
 
 
 def test_an_error_that_may_be_a_proxys_proves_nothing_and_the_capture_is_done_once(
@@ -82,7 +95,7 @@ def test_a_slow_answer_is_waited_for_and_counts(
 
 
 def test_a_look_up_that_is_disturbed_is_made_again_and_says_what_happened(
-    shop_there: Shop, script: SandboxScript, processor: str
+    shop_there: Shop, books: Books, script: SandboxScript, processor: str
 ) -> None:
     """Of a void that took effect, since beta looks those up by its own id and all else in its list."""
     numbers = disturbed(script, processor, "look_up")
@@ -98,8 +111,9 @@ def test_a_look_up_that_is_disturbed_is_made_again_and_says_what_happened(
             feed="lost",
         )
         told = shop_there.post(f"/payments/{payment_id}/cancel", {}, wait_s=30)
-        assert (told.status, told.document["certainty"]) == (200, "uncertain"), told
+        assert told.status == 200, told
         assert shop_there.settled(payment_id)["status"] == "CANCELED"
+        assert "UNCERTAIN" in states_of(books, payment_id)
 
     side_by_side(dict.fromkeys(numbers, voided))
     all_struck(script, numbers)

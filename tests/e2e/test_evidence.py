@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 
 from shared.runtime.operator_tokens import OperatorRole, TokenIssuer
+from shared.testing.serving import CLIENT_TIMEOUT_S
 from shared.testing.waiting import eventually
 from tests.e2e.books import Books
 from tests.e2e.desk import Desk
@@ -68,7 +69,9 @@ def settled_in_doubt(books: Books, script: SandboxScript, place: Place) -> None:
         return shop.payment(payment_id)["certainty"] == "uncertain"
 
     eventually(doubtful, timeout_s=SETTLE_S, describe=f"doubt about {payment_id}")
-    (capture_id,) = books.captures(payment_id)
+    (capture_id,) = eventually(
+        lambda: books.captures(payment_id), timeout_s=SETTLE_S, describe="the capture over there"
+    )
     heard(books, f"in_doubt:{operation_id}")
     payout = f"po_{new_key()}"
     settles(office, entry(AMOUNT, payout, source_id=capture_id, our_reference=operation_id), net=AMOUNT)
@@ -180,6 +183,7 @@ def charge_again_at_beta(stack: LocalStack, payment_id: str, operation_id: str) 
         stack.url("sandbox") + "/beta/v2/transactions",
         json=sale,
         headers={"X-Beta-Key": stack.secrets.text("beta_api_key")},
+        timeout=CLIENT_TIMEOUT_S,
     )
     assert reply.status_code == 200, reply.text
     charged: str = next(
@@ -200,6 +204,7 @@ def charge_again_at_alpha(stack: LocalStack, payment_id: str, operation_id: str)
             "Authorization": f"Bearer {stack.secrets.text('alpha_api_key')}",
             "Idempotency-Key": uuid.uuid4().hex,
         },
+        timeout=CLIENT_TIMEOUT_S,
     )
     assert reply.status_code == 201, reply.text
     captured_id: str = reply.json()["captures"][0]["id"]

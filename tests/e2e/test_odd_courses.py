@@ -133,7 +133,9 @@ def chargeback_proves_the_capture(world: World) -> None:
     world.silence(payment_id, OUR_CAPTURE)
     told = world.shop.post(f"/payments/{payment_id}/capture", {}, wait_s=30)
     assert told.document["certainty"] == "uncertain", told
-    (capture_id,) = world.books.captures(payment_id)
+    (capture_id,) = eventually(
+        lambda: world.books.captures(payment_id), timeout_s=SETTLE_S, describe="the capture over there"
+    )
     dispute_id = world.others("captures", capture_id, "dispute", SMALLER)
     world.becomes(payment_id, "DISPUTED", captured=AMOUNT, disputed=SMALLER, in_doubt=0)
     world.others("disputes", dispute_id, "win")

@@ -175,15 +175,22 @@ def test_the_story_is_printed_for_a_person(shop: Shop, stack: LocalStack) -> Non
     shop.settled(payment_id)
     words = [sys.executable, "-m", "tools.cli", "timeline", payment_id, "--url", stack.url("payment")]
     token = TokenIssuer(stack.secrets.ed25519("operator_tokens")[0]).operator("e2e", OperatorRole.VIEWER)
+
+    def told() -> dict[str, Any]:
+        said = subprocess.run(
+            [*words, "--json", "--token", token], capture_output=True, text=True, check=True
+        )
+        document: dict[str, Any] = json.loads(said.stdout)
+        assert {"request", "operation", "attempt", "evidence", "transition", "event"} <= {
+            entry["kind"] for entry in document["data"]
+        }
+        return document
+
+    story = eventually(told, timeout_s=30, describe="everybody's word on it")
+    assert (story["payment"], story["status"]) == (payment_id, "CAPTURED")
     done = subprocess.run([*words, "--token", token], capture_output=True, text=True, check=True)
     assert f"payment {payment_id}: CREATED -> AUTHORIZED" in done.stdout
     assert "payment.events PaymentCaptured.v1" in done.stdout
-    said = subprocess.run([*words, "--json", "--token", token], capture_output=True, text=True, check=True)
-    story = json.loads(said.stdout)
-    assert (story["payment"], story["status"]) == (payment_id, "CAPTURED")
-    assert {"request", "operation", "attempt", "evidence", "transition", "event"} <= {
-        e["kind"] for e in story["data"]
-    }
     assert [entry["at"] for entry in story["data"]] == sorted(entry["at"] for entry in story["data"])
     refused = subprocess.run(
         [*words, "--json", "--token", "nobody's"], capture_output=True, text=True, check=False

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import httpx2
 
 from tools.local_stack.stack import LocalStack
+
+PATIENCE_S: Final = 30.0
+"""With a busy machine: what is said here is said once."""
 
 
 class SandboxScript:
@@ -18,6 +21,7 @@ class SandboxScript:
         self._http = httpx2.Client(
             base_url=stack.url("sandbox") + "/script/v1/",
             headers={"Authorization": f"Bearer {stack.secrets.text('alpha_api_key')}"},
+            timeout=PATIENCE_S,
         )
         self._rules: list[int] = []
 
